@@ -1,0 +1,254 @@
+"""The state of the bench, and the one function through which it changes.
+
+`step(state, event)` returns the next state and what the shell must do. It reads no clock, file,
+process or GPU: the time comes in with the event and the bench with the state. Which waiting job
+may start is decided by `policy.admit`, the only part that is a matter of taste.
+
+    submitted ──► WAITING ──Start──► RUNNING ──► finished
+        │            │
+        └─ Refuse    └──► withdrawn
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+from nvinx.catalog import Residency
+from nvinx.errors import IllegalEventError
+from nvinx.reasons import Reason, Why
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from nvinx.claim import Claim
+    from nvinx.policy import Policy
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One GPU. Sizes are whole MiB; `foreign_mib` is what strangers to nvinx use right now."""
+
+    id: str
+    index: int
+    name: str
+    total_mib: int
+    headroom_mib: int = 0
+    foreign_mib: int = 0
+    simulated: bool = False
+
+    @property
+    def shareable_mib(self) -> int:
+        """What shared jobs may hold together when no stranger is on the card."""
+        return max(self.total_mib - self.headroom_mib, 0)
+
+    @property
+    def budget_mib(self) -> int:
+        """What shared jobs may hold together right now."""
+        return max(self.shareable_mib - self.foreign_mib, 0)
+
+    @property
+    def alone_mib(self) -> int:
+        """What a job that holds the card alone may use right now."""
+        return max(self.total_mib - self.foreign_mib, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """Everything there is to hand out: cards, CPU cores, and RAM in MiB (None: not counted)."""
+
+    cards: tuple[Card, ...] = ()
+    cores: int = 1
+    ram_mib: int | None = None
+
+    def card(self, card_id: str) -> Card:
+        return next(c for c in self.cards if c.id == card_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A claim with an identity: `id` is unique on the machine, `name` is what people call it."""
+
+    id: str
+    name: str
+    claim: Claim
+    engine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a job runs and what it holds there; `card` is None on the CPU."""
+
+    residency: Residency
+    why: Why
+    card: str | None = None
+    vram_mib: int = 0
+    ram_mib: int = 0
+
+    @property
+    def alone(self) -> bool:
+        return self.residency in (Residency.GPU_EXCLUSIVE, Residency.GPU_RAM_OVERFLOW)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    job: Job
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    job: Job
+    placement: Placement
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A snapshot of the bench. `step` returns a new one; nothing ever edits this one."""
+
+    capacity: Capacity
+    waiting: Mapping[str, Waiting] = field(default_factory=dict)
+    running: Mapping[str, Running] = field(default_factory=dict)
+
+    def on_card(self, card_id: str) -> tuple[Running, ...]:
+        return tuple(r for r in self.running.values() if r.placement.card == card_id)
+
+
+# what can happen
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """Jobs became ready, in the order in which they were handed over."""
+
+    jobs: tuple[Job, ...]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A running job ended, in success or failure; what it held is free."""
+
+    job_id: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Waiting jobs are no longer wanted."""
+
+    job_ids: tuple[str, ...]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The bench was looked at again: cards may have come or gone, strangers may use them."""
+
+    cards: tuple[Card, ...]
+    at: float
+
+
+Event: TypeAlias = Submitted | Finished | Withdrawn | Looked
+
+
+# what the shell must do
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    job_id: str
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The job can never run on this bench; it was not queued."""
+
+    job_id: str
+    reason: Reason
+
+
+Decision: TypeAlias = Start | Refuse
+
+
+def step(state: State, event: Event, policy: Policy) -> tuple[State, tuple[Decision, ...]]:
+    """Apply one event, then start whatever `policy` admits.
+
+    Raises IllegalEventError, and changes nothing, when the event names a job that is not in a
+    state to take it.
+    """
+    refused: tuple[Refuse, ...] = ()
+    match event:
+        case Submitted(jobs=jobs, at=at):
+            state, refused = _submit(state, jobs, at, policy)
+        case Finished(job_id=job_id):
+            _demand(job_id, "finished", running=job_id in state.running)
+            state = replace(state, running=_without(state.running, (job_id,)))
+        case Withdrawn(job_ids=job_ids):
+            for job_id in job_ids:
+                _demand(job_id, "withdrawn", waiting=job_id in state.waiting)
+            state = replace(state, waiting=_without(state.waiting, job_ids))
+        case Looked(cards=cards):
+            state = replace(state, capacity=replace(state.capacity, cards=cards))
+    return _admit(state, event.at, policy, refused)
+
+
+def check(state: State) -> None:
+    """The invariants, as assertions: tests call this after every step."""
+    assert not set(state.waiting) & set(state.running), "a job both waits and runs"
+    cores = sum(r.job.claim.cores for r in state.running.values())
+    assert cores <= state.capacity.cores, "cores over capacity"
+    if state.capacity.ram_mib is not None:
+        ram = sum(r.placement.ram_mib for r in state.running.values())
+        assert ram <= state.capacity.ram_mib, "RAM over capacity"
+    for card in state.capacity.cards:
+        there = state.on_card(card.id)
+        alone = any(r.placement.alone for r in there)
+        assert not alone or len(there) == 1, "an exclusive job has company"
+        held = sum(r.placement.vram_mib for r in there)
+        limit = card.total_mib if alone else card.shareable_mib
+        assert held <= limit, "VRAM over budget"
+
+
+def _submit(
+    state: State, jobs: Iterable[Job], at: float, policy: Policy
+) -> tuple[State, tuple[Refuse, ...]]:
+    waiting, refused = dict(state.waiting), []
+    for job in jobs:
+        known = job.id in waiting or job.id in state.running
+        _demand(job.id, "submitted", new=not known)
+        reason = policy.never(job, state.capacity)
+        if reason is None:
+            waiting[job.id] = Waiting(job, at)
+        else:
+            refused.append(Refuse(job.id, reason))
+    return replace(state, waiting=waiting), tuple(refused)
+
+
+def _admit(
+    state: State, at: float, policy: Policy, refused: tuple[Refuse, ...]
+) -> tuple[State, tuple[Decision, ...]]:
+    starts = policy.admit(state, at)
+    if not starts:
+        return state, refused
+    running = dict(state.running)
+    for start in starts:
+        running[start.job_id] = Running(state.waiting[start.job_id].job, start.placement, at)
+    waiting = _without(state.waiting, tuple(s.job_id for s in starts))
+    return replace(state, waiting=waiting, running=running), (*refused, *starts)
+
+
+def _without(entries: Mapping[str, _T], ids: Iterable[str]) -> dict[str, _T]:
+    rest = dict(entries)
+    for job_id in ids:
+        del rest[job_id]
+    return rest
+
+
+def _demand(job_id: str, event: str, **allowed: bool) -> None:
+    if not any(allowed.values()):
+        raise IllegalEventError(job_id, event, tuple(allowed))

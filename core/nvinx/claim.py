@@ -1,0 +1,42 @@
+"""What a job asks for, after its hints were understood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nvinx.catalog import Residency
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One job's needs: memory in whole MiB, cores as a count, times in seconds.
+
+    vram_mib: None means the whole card (only with `GPU_EXCLUSIVE`). ram_mib: host memory, 0 where
+    nothing was declared. Raises ValueError when a number is negative or VRAM is missing.
+    """
+
+    residency: Residency
+    vram_mib: int | None = None
+    ram_mib: int = 0
+    cores: int = 1
+    cpu_fallback: bool = False
+    ram_overflow: bool = False
+    model: str | None = None
+    max_slowdown: float | None = None
+    runtime_s: float | None = None
+    priority: int = 0
+
+    def __post_init__(self) -> None:
+        if self.cores < 0 or self.ram_mib < 0 or (self.vram_mib or 0) < 0:
+            raise ValueError(f"a claim must not be negative: {self}")
+        needs_size = self.residency in (Residency.GPU_SHARED, Residency.GPU_RAM_OVERFLOW)
+        if needs_size and self.vram_mib is None:
+            raise ValueError(f"{self.residency.value} needs vram_mib")
+
+    @property
+    def uses_gpu(self) -> bool:
+        return self.residency.uses_gpu
+
+    @property
+    def may_overflow(self) -> bool:
+        return self.ram_overflow or self.residency is Residency.GPU_RAM_OVERFLOW

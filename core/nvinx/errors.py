@@ -1,0 +1,88 @@
+"""Every exception nvinx raises on purpose; each carries data, not only a sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class NvinxError(Exception):
+    """Catch this to catch anything nvinx reports on purpose."""
+
+
+class HintError(NvinxError):
+    """A resource hint cannot be understood, or contradicts another one."""
+
+    def __init__(self, rule: str, hint: str, problem: str, fix: str) -> None:
+        super().__init__(f"rule {rule}: {hint}: {problem}. Fix: {fix}.")
+        self.rule = rule
+        self.hint = hint
+        self.problem = problem
+        self.fix = fix
+
+
+class ImpossibleJobError(NvinxError):
+    """A job can never run on this bench, whatever it waits for."""
+
+    def __init__(self, rule: str, problem: str, fix: str) -> None:
+        super().__init__(f"rule {rule}: {problem}. Fix: {fix}.")
+        self.rule = rule
+        self.problem = problem
+        self.fix = fix
+
+
+class BenchError(NvinxError):
+    """The bench file cannot be used; says where and what to write instead."""
+
+    def __init__(self, path: str, line: int | None, problem: str, fix: str) -> None:
+        where = path if line is None else f"{path}, line {line}"
+        super().__init__(f"{where}: {problem}. Fix: {fix}.")
+        self.path = path
+        self.line = line
+        self.problem = problem
+        self.fix = fix
+
+
+class StateDirError(NvinxError):
+    """The folder that holds the machine's leases cannot be used."""
+
+    def __init__(self, path: str, problem: str, fix: str) -> None:
+        super().__init__(f"state folder {path}: {problem}. Fix: {fix}.")
+        self.path = path
+        self.problem = problem
+        self.fix = fix
+
+
+class LedgerVersionError(NvinxError):
+    """The ledger was written by another nvinx; it is left exactly as it is."""
+
+    def __init__(self, path: str, found: int, expected: int) -> None:
+        super().__init__(
+            f"ledger {path} has schema {found}, this nvinx reads schema {expected}. "
+            "It is left untouched. Fix: use the nvinx version that wrote it, or another folder "
+            "(--nvinx-state-dir, or NVINX_STATE_DIR), or delete it when no job of it runs."
+        )
+        self.path = path
+        self.found = found
+        self.expected = expected
+
+
+class LeaseExistsError(NvinxError):
+    """The job already holds a lease; taking it again would count its memory twice."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"job {job_id!r} already holds a lease")
+        self.job_id = job_id
+
+
+class IllegalEventError(NvinxError):
+    """An event arrived for a job that is not in a state to take it."""
+
+    def __init__(self, job_id: str, event: str, allowed: Sequence[str]) -> None:
+        where = " or ".join(allowed)
+        super().__init__(f"job {job_id!r} is not {where}, so it cannot be {event}")
+        self.job_id = job_id
+        self.event = event
+        self.allowed = tuple(allowed)

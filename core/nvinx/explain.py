@@ -1,0 +1,62 @@
+"""The sentences: every reason in words that a person can act on. Nothing else writes prose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nvinx.reasons import Reason, Why
+from nvinx.sizes import gb_from_mib
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def sentence(reason: Reason) -> str:
+    """Why this job is placed so, or waits, in a few words, with the numbers where there are any."""
+    text = _TEXTS[reason.why]
+    memory = reason.why is not Why.NOT_ENOUGH_CORES
+    amount = gb if memory else _count
+    return text.format(
+        need=amount(reason.need), have=amount(reason.have), behind=names(reason.behind)
+    )
+
+
+def gb(mib: int | None) -> str:
+    """Memory for people: `0.90 GB`; below 0.1 GB in MB."""
+    if mib is None:
+        return "an unknown amount"
+    size_gb = gb_from_mib(mib)
+    return f"{size_gb:.2f} GB" if size_gb >= 0.1 or mib == 0 else f"{size_gb * 1000:.0f} MB"
+
+
+def names(jobs: Sequence[str], most: int = 3) -> str:
+    """A few names and how many more there are."""
+    if not jobs:
+        return "others"
+    more = len(jobs) - most
+    shown = ", ".join(jobs[:most])
+    return shown if more <= 0 else f"{shown} and {more} more"
+
+
+def _count(number: int | None) -> str:
+    return "?" if number is None else str(number)
+
+
+_TEXTS = {
+    Why.WHOLE_CARD: "has the whole card",
+    Why.FITS_BESIDE_OTHERS: "fits on the card beside others",
+    Why.NEEDS_NO_GPU: "needs no GPU",
+    Why.NO_GPU_ON_BENCH: "there is no GPU on this bench",
+    Why.LARGER_THAN_CARD: "is larger than the card",
+    Why.SPILLS_TO_RAM: "is larger than the card and spills to RAM",
+    Why.DURING_EXCLUSIVE: "runs on the CPU while the card is held",
+    Why.CARD_HELD_EXCLUSIVELY: "the card is held alone by {behind}",
+    Why.WANTS_CARD_ALONE: "wants the card alone, {behind} still there",
+    Why.NOT_ENOUGH_VRAM: "needs {need} of VRAM, {have} free beside {behind}",
+    Why.NOT_ENOUGH_CORES: "needs {need} cores, {have} free",
+    Why.NOT_ENOUGH_RAM: "needs {need} of RAM, {have} free",
+    Why.BEHIND_OLDER_JOB: "the card is kept for {behind}, which waited longer",
+    Why.CARD_USED_BY_OTHERS: "needs {need} of VRAM, {have} free: programs outside nvinx use it",
+    Why.CANNOT_SHARE: "asks for the card alone",
+    Why.NO_CPU_FALLBACK: "has no CPU fallback declared",
+}

@@ -1,0 +1,144 @@
+"""The doors to the outside world. Core code may name these types; only `host` opens them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from contextlib import AbstractContextManager
+
+    from nvinx.admission import Job, Placement
+
+
+@dataclass(frozen=True, slots=True)
+class GpuProcess:
+    """One process that uses a GPU; `used_mib` is None where the driver will not say."""
+
+    pid: int
+    used_mib: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSight:
+    """One GPU as the driver shows it: `total_mib` is usable VRAM, `used_mib` None if unknown."""
+
+    id: str
+    index: int
+    name: str
+    total_mib: int
+    used_mib: int | None = None
+    processes: tuple[GpuProcess, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GpuLook:
+    """All GPUs at one moment. `problem` says in words why there are none, or why one is missing."""
+
+    gpus: tuple[GpuSight, ...] = ()
+    problem: str | None = None
+
+
+class GpuProbe(Protocol):
+    def look(self) -> GpuLook:
+        """The GPUs of this machine now. Never raises: a failing driver is a `problem`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A job's hold on a card, valid while its processes live.
+
+    since: seconds on the machine's boot clock. seen: GPU processes that were found to belong to
+    the job, as (pid, start time in clock ticks), for those that hide their other signs of life.
+    """
+
+    job: Job
+    placement: Placement
+    since: float
+    seen: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def id(self) -> str:
+        return self.job.id
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A job that waits for a card. `ready` is False while its own engine lacks cores or RAM."""
+
+    job: Job
+    since: float
+    heard: float
+    ready: bool = True
+
+    @property
+    def id(self) -> str:
+        return self.job.id
+
+
+class Page(Protocol):
+    """The ledger as one transaction sees it; every change takes effect together, or none does."""
+
+    def leases(self) -> tuple[Lease, ...]: ...
+
+    def requests(self) -> tuple[Request, ...]: ...
+
+    def hold(self, lease: Lease) -> None:
+        """Enter a new lease. Raises LeaseExistsError when the job holds one already."""
+        ...
+
+    def note(self, lease: Lease) -> None:
+        """Write down what is newly known of a lease that is held; unknown ones are left out."""
+        ...
+
+    def drop(self, lease_id: str) -> None:
+        """Give a lease back. Dropping one that is not there is not an error."""
+        ...
+
+    def ask(self, request: Request) -> None:
+        """Enter a waiting request, or bring it up to date."""
+        ...
+
+    def unask(self, request_id: str) -> None:
+        """Take a waiting request out. Taking out one that is not there is not an error."""
+        ...
+
+
+class Ledger(Protocol):
+    """The machine-wide record of who holds which card and who waits for one."""
+
+    def turn(self) -> AbstractContextManager[Page]:
+        """One exclusive transaction; an exception inside undoes it."""
+        ...
+
+
+class Life(Protocol):
+    """Signs of life. A token is the id of a lease or of an engine."""
+
+    def begin(self, token: str) -> None:
+        """Show life for this token until `end`, or until this process dies."""
+        ...
+
+    def end(self, token: str) -> None:
+        """Stop showing life; other processes that carry the token keep it alive."""
+        ...
+
+    def alive(self, tokens: Collection[str]) -> set[str]:
+        """Those tokens for which anything on this machine still shows life."""
+        ...
+
+    def owners(self, pids: Collection[int]) -> dict[int, str]:
+        """Which of these processes carry a token, themselves or by descent."""
+        ...
+
+    def started(self, pid: int) -> int | None:
+        """When the process started, in clock ticks since boot; None when it is gone."""
+        ...
+
+
+class Clock(Protocol):
+    def __call__(self) -> float:
+        """Seconds since boot, the same for every process of the machine."""
+        ...

@@ -1,0 +1,46 @@
+"""Why a job is where it is, or why it waits: data first, the sentences are in `explain`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Why(Enum):
+    """One cause. The value is stable: it stands in JSON output and in the ledger."""
+
+    # placed
+    WHOLE_CARD = "whole_card"
+    FITS_BESIDE_OTHERS = "fits_beside_others"
+    NEEDS_NO_GPU = "needs_no_gpu"
+    NO_GPU_ON_BENCH = "no_gpu_on_bench"
+    LARGER_THAN_CARD = "larger_than_card"
+    SPILLS_TO_RAM = "spills_to_ram"
+    DURING_EXCLUSIVE = "during_exclusive"
+    # waiting
+    CARD_HELD_EXCLUSIVELY = "card_held_exclusively"
+    WANTS_CARD_ALONE = "wants_card_alone"
+    NOT_ENOUGH_VRAM = "not_enough_vram"
+    NOT_ENOUGH_CORES = "not_enough_cores"
+    NOT_ENOUGH_RAM = "not_enough_ram"
+    BEHIND_OLDER_JOB = "behind_older_job"
+    CARD_USED_BY_OTHERS = "card_used_by_others"
+    # unscheduled
+    CANNOT_SHARE = "cannot_share"
+    NO_CPU_FALLBACK = "no_cpu_fallback"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A cause with its numbers.
+
+    job: who it is about. need, have: what is asked and what is there, in the cause's own unit
+    (MiB for memory, cores for cores), None where the cause has no number. behind: names of the
+    jobs in the way, oldest first.
+    """
+
+    job: str
+    why: Why
+    need: int | None = None
+    have: int | None = None
+    behind: tuple[str, ...] = ()

@@ -1,0 +1,51 @@
+"""Sizes at the edge, whole MiB inside: needs round up, capacities round down.
+
+`GB` and `MB` are decimal and `GiB` and `MiB` binary, as in Snakemake's own `mem` and `mem_mib`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+MIB = 1024 * 1024
+_NUMBER_AND_UNIT = re.compile(r"\s*\d+(\.\d+)?\s*[kmgt]i?b?\s*", re.IGNORECASE)
+
+
+def need_mib(size_bytes: float) -> int:
+    """Whole MiB that hold this many bytes."""
+    return math.ceil(size_bytes / MIB)
+
+
+def capacity_mib(size_bytes: float) -> int:
+    """Whole MiB that this many bytes hold."""
+    return math.floor(size_bytes / MIB)
+
+
+def need_from_mb(size_mb: float) -> int:
+    return need_mib(size_mb * 1e6)
+
+
+def need_from_gb(size_gb: float) -> int:
+    return need_mib(size_gb * 1e9)
+
+
+def capacity_from_gb(size_gb: float) -> int:
+    return capacity_mib(size_gb * 1e9)
+
+
+def capacity_from_mb(size_mb: float) -> int:
+    return capacity_mib(size_mb * 1e6)
+
+
+def gb_from_mib(size_mib: float) -> float:
+    return size_mib * MIB / 1e9
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes in a text such as `900MB`, `1.5 GB` or `2GiB`; ValueError when the unit is unknown."""
+    from humanfriendly import parse_size  # noqa: PLC0415  (late: importing nvinx stays light)
+
+    if not _NUMBER_AND_UNIT.fullmatch(text):
+        raise ValueError(f"{text!r} is not a size")
+    return int(parse_size(text))
