@@ -10,6 +10,8 @@ from nvinx.sizes import gb_from_mib
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nvinx.catalog import SchedulingPlan
+
 
 def sentence(reason: Reason) -> str:
     """Why this job is placed so, or waits, in a few words, with the numbers where there are any."""
@@ -19,6 +21,38 @@ def sentence(reason: Reason) -> str:
     return text.format(
         need=amount(reason.need), have=amount(reason.have), behind=names(reason.behind)
     )
+
+
+def handoff_notes(plan: SchedulingPlan) -> list[str]:
+    holder = plan.gpu_foreground.name if plan.gpu_foreground else "nobody"
+    first = (
+        f"Pattern A (serial_handoff): {holder} holds the card, "
+        f"{len(plan.cpu_parallel)} CPU job(s) run meanwhile."
+    )
+    return [first, *_unscheduled_note(plan)]
+
+
+def coresidency_notes(
+    plan: SchedulingPlan, used_gb: float, budget_gb: float, headroom_gb: float
+) -> list[str]:
+    first = (
+        f"Pattern B (fractional_coresidency): {len(plan.gpu_coresident)} model(s) share the card, "
+        f"{used_gb:.2f}/{budget_gb:.2f} GB VRAM used (+ {headroom_gb} GB headroom)."
+    )
+    return [first, *_unscheduled_note(plan)]
+
+
+def overflow_note(model: str, gpu_gb: float, cpu_gb: float) -> str:
+    return (
+        f"Pattern C (ram_overflow): {model} is split, "
+        f"{gpu_gb:.1f} GB on the GPU and {cpu_gb:.1f} GB in RAM."
+    )
+
+
+def _unscheduled_note(plan: SchedulingPlan) -> list[str]:
+    if not plan.unscheduled:
+        return []
+    return ["Not scheduled, no room now: " + ", ".join(m.name for m in plan.unscheduled) + "."]
 
 
 def gb(mib: int | None) -> str:

@@ -1,0 +1,136 @@
+"""The three patterns: what goes on the card, what runs beside it, what spills to RAM. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nvinx import explain
+from nvinx.catalog import HardwareSpec, ModelSpec, Residency, SchedulingPlan
+from nvinx.reasons import Reason, Why
+from nvinx.sizes import need_from_gb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def serial_handoff(
+    gpu_exclusive: ModelSpec, cpu_candidates: list[ModelSpec], hw: HardwareSpec
+) -> SchedulingPlan:
+    """Pattern A: one job has the card, the CPU works meanwhile.
+
+    A candidate goes to `cpu_parallel` when it is CPU_ONLY or declares a CPU fallback, else to
+    `unscheduled`. Raises ValueError unless the job is GPU_EXCLUSIVE and fits the card.
+    """
+    _demand(
+        gpu_exclusive.residency is Residency.GPU_EXCLUSIVE,
+        f"{gpu_exclusive.name}: serial_handoff takes a GPU_EXCLUSIVE job, "
+        f"this one is {gpu_exclusive.residency.name}",
+    )
+    _demand(
+        gpu_exclusive.vram_gb <= hw.vram_gb,
+        f"{gpu_exclusive.name}: needs {gpu_exclusive.vram_gb} GB of VRAM, "
+        f"the card has {hw.vram_gb} GB",
+    )
+    plan = SchedulingPlan(gpu_foreground=gpu_exclusive)
+    plan.reasons.append(Reason(gpu_exclusive.name, Why.WHOLE_CARD))
+    _send_to_cpu(plan, cpu_candidates, Why.DURING_EXCLUSIVE)
+    plan.notes = explain.handoff_notes(plan)
+    return plan
+
+
+def fractional_coresidency(
+    candidates: list[ModelSpec], hw: HardwareSpec, *, headroom_gb: float = 0.5
+) -> SchedulingPlan:
+    """Pattern B: as many models on the card as fit, largest first, `headroom_gb` left free.
+
+    What does not fit goes to `cpu_parallel` if it may, else to `unscheduled`; GPU_EXCLUSIVE never
+    shares and CPU_ONLY never uses the card. Raises ValueError when the headroom leaves nothing.
+    """
+    budget_gb = hw.vram_gb - headroom_gb
+    _demand(
+        budget_gb > 0,
+        f"headroom of {headroom_gb} GB leaves nothing of the card's {hw.vram_gb} GB",
+    )
+    plan, used_gb, rest = SchedulingPlan(), 0.0, []
+    for model in sorted(candidates, key=lambda m: m.vram_gb, reverse=True):
+        if not _may_share(model):
+            rest.append(model)
+        elif used_gb + model.vram_gb <= budget_gb:
+            used_gb += model.vram_gb
+            plan.gpu_coresident.append(model)
+            plan.reasons.append(Reason(model.name, Why.FITS_BESIDE_OTHERS))
+        else:
+            free = need_from_gb(budget_gb - used_gb)
+            plan.reasons.append(
+                Reason(model.name, Why.NOT_ENOUGH_VRAM, need_from_gb(model.vram_gb), free)
+            )
+            rest.append(model)
+    alone = [m for m in candidates if m.residency is Residency.GPU_EXCLUSIVE]
+    _send_to_cpu(plan, [m for m in rest if m not in alone], None)
+    plan.unscheduled += alone
+    plan.reasons += [Reason(m.name, Why.CANNOT_SHARE) for m in alone]
+    plan.notes = explain.coresidency_notes(plan, used_gb, budget_gb, headroom_gb)
+    return plan
+
+
+def ram_overflow(
+    model: ModelSpec, hw: HardwareSpec, *, headroom_gb: float = 0.5
+) -> dict[str, object]:
+    """Pattern C: `device_map` and `max_memory` for a model that is larger than the card.
+
+    The sizes are upstream's: GB numbers labelled GiB (7 % more than stated); for exact bytes ask
+    `nvinx.placement`. Raises ValueError when overflow or `ram_gb_needed` is not declared, when the
+    need exceeds the RAM.
+    """
+    _demand(
+        model.ram_overflow_supported, f"{model.name}: ram_overflow_supported is not declared"
+    )
+    _demand(
+        model.ram_gb_needed is not None, f"{model.name}: ram_overflow needs ram_gb_needed"
+    )
+    needed_gb, gpu_gb = model.ram_gb_needed or 0.0, max(hw.vram_gb - headroom_gb, 0.0)
+    _demand(
+        needed_gb <= hw.ram_gb,
+        f"{model.name}: needs {needed_gb} GB of RAM, the bench has {hw.ram_gb} GB",
+    )
+    cpu_gb = max(needed_gb - gpu_gb, 0.0)
+    return {
+        "device_map": "auto",
+        "max_memory": {0: f"{gpu_gb:.1f}GiB", "cpu": f"{cpu_gb:.1f}GiB"},
+        "estimated_slowdown": "3-5x vs. pure-GPU inference",
+        "notes": explain.overflow_note(model.name, gpu_gb, cpu_gb),
+        "reasons": [
+            Reason(
+                model.name,
+                Why.SPILLS_TO_RAM,
+                need_from_gb(model.vram_gb),
+                need_from_gb(gpu_gb),
+            )
+        ],
+    }
+
+
+def _may_share(model: ModelSpec) -> bool:
+    return model.residency in (Residency.GPU_SHARED, Residency.GPU_RAM_OVERFLOW)
+
+
+def _send_to_cpu(
+    plan: SchedulingPlan, models: Iterable[ModelSpec], why_fallback: Why | None
+) -> None:
+    """To the CPU what may run there, the rest to `unscheduled`, with a reason where one is new."""
+    for model in models:
+        if model.residency is Residency.CPU_ONLY:
+            plan.cpu_parallel.append(model)
+            plan.reasons.append(Reason(model.name, Why.NEEDS_NO_GPU))
+        elif model.cpu_fallback_supported:
+            plan.cpu_parallel.append(model)
+            if why_fallback is not None:
+                plan.reasons.append(Reason(model.name, why_fallback))
+        else:
+            plan.unscheduled.append(model)
+            plan.reasons.append(Reason(model.name, Why.NO_CPU_FALLBACK))
+
+
+def _demand(condition: bool, problem: str) -> None:
+    if not condition:
+        raise ValueError(problem)
