@@ -22,6 +22,10 @@ class Residency(Enum):
     def uses_gpu(self) -> bool:
         return self is not Residency.CPU_ONLY
 
+    @property
+    def may_share(self) -> bool:
+        return self in (Residency.GPU_SHARED, Residency.GPU_RAM_OVERFLOW)
+
 
 @dataclass
 class HardwareSpec:

@@ -29,8 +29,7 @@ class Claim:
     def __post_init__(self) -> None:
         if self.cores < 0 or self.ram_mib < 0 or (self.vram_mib or 0) < 0:
             raise ValueError(f"a claim must not be negative: {self}")
-        needs_size = self.residency in (Residency.GPU_SHARED, Residency.GPU_RAM_OVERFLOW)
-        if needs_size and self.vram_mib is None:
+        if self.residency.may_share and self.vram_mib is None:
             raise ValueError(f"{self.residency.value} needs vram_mib")
 
     @property

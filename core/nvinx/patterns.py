@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from nvinx import explain
 from nvinx.catalog import HardwareSpec, ModelSpec, Residency, SchedulingPlan
 from nvinx.reasons import Reason, Why
 from nvinx.sizes import need_from_gb
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 def serial_handoff(
@@ -33,7 +28,8 @@ def serial_handoff(
     )
     plan = SchedulingPlan(gpu_foreground=gpu_exclusive)
     plan.reasons.append(Reason(gpu_exclusive.name, Why.WHOLE_CARD))
-    _send_to_cpu(plan, cpu_candidates, Why.DURING_EXCLUSIVE)
+    for model in cpu_candidates:
+        _send_to_cpu(plan, model, Why.DURING_EXCLUSIVE)
     plan.notes = explain.handoff_notes(plan)
     return plan
 
@@ -51,24 +47,18 @@ def fractional_coresidency(
         budget_gb > 0,
         f"headroom of {headroom_gb} GB leaves nothing of the card's {hw.vram_gb} GB",
     )
-    plan, used_gb, rest = SchedulingPlan(), 0.0, []
+    plan, used_gb = SchedulingPlan(), 0.0
     for model in sorted(candidates, key=lambda m: m.vram_gb, reverse=True):
-        if not _may_share(model):
-            rest.append(model)
+        if not model.residency.may_share:
+            _set_aside(plan, model)
         elif used_gb + model.vram_gb <= budget_gb:
             used_gb += model.vram_gb
             plan.gpu_coresident.append(model)
             plan.reasons.append(Reason(model.name, Why.FITS_BESIDE_OTHERS))
         else:
-            free = need_from_gb(budget_gb - used_gb)
-            plan.reasons.append(
-                Reason(model.name, Why.NOT_ENOUGH_VRAM, need_from_gb(model.vram_gb), free)
-            )
-            rest.append(model)
-    alone = [m for m in candidates if m.residency is Residency.GPU_EXCLUSIVE]
-    _send_to_cpu(plan, [m for m in rest if m not in alone], None)
-    plan.unscheduled += alone
-    plan.reasons += [Reason(m.name, Why.CANNOT_SHARE) for m in alone]
+            need, free = need_from_gb(model.vram_gb), need_from_gb(budget_gb - used_gb)
+            plan.reasons.append(Reason(model.name, Why.NOT_ENOUGH_VRAM, need, free))
+            _send_to_cpu(plan, model)
     plan.notes = explain.coresidency_notes(plan, used_gb, budget_gb, headroom_gb)
     return plan
 
@@ -110,25 +100,26 @@ def ram_overflow(
     }
 
 
-def _may_share(model: ModelSpec) -> bool:
-    return model.residency in (Residency.GPU_SHARED, Residency.GPU_RAM_OVERFLOW)
+def _set_aside(plan: SchedulingPlan, model: ModelSpec) -> None:
+    if model.residency is Residency.CPU_ONLY:
+        _send_to_cpu(plan, model)
+    else:
+        plan.unscheduled.append(model)
+        plan.reasons.append(Reason(model.name, Why.CANNOT_SHARE))
 
 
-def _send_to_cpu(
-    plan: SchedulingPlan, models: Iterable[ModelSpec], why_fallback: Why | None
-) -> None:
-    """To the CPU what may run there, the rest to `unscheduled`, with a reason where one is new."""
-    for model in models:
-        if model.residency is Residency.CPU_ONLY:
-            plan.cpu_parallel.append(model)
-            plan.reasons.append(Reason(model.name, Why.NEEDS_NO_GPU))
-        elif model.cpu_fallback_supported:
-            plan.cpu_parallel.append(model)
-            if why_fallback is not None:
-                plan.reasons.append(Reason(model.name, why_fallback))
-        else:
-            plan.unscheduled.append(model)
-            plan.reasons.append(Reason(model.name, Why.NO_CPU_FALLBACK))
+def _send_to_cpu(plan: SchedulingPlan, model: ModelSpec, why_fallback: Why | None = None) -> None:
+    """To the CPU if the model may run there, else to `unscheduled`."""
+    if model.residency is Residency.CPU_ONLY:
+        plan.cpu_parallel.append(model)
+        plan.reasons.append(Reason(model.name, Why.NEEDS_NO_GPU))
+    elif model.cpu_fallback_supported:
+        plan.cpu_parallel.append(model)
+        if why_fallback is not None:
+            plan.reasons.append(Reason(model.name, why_fallback))
+    else:
+        plan.unscheduled.append(model)
+        plan.reasons.append(Reason(model.name, Why.NO_CPU_FALLBACK))
 
 
 def _demand(condition: bool, problem: str) -> None:
