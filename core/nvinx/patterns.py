@@ -72,12 +72,8 @@ def ram_overflow(
     `nvinx.placement`. Raises ValueError when overflow or `ram_gb_needed` is not declared, when the
     need exceeds the RAM.
     """
-    _demand(
-        model.ram_overflow_supported, f"{model.name}: ram_overflow_supported is not declared"
-    )
-    _demand(
-        model.ram_gb_needed is not None, f"{model.name}: ram_overflow needs ram_gb_needed"
-    )
+    _demand(model.ram_overflow_supported, f"{model.name}: ram_overflow_supported is not declared")
+    _demand(model.ram_gb_needed is not None, f"{model.name}: ram_overflow needs ram_gb_needed")
     needed_gb, gpu_gb = model.ram_gb_needed or 0.0, max(hw.vram_gb - headroom_gb, 0.0)
     _demand(
         needed_gb <= hw.ram_gb,

@@ -81,6 +81,19 @@ class OldestFirst:
             yield waiting, verdict
 
 
+class Nothing:
+    """Starts nothing: for a state that is about to be completed before anything is decided."""
+
+    def admit(self, state: State, at: float) -> tuple[Start, ...]:  # noqa: ARG002
+        return ()
+
+    def never(self, job: Job, capacity: Capacity) -> Reason | None:  # noqa: ARG002
+        return None
+
+    def reasons(self, state: State, at: float) -> dict[str, Reason]:  # noqa: ARG002
+        return {}
+
+
 def options(claim: Claim, capacity: Capacity) -> tuple[Residency, ...]:
     """How the claim could run on an otherwise empty bench, best first; empty when it cannot."""
     if not claim.uses_gpu:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from nvinx.admission import Job, Placement
+    from nvinx.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,12 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A job that waits for a card. `ready` is False while its own engine lacks cores or RAM."""
+    """A job that waits for a card. `heard` is when its engine last spoke; both in boot seconds."""
 
     job: Job
     since: float
     heard: float
-    ready: bool = True
+    reason: Reason | None = None
 
     @property
     def id(self) -> str:

@@ -44,3 +44,8 @@ class Reason:
     need: int | None = None
     have: int | None = None
     behind: tuple[str, ...] = ()
+
+    @property
+    def of_machine(self) -> bool:
+        """True when the job's own engine lacks cores or RAM, so no card could help."""
+        return self.why in (Why.NOT_ENOUGH_CORES, Why.NOT_ENOUGH_RAM)

@@ -1,0 +1,261 @@
+"""One engine's counter at the machine-wide bench: what it submits here is placed beside everyone.
+
+A broker keeps its engine's own jobs in memory and takes a turn at the ledger whenever a card is
+involved. In a turn it drops the leases of the dead, adds the other engines' leases and requests to
+its own state, lets `admission.step` decide, and writes down what changed, all in one transaction.
+Engines that only run CPU work never open the ledger.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from nvinx.admission import (
+    Capacity,
+    Finished,
+    Looked,
+    Running,
+    Start,
+    State,
+    Submitted,
+    Waiting,
+    Withdrawn,
+    step,
+)
+from nvinx.policy import Nothing, OldestFirst, options
+from nvinx.ports import Lease, Request
+from nvinx.strangers import foreign_use
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nvinx.admission import Card, Decision, Event, Job
+    from nvinx.policy import Policy
+    from nvinx.ports import Clock, GpuProbe, Ledger, Life, Page
+    from nvinx.reasons import Reason
+
+UNHEARD_AFTER_S = 10.0
+HEARTBEAT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What a broker needs of the outside world. `probe` is None when every card is simulated."""
+
+    ledger: Ledger
+    life: Life
+    clock: Clock
+    probe: GpuProbe | None = None
+
+
+class Broker:
+    """Admission for one engine. Not thread-safe: one thread calls it."""
+
+    def __init__(
+        self, engine: str, capacity: Capacity, ports: Ports, policy: Policy | None = None
+    ) -> None:
+        self._engine = engine
+        self._ports = ports
+        self._policy = policy or OldestFirst()
+        self._state = State(capacity)
+        self._asked: dict[str, Request] = {}
+        ports.life.begin(engine)
+
+    @property
+    def state(self) -> State:
+        """This engine's own jobs, as of the last call."""
+        return self._state
+
+    def never(self, job: Job) -> Reason | None:
+        """Why the job can never run on this bench, or None."""
+        return self._policy.never(job, self._state.capacity)
+
+    def submit(self, jobs: Iterable[Job]) -> tuple[Decision, ...]:
+        """Queue jobs that are ready. Returns what to start now, and what can never start."""
+        return self._take(Submitted(tuple(jobs), self._ports.clock()))
+
+    def finish(self, job_id: str) -> tuple[Decision, ...]:
+        """A job of ours ended; its lease is free unless processes of it still live."""
+        return self._take(Finished(job_id, self._ports.clock()))
+
+    def withdraw(self, job_ids: Iterable[str]) -> tuple[Decision, ...]:
+        """Waiting jobs of ours are no longer wanted."""
+        return self._take(Withdrawn(tuple(job_ids), self._ports.clock()))
+
+    def poll(self) -> tuple[Decision, ...]:
+        """Look again: other engines may have made room, strangers may have come or gone."""
+        return self._take(Looked(self._state.capacity.cards, self._ports.clock()))
+
+    @property
+    def awaits_card(self) -> bool:
+        """True when a call to `poll` could start something that nothing of ours announces."""
+        return any(w.job.claim.uses_gpu for w in self._state.waiting.values())
+
+    @property
+    def waits(self) -> dict[str, Reason]:
+        """Why those jobs of ours wait that could use a card, as of the last call."""
+        return {i: r.reason for i, r in self._asked.items() if r.reason is not None}
+
+    def close(self) -> None:
+        """Leave: waiting requests are taken back, leases stay with the processes that use them."""
+        if self._asked:
+            with self._ports.ledger.turn() as page:
+                for job_id in self._asked:
+                    page.unask(job_id)
+            self._asked.clear()
+        for running in self._state.running.values():
+            self._ports.life.end(running.job.id)
+        self._ports.life.end(self._engine)
+
+    def _take(self, event: Event) -> tuple[Decision, ...]:
+        if not self._touches_card(event):
+            self._state, decisions = step(self._state, event, self._policy)
+            return decisions
+        begun: list[str] = []
+        try:
+            with self._ports.ledger.turn() as page:
+                merged, ours = self._turn(page, event)
+                self._enter(page, merged, ours, begun)
+                self._publish(page, merged, event.at)
+        except BaseException:
+            for token in begun:
+                self._ports.life.end(token)
+            raise
+        self._state = self._own(merged)
+        return ours
+
+    def _turn(self, page: Page, event: Event) -> tuple[State, tuple[Decision, ...]]:
+        """Decide with everybody in view; returns the merged state and what concerns our jobs."""
+        own, mine = self._state, set(self._state.waiting)
+        if isinstance(event, Finished):
+            own, _ = step(own, event, Nothing())
+            self._ports.life.end(event.job_id)
+        elif isinstance(event, Submitted):
+            mine |= {job.id for job in event.jobs}
+        merged = self._merge(page, own)
+        if isinstance(event, Finished | Looked):
+            event = Looked(merged.capacity.cards, event.at)
+        merged, decisions = step(merged, event, self._policy)
+        return merged, tuple(d for d in decisions if d.job_id in mine)
+
+    def _touches_card(self, event: Event) -> bool:
+        if not self._state.capacity.cards:
+            return False
+        if self.awaits_card or self._asked:
+            return True
+        match event:
+            case Submitted(jobs=jobs):
+                return any(job.claim.uses_gpu for job in jobs)
+            case Finished(job_id=job_id):
+                running = self._state.running.get(job_id)
+                return running is not None and running.placement.card is not None
+        return False
+
+    def _merge(self, page: Page, own: State) -> State:
+        """Our state with everybody else's leases and requests added as guests."""
+        leases = self._living_leases(page)
+        cards = self._look(page, leases)
+        state = replace(own, capacity=replace(own.capacity, cards=cards))
+        running = dict(state.running)
+        for lease in leases:
+            if lease.id not in running:
+                running[lease.id] = Running(_guest(lease.job), lease.placement, lease.since)
+        waiting = dict(state.waiting)
+        for request in self._heard_requests(page):
+            job = _guest(request.job)
+            if request.id not in waiting and _wants_card(job, state.capacity):
+                waiting[request.id] = Waiting(job, request.since)
+        return replace(state, running=running, waiting=waiting)
+
+    def _living_leases(self, page: Page) -> tuple[Lease, ...]:
+        """All leases but those of the dead, which are dropped here and now."""
+        leases = page.leases()
+        alive = self._ports.life.alive([lease.id for lease in leases])
+        silent = [lease for lease in leases if lease.id not in alive]
+        if silent and self._ports.probe is not None:
+            on_gpu = {p.pid for gpu in self._ports.probe.look().gpus for p in gpu.processes}
+            alive |= {lease.id for lease in silent if self._seen_on(lease, on_gpu)}
+        for lease in silent:
+            if lease.id not in alive:
+                page.drop(lease.id)
+        return tuple(lease for lease in leases if lease.id in alive)
+
+    def _seen_on(self, lease: Lease, pids: set[int]) -> bool:
+        """The third sign: a process once known as the job's is still on a GPU."""
+        started = self._ports.life.started
+        return any(pid in pids and started(pid) == start for pid, start in lease.seen)
+
+    def _look(self, page: Page, leases: tuple[Lease, ...]) -> tuple[Card, ...]:
+        """The cards with what strangers use of them; new processes of leases are noted."""
+        cards = self._state.capacity.cards
+        if self._ports.probe is None:
+            return cards
+        look = self._ports.probe.look()
+        pids = {p.pid for gpu in look.gpus for p in gpu.processes}
+        owners = self._ports.life.owners(pids)
+        for lease in leases:
+            known = dict(lease.seen)
+            mine = [pid for pid, token in owners.items() if token == lease.id and pid not in known]
+            fresh = [(pid, start) for pid in mine if (start := self._ports.life.started(pid))]
+            if fresh:
+                page.note(replace(lease, seen=(*lease.seen, *fresh)))
+        return foreign_use(cards, look, leases, owners)
+
+    def _heard_requests(self, page: Page) -> tuple[Request, ...]:
+        """Other engines' requests that stand in line; those of the dead and silent are dropped."""
+        now, own = self._ports.clock(), self._state.waiting
+        others = [r for r in page.requests() if r.id not in own]
+        engines = self._ports.life.alive({r.job.engine for r in others})
+        heard = []
+        for request in others:
+            if request.job.engine not in engines or request.job.engine == self._engine:
+                page.unask(request.id)
+            elif now - request.heard < UNHEARD_AFTER_S and not _lacks_machine(request.reason):
+                heard.append(request)
+        return tuple(heard)
+
+    def _enter(
+        self, page: Page, merged: State, ours: tuple[Decision, ...], begun: list[str]
+    ) -> None:
+        """Write down the leases of what starts; life begins before anybody can look."""
+        for start in ours:
+            if isinstance(start, Start) and start.placement.card is not None:
+                self._ports.life.begin(start.job_id)
+                begun.append(start.job_id)
+                job = merged.running[start.job_id].job
+                page.hold(Lease(job, start.placement, merged.running[start.job_id].since))
+
+    def _publish(self, page: Page, merged: State, at: float) -> None:
+        """Bring our waiting requests in the ledger up to date, quietly when nothing changed."""
+        gpu = {i: w for i, w in merged.waiting.items() if w.job.claim.uses_gpu}
+        reasons = self._policy.reasons(replace(merged, waiting=gpu), at) if gpu else {}
+        ours = {i: w for i, w in gpu.items() if w.job.engine == self._engine}
+        for gone in self._asked.keys() - ours.keys():
+            page.unask(gone)
+            del self._asked[gone]
+        for job_id, waiting in ours.items():
+            old, reason = self._asked.get(job_id), reasons.get(job_id)
+            if old is None or old.reason != reason or at - old.heard > HEARTBEAT_S:
+                self._asked[job_id] = Request(waiting.job, waiting.since, at, reason)
+                page.ask(self._asked[job_id])
+
+    def _own(self, merged: State) -> State:
+        return replace(
+            merged,
+            waiting={i: w for i, w in merged.waiting.items() if w.job.engine == self._engine},
+            running={i: r for i, r in merged.running.items() if r.job.engine == self._engine},
+        )
+
+
+def _guest(job: Job) -> Job:
+    """Another engine's job: it counts on the card, its cores are its own engine's business."""
+    return replace(job, claim=replace(job.claim, cores=0), engine=f"guest:{job.engine}")
+
+
+def _wants_card(job: Job, capacity: Capacity) -> bool:
+    return any(residency.uses_gpu for residency in options(job.claim, capacity))
+
+
+def _lacks_machine(reason: Reason | None) -> bool:
+    return reason is not None and reason.of_machine

@@ -1,0 +1,44 @@
+"""The environment variables that tell a job where it was placed. `nvinx.placement` reads them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from nvinx.catalog import Residency
+from nvinx.sizes import MIB
+
+if TYPE_CHECKING:
+    from nvinx.admission import Capacity, Card, Placement
+
+
+def variables(job_id: str, placement: Placement, capacity: Capacity) -> dict[str, str]:
+    """What to export before the job's first command.
+
+    CUDA_VISIBLE_DEVICES is the card's UUID (a simulated card's index), empty on the CPU, so that a
+    program which was sent to the CPU cannot reach the card by accident.
+    """
+    common = {"NVINX_JOB": job_id, "NVINX_PLACEMENT": placement.residency.value}
+    if placement.card is None:
+        empty = ("CUDA_VISIBLE_DEVICES", "NVINX_VRAM_MB", "NVINX_MAX_MEMORY", "NVINX_SIMULATED")
+        return {**common, **dict.fromkeys(empty, "")}
+    card = capacity.card(placement.card)
+    return {
+        **common,
+        "CUDA_VISIBLE_DEVICES": str(card.index) if card.simulated else card.id,
+        "NVINX_VRAM_MB": str(_whole_mb(placement.vram_mib)),
+        "NVINX_MAX_MEMORY": json.dumps(_max_memory(placement, card)),
+        "NVINX_SIMULATED": "1" if card.simulated else "",
+    }
+
+
+def _max_memory(placement: Placement, card: Card) -> dict[str, int]:
+    """Bytes by device, in accelerate's words; a job that spills leaves the headroom free."""
+    if placement.residency is Residency.GPU_RAM_OVERFLOW:
+        return {"0": card.budget_mib * MIB, "cpu": placement.ram_mib * MIB}
+    return {"0": placement.vram_mib * MIB}
+
+
+def _whole_mb(mib: int) -> int:
+    """The smallest whole MB that rounds up to this many MiB, so a declared 900 MB reads as 900."""
+    return max(((mib - 1) * MIB) // 10**6 + 1, 0)

@@ -1,0 +1,16 @@
+"""Time that every process of the machine agrees on, and that no one can set."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+
+def boot_seconds() -> float:
+    """Seconds since boot, sleep included."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def boot_id() -> str:
+    """Which boot this is: what was written under another one is void."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

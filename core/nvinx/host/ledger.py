@@ -1,0 +1,182 @@
+"""SqliteLedger: leases and waiting requests, shared by every process of the machine."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from nvinx.errors import LeaseExistsError, LedgerVersionError, StateDirError
+from nvinx.host.clock import boot_id
+from nvinx.ports import Lease, Request
+from nvinx.rows import (
+    job_from,
+    placement_from,
+    plain_job,
+    plain_placement,
+    plain_reason,
+    reason_from,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SCHEMA = 1
+_TABLES = """
+CREATE TABLE IF NOT EXISTS lease (
+    id        TEXT PRIMARY KEY,
+    boot      TEXT NOT NULL,
+    since     REAL NOT NULL,
+    job       TEXT NOT NULL,
+    placement TEXT NOT NULL,
+    seen      TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS request (
+    id     TEXT PRIMARY KEY,
+    boot   TEXT NOT NULL,
+    since  REAL NOT NULL,
+    heard  REAL NOT NULL,
+    job    TEXT NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+"""
+
+
+class SqliteLedger:
+    """The ledger in one SQLite file. Raises LedgerVersionError and StateDirError when made.
+
+    Rows of an earlier boot are void, since no process survives a boot. Thread-safe.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout_s: float = 20.0) -> None:
+        self._path = path
+        self._boot = boot_id()
+        self._lock = threading.Lock()
+        with self._translated():
+            self._db = sqlite3.connect(
+                path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def turn(self) -> Iterator[SqlitePage]:
+        """One short transaction that holds the machine-wide write lock from its first statement."""
+        with self._lock, self._translated():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield SqlitePage(self._db, self._boot)
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def _prepare(self) -> None:
+        (found,) = self._db.execute("PRAGMA user_version").fetchone()
+        if found not in (0, SCHEMA):
+            raise LedgerVersionError(str(self._path), found, SCHEMA)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("BEGIN IMMEDIATE")
+        for statement in _TABLES.split(";"):
+            self._db.execute(statement)
+        for table in ("lease", "request"):
+            self._db.execute(f"DELETE FROM {table} WHERE boot != ?", (self._boot,))
+        self._db.execute(f"PRAGMA user_version = {SCHEMA}")
+        self._db.execute("COMMIT")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            fix = "free some disk space, or name another folder with --nvinx-state-dir"
+            if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
+                fix = f"move {self._path.name} away; it is no nvinx ledger"
+            problem = f"the ledger cannot be used ({error})"
+            raise StateDirError(str(self._path.parent), problem, fix) from error
+
+
+class SqlitePage:
+    """The ledger inside one transaction."""
+
+    def __init__(self, db: sqlite3.Connection, boot: str) -> None:
+        self._db = db
+        self._boot = boot
+
+    def leases(self) -> tuple[Lease, ...]:
+        rows = self._db.execute(
+            "SELECT job, placement, since, seen FROM lease WHERE boot = ? ORDER BY since, id",
+            (self._boot,),
+        )
+        return tuple(
+            Lease(
+                job_from(json.loads(job)),
+                placement_from(json.loads(placement)),
+                since,
+                tuple((pid, started) for pid, started in json.loads(seen)),
+            )
+            for job, placement, since, seen in rows
+        )
+
+    def requests(self) -> tuple[Request, ...]:
+        rows = self._db.execute(
+            "SELECT job, since, heard, reason FROM request WHERE boot = ? ORDER BY since, rowid",
+            (self._boot,),
+        )
+        return tuple(
+            Request(job_from(json.loads(job)), since, heard, reason_from(json.loads(reason)))
+            for job, since, heard, reason in rows
+        )
+
+    def hold(self, lease: Lease) -> None:
+        self._db.execute("DELETE FROM lease WHERE id = ? AND boot != ?", (lease.id, self._boot))
+        if self._db.execute("SELECT 1 FROM lease WHERE id = ?", (lease.id,)).fetchone():
+            raise LeaseExistsError(lease.id)
+        self._db.execute(
+            "INSERT INTO lease (id, boot, since, job, placement, seen) VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                lease.id,
+                self._boot,
+                lease.since,
+                json.dumps(plain_job(lease.job)),
+                json.dumps(plain_placement(lease.placement)),
+                json.dumps(lease.seen),
+            ),
+        )
+
+    def note(self, lease: Lease) -> None:
+        self._db.execute(
+            "UPDATE lease SET seen = ? WHERE id = ?", (json.dumps(lease.seen), lease.id)
+        )
+
+    def drop(self, lease_id: str) -> None:
+        self._db.execute("DELETE FROM lease WHERE id = ?", (lease_id,))
+
+    def ask(self, request: Request) -> None:
+        self._db.execute(
+            "INSERT INTO request (id, boot, since, heard, job, reason) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET heard = excluded.heard, reason = excluded.reason",
+            (
+                request.id,
+                self._boot,
+                request.since,
+                request.heard,
+                json.dumps(plain_job(request.job)),
+                json.dumps(plain_reason(request.reason)),
+            ),
+        )
+
+    def unask(self, request_id: str) -> None:
+        self._db.execute("DELETE FROM request WHERE id = ?", (request_id,))

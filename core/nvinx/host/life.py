@@ -1,0 +1,129 @@
+"""Signs of life of a token (a lease or an engine), so that nothing alive ever loses its lease.
+
+Three signs, any of which is enough:
+- a shared `flock` on the token's file: the starter holds one, and the job's shell inherits one on
+  a descriptor, so it survives the death of the starter and of the shell's parent;
+- the marker NVINX_JOB in a process's environment, or the token in its command line, which covers
+  children that closed the descriptor, and the moment before the shell has opened it;
+- NVML's list of processes, which the broker checks: it also finds those that cleared both.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from typing import TYPE_CHECKING
+
+from nvinx.errors import StateDirError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+
+MARKER = "NVINX_JOB"
+_TICKS_AT_START = 19  # position of "starttime" once "pid (name) " has been cut off
+_TOKEN = re.compile(rb"(?:^|\0)NVINX_JOB=([^\0]+)")
+
+
+class ProcessLife:
+    """Signs of life through files under `folder` and through /proc. Not for network folders."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held: dict[str, int] = {}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            problem, fix = f"cannot be made ({error.strerror})", "check its rights and free space"
+            raise StateDirError(str(folder), problem, fix) from error
+
+    def file(self, token: str) -> Path:
+        """The file whose shared lock means that the token lives."""
+        return self._folder / f"{token}.lock"
+
+    def begin(self, token: str) -> None:
+        if token not in self._held:
+            fd = os.open(self.file(token), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(fd, fcntl.LOCK_SH)
+            self._held[token] = fd
+
+    def end(self, token: str) -> None:
+        fd = self._held.pop(token, None)
+        if fd is not None:
+            os.close(fd)
+            self._tidy(token)
+
+    def alive(self, tokens: Collection[str]) -> set[str]:
+        locked = {token for token in tokens if self._is_locked(token)}
+        silent = set(tokens) - locked
+        return locked | (_in_proc(silent) if silent else set())
+
+    def owners(self, pids: Collection[int]) -> dict[int, str]:
+        found = ((pid, _owner(pid)) for pid in pids)
+        return {pid: token for pid, token in found if token is not None}
+
+    def started(self, pid: int) -> int | None:
+        stat = _read(pid, "stat")
+        _pid_and_name, found, rest = stat.rpartition(b") ")
+        return int(rest.split()[_TICKS_AT_START]) if found else None
+
+    def _is_locked(self, token: str) -> bool:
+        try:
+            fd = os.open(self.file(token), os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+        return False
+
+    def _tidy(self, token: str) -> None:
+        """Remove the file unless somebody else still shows life with it."""
+        if not self._is_locked(token) and not _in_proc({token}):
+            self.file(token).unlink(missing_ok=True)
+
+
+def _in_proc(tokens: set[str]) -> set[str]:
+    """Which tokens some process carries in its environment or command line."""
+    wanted = {token.encode(): token for token in tokens}
+    alive: set[str] = set()
+    for pid in _pids():
+        marker = _marker(pid)
+        if marker in wanted:
+            alive.add(wanted[marker])
+        command = _read(pid, "cmdline")
+        alive |= {token for raw, token in wanted.items() if b"/" + raw + b"/" in command}
+    return alive
+
+
+def _owner(pid: int) -> str | None:
+    """The token that this process or one of its ancestors carries."""
+    while pid > 1:
+        marker = _marker(pid)
+        if marker is not None:
+            return marker.decode(errors="replace")
+        _pid_and_name, found, rest = _read(pid, "stat").rpartition(b") ")
+        pid = int(rest.split()[1]) if found else 0
+    return None
+
+
+def _marker(pid: int) -> bytes | None:
+    match = _TOKEN.search(_read(pid, "environ"))
+    return match.group(1) if match else None
+
+
+def _pids() -> Iterator[int]:
+    return (int(name) for name in os.listdir("/proc") if name.isdigit())
+
+
+def _read(pid: int, name: str) -> bytes:
+    """A file of /proc, empty when the process is gone or belongs to somebody else."""
+    try:
+        with open(f"/proc/{pid}/{name}", "rb") as file:
+            return file.read()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return b""

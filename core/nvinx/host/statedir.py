@@ -1,0 +1,63 @@
+"""The folder that holds the machine's leases: found, made, and refused where it cannot be safe."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nvinx.errors import StateDirError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_OTHER_FOLDER = "name a writable folder on a local disk with --nvinx-state-dir or NVINX_STATE_DIR"
+_NETWORK = {
+    *("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "lustre", "gpfs", "beegfs", "ceph"),
+    *("glusterfs", "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "9p", "orangefs", "pvfs2"),
+}
+
+
+def choose(explicit: Path | None, environ: Mapping[str, str]) -> Path:
+    """The state folder in force: the option, else NVINX_STATE_DIR, else the user's state folder."""
+    if explicit is not None:
+        return explicit.expanduser().absolute()
+    if environ.get("NVINX_STATE_DIR"):
+        return Path(environ["NVINX_STATE_DIR"]).expanduser().absolute()
+    from platformdirs import user_state_path  # noqa: PLC0415  (late: importing stays light)
+
+    return user_state_path("nvinx", appauthor=False)
+
+
+def prepare(folder: Path) -> Path:
+    """Make the folder (for its owner alone) and try it. Raises StateDirError before any job runs.
+
+    File locks and SQLite's write-ahead log are not reliable over a network, so a network file
+    system is refused.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"0" * 4096)
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        problem = f"cannot write there ({error.strerror or error})"
+        raise StateDirError(str(folder), problem, _OTHER_FOLDER) from error
+    kind = file_system(folder)
+    if kind in _NETWORK:
+        raise StateDirError(str(folder), f"lies on a network file system ({kind})", _OTHER_FOLDER)
+    return folder
+
+
+def file_system(folder: Path) -> str | None:
+    """The type of the file system the folder lies on, None when the machine does not tell."""
+    import psutil  # noqa: PLC0415  (late: importing stays light)
+
+    real = folder.resolve()
+    mounts = {Path(p.mountpoint): p.fstype for p in psutil.disk_partitions(all=True)}
+    for parent in (real, *real.parents):
+        if parent in mounts:
+            return mounts[parent]
+    return None

@@ -1,0 +1,47 @@
+"""Jobs, placements and reasons as plain values for JSON and SQL, and back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from nvinx.admission import Job, Placement
+from nvinx.catalog import Residency
+from nvinx.claim import Claim
+from nvinx.reasons import Reason, Why
+
+
+def plain_job(job: Job) -> dict[str, Any]:
+    claim = asdict(job.claim)
+    claim["residency"] = job.claim.residency.value
+    return {"id": job.id, "name": job.name, "engine": job.engine, "claim": claim}
+
+
+def job_from(plain: dict[str, Any]) -> Job:
+    claim = dict(plain["claim"])
+    claim["residency"] = Residency(claim["residency"])
+    return Job(plain["id"], plain["name"], Claim(**claim), plain["engine"])
+
+
+def plain_placement(placement: Placement) -> dict[str, Any]:
+    return {
+        **asdict(placement),
+        "residency": placement.residency.value,
+        "why": placement.why.value,
+    }
+
+
+def placement_from(plain: dict[str, Any]) -> Placement:
+    return Placement(
+        **{**plain, "residency": Residency(plain["residency"]), "why": Why(plain["why"])}
+    )
+
+
+def plain_reason(reason: Reason | None) -> dict[str, Any] | None:
+    return None if reason is None else {**asdict(reason), "why": reason.why.value}
+
+
+def reason_from(plain: dict[str, Any] | None) -> Reason | None:
+    if plain is None:
+        return None
+    return Reason(**{**plain, "why": Why(plain["why"]), "behind": tuple(plain["behind"])})
