@@ -60,6 +60,7 @@ class Broker:
         self._policy = policy or OldestFirst()
         self._state = State(capacity)
         self._asked: dict[str, Request] = {}
+        self._beside: dict[str, tuple[Running, ...]] = {}
         ports.life.begin(engine)
 
     @property
@@ -96,6 +97,10 @@ class Broker:
     def waits(self) -> dict[str, Reason]:
         """Why those jobs of ours wait that could use a card, as of the last call."""
         return {i: r.reason for i, r in self._asked.items() if r.reason is not None}
+
+    def beside(self, job_id: str) -> tuple[Running, ...]:
+        """Who shared the card, of any engine, when this job was placed there."""
+        return self._beside.get(job_id, ())
 
     def close(self) -> None:
         """Leave: waiting requests are taken back, leases stay with the processes that use them."""
@@ -225,6 +230,8 @@ class Broker:
                 begun.append(start.job_id)
                 job = merged.running[start.job_id].job
                 page.hold(Lease(job, start.placement, merged.running[start.job_id].since))
+                there = merged.on_card(start.placement.card)
+                self._beside[start.job_id] = tuple(r for r in there if r.job.id != start.job_id)
 
     def _publish(self, page: Page, merged: State, at: float) -> None:
         """Bring our waiting requests in the ledger up to date, quietly when nothing changed."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nvinx.catalog import Residency
 from nvinx.reasons import Reason, Why
 from nvinx.sizes import gb_from_mib
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nvinx.admission import Card, Job, Placement, Running
+    from nvinx.bench import Bench
     from nvinx.catalog import SchedulingPlan
 
 
@@ -20,6 +23,83 @@ def sentence(reason: Reason) -> str:
     amount = gb if memory else _count
     return text.format(
         need=amount(reason.need), have=amount(reason.have), behind=names(reason.behind)
+    )
+
+
+def placed(placement: Placement) -> str:
+    """Why the job is where it is."""
+    return _TEXTS[placement.why]
+
+
+def where(placement: Placement, cards: Sequence[Card]) -> str:
+    """`GPU 0 shared`, `GPU 0 alone`, `GPU 0 + RAM` or `CPU`."""
+    if placement.card is None:
+        return "CPU"
+    index = next((c.index for c in cards if c.id == placement.card), "?")
+    manner = {
+        Residency.GPU_SHARED: "shared",
+        Residency.GPU_EXCLUSIVE: "alone",
+        Residency.GPU_RAM_OVERFLOW: "+ RAM",
+    }
+    return f"GPU {index} {manner[placement.residency]}"
+
+
+def started(
+    job: Job, placement: Placement, cards: Sequence[Card], beside: Sequence[Running]
+) -> str:
+    """The quiet line at a job's start: `embed[3] -> GPU 0 shared with embed[1] (1.80 of 4.00 GB)`.
+
+    A simulated card's size is its declared one; nothing is measured here.
+    """
+    text = f"nvinx: {job.name} -> {where(placement, cards)}"
+    if placement.card is None:
+        return f"{text} ({placed(placement)})"
+    card = next(c for c in cards if c.id == placement.card)
+    if placement.residency is Residency.GPU_RAM_OVERFLOW:
+        return f"{text} ({gb(job.claim.vram_mib)} on a {gb(card.total_mib)} card)"
+    if placement.residency is Residency.GPU_EXCLUSIVE:
+        return text
+    used = placement.vram_mib + sum(r.placement.vram_mib for r in beside)
+    company = f" with {names([r.job.name for r in beside])}" if beside else ""
+    return f"{text}{company} ({gb(used)} of {gb(card.shareable_mib)})"
+
+
+def greeting(bench: Bench, cores: int) -> list[str]:
+    """What a run works with: one line a card, and one if there is none."""
+    source = bench.path or "this machine"
+    rest = f"{cores} cores, {gb(bench.ram_mib)} RAM"
+    lines = [f"nvinx: bench from {source}: {len(bench.cards)} GPU(s), {rest}"]
+    for card in bench.cards:
+        kind = "simulated, no such card is in this machine" if card.simulated else card.id
+        free = f"{gb(card.headroom_mib)} kept free" if card.headroom_mib else "nothing kept free"
+        lines.append(f"nvinx: GPU {card.index} {card.name}: {gb(card.total_mib)}, {free} ({kind})")
+    if not bench.cards and bench.problem:
+        lines.append(f"nvinx: no GPU: {bench.problem}")
+    return lines
+
+
+def impossible(reason: Reason) -> tuple[str, str]:
+    """The problem and the fix for a job that can never run on this bench."""
+    need, have = gb(reason.need), gb(reason.have)
+    match reason.why:
+        case Why.NO_GPU_ON_BENCH:
+            asks = "needs a GPU" if reason.need is None else f"needs {need} of VRAM"
+            return f"{reason.job} {asks}, and there is no GPU on this bench", (
+                "check the driver with nvidia-smi, declare a simulated card in nvinx.yaml "
+                "(nvinx init --simulate-vram-gb 4), or add cpu_fallback=1"
+            )
+        case Why.NOT_ENOUGH_CORES:
+            return (
+                f"{reason.job} needs {reason.need} cores, the bench has {reason.have}",
+                "lower threads, or raise --cores",
+            )
+        case Why.NOT_ENOUGH_RAM:
+            return (
+                f"{reason.job} needs {need} of RAM, the bench has {have}",
+                "lower mem_mb, or raise ram_gb in nvinx.yaml",
+            )
+    return f"{reason.job} needs {need} of VRAM, the largest card can give {have}", (
+        "lower vram_mb, or add cpu_fallback=1, or ram_overflow=1 with mem_mb"
     )
 
 

@@ -71,7 +71,7 @@ class OldestFirst:
         room = Room.of(state)
         for waiting in _in_order(state):
             if stop_when_full and room.free_cores <= 0 and waiting.job.claim.cores > 0:
-                return
+                continue
             verdict = _decide(waiting.job, state.capacity, room)
             if isinstance(verdict, Placement):
                 room.take(waiting.job, verdict)

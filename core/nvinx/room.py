@@ -74,6 +74,8 @@ class Room:
         if card.id in self._kept_card:
             return Reason(job.name, Why.BEHIND_OLDER_JOB, behind=(self._kept_card[card.id],))
         need = job.claim.vram_mib or 0
+        if card.alone_mib == 0:
+            return Reason(job.name, Why.CARD_USED_BY_OTHERS, need, 0)
         if residency is Residency.GPU_SHARED:
             free = max(card.budget_mib - self._used_mib[card.id], 0)
         elif there:

@@ -57,7 +57,7 @@ class ProcessLife:
     def alive(self, tokens: Collection[str]) -> set[str]:
         locked = {token for token in tokens if self._is_locked(token)}
         silent = set(tokens) - locked
-        return locked | (_in_proc(silent) if silent else set())
+        return locked | (set(pids_of(silent).values()) if silent else set())
 
     def owners(self, pids: Collection[int]) -> dict[int, str]:
         found = ((pid, _owner(pid)) for pid in pids)
@@ -83,21 +83,24 @@ class ProcessLife:
 
     def _tidy(self, token: str) -> None:
         """Remove the file unless somebody else still shows life with it."""
-        if not self._is_locked(token) and not _in_proc({token}):
+        if not self._is_locked(token) and not pids_of({token}):
             self.file(token).unlink(missing_ok=True)
 
 
-def _in_proc(tokens: set[str]) -> set[str]:
-    """Which tokens some process carries in its environment or command line."""
+def pids_of(tokens: Collection[str]) -> dict[int, str]:
+    """The processes that carry one of the tokens in their environment or command line."""
     wanted = {token.encode(): token for token in tokens}
-    alive: set[str] = set()
+    found: dict[int, str] = {}
     for pid in _pids():
         marker = _marker(pid)
         if marker in wanted:
-            alive.add(wanted[marker])
+            found[pid] = wanted[marker]
+            continue
         command = _read(pid, "cmdline")
-        alive |= {token for raw, token in wanted.items() if b"/" + raw + b"/" in command}
-    return alive
+        for raw, token in wanted.items():
+            if b"/" + raw + b"/" in command:
+                found[pid] = token
+    return found
 
 
 def _owner(pid: int) -> str | None:

@@ -1,0 +1,140 @@
+"""The one thread that talks to the broker: everything else only leaves it a message."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from nvinx.admission import Job, Refuse, Start
+from nvinx.errors import ImpossibleJobError
+from nvinx.explain import impossible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nvinx.admission import Decision, Placement
+    from nvinx.broker import Broker
+    from nvinx.reasons import Reason
+
+POLL_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Jobs that the workflow engine handed over, each with what the engine knows it by."""
+
+    jobs: tuple[tuple[Job, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    pass
+
+
+Message: TypeAlias = Ready | Ended | Stop
+
+
+class Engine(Protocol):
+    """What the dispatcher asks of the executor; called from the dispatcher's thread."""
+
+    def start(self, job: Job, handle: Any, placement: Placement) -> None: ...
+
+    def waiting(self, reasons: dict[str, Reason]) -> None:
+        """Why those jobs wait that could use a card; called after every decision."""
+        ...
+
+    def hand_back(self, handles: Sequence[Any]) -> None: ...
+
+    def is_stopping(self) -> bool: ...
+
+    def end_running(self) -> None:
+        """Called while stopping: end what runs if the user asked for that."""
+        ...
+
+    def fail(self, error: Exception) -> None:
+        """The dispatcher cannot go on."""
+        ...
+
+
+class Dispatcher:
+    """Feeds the broker with messages and starts what it admits, until stopped."""
+
+    def __init__(self, broker: Broker, engine: Engine) -> None:
+        self._broker = broker
+        self._engine = engine
+        self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._handles: dict[str, Any] = {}
+        self._jobs: dict[str, Job] = {}
+        self._thread = threading.Thread(target=self._run, name="nvinx-dispatcher", daemon=True)
+        self._thread.start()
+
+    def send(self, message: Message) -> None:
+        self._inbox.put(message)
+
+    def stop(self) -> None:
+        """End the thread and wait for it; the broker is closed by then."""
+        self.send(Stop())
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while self._turn():
+                pass
+        except Exception as error:  # noqa: BLE001  (the engine reports it and ends the run)
+            self._engine.fail(error)
+        finally:
+            self._broker.close()
+
+    def _turn(self) -> bool:
+        """Handle one message, or the lack of one; False ends the thread."""
+        try:
+            message = self._inbox.get(timeout=POLL_S)
+        except queue.Empty:
+            message = None
+        if self._engine.is_stopping():
+            self._wind_down(message)
+            self._engine.end_running()
+        elif message is None:
+            if self._broker.awaits_card:
+                self._act(self._broker.poll())
+        elif isinstance(message, Ready):
+            self._accept(message)
+        elif isinstance(message, Ended):
+            self._act(self._broker.finish(message.job_id))
+        return not isinstance(message, Stop)
+
+    def _accept(self, ready: Ready) -> None:
+        for job, handle in ready.jobs:
+            self._handles[job.id] = handle
+            self._jobs[job.id] = job
+        self._act(self._broker.submit(job for job, _ in ready.jobs))
+
+    def _act(self, decisions: tuple[Decision, ...]) -> None:
+        for decision in decisions:
+            job, handle = self._jobs.pop(decision.job_id), self._handles.pop(decision.job_id)
+            if isinstance(decision, Start):
+                self._engine.start(job, handle, decision.placement)
+            elif isinstance(decision, Refuse):
+                self._engine.hand_back([handle])
+                raise ImpossibleJobError(job.name, *impossible(decision.reason))
+        self._engine.waiting(self._broker.waits)
+
+    def _wind_down(self, message: Message | None) -> None:
+        """Nothing may start any more: what waits goes back, then what ended is taken note of."""
+        if isinstance(message, Ready):
+            self._engine.hand_back([handle for _, handle in message.jobs])
+        if self._handles:
+            self._broker.withdraw(self._handles.keys())
+            self._engine.hand_back(list(self._handles.values()))
+            self._handles.clear()
+            self._jobs.clear()
+        if isinstance(message, Ended):
+            self._broker.finish(message.job_id)

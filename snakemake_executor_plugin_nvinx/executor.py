@@ -1,0 +1,255 @@
+"""The Snakemake executor: takes the whole ready set, runs what the broker admits, in this process.
+
+Three kinds of threads meet here. The scheduler's own hands jobs over and is told of their ends. The
+dispatcher's decides and starts. One per running job runs it through Snakemake's local executor.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shlex
+import sys
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+from snakemake_interface_executor_plugins.executors.real import RealExecutor
+from snakemake_interface_executor_plugins.settings import ExecMode
+
+from snakemake_executor_plugin_nvinx import internals
+from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Future
+
+    from nvinx.admission import Job, Placement
+    from nvinx.reasons import Reason
+
+_SPARE_WORKERS = 64
+
+
+class Executor(RealExecutor):  # type: ignore[misc]  # the interface is untyped
+    """Runs jobs on this machine, GPU jobs under nvinx's admission."""
+
+    def __post_init__(self) -> None:
+        from nvinx.errors import NvinxError  # noqa: PLC0415  (late: importing stays light)
+
+        internals.run_in_processes(self.workflow)
+        internals.drop_remote_defaults(self.workflow)
+        try:
+            self._open()
+        except NvinxError as error:
+            raise WorkflowError(str(error)) from error
+
+    def _open(self) -> None:
+        """Look at the bench, refuse what can never run, and open for work."""
+        from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher  # noqa: PLC0415
+        from snakemake_executor_plugin_nvinx.session import Session  # noqa: PLC0415
+
+        settings = self.workflow.executor_settings or ExecutorSettings()
+        engine = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._session = Session.open(engine, settings, self.workflow)
+        internals.cap_threads(self.workflow, self._session.cores)
+        self._session.demand_possible(internals.pending_jobs(self.workflow))
+        for line in self._session.greeting():
+            self.logger.info(line)
+        self._numbers = itertools.count(1)
+        self._engine = engine
+        self._running: dict[str, Any] = {}
+        self._shells_of: dict[Any, tuple[str, Placement]] = {}
+        self._halted = self._cancelled = False
+        workers = self._session.cores + _SPARE_WORKERS
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="nvinx-job")
+        self._members = ThreadPoolExecutor(10 * workers, thread_name_prefix="nvinx-member")
+        self._local = self._local_executor(internals.InlinePool())
+        self._local_groups = self._local_executor(self._members)
+        self._dispatcher = Dispatcher(self._session.broker, self)
+
+    def _local_executor(self, pool: Any) -> Any:
+        local = internals.local_executor(self.workflow, self.logger, pool)
+        prepare = local.job_args_and_prepare
+        local.job_args_and_prepare = lambda job: self._arguments(prepare, job)
+        local.spawn_job = lambda job: self._spawn(local, job)
+        return local
+
+    # called by Snakemake's scheduler
+
+    def run_jobs(self, jobs: list[Any]) -> None:
+        """Queue the whole ready set; what starts, and when, is the broker's decision."""
+        from nvinx.admission import Job  # noqa: PLC0415
+        from nvinx.errors import NvinxError  # noqa: PLC0415
+        from snakemake_executor_plugin_nvinx.dispatcher import Ready  # noqa: PLC0415
+
+        ready = []
+        try:
+            for job in jobs:
+                claim, name = self._session.claim(job)
+                token = f"{self._engine}.{next(self._numbers)}"
+                ready.append((Job(token, name, claim, self._engine), job))
+        except NvinxError as error:
+            internals.hand_back(self.workflow, jobs)
+            self.fail(error)
+            return
+        for job, _ in ready:
+            self._session.record.submitted(job)
+        self._dispatcher.send(Ready(tuple(ready)))
+
+    def run_job(self, job: Any) -> None:
+        self.run_jobs([job])
+
+    def shutdown(self) -> None:
+        """All is done, or nothing more may start: wait for what runs, then leave."""
+        self._pool.shutdown(wait=True)
+        self._members.shutdown(wait=True)
+        self._dispatcher.stop()
+        self._session.close()
+
+    def cancel(self) -> None:
+        """End everything at once; a job that was just starting is caught on the next round."""
+        self._halted = self._cancelled = True
+        while self._running:
+            self._end_all()
+            time.sleep(0.1)
+        self.shutdown()
+
+    @property
+    def cores(self) -> int:
+        return self._session.cores
+
+    def get_exec_mode(self) -> ExecMode:
+        return ExecMode.SUBPROCESS
+
+    def get_python_executable(self) -> str:
+        return sys.executable
+
+    def get_job_exec_prefix(self, job: Any) -> str:  # noqa: ARG002  (the interface's signature)
+        return f"cd {shlex.quote(self.workflow.workdir_init)}"
+
+    def additional_general_args(self) -> str:
+        return "--quiet progress rules host"
+
+    # called by the dispatcher
+
+    def start(self, job: Job, handle: Any, placement: Placement) -> None:
+        """Run an admitted job on a thread of its own."""
+        self._running[job.id] = handle
+        for member in internals.members(handle):
+            self._shells_of[member] = (job.id, placement)
+        self._shells_of[handle] = (job.id, placement)
+        self.run_job_pre(handle)
+        for line in self._session.note_started(job, placement):
+            self.logger.info(line)
+        future = self._pool.submit(self._run, handle)
+        future.add_done_callback(lambda done: self._finish(job, handle, done))
+
+    def hand_back(self, handles: Sequence[Any]) -> None:
+        internals.hand_back(self.workflow, handles)
+
+    def is_stopping(self) -> bool:
+        scheduler = self.workflow.scheduler
+        return self._halted or (scheduler is not None and internals.is_stopping(scheduler))
+
+    def waiting(self, reasons: dict[str, Reason]) -> None:
+        for job_id, reason in reasons.items():
+            self._session.record.waited(job_id, reason)
+
+    def end_running(self) -> None:
+        """After SIGTERM: end the processes of every running job."""
+        if internals.is_killed(self.workflow.scheduler):
+            self._end_all()
+
+    def _end_all(self) -> None:
+        from nvinx.host import processes  # noqa: PLC0415
+
+        tokens = list(self._running)
+        if tokens:
+            processes.end(tokens)
+
+    def fail(self, error: Exception) -> None:
+        self._halted = True
+        self.workflow.scheduler.executor_error_callback(WorkflowError(str(error)))
+
+    # on the job's own thread
+
+    def _run(self, job: Any) -> None:
+        if not job.is_group():
+            self._local.run_single_job(job).result()
+        elif internals.runs_all_at_once(job):
+            self._local_groups.run_group_job(job)
+        else:
+            self._spawn(self, job)
+
+    def _arguments(self, prepare: Any, job: Any) -> tuple[Any, ...]:
+        """The local executor's arguments, with our shell among the resources."""
+        internals.evaluate_tmpdir(job)
+        try:
+            arguments = list(prepare(job))
+        except Exception as error:
+            raise _PreparationError from error
+        where = next(i for i, a in enumerate(arguments) if a is job.resources)
+        arguments[where] = internals.with_shell(job.resources, self._shell_for(job))
+        self.report_job_submission(SubmittedJobInfo(job=job))
+        return tuple(arguments)
+
+    def _spawn(self, formatter: Any, job: Any) -> None:
+        """Run a job as a process of its own: `run:`, shadow, and grouped jobs."""
+        import subprocess  # noqa: PLC0415
+
+        from snakemake.exceptions import SpawnedJobError  # noqa: PLC0415
+
+        self.report_job_submission(SubmittedJobInfo(job=job))
+        command = formatter.format_job_exec(job)
+        try:
+            subprocess.check_call(command, shell=True, executable=str.__str__(self._shell_for(job)))
+        except subprocess.CalledProcessError as error:
+            raise SpawnedJobError from error
+
+    def _shell_for(self, job: Any) -> Any:
+        token, placement = self._shells_of[job]
+        return self._session.shell(job, token, placement)
+
+    def _finish(self, job: Job, handle: Any, done: Future[None]) -> None:
+        """Free what the job held, then tell Snakemake how it ended."""
+        from snakemake_executor_plugin_nvinx.dispatcher import Ended  # noqa: PLC0415
+
+        error = done.exception()
+        if error is not None and internals.is_last_attempt(handle):
+            self._halted |= not self.workflow.execution_settings.keep_going
+        for member in (handle, *internals.members(handle)):
+            self._shells_of.pop(member, None)
+        self._session.note_ended(job, error)
+        if error is not None:
+            self._report_failure(handle, error)
+        self._running.pop(job.id, None)
+        self._dispatcher.send(Ended(job.id))
+        if error is None:
+            self.report_job_success(SubmittedJobInfo(job=handle))
+
+    def _report_failure(self, handle: Any, error: BaseException) -> None:
+        """Before the end is sent, so that the scheduler knows before anything else may start."""
+        from snakemake.exceptions import SpawnedJobError, print_exception  # noqa: PLC0415
+
+        if self._cancelled or isinstance(error, KeyboardInterrupt):
+            return
+        if isinstance(error, _PreparationError):
+            self._halted = True
+            self.workflow.scheduler.executor_error_callback(error.__cause__)
+            return
+        if not isinstance(error, SpawnedJobError):
+            print_exception(error, self.workflow.linemaps)
+        self.report_job_error(SubmittedJobInfo(job=handle))
+
+    def handle_job_success(self, job: Any) -> None:
+        """Nothing to do: the end was noted when it happened."""
+
+    def handle_job_error(self, job: Any) -> None:
+        """Nothing to do: the end was noted when it happened."""
+
+
+class _PreparationError(Exception):
+    """The job never started, so its outputs of earlier runs must stay: the run ends instead."""

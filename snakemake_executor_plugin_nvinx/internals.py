@@ -1,0 +1,177 @@
+"""Everything of Snakemake that is not its plugin interface, in one guarded place.
+
+The contract test for this file names the Snakemake version when one of these changes.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Executor as Pool
+
+
+class InlinePool:
+    """Runs what is submitted at once, in the caller's own thread."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(work(*args))
+        except BaseException as error:  # noqa: BLE001  (it travels in the future)
+            future.set_exception(error)
+        return future
+
+    def shutdown(self, wait: bool = True) -> None:  # noqa: FBT001
+        """Nothing is left running, so there is nothing to wait for."""
+
+
+def local_executor(workflow: Any, logger: Any, pool: Pool | InlinePool) -> Any:
+    """Snakemake's own local executor, with its jobs run in `pool`."""
+    from snakemake_interface_executor_plugins.registry import (  # noqa: PLC0415
+        ExecutorPluginRegistry,
+    )
+
+    local = ExecutorPluginRegistry().get_plugin("local").executor(workflow, logger)
+    local.pool.shutdown()
+    local.pool = pool
+    local.use_threads = False
+    local.workers = 10**6
+    return local
+
+
+def run_in_processes(workflow: Any) -> None:
+    """Let `run:` and `shadow:` jobs have processes of their own, as they have under `--cores`.
+
+    Remote mode forces threads; a thread would change this process's working directory.
+    """
+    workflow.execution_settings.use_threads = False
+
+
+def drop_remote_defaults(workflow: Any) -> None:
+    """Take back the mem and disk defaults that Snakemake adds for remote executors.
+
+    Programs ask `resources.get("mem_mb")`, and must find what they find under `--cores`. Defaults
+    that the user gave stay.
+    """
+    from snakemake.resources import Resources  # noqa: PLC0415
+
+    full, bare = Resources.default("full"), Resources.default("bare")
+    settings = workflow.resource_settings
+    if settings._parsed_default_resources.args != full.args:
+        return
+    settings.default_resources = bare
+    settings.__dict__.pop("_parsed_default_resources", None)
+    for rule in workflow.rules:
+        for name in full.keys() - bare.keys():
+            stated = rule.resources._data.get(name)
+            if stated is not None and stated.raw == full[name].raw:
+                del rule.resources._data[name]
+    forget_resources(workflow.dag.jobs)
+
+
+def cap_threads(workflow: Any, cores: int) -> None:
+    """Scale rules that claim more threads down to the bench, as `--cores` does."""
+    if workflow.resource_settings.cores is None:
+        workflow.resource_settings.cores = cores
+        workflow.global_resources["_cores"] = cores
+        forget_resources(workflow.dag.jobs)
+
+
+def forget_resources(jobs: Iterable[Any]) -> None:
+    """Have the resources of these jobs evaluated again when next asked for."""
+    for job in jobs:
+        job._resources = None
+        job._scheduler_resources = None
+
+
+def evaluate_tmpdir(job: Any) -> None:
+    """Evaluate `resources.tmpdir` here: remote mode leaves it, and what uses it, open."""
+    if not job.is_local:
+        job._resources = job.rule.expand_resources(
+            job.wildcards_dict, job.input, job.attempt, skip_evaluation=set()
+        )
+        job._params = None
+        job._non_derived_params = None
+
+
+def default_shell() -> str:
+    """The shell that Snakemake uses for rules that name none."""
+    from snakemake.shell import shell  # noqa: PLC0415
+
+    return str(shell.get_executable() or "sh")
+
+
+def with_shell(resources: Any, executable: str) -> Any:
+    """A copy of a job's resources with another `shell_exec`."""
+    copy = type(resources)(toclone=resources)
+    if "shell_exec" in copy.keys():  # noqa: SIM118  (a Namedlist iterates over values)
+        index, _ = copy._names["shell_exec"]
+        copy[index] = executable
+        copy._set_name("shell_exec", index)
+    else:
+        copy.append(executable)
+        copy._set_name("shell_exec", len(copy) - 1)
+    return copy
+
+
+def members(job: Any) -> list[Any]:
+    return list(job.jobs) if job.is_group() else [job]
+
+
+def runs_all_at_once(group: Any) -> bool:
+    """True for a group whose members are joined by pipes or services only."""
+    inside = set(group.jobs)
+    dependencies = group.dag.dependencies
+    for job in group.jobs:
+        for other, files in dependencies[job].items():
+            if other in inside and not all(_flows(other, f) for f in files):
+                return False
+    return any(job.is_pipe or job.is_service for job in group.jobs)
+
+
+def _flows(producer: Any, file: Any) -> bool:
+    return file in producer.pipe_or_service_output
+
+
+def is_last_attempt(job: Any) -> bool:
+    return bool(job.restart_times <= job.attempt - 1)
+
+
+def is_stopping(scheduler: Any) -> bool:
+    """True once no further job may start: a failure, a signal, or an executor's error."""
+    failed = scheduler._errors and not scheduler.keepgoing
+    return bool(failed or scheduler._user_kill or scheduler._executor_error)
+
+
+def is_killed(scheduler: Any) -> bool:
+    """True once the user asked by SIGTERM to stop."""
+    return bool(scheduler._user_kill)
+
+
+def hand_back(workflow: Any, jobs: Iterable[Any]) -> None:
+    """Give jobs that never started back without a trace.
+
+    `error_callback` would log errors, use up retries and delete outputs of earlier runs.
+    """
+    scheduler = workflow.scheduler
+    with scheduler._lock:
+        for job in jobs:
+            scheduler.running.discard(job)
+            scheduler._free_resources(job)
+            workflow.dag._ready_jobs.add(job)
+    scheduler._open_jobs.release()
+
+
+def pending_jobs(workflow: Any) -> Iterator[Any]:
+    """The jobs that this run knows it will have to run."""
+    yield from workflow.dag.needrun_jobs()
+
+
+def workflow_folder(workflow: Any) -> str:
+    """The folder of the main Snakefile."""
+    from pathlib import Path  # noqa: PLC0415
+
+    return str(Path(workflow.main_snakefile).absolute().parent)

@@ -1,0 +1,139 @@
+"""One Snakemake run's share of nvinx: bench, broker, shells and the record of what ran where."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nvinx import explain
+from nvinx.admission import Capacity, Job, Placement
+from nvinx.broker import Broker, Ports
+from nvinx.environment import variables
+from nvinx.errors import ImpossibleJobError, NvinxError
+from nvinx.host import machine, statedir
+from nvinx.host.clock import boot_seconds
+from nvinx.host.ledger import SqliteLedger
+from nvinx.host.life import ProcessLife
+from nvinx.host.nvml import NvmlProbe
+from nvinx.policy import OldestFirst
+from nvinx.record import RunRecord
+from snakemake_executor_plugin_nvinx import internals, translate
+from snakemake_executor_plugin_nvinx.shellexec import ShellExec, Shells
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nvinx.bench import Bench
+    from nvinx.claim import Claim
+    from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
+
+RECORD = Path(".nvinx") / "last-run.json"
+
+
+@dataclass(slots=True)
+class Session:
+    """Everything of nvinx that one run needs; opened before the first job, closed after the last."""
+
+    bench: Bench
+    cores: int
+    broker: Broker
+    life: ProcessLife
+    ledger: SqliteLedger
+    shells: Shells
+    record: RunRecord
+    capped: set[str] = field(default_factory=set)
+
+    @classmethod
+    def open(cls, engine: str, settings: ExecutorSettings, workflow: Any) -> Session:
+        """Raises NvinxError when the bench file or the state folder cannot be used."""
+        import os  # noqa: PLC0415
+
+        folder = Path(internals.workflow_folder(workflow))
+        bench = machine.bench(settings.bench, folder, settings.headroom_mb)
+        state = statedir.prepare(statedir.choose(settings.state_dir, os.environ))
+        ledger = SqliteLedger(state / "ledger.db")
+        life = ProcessLife(state / "life")
+        cores = workflow.resource_settings.cores or bench.cores
+        real = any(not card.simulated for card in bench.cards)
+        ports = Ports(ledger, life, boot_seconds, NvmlProbe() if real else None)
+        capacity = Capacity(bench.cards, cores, bench.ram_mib)
+        broker = Broker(engine, capacity, ports, OldestFirst(settings.patience))
+        _sweep(state / "shells", life)
+        shells = Shells.under(state, engine)
+        return cls(bench, cores, broker, life, ledger, shells, RunRecord(boot_seconds))
+
+    def greeting(self) -> list[str]:
+        """What this run works with, for the first lines of the log."""
+        return explain.greeting(self.bench, self.cores)
+
+    def claim(self, job: Any) -> tuple[Claim, str]:
+        """The job's claim and name. Raises HintError naming the rule."""
+        claim = translate.claim_of(job, self.bench.models)
+        cap = self.bench.ram_mib
+        if claim.ram_mib > cap and not claim.may_overflow:
+            self.capped.add(translate.rule_of(job))
+            claim = replace(claim, ram_mib=cap)
+        return claim, translate.name_of(job)
+
+    def demand_possible(self, jobs: Iterable[Any]) -> None:
+        """Raise one error that names every rule which is wrong or can never run here."""
+        problems: dict[str, str] = {}
+        for job in jobs:
+            rule = translate.rule_of(job)
+            if rule not in problems:
+                try:
+                    self._demand_possible(job, rule)
+                except NvinxError as error:
+                    problems[rule] = str(error)
+        if problems:
+            raise NvinxError("\n".join(problems.values()))
+
+    def _demand_possible(self, job: Any, rule: str) -> None:
+        claim, name = self.claim(job)
+        if job.is_local:
+            return
+        reason = self.broker.never(Job("", name, claim))
+        if reason is not None:
+            problem, fix = explain.impossible(reason)
+            if self.bench.problem and not self.bench.cards:
+                problem = f"{problem} ({self.bench.problem})"
+            raise ImpossibleJobError(rule, problem, fix)
+
+    def shell(self, job: Any, token: str, placement: Placement) -> ShellExec:
+        """The shell for a job, which exports where it was placed."""
+        stated = job.resources.get("shell_exec") if not job.is_group() else None
+        real = stated or internals.default_shell()
+        lock = self.life.file(token) if placement.card is not None else None
+        exports = variables(token, placement, self.broker.state.capacity)
+        return ShellExec(self.shells.make(token, real, exports, lock))
+
+    def note_started(self, job: Job, placement: Placement) -> list[str]:
+        """Write the start down; returns the line to log, if the start is worth one."""
+        beside = self.broker.beside(job.id)
+        self.record.started(job, placement, explain.where(placement, self.bench.cards))
+        if placement.card is None and not job.claim.uses_gpu:
+            return []
+        return [explain.started(job, placement, self.bench.cards, beside)]
+
+    def note_ended(self, job: Job, error: BaseException | None) -> None:
+        self.record.ended(job.id, ok=error is None)
+        self.shells.drop(job.id)
+
+    def close(self) -> None:
+        """Write the record and leave the state folder as it was found."""
+        self.ledger.close()
+        self.shells.close()
+        self.record.write(RECORD)
+
+
+def _sweep(folder: Path, life: ProcessLife) -> None:
+    """Remove what engines left that were killed, unless a job of theirs still lives."""
+    if not folder.is_dir():
+        return
+    tokens = {engine.name: [e.name for e in engine.iterdir()] for engine in folder.iterdir()}
+    alive = life.alive([*tokens, *(t for ts in tokens.values() for t in ts)])
+    for engine, jobs in tokens.items():
+        if not alive & {engine, *jobs}:
+            shutil.rmtree(folder / engine, ignore_errors=True)

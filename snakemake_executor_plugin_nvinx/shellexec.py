@@ -1,0 +1,92 @@
+"""The shell that a job runs in, replaced by a small script that says where the job was placed.
+
+Snakemake lets a rule name its shell (`shell_exec`). We name a link to one static script which
+exports the placement, takes the lease's lock on a descriptor that all children inherit, and then
+becomes the real shell. Nothing executable is written per job: this process has threads, and a file
+that another thread's child holds open for writing cannot be executed.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nvinx.errors import StateDirError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SCRIPT = """#!{bash}
+. "${{0%/*}}/env"
+if [ -n "$_nvinx_lock" ] && command -v flock >/dev/null; then
+  exec 243<>"$_nvinx_lock"
+  flock -s 243
+fi
+exec -a "$_nvinx_name" "$_nvinx_shell" "$@"
+"""
+
+
+class ShellExec(str):
+    """A path that survives Snakemake's three ways of using it.
+
+    As an executable it is itself; formatted unquoted into a Python preamble it is an expression
+    that keeps the shell in force; pickled for a script it is a plain str.
+    """
+
+    __slots__ = ()
+
+    def __format__(self, spec: str) -> str:
+        return "shell.get_executable()"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (str, (str.__str__(self),))
+
+
+@dataclass(frozen=True, slots=True)
+class Shells:
+    """Makes and removes the folder that holds one job's link and variables."""
+
+    folder: Path
+
+    @classmethod
+    def under(cls, state_dir: Path, engine: str) -> Shells:
+        """Raises StateDirError when the script cannot be written or bash is missing."""
+        bash = shutil.which("bash")
+        if bash is None:
+            raise StateDirError(str(state_dir), "bash is not on the PATH", "install bash")
+        folder = state_dir / "shells" / engine
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            script = folder / "nvinx-shell"
+            script.write_text(_SCRIPT.format(bash=bash), encoding="utf-8")
+            script.chmod(0o755)
+        except OSError as error:
+            problem, fix = f"cannot be written ({error.strerror})", "check its rights and space"
+            raise StateDirError(str(folder), problem, fix) from error
+        return cls(folder)
+
+    def make(self, token: str, real: str, variables: Mapping[str, str], lock: Path | None) -> str:
+        """The path to use as the job's shell; its basename is the real shell's."""
+        real_path = shutil.which(real) or real
+        home = self.folder / token
+        home.mkdir(exist_ok=True)
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+        lines.append(f"_nvinx_lock={shlex.quote(str(lock or ''))}")
+        lines.append(f"_nvinx_shell={shlex.quote(real_path)} _nvinx_name={shlex.quote(real)}")
+        (home / "env").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        link = home / os.path.basename(real_path)
+        if not link.is_symlink():
+            link.symlink_to(self.folder / "nvinx-shell")
+        return str(link)
+
+    def drop(self, token: str) -> None:
+        shutil.rmtree(self.folder / token, ignore_errors=True)
+
+    def close(self) -> None:
+        """Remove everything but what living jobs of this engine may still need."""
+        if not any(entry.is_dir() for entry in self.folder.iterdir()):
+            shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,98 @@
+"""A Snakemake job's resources, in nvinx's words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nvinx import hints
+from nvinx.catalog import Residency
+from nvinx.claim import Claim
+from nvinx.errors import HintError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nvinx.catalog import ModelSpec
+
+
+def name_of(job: Any) -> str:
+    """What people call the job: the rule with its wildcard values, `embed[3]`."""
+    if job.is_group():
+        return f"group[{job.groupid}]"
+    values = ",".join(str(v) for v in job.wildcards_dict.values())
+    return f"{job.rule.name}[{values}]" if values else str(job.rule.name)
+
+
+def rule_of(job: Any) -> str:
+    return str(job.groupid if job.is_group() else job.rule.name)
+
+
+def stated(job: Any) -> dict[str, Any]:
+    """The resources that have a value by now; those that wait for a file are left out."""
+    known = {k: v for k, v in job.resources.items() if not k.startswith("_")}
+    return {k: v for k, v in known.items() if isinstance(v, int | float) or type(v) is str}
+
+
+def claim_of(job: Any, models: Mapping[str, ModelSpec]) -> Claim:
+    """The claim of a job or group job. Raises HintError naming the rule."""
+    if job.is_group():
+        return _claim_of_group(job, models)
+    resources = stated(job)
+    if job.is_local and hints.wants_gpu(resources):
+        problem = "a local rule runs outside the executor, so nvinx cannot place it"
+        hint = next(h for h in hints.HINTS if h in resources and h != "model")
+        fix = "take the rule out of localrules, or the hint out of the rule"
+        raise HintError(job.rule.name, f"{hint}={resources[hint]!r}", problem, fix)
+    common = hints.Common(
+        cores=job.threads,
+        mem_mb=resources.get("mem_mb"),
+        runtime_s=_seconds(resources),
+        priority=_whole(job.priority),
+    )
+    return hints.read(job.rule.name, resources, common, models)
+
+
+def _claim_of_group(group: Any, models: Mapping[str, ModelSpec]) -> Claim:
+    """One claim for all members: their layered sums where Snakemake adds them up.
+
+    The strictest residency wins, since the members share one placement.
+    """
+    claims = [claim_of(job, models) for job in group.jobs]
+    on_gpu = [c for c in claims if c.uses_gpu]
+    layered = group.resources
+    ram_mib = max(hints.need_from_mb(layered.get("mem_mb") or 0), max(c.ram_mib for c in claims))
+    cores = int(layered.get("_cores") or max(c.cores for c in claims))
+    common = {"cores": cores, "ram_mib": ram_mib, "priority": max(c.priority for c in claims)}
+    if not on_gpu:
+        return Claim(residency=Residency.CPU_ONLY, **common)
+    strictest = min(on_gpu, key=lambda c: _STRICTEST_FIRST.index(c.residency)).residency
+    sizes = [c.vram_mib for c in on_gpu if c.vram_mib is not None]
+    return Claim(
+        residency=strictest,
+        vram_mib=sum(sizes) if sizes else None,
+        cpu_fallback=all(c.cpu_fallback for c in on_gpu),
+        ram_overflow=any(c.may_overflow for c in on_gpu),
+        max_slowdown=min((c.max_slowdown for c in on_gpu if c.max_slowdown), default=None),
+        **common,
+    )
+
+
+_STRICTEST_FIRST = (
+    Residency.GPU_EXCLUSIVE,
+    Residency.GPU_RAM_OVERFLOW,
+    Residency.GPU_SHARED,
+)
+
+
+def _seconds(resources: Mapping[str, Any]) -> float | None:
+    """Snakemake's `runtime` is in minutes."""
+    minutes = resources.get("runtime")
+    return float(minutes) * 60 if isinstance(minutes, int | float) else None
+
+
+def _whole(priority: Any) -> int:
+    """Snakemake's highest priority is an object of its own kind."""
+    try:
+        return int(priority)
+    except (TypeError, ValueError, OverflowError):
+        return 10**9

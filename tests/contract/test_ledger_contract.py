@@ -1,0 +1,157 @@
+"""One suite, every Ledger: the fake obeys the same contract as the real one."""
+
+import sqlite3
+
+import pytest
+
+from nvinx.admission import Job, Placement
+from nvinx.catalog import Residency
+from nvinx.claim import Claim
+from nvinx.errors import LeaseExistsError, LedgerVersionError, StateDirError
+from nvinx.host.ledger import SCHEMA, SqliteLedger
+from nvinx.ports import Lease, Request
+from nvinx.reasons import Reason, Why
+from nvinx.testing import MemoryLedger
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def ledger(request, tmp_path):
+    if request.param == "memory":
+        yield MemoryLedger()
+    else:
+        real = SqliteLedger(tmp_path / "ledger.db")
+        yield real
+        real.close()
+
+
+def job(job_id, **claim):
+    return Job(
+        job_id,
+        f"rule[{job_id}]",
+        Claim(**{"residency": Residency.GPU_SHARED, "vram_mib": 900, **claim}),
+        "engine-1",
+    )
+
+
+def lease(job_id, since=1.0):
+    return Lease(
+        job(job_id),
+        Placement(Residency.GPU_SHARED, Why.FITS_BESIDE_OTHERS, "gpu-0", 900, 10),
+        since,
+    )
+
+
+def request(job_id, since=1.0, heard=1.0):
+    return Request(
+        job(job_id, max_slowdown=1.5, runtime_s=60.0),
+        since,
+        heard,
+        Reason("x", Why.NOT_ENOUGH_VRAM, 9, 3, ("a", "b")),
+    )
+
+
+def test_what_is_written_is_read_back_whole(ledger):
+    with ledger.turn() as page:
+        page.hold(lease("a"))
+        page.ask(request("b"))
+    with ledger.turn() as page:
+        assert page.leases() == (lease("a"),)
+        assert page.requests() == (request("b"),)
+
+
+def test_leases_and_requests_come_oldest_first(ledger):
+    with ledger.turn() as page:
+        for job_id, since in (("c", 3.0), ("a", 1.0), ("b", 2.0)):
+            page.hold(lease(job_id, since))
+            page.ask(request(job_id, since))
+        assert [x.id for x in page.leases()] == ["a", "b", "c"]
+        assert [x.id for x in page.requests()] == ["a", "b", "c"]
+
+
+def test_an_error_inside_a_turn_undoes_all_of_it(ledger):
+    with pytest.raises(RuntimeError, match="on the way"), ledger.turn() as page:
+        page.hold(lease("a"))
+        page.ask(request("b"))
+        raise RuntimeError("on the way")
+    with ledger.turn() as page:
+        assert page.leases() == ()
+        assert page.requests() == ()
+
+
+def test_holding_twice_is_an_error_and_changes_nothing(ledger):
+    with ledger.turn() as page:
+        page.hold(lease("a"))
+    with pytest.raises(LeaseExistsError), ledger.turn() as page:
+        page.hold(lease("a", since=9.0))
+    with ledger.turn() as page:
+        assert page.leases() == (lease("a"),)
+
+
+def test_dropping_and_taking_back_twice_is_fine(ledger):
+    with ledger.turn() as page:
+        page.hold(lease("a"))
+        page.ask(request("b"))
+        for _ in range(2):
+            page.drop("a")
+            page.unask("b")
+        assert page.leases() == ()
+        assert page.requests() == ()
+
+
+def test_asking_again_keeps_the_place_in_line(ledger):
+    with ledger.turn() as page:
+        page.ask(request("b", since=1.0, heard=1.0))
+        page.ask(request("b", since=1.0, heard=7.0))
+        (found,) = page.requests()
+    assert (found.since, found.heard) == (1.0, 7.0)
+
+
+def test_gpu_processes_seen_of_a_lease_are_remembered(ledger):
+    seen = Lease(lease("a").job, lease("a").placement, 1.0, ((12, 345),))
+    with ledger.turn() as page:
+        page.hold(lease("a"))
+        page.note(seen)
+        page.note(lease("gone"))
+        assert page.leases() == (seen,)
+
+
+def test_a_ledger_of_another_version_is_left_as_it_is(tmp_path):
+    path = tmp_path / "ledger.db"
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE treasure (x)")
+        db.execute("PRAGMA user_version = 999")
+    db.close()
+    before = path.read_bytes()
+
+    with pytest.raises(LedgerVersionError) as caught:
+        SqliteLedger(path)
+
+    assert (caught.value.found, caught.value.expected) == (999, SCHEMA)
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_ledger_is_a_clear_error(tmp_path):
+    path = tmp_path / "ledger.db"
+    path.write_text("these are my notes, not a database at all. " * 50)
+
+    with pytest.raises(StateDirError, match="move ledger.db away"):
+        SqliteLedger(path)
+
+    assert path.read_text().startswith("these are my notes")
+
+
+def test_leases_of_an_earlier_boot_are_void(tmp_path):
+    path = tmp_path / "ledger.db"
+    old = SqliteLedger(path)
+    with old.turn() as page:
+        page.hold(lease("a"))
+    old.close()
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE lease SET boot = 'another'")
+    db.close()
+
+    new = SqliteLedger(path)
+    with new.turn() as page:
+        assert page.leases() == ()
+        page.hold(lease("a"))
+    new.close()

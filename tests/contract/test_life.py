@@ -1,0 +1,126 @@
+"""A lease lives while anything of its job does, and not a moment longer. Real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from nvinx.host.life import ProcessLife
+
+TOKEN = "engine-1.7"
+
+
+@pytest.fixture
+def life(tmp_path):
+    return ProcessLife(tmp_path / "life")
+
+
+@pytest.fixture
+def child():
+    started = []
+
+    def start(args, **kwargs):
+        proc = subprocess.Popen(
+            args, stdout=subprocess.PIPE, text=True, start_new_session=True, **kwargs
+        )
+        started.append(proc)
+        return proc
+
+    yield start
+    for proc in started:
+        try:
+            os.killpg(proc.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        proc.wait()
+        proc.stdout.close()
+
+
+def dead_within(life, seconds):
+    end = time.monotonic() + seconds
+    while life.alive([TOKEN]):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_a_token_lives_from_begin_to_end(life):
+    assert life.alive([TOKEN]) == set()
+    life.begin(TOKEN)
+    assert life.alive([TOKEN, "other"]) == {TOKEN}
+    life.end(TOKEN)
+    assert life.alive([TOKEN]) == set()
+    assert not life.file(TOKEN).exists()
+
+
+def test_a_shell_that_inherited_the_lock_keeps_the_token_alive(life, child):
+    life.begin(TOKEN)
+    proc = child(
+        ["bash", "-c", f"exec 243<>'{life.file(TOKEN)}'; flock -s 243; echo up; sleep 60; :"]
+    )
+    assert proc.stdout.readline() == "up\n"
+    life.end(TOKEN)
+
+    assert life.alive([TOKEN]) == {TOKEN}
+    os.killpg(proc.pid, signal.SIGKILL)
+    assert dead_within(life, 2)
+
+
+def test_a_double_forked_child_keeps_the_token_alive(life, child):
+    script = f"exec 243<>'{life.file(TOKEN)}'; flock -s 243; (setsid sleep 60 & echo $!); exit 0"
+    life.begin(TOKEN)
+    proc = child(["bash", "-c", script])
+    orphan = int(proc.stdout.readline())
+    proc.wait()
+    life.end(TOKEN)
+
+    assert life.alive([TOKEN]) == {TOKEN}
+    os.kill(orphan, signal.SIGKILL)
+    assert dead_within(life, 2)
+
+
+def test_a_child_that_closed_the_lock_is_found_by_its_marker(life, child):
+    env = {**os.environ, "NVINX_JOB": TOKEN}
+    proc = child(
+        [sys.executable, "-c", "print('up', flush=True); import time; time.sleep(60)"], env=env
+    )
+    assert proc.stdout.readline() == "up\n"
+
+    assert life.alive([TOKEN]) == {TOKEN}
+    assert life.alive(["engine-1.70", "engine-1"]) == set()
+    os.killpg(proc.pid, signal.SIGKILL)
+    proc.wait()
+    assert dead_within(life, 2)
+
+
+def test_a_starter_that_was_killed_leaves_no_life_behind(life, child, tmp_path):
+    code = f"""
+from pathlib import Path
+from nvinx.host.life import ProcessLife
+ProcessLife(Path({str(tmp_path / "life")!r})).begin({TOKEN!r})
+print("up", flush=True)
+import time; time.sleep(60)
+"""
+    proc = child([sys.executable, "-c", code])
+    assert proc.stdout.readline() == "up\n"
+    assert life.alive([TOKEN]) == {TOKEN}
+    os.killpg(proc.pid, signal.SIGKILL)
+    proc.wait()
+    assert dead_within(life, 2)
+
+
+def test_a_process_is_known_by_its_own_marker_or_an_ancestors(life, child):
+    env = {**os.environ, "NVINX_JOB": TOKEN}
+    proc = child(["bash", "-c", "env -i sleep 60 & echo $!; wait"], env=env)
+    grandchild = int(proc.stdout.readline())
+
+    assert life.owners([grandchild, os.getpid()]) == {grandchild: TOKEN}
+
+
+def test_a_start_time_tells_a_process_from_its_pid(life):
+    assert life.started(os.getpid()) == life.started(os.getpid())
+    assert life.started(2**22 + 1) is None

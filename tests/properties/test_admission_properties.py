@@ -1,0 +1,129 @@
+"""Whatever order things happen in, nothing is oversubscribed, lost, or started twice."""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from nvinx.admission import (
+    Capacity,
+    Card,
+    Finished,
+    Job,
+    Looked,
+    Refuse,
+    Start,
+    State,
+    Submitted,
+    Withdrawn,
+    check,
+    step,
+)
+from nvinx.catalog import Residency
+from nvinx.claim import Claim
+from nvinx.policy import OldestFirst
+
+POLICY = OldestFirst(patience_s=5)
+
+claims = st.builds(
+    Claim,
+    residency=st.sampled_from(Residency),
+    vram_mib=st.integers(1, 5000),
+    ram_mib=st.integers(0, 9000),
+    cores=st.integers(0, 4),
+    cpu_fallback=st.booleans(),
+    ram_overflow=st.booleans(),
+    priority=st.integers(0, 2),
+)
+
+
+class Bench(RuleBasedStateMachine):
+    @initialize(sizes=st.lists(st.integers(500, 4500), max_size=2), cores=st.integers(1, 4))
+    def begin(self, sizes, cores):
+        cards = tuple(
+            Card(id=f"gpu-{i}", index=i, name="c", total_mib=s, headroom_mib=300)
+            for i, s in enumerate(sizes)
+        )
+        self.state = State(Capacity(cards, cores, 8000))
+        self.at, self.number = 0.0, 0
+        self.open, self.started, self.over = set(), set(), set()
+
+    def take(self, event):
+        before = self.state
+        self.state, decisions = step(before, event, POLICY)
+        for decision in decisions:
+            if isinstance(decision, Start):
+                assert decision.job_id not in self.started, "started twice"
+                self.started.add(decision.job_id)
+            else:
+                assert isinstance(decision, Refuse)
+                self.over.add(decision.job_id)
+
+    @rule(batch=st.lists(claims, min_size=1, max_size=4), wait=st.floats(0, 10))
+    def submit(self, batch, wait):
+        self.at += wait
+        jobs = []
+        for claim in batch:
+            self.number += 1
+            jobs.append(Job(str(self.number), str(self.number), claim))
+            self.open.add(str(self.number))
+        self.take(Submitted(tuple(jobs), self.at))
+
+    @precondition(lambda self: self.state.running)
+    @rule(data=st.data(), wait=st.floats(0, 10))
+    def finish(self, data, wait):
+        self.at += wait
+        job_id = data.draw(st.sampled_from(sorted(self.state.running)))
+        self.over.add(job_id)
+        self.take(Finished(job_id, self.at))
+
+    @precondition(lambda self: self.state.waiting)
+    @rule(data=st.data())
+    def withdraw(self, data):
+        job_id = data.draw(st.sampled_from(sorted(self.state.waiting)))
+        self.over.add(job_id)
+        self.take(Withdrawn((job_id,), self.at))
+
+    @rule(foreign=st.integers(0, 5000))
+    def strangers_come_and_go(self, foreign):
+        cards = tuple(
+            Card(
+                id=c.id,
+                index=c.index,
+                name=c.name,
+                total_mib=c.total_mib,
+                headroom_mib=300,
+                foreign_mib=min(foreign, c.total_mib),
+            )
+            for c in self.state.capacity.cards
+        )
+        self.take(Looked(cards, self.at))
+
+    @invariant()
+    def holds(self):
+        check(self.state)
+
+    @invariant()
+    def nobody_is_lost(self):
+        known = set(self.state.waiting) | set(self.state.running) | self.over
+        assert known == self.open
+
+    @invariant()
+    def everyone_who_waits_is_told_why(self):
+        assert set(POLICY.reasons(self.state, self.at)) == set(self.state.waiting)
+
+    def teardown(self):
+        """With the strangers gone, everybody who waits gets a turn."""
+        if not hasattr(self, "state"):
+            return
+        self.strangers_come_and_go(0)
+        while self.state.running:
+            self.at += 1
+            job_id = next(iter(self.state.running))
+            self.over.add(job_id)
+            self.take(Finished(job_id, self.at))
+            check(self.state)
+        assert not self.state.waiting
+
+
+Bench.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestBench = Bench.TestCase

@@ -1,0 +1,266 @@
+"""Several engines at one bench: each sees the others, none is forgotten, the dead hold nothing."""
+
+import pytest
+
+from nvinx.admission import Capacity, Card, Job, Refuse, Start
+from nvinx.broker import UNHEARD_AFTER_S, Broker, Ports
+from nvinx.catalog import Residency
+from nvinx.claim import Claim
+from nvinx.ports import GpuLook, GpuProcess, GpuSight
+from nvinx.reasons import Why
+from nvinx.testing import FakeClock, FakeLife, MemoryLedger
+
+CARD = Card(id="gpu-0", index=0, name="card", total_mib=4096, headroom_mib=512)
+CAPACITY = Capacity((CARD,), 4, 16000)
+
+
+class Machine:
+    """One machine with its ledger; `engine` gives brokers that share it."""
+
+    def __init__(self, probe=None):
+        self.ledger, self.life, self.clock, self.probe = (
+            MemoryLedger(),
+            FakeLife(),
+            FakeClock(),
+            probe,
+        )
+
+    def engine(self, name, capacity=CAPACITY):
+        return Broker(name, capacity, Ports(self.ledger, self.life, self.clock, self.probe))
+
+    def leases(self):
+        with self.ledger.turn() as page:
+            return {x.id for x in page.leases()}
+
+    def requests(self):
+        with self.ledger.turn() as page:
+            return {x.id: x.reason.why for x in page.requests()}
+
+
+@pytest.fixture
+def machine():
+    return Machine()
+
+
+def shared(job_id, vram, engine="one", **kw):
+    return Job(job_id, job_id, Claim(residency=Residency.GPU_SHARED, vram_mib=vram, **kw), engine)
+
+
+def alone(job_id, engine="one", **kw):
+    return Job(job_id, job_id, Claim(residency=Residency.GPU_EXCLUSIVE, **kw), engine)
+
+
+def cpu(job_id, engine="one", **kw):
+    return Job(job_id, job_id, Claim(residency=Residency.CPU_ONLY, **kw), engine)
+
+
+def started(decisions):
+    return [d.job_id for d in decisions if isinstance(d, Start)]
+
+
+def test_two_engines_never_exceed_the_card_together(machine):
+    one, two = machine.engine("one"), machine.engine("two")
+
+    assert started(one.submit([shared("a", 2000)])) == ["a"]
+    assert started(two.submit([shared("b", 2000, "two")])) == []
+    assert machine.requests() == {"b": Why.NOT_ENOUGH_VRAM}
+    one.finish("a")
+    assert started(two.poll()) == ["b"]
+    assert (machine.leases(), machine.requests()) == ({"b"}, {})
+
+
+def test_each_engine_has_its_own_cores(machine):
+    one, two = (
+        machine.engine("one", Capacity((CARD,), 1)),
+        machine.engine("two", Capacity((CARD,), 1)),
+    )
+
+    assert started(one.submit([shared("a", 100), shared("a2", 100)])) == ["a"]
+    assert started(two.submit([shared("b", 100, "two")])) == ["b"]
+
+
+def test_an_engines_request_that_lacks_cores_keeps_nobody_from_the_card(machine):
+    one, two = machine.engine("one", Capacity((CARD,), 1)), machine.engine("two")
+    one.submit([cpu("busy")])
+    one.submit([alone("x")])
+    assert machine.requests() == {"x": Why.NOT_ENOUGH_CORES}
+
+    assert started(two.submit([shared("b", 100, "two")])) == ["b"]
+
+
+def test_an_older_request_of_another_engine_goes_first(machine):
+    one, two, three = (machine.engine(n) for n in ("one", "two", "three"))
+    one.submit([alone("x")])
+    two.submit([alone("y", "two")])
+    machine.clock.now = 1.0
+    three.submit([alone("z", "three")])
+    one.finish("x")
+
+    assert started(three.poll()) == []
+    assert started(two.poll()) == ["y"]
+
+
+def test_the_request_of_an_engine_that_died_is_forgotten(machine):
+    one, two = machine.engine("one"), machine.engine("two")
+    one.submit([shared("a", 3000)])
+    one.submit([alone("x")])
+    machine.life.end("one")
+    machine.life.end("a")
+    machine.clock.now = 61.0
+
+    assert started(two.submit([shared("b", 3000, "two")])) == ["b"]
+    assert (machine.leases(), machine.requests()) == ({"b"}, {})
+
+
+def test_an_engine_that_fell_silent_holds_no_place_in_line(machine):
+    one, two, three = (machine.engine(n) for n in ("one", "two", "three"))
+    one.submit([alone("x")])
+    two.submit([alone("y", "two")])
+    machine.clock.now = UNHEARD_AFTER_S + 1
+    three.submit([alone("z", "three")])
+    one.finish("x")
+
+    assert started(three.poll()) == ["z"]
+
+
+def test_a_lease_outlives_the_engine_while_a_process_of_the_job_lives(machine):
+    one, two = machine.engine("one"), machine.engine("two")
+    one.submit([alone("x")])
+    machine.life.lingering.add("x")
+    machine.life.end("one")
+    machine.life.end("x")
+
+    assert started(two.submit([shared("b", 10, "two")])) == []
+    machine.life.lingering.clear()
+    assert started(two.poll()) == ["b"]
+
+
+def test_a_finished_job_that_left_a_process_behind_keeps_its_vram_taken(machine):
+    one = machine.engine("one")
+    one.submit([shared("a", 2000)])
+    machine.life.lingering.add("a")
+    one.finish("a")
+
+    assert started(one.submit([shared("b", 2000)])) == []
+    machine.life.lingering.clear()
+    assert started(one.poll()) == ["b"]
+
+
+def test_cpu_work_never_opens_the_ledger(machine):
+    class Closed:
+        def turn(self):
+            raise AssertionError("opened")
+
+    broker = Broker("one", CAPACITY, Ports(Closed(), machine.life, machine.clock))
+    assert started(broker.submit([cpu("a")])) == ["a"]
+    assert started(broker.finish("a")) == []
+
+
+def test_a_ledger_that_fails_leaves_no_life_and_no_start_behind(machine):
+    class Full(Exception):
+        pass
+
+    one = machine.engine("one")
+    turn = machine.ledger.turn
+
+    class Broken:
+        def __init__(self, page):
+            self.page = page
+
+        def __getattr__(self, name):
+            if name == "hold":
+                raise Full
+            return getattr(self.page, name)
+
+    from contextlib import contextmanager
+
+    @contextmanager
+    def failing():
+        with turn() as page:
+            yield Broken(page)
+
+    machine.ledger.turn = failing
+    with pytest.raises(Full):
+        one.submit([shared("a", 10)])
+    assert machine.life.tokens == {"one"}
+    assert not one.state.running
+
+
+def test_leaving_takes_back_what_waits_and_keeps_what_runs(machine):
+    one = machine.engine("one")
+    one.submit([alone("x"), shared("a", 10)])
+    machine.life.lingering.add("x")
+    one.close()
+
+    assert (machine.leases(), machine.requests(), machine.life.tokens) == ({"x"}, {}, set())
+
+
+def test_a_job_is_told_who_is_beside_it(machine):
+    one, two = machine.engine("one"), machine.engine("two")
+    one.submit([shared("a", 500)])
+    two.submit([shared("b", 500, "two")])
+
+    assert [r.job.name for r in two.beside("b")] == ["a"]
+
+
+def test_a_job_that_never_fits_is_refused_and_leaves_no_trace(machine):
+    (refusal,) = machine.engine("one").submit([shared("a", 9000)])
+
+    assert isinstance(refusal, Refuse)
+    assert (machine.leases(), machine.requests()) == (set(), {})
+
+
+class Driver:
+    """A probe that shows what the test says."""
+
+    def __init__(self):
+        self.used, self.processes = 0, ()
+
+    def look(self):
+        return GpuLook((GpuSight("gpu-0", 0, "card", 4096, self.used, tuple(self.processes)),))
+
+
+def test_what_strangers_hold_on_the_card_is_subtracted():
+    machine = Machine(Driver())
+    one = machine.engine("one")
+    machine.probe.used = 1000
+    machine.probe.processes = [GpuProcess(5, 1000)]
+
+    assert started(one.submit([shared("a", 3000)])) == []
+    assert machine.requests() == {"a": Why.CARD_USED_BY_OTHERS}
+    machine.probe.used, machine.probe.processes = 0, []
+    assert started(one.poll()) == ["a"]
+
+
+def test_our_own_jobs_use_is_not_counted_twice():
+    machine = Machine(Driver())
+    one = machine.engine("one")
+    one.submit([shared("a", 1500)])
+    machine.life.processes[7] = ("a", 42)
+    machine.probe.used, machine.probe.processes = 1400, [GpuProcess(7, 1400)]
+
+    assert started(one.submit([shared("b", 2000)])) == ["b"]
+
+
+def test_a_process_that_shows_no_sign_but_stays_on_the_gpu_keeps_its_lease():
+    machine = Machine(Driver())
+    one, two = machine.engine("one"), machine.engine("two")
+    one.submit([alone("x")])
+    machine.life.processes[7] = ("x", 42)
+    machine.probe.used, machine.probe.processes = 900, [GpuProcess(7, 900)]
+    two.submit([alone("y", "two")])
+    machine.life.processes[7] = (None, 42)
+    machine.life.end("x")
+
+    assert started(two.poll()) == []
+    machine.life.processes[7] = (None, 43)
+    machine.probe.used, machine.probe.processes = 0, []
+    assert started(two.poll()) == ["y"]
+
+
+def test_a_card_that_the_driver_lost_takes_nobody():
+    machine = Machine(Driver())
+    one = machine.engine("one")
+    machine.probe.look = lambda: GpuLook((), "GPU is lost")
+
+    assert started(one.submit([shared("a", 10), alone("x")])) == []
