@@ -139,6 +139,7 @@ class Executor(RealExecutor):  # type: ignore[misc]  # the interface is untyped
         """Run an admitted job on a thread of its own."""
         self._running[job.id] = handle
         for member in internals.members(handle):
+            internals.evaluate_tmpdir(member)
             self._shells_of[member] = (job.id, placement)
         self._shells_of[handle] = (job.id, placement)
         self.run_job_pre(handle)
@@ -186,7 +187,6 @@ class Executor(RealExecutor):  # type: ignore[misc]  # the interface is untyped
 
     def _arguments(self, prepare: Any, job: Any) -> tuple[Any, ...]:
         """The local executor's arguments, with our shell among the resources."""
-        internals.evaluate_tmpdir(job)
         try:
             arguments = list(prepare(job))
         except Exception as error:

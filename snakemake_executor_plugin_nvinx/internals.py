@@ -5,6 +5,7 @@ The contract test for this file names the Snakemake version when one of these ch
 
 from __future__ import annotations
 
+import copy
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
@@ -58,16 +59,15 @@ def drop_remote_defaults(workflow: Any) -> None:
     """
     from snakemake.resources import Resources  # noqa: PLC0415
 
-    full, bare = Resources.default("full"), Resources.default("bare")
     settings = workflow.resource_settings
-    if settings._parsed_default_resources.args != full.args:
+    given, bare = settings._parsed_default_resources, Resources.default("bare")
+    if given.args != Resources.default("full").args:
         return
     settings.default_resources = bare
     settings.__dict__.pop("_parsed_default_resources", None)
     for rule in workflow.rules:
-        for name in full.keys() - bare.keys():
-            stated = rule.resources._data.get(name)
-            if stated is not None and stated.raw == full[name].raw:
+        for name in given.keys() - bare.keys():
+            if rule.resources._data.get(name) is given[name]:
                 del rule.resources._data[name]
     forget_resources(workflow.dag.jobs)
 
@@ -89,12 +89,11 @@ def forget_resources(jobs: Iterable[Any]) -> None:
 
 def evaluate_tmpdir(job: Any) -> None:
     """Evaluate `resources.tmpdir` here: remote mode leaves it, and what uses it, open."""
-    if not job.is_local:
-        job._resources = job.rule.expand_resources(
-            job.wildcards_dict, job.input, job.attempt, skip_evaluation=set()
-        )
-        job._params = None
-        job._non_derived_params = None
+    job._resources = job.rule.expand_resources(
+        job.wildcards_dict, job.input, job.attempt, skip_evaluation=set()
+    )
+    job._params = None
+    job._non_derived_params = None
 
 
 def default_shell() -> str:
@@ -105,16 +104,21 @@ def default_shell() -> str:
 
 
 def with_shell(resources: Any, executable: str) -> Any:
-    """A copy of a job's resources with another `shell_exec`."""
-    copy = type(resources)(toclone=resources)
-    if "shell_exec" in copy.keys():  # noqa: SIM118  (a Namedlist iterates over values)
-        index, _ = copy._names["shell_exec"]
-        copy[index] = executable
-        copy._set_name("shell_exec", index)
-    else:
-        copy.append(executable)
-        copy._set_name("shell_exec", len(copy) - 1)
-    return copy
+    """A job's resources that answer `get("shell_exec")` with `executable`.
+
+    Nothing else about them changes: a rule that prints `{resources}` prints what it always did,
+    and a script gets the plain resources, since its environment need not have this plugin.
+    """
+    plain = type(resources)
+
+    class Placed(plain):  # type: ignore[valid-type,misc]
+        def get(self, key: str, default: Any = None) -> Any:
+            return executable if key == "shell_exec" else super().get(key, default)
+
+        def __reduce_ex__(self, protocol: Any) -> Any:  # noqa: ARG002  (pickle's signature)
+            return (copy.copy, (resources,))
+
+    return Placed(toclone=resources)
 
 
 def members(job: Any) -> list[Any]:

@@ -7,7 +7,7 @@ import json
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from nvinx.admission import Card
 from nvinx.catalog import ModelSpec, Residency
@@ -109,6 +109,7 @@ def resolve(
     headroom_mb: VRAM to leave free on every card, before anything the file says. Raises BenchError
     when a headroom is larger than its card.
     """
+    _refuse_negative(headroom_mb)
     said = file or BenchFile("")
     slots, problem = _slots(said, look)
     cards, origins = [], {"gpus": _origin_of_gpus(said)}
@@ -117,7 +118,6 @@ def resolve(
         cards.append(replace(slot.card, headroom_mib=headroom_mib))
         origins[f"gpus[{position}].vram_gb"] = slot.origin
         origins[f"gpus[{position}].headroom_gb"] = origin
-    _refuse_negative(headroom_mb)
     for key, default in (("cpu_cores", MACHINE), ("ram_gb", MACHINE), ("models", "default")):
         origins[key] = said.origin(key) if key in said.lines else default
     return Bench(
@@ -159,7 +159,9 @@ def _slots(said: BenchFile, look: GpuLook) -> tuple[list[_Slot], str | None]:
         else:
             missing.append(said.origin(f"{key}.vram_gb"))
         real += not declared.simulated
-    return slots, _missing(missing, look) if missing else None
+    if missing:
+        return slots, _missing(missing, look)
+    return slots, look.problem if real else None
 
 
 def _card(gpu: GpuSight) -> Card:
@@ -203,20 +205,25 @@ def _headroom(slot: _Slot, said: BenchFile, headroom_mb: int | None) -> tuple[in
     """VRAM to leave free on the card, and who says so: the closest word wins."""
     card, declared = slot.card, slot.declared
     if headroom_mb is not None:
-        if capacity_from_mb(headroom_mb) > card.total_mib:
-            problem = f"{headroom_mb} MB is more than {card.name} has"
-            fix = f"give less than {math.floor(gb_from_mib(card.total_mib) * 1000)}"
-            raise BenchError(HEADROOM_OPTION, None, problem, fix)
-        return min(need_from_mb(headroom_mb), card.total_mib), HEADROOM_OPTION
-    gb, origin = (0.0 if card.simulated else REAL_HEADROOM_GB), "default"
-    key = f"{slot.key}.headroom_gb"
+        return _headroom_by_option(card, headroom_mb), HEADROOM_OPTION
     if declared is not None and declared.headroom_gb is not None:
-        gb, origin = declared.headroom_gb, said.origin(key)
+        gb, key = declared.headroom_gb, f"{slot.key}.headroom_gb"
     elif said.headroom_gb is not None:
-        key, gb, origin = "headroom_gb", said.headroom_gb, said.origin("headroom_gb")
-    if origin != "default" and capacity_from_gb(gb) > card.total_mib:
+        gb, key = said.headroom_gb, "headroom_gb"
+    else:
+        default = 0 if card.simulated else need_from_gb(REAL_HEADROOM_GB)
+        return min(default, card.total_mib), "default"
+    if capacity_from_gb(gb) > card.total_mib:
         raise _headroom_error(said.path, said.lines[key], gb, gb_from_mib(card.total_mib))
-    return min(need_from_gb(gb), card.total_mib), origin
+    return min(need_from_gb(gb), card.total_mib), said.origin(key)
+
+
+def _headroom_by_option(card: Card, headroom_mb: int) -> int:
+    if capacity_from_mb(headroom_mb) > card.total_mib:
+        most = math.floor(gb_from_mib(card.total_mib) * 1000)
+        problem = f"{headroom_mb} MB is more than {card.name} has"
+        raise BenchError(HEADROOM_OPTION, None, problem, f"give {most} at most")
+    return min(need_from_mb(headroom_mb), card.total_mib)
 
 
 def _headroom_error(path: str, line: int, headroom_gb: float, vram_gb: float) -> BenchError:
@@ -309,28 +316,24 @@ class _Table:
         return at.value
 
 
-_Keyed: TypeAlias = tuple[_Table, str]
-
-
 def parse(text: str, path: str) -> BenchFile:
     """What a bench file's text says. Raises BenchError with the line at the first mistake."""
     root = _read(text, path)
-    if root is None:
+    if root is None or root.value is None:
         fix = "describe the bench, or delete the file and let nvinx look at the machine"
         raise BenchError(path, None, "the file is empty", fix)
     top = _table(root, "the bench file", _TOP)
     hardware = _table(top.entries.get("hardware", replace(root, value=None)), "hardware", _HARDWARE)
-    keyed_gpus, keyed_headroom = _once(top, hardware, "gpus"), _once(top, hardware, "headroom_gb")
-    gpus, lines = _gpus(hardware, keyed_gpus)
-    for table in (top, hardware):
-        lines |= {key: at.line for key, at in table.entries.items()}
+    gpus, lines = _gpus(hardware, _holder("gpus", top, hardware))
+    for key, at in (*top.entries.items(), *hardware.entries.items()):
+        lines[key] = at.line
     file = BenchFile(
         path=path,
         vram_gb=hardware.gb("vram_gb"),
         ram_gb=hardware.gb("ram_gb"),
         cpu_cores=hardware.count("cpu_cores"),
         gpus=gpus,
-        headroom_gb=keyed_headroom[0].gb("headroom_gb") if keyed_headroom else None,
+        headroom_gb=_holder("headroom_gb", top, hardware).gb("headroom_gb"),
         models=_models(top),
         interference=_interference(top),
         lines=lines,
@@ -339,22 +342,19 @@ def parse(text: str, path: str) -> BenchFile:
     return file
 
 
-def _once(top: _Table, hardware: _Table, key: str) -> _Keyed | None:
-    """The one table that has this key."""
-    holders = [table for table in (top, hardware) if key in table.entries]
-    if len(holders) > 1:
+def _holder(key: str, top: _Table, hardware: _Table) -> _Table:
+    """The table where this key stands, which may not be both; if it is in neither, the top."""
+    if key in top.entries and key in hardware.entries:
         problem = f"{key} stands both at the top and under hardware"
         raise hardware.entries[key].error(problem, "keep one of the two")
-    return (holders[0], key) if holders else None
+    return hardware if key in hardware.entries else top
 
 
-def _gpus(
-    hardware: _Table, keyed: _Keyed | None
-) -> tuple[tuple[DeclaredGpu, ...], dict[str, int]]:
+def _gpus(hardware: _Table, holder: _Table) -> tuple[tuple[DeclaredGpu, ...], dict[str, int]]:
     """The declared GPUs, and the lines of what is said about them."""
     vram, flag = hardware.entries.get("vram_gb"), hardware.entries.get("simulated")
-    if keyed is not None:
-        return _listed_gpus(hardware, keyed)
+    if "gpus" in holder.entries:
+        return _listed_gpus(hardware, holder)
     if vram is None and flag is not None:
         fix = "write vram_gb beside it: the size of the simulated card"
         raise flag.error("simulated says nothing without vram_gb", fix)
@@ -367,9 +367,8 @@ def _gpus(
 
 
 def _listed_gpus(
-    hardware: _Table, keyed: _Keyed
+    hardware: _Table, holder: _Table
 ) -> tuple[tuple[DeclaredGpu, ...], dict[str, int]]:
-    table, key = keyed
     for other, fix in (
         ("vram_gb", "keep the gpus list, and write vram_gb in its entries"),
         ("simulated", "write `simulated: true` in the entries of gpus"),
@@ -378,13 +377,13 @@ def _listed_gpus(
             raise hardware.entries[other].error(f"{other} and gpus exclude each other", fix)
     gpus: list[DeclaredGpu] = []
     lines: dict[str, int] = {}
-    for position, at in enumerate(table.items(key)):
+    for position, at in enumerate(holder.items("gpus")):
         entry = _table(at, f"gpus[{position}]", _GPU, needed=("vram_gb",))
         gpus.append(_gpu(entry, {gpu.name for gpu in gpus}))
         lines |= {f"gpus[{position}].{name}": at.line for name, at in entry.entries.items()}
     if not gpus:
         fix = "leave gpus out, or write `vram_gb: 0` under hardware for a bench without a GPU"
-        raise table.entries[key].error("gpus is an empty list", fix)
+        raise holder.entries["gpus"].error("gpus is an empty list", fix)
     return tuple(gpus), lines
 
 
@@ -463,8 +462,10 @@ def _suggestion(word: str, known: tuple[str, ...] | list[str]) -> str:
 
 
 def _shown(at: _At) -> str:
+    if isinstance(at.value, str):
+        return repr(at.value)
     kinds = {dict: "a mapping", list: "a list", type(None): "empty", bool: str(at.value).lower()}
-    return kinds.get(type(at.value), repr(at.value))
+    return kinds.get(type(at.value), str(at.value))
 
 
 def _read(text: str, path: str) -> _At | None:
@@ -527,9 +528,9 @@ def render(machine: Machine, look: GpuLook, simulate_vram_gb: float | None = Non
             f"  ram_gb: {_rounded(machine.ram_mib):g}",
             *_gpu_lines(look, simulate_vram_gb),
             "",
-            "# Models that rules can name with model=\"...\". Residency is one of",
+            '# Models that rules can name with model="...". Residency is one of',
             f"# {', '.join(r.value for r in Residency)}.",
-            "models: []",
+            "models:",
             "#  - name: esm2_150m",
             "#    vram_gb: 0.9",
             "#    residency: gpu_shared",

@@ -35,10 +35,10 @@ def variables(job_id: str, placement: Placement, capacity: Capacity) -> dict[str
 def _max_memory(placement: Placement, card: Card) -> dict[str, int]:
     """Bytes by device, in accelerate's words; a job that spills leaves the headroom free."""
     if placement.residency is Residency.GPU_RAM_OVERFLOW:
-        return {"0": card.budget_mib * MIB, "cpu": placement.ram_mib * MIB}
-    return {"0": placement.vram_mib * MIB}
+        return {"0": card.budget_mib * MIB, "cpu": _whole_mb(placement.ram_mib) * 10**6}
+    return {"0": _whole_mb(placement.vram_mib) * 10**6}
 
 
 def _whole_mb(mib: int) -> int:
-    """The smallest whole MB that rounds up to this many MiB, so a declared 900 MB reads as 900."""
+    """The smallest whole MB that rounds up to this many MiB: a declared 900 MB reads as 900."""
     return max(((mib - 1) * MIB) // 10**6 + 1, 0)

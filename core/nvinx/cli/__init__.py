@@ -1,0 +1,59 @@
+"""The `nvinx` command: one file per verb, loaded when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from typing import Any
+
+import click
+
+from nvinx.errors import NvinxError
+
+DISTRIBUTION = "snakemake-executor-plugin-nvinx"
+VERBS = ("bench", "init")
+_REFUSED = 2
+
+
+class _Verbs(click.Group):
+    """Finds each verb in the module of its name; what nvinx reports on purpose is one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click's signature)
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"nvinx.cli.{cmd_name}").command
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except NvinxError as error:
+            click.echo(f"nvinx: {' '.join(str(error).split())}", err=True)
+            ctx.exit(_REFUSED)
+
+
+def _show_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if not wanted:
+        return
+    try:
+        version = importlib.metadata.version(DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        version = "(not installed)"
+    click.echo(f"nvinx {version}")
+    ctx.exit()
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
+def main() -> None:
+    """Keep one small GPU, its CPU and its RAM busy at the same time."""

@@ -1,0 +1,90 @@
+"""`nvinx bench`: what is in force, and where each value came from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nvinx.bench import Bench
+
+
+@click.command(name="bench")
+@click.option(
+    "--bench",
+    "file",
+    type=click.Path(path_type=Path),
+    help="The bench file to use, before $NVINX_BENCH, ./nvinx.yaml and the user's own.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(file: Path | None, as_json: bool) -> None:
+    """Show the bench that is in force here, and where each value came from."""
+    from nvinx.host import machine  # noqa: PLC0415  (late: `nvinx --help` stays light)
+
+    bench = machine.bench(file, Path.cwd())
+    if as_json:
+        import json  # noqa: PLC0415
+
+        click.echo(json.dumps(_plain(bench), indent=2))
+    else:
+        _print(bench)
+
+
+def _plain(bench: Bench) -> dict[str, Any]:
+    from dataclasses import asdict  # noqa: PLC0415  (late, as above)
+
+    return {
+        "path": bench.path,
+        "simulated": bench.simulated,
+        "problem": bench.problem,
+        "cores": bench.cores,
+        "ram_mib": bench.ram_mib,
+        "cards": [asdict(card) for card in bench.cards],
+        "models": {
+            name: {**asdict(model), "residency": model.residency.value}
+            for name, model in bench.models.items()
+        },
+        "origins": dict(bench.origins),
+    }
+
+
+def _print(bench: Bench) -> None:
+    from rich import box  # noqa: PLC0415  (late, as above)
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    console = Console(markup=False, highlight=False, emoji=False)
+    console.print(f"Bench file: {bench.path or 'none; this machine as it is'}", soft_wrap=True)
+    table = Table("what", "in force", "from", box=box.SIMPLE)
+    for row in _rows(bench):
+        table.add_row(*row)
+    console.print(table)
+    if bench.simulated:
+        console.print("Simulated cards are for trying things: jobs find no GPU there.")
+    if bench.problem is not None:
+        console.print(f"{'A GPU is missing' if bench.cards else 'No GPU'}: {bench.problem}.")
+
+
+def _rows(bench: Bench) -> Iterator[tuple[str, str, str]]:
+    from nvinx.sizes import gb_from_mib  # noqa: PLC0415  (late, as above)
+
+    origins = bench.origins
+    yield "CPU cores", str(bench.cores), origins["cpu_cores"]
+    yield "RAM", f"{gb_from_mib(bench.ram_mib):.1f} GB", origins["ram_gb"]
+    if not bench.cards:
+        yield "GPUs", "none", origins["gpus"]
+    for n, card in enumerate(bench.cards):
+        kind = "simulated" if card.simulated else "real"
+        vram, headroom = gb_from_mib(card.total_mib), gb_from_mib(card.headroom_mib)
+        yield f"GPU {card.index}", f"{card.name} ({kind})", origins["gpus"]
+        yield "  VRAM", f"{vram:.1f} GB", origins[f"gpus[{n}].vram_gb"]
+        yield "  headroom", f"{headroom:.1f} GB", origins[f"gpus[{n}].headroom_gb"]
+    if not bench.models:
+        yield "models", "none", origins["models"]
+    for model in bench.models.values():
+        size = f"{model.vram_gb:g} GB, {model.residency.value}"
+        yield f"model {model.name}", size, origins["models"]

@@ -1,0 +1,33 @@
+"""This machine: its cores and RAM, and the bench that is in force on it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from nvinx.bench import Bench, Machine, resolve
+from nvinx.host import benchfile
+from nvinx.host.nvml import NvmlProbe
+from nvinx.sizes import capacity_mib
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def detect() -> Machine:
+    """The cores this process may use, and the machine's RAM."""
+    import psutil  # noqa: PLC0415  (late: importing stays light)
+
+    cores = len(os.sched_getaffinity(0))
+    return Machine(cores=cores, ram_mib=capacity_mib(psutil.virtual_memory().total))
+
+
+def bench(
+    explicit: Path | None = None,
+    workflow_dir: Path | None = None,
+    headroom_mb: int | None = None,
+) -> Bench:
+    """The bench in force here. Raises BenchError when its file or a headroom cannot be used."""
+    path = benchfile.find(explicit, workflow_dir, os.environ)
+    file = None if path is None else benchfile.load(path)
+    return resolve(file, detect(), NvmlProbe().look(), headroom_mb=headroom_mb)

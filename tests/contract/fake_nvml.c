@@ -1,0 +1,201 @@
+/* A libnvidia-ml.so.1 for tests. What it shows is read, at every call, from the file that
+ * $NVINX_FAKE_NVML names (no file: the driver is not loaded):
+ *
+ *   gpu <device> <uuid> <total bytes> <reserved bytes> <bytes used by no listed process>
+ *   mig <device> <parent>                    this device is a MIG device of that GPU
+ *   migmode <device>                         MIG mode is on, with or without MIG devices
+ *   proc <device> <pid> <bytes, -1: hidden> <C, G or CG>
+ *   fails <function> <device, -1: all> <NVML error code>
+ *
+ * With -DOLD_DRIVER the functions that older drivers lack are not there.
+ * Structures and codes follow NVIDIA's nvml.h, NVML API version 12.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEVICES = 16, PROCESSES = 64, FAILURES = 32 };
+enum { SUCCESS = 0, INVALID_ARGUMENT = 2, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7,
+       DRIVER_NOT_LOADED = 9 };
+
+typedef unsigned long long bytes;
+typedef struct { bytes total, free, used; } memory;
+typedef struct { unsigned version; bytes total, reserved, free, used; } memory_v2;
+typedef struct { unsigned pid; bytes used; unsigned gpu_instance, compute_instance; } process_info;
+
+static struct { char uuid[96]; bytes total, reserved, other; int there, mig, parent; } device[DEVICES];
+static struct { int device; unsigned pid; long long used; char kinds[4]; } process[PROCESSES];
+static struct { char function[64]; int device, code; } failure[FAILURES];
+static int processes, failures;
+
+static void read_line(const char *line)
+{
+    int d, other, code;
+    unsigned pid;
+    long long used;
+    bytes total, reserved, rest;
+    char word[96];
+    if (sscanf(line, "gpu %d %95s %llu %llu %llu", &d, word, &total, &reserved, &rest) == 5) {
+        strcpy(device[d].uuid, word);
+        device[d].total = total, device[d].reserved = reserved, device[d].other = rest;
+        device[d].there = 1, device[d].parent = -1;
+    } else if (sscanf(line, "mig %d %d", &d, &other) == 2) {
+        device[d].parent = other, device[other].mig = 1;
+    } else if (sscanf(line, "migmode %d", &d) == 1) {
+        device[d].mig = 1;
+    } else if (sscanf(line, "proc %d %u %lld %3s", &d, &pid, &used, word) == 4) {
+        process[processes].device = d, process[processes].pid = pid;
+        process[processes].used = used, strcpy(process[processes++].kinds, word);
+    } else if (sscanf(line, "fails %63s %d %d", word, &d, &code) == 3) {
+        strcpy(failure[failures].function, word);
+        failure[failures].device = d, failure[failures++].code = code;
+    }
+}
+
+/* Reads the file anew; what `function` has to return for this device, SUCCESS to go on. */
+static int ask(const char *function, int d)
+{
+    const char *path = getenv("NVINX_FAKE_NVML");
+    FILE *file = path ? fopen(path, "r") : NULL;
+    char line[256];
+    if (!file) return DRIVER_NOT_LOADED;
+    memset(device, 0, sizeof device);
+    processes = failures = 0;
+    while (fgets(line, sizeof line, file)) read_line(line);
+    fclose(file);
+    for (int i = 0; i < failures; i++)
+        if (!strcmp(failure[i].function, function) && (failure[i].device == d || failure[i].device < 0))
+            return failure[i].code;
+    return d < 0 || (d < DEVICES && device[d].there) ? SUCCESS : INVALID_ARGUMENT;
+}
+
+#define NUMBER(handle) ((int)(long)(handle) - 1)
+#define HANDLE(number) ((void *)(long)((number) + 1))
+#define ASK(d) { int code = ask(__func__, d); if (code) return code; }
+
+static bytes used_of(int d)
+{
+    bytes sum = device[d].other;
+    for (int i = 0; i < processes; i++)
+        if (process[i].device == d && process[i].used > 0) sum += (bytes)process[i].used;
+    return sum;
+}
+
+static int list(int d, char kind, unsigned *count, process_info *infos)
+{
+    unsigned n = 0;
+    for (int i = 0; i < processes; i++) {
+        if (process[i].device != d || !strchr(process[i].kinds, kind)) continue;
+        if (infos && n < *count) {
+            infos[n].pid = process[i].pid, infos[n].used = (bytes)process[i].used;
+            infos[n].gpu_instance = infos[n].compute_instance = 0xffffffff;
+        }
+        n++;
+    }
+    int short_of = n > *count;
+    *count = n;
+    return short_of ? INSUFFICIENT_SIZE : SUCCESS;
+}
+
+int nvmlInitWithFlags(unsigned flags) { (void)flags; ASK(-1) return SUCCESS; }
+int nvmlShutdown(void) { ASK(-1) return SUCCESS; }
+const char *nvmlErrorString(int code) { (void)code; return "a failure that has no name"; }
+
+int nvmlDeviceGetCount_v2(unsigned *count)
+{
+    ASK(-1)
+    *count = 0;
+    for (int d = 0; d < DEVICES; d++) *count += device[d].there && device[d].parent < 0;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **handle)
+{
+    ASK((int)index)
+    *handle = HANDLE(index);
+    return SUCCESS;
+}
+
+int nvmlDeviceGetUUID(void *handle, char *text, unsigned size)
+{
+    ASK(NUMBER(handle))
+    snprintf(text, size, "%s", device[NUMBER(handle)].uuid);
+    return SUCCESS;
+}
+
+int nvmlDeviceGetName(void *handle, char *text, unsigned size)
+{
+    ASK(NUMBER(handle))
+    snprintf(text, size, "Test card %d", NUMBER(handle));
+    return SUCCESS;
+}
+
+int nvmlDeviceGetMemoryInfo(void *handle, memory *info)
+{
+    int d = NUMBER(handle);
+    ASK(d)
+    info->total = device[d].total, info->used = used_of(d) + device[d].reserved;
+    info->free = info->total - info->used;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetComputeRunningProcesses_v2(void *handle, unsigned *count, process_info *infos)
+{
+    ASK(NUMBER(handle))
+    return list(NUMBER(handle), 'C', count, infos);
+}
+
+int nvmlDeviceGetGraphicsRunningProcesses_v2(void *handle, unsigned *count, process_info *infos)
+{
+    ASK(NUMBER(handle))
+    return list(NUMBER(handle), 'G', count, infos);
+}
+
+#ifndef OLD_DRIVER
+int nvmlDeviceGetMemoryInfo_v2(void *handle, memory_v2 *info)
+{
+    int d = NUMBER(handle);
+    ASK(d)
+    info->total = device[d].total, info->reserved = device[d].reserved, info->used = used_of(d);
+    info->free = info->total - info->reserved - info->used;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetComputeRunningProcesses_v3(void *handle, unsigned *count, process_info *infos)
+{
+    ASK(NUMBER(handle))
+    return list(NUMBER(handle), 'C', count, infos);
+}
+
+int nvmlDeviceGetGraphicsRunningProcesses_v3(void *handle, unsigned *count, process_info *infos)
+{
+    ASK(NUMBER(handle))
+    return list(NUMBER(handle), 'G', count, infos);
+}
+
+int nvmlDeviceGetMigMode(void *handle, unsigned *current, unsigned *pending)
+{
+    ASK(NUMBER(handle))
+    *current = *pending = (unsigned)device[NUMBER(handle)].mig;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetMaxMigDeviceCount(void *handle, unsigned *count)
+{
+    ASK(NUMBER(handle))
+    *count = 7;
+    return SUCCESS;
+}
+
+/* Slot 0 stays empty, as slots do on a card after a MIG device was taken away. */
+int nvmlDeviceGetMigDeviceHandleByIndex(void *handle, unsigned index, void **mig)
+{
+    ASK(NUMBER(handle))
+    for (int d = 0, slot = 1; d < DEVICES; d++)
+        if (device[d].there && device[d].parent == NUMBER(handle) && (unsigned)slot++ == index) {
+            *mig = HANDLE(d);
+            return SUCCESS;
+        }
+    return NOT_FOUND;
+}
+#endif

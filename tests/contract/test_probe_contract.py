@@ -1,0 +1,404 @@
+"""What every GpuProbe promises, tried on the shipped fake and on NVML over a library of our own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+import nvinx
+from nvinx.ports import GpuLook, GpuProcess, GpuSight
+from nvinx.testing_probe import FakeProbe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MIB = 1024 * 1024
+CARD_MIB, RESERVED_MIB = 4096, 256
+USABLE_MIB = CARD_MIB - RESERVED_MIB
+SHIM = Path(__file__).with_name("fake_nvml.c")
+LOOKER = """
+import json, sys
+from dataclasses import asdict
+from nvinx.host.nvml import NvmlProbe
+probe = NvmlProbe()
+for _ in sys.stdin:
+    print(json.dumps(asdict(probe.look())), flush=True)
+"""
+
+
+class Stage(Protocol):
+    """GPUs that a test sets up, and a probe that looks at them."""
+
+    def gpu(self, index: int, used_mib: int = 0) -> None: ...
+    def process(self, index: int, pid: int, used_mib: int | None) -> None: ...
+    def lose(self, index: int) -> None: ...
+    def fail(self) -> None: ...
+    def recover(self) -> None: ...
+    def look(self) -> GpuLook: ...
+
+
+class FakeStage:
+    def __init__(self) -> None:
+        self.probe = FakeProbe()
+
+    def gpu(self, index: int, used_mib: int = 0) -> None:
+        name = f"Test card {index}"
+        self.probe.plug(GpuSight(f"GPU-{index}", index, name, USABLE_MIB, used_mib))
+
+    def process(self, index: int, pid: int, used_mib: int | None) -> None:
+        self.probe.use(f"GPU-{index}", pid, used_mib)
+
+    def lose(self, index: int) -> None:
+        self.probe.lose(f"GPU-{index}")
+
+    def fail(self) -> None:
+        self.probe.fail("the driver is not loaded. Fix: load it")
+
+    def recover(self) -> None:
+        self.probe.fail(None)
+
+    def look(self) -> GpuLook:
+        return self.probe.look()
+
+
+class NvmlStage:
+    """The real probe in a process of its own, which finds our library and no other."""
+
+    def __init__(self, folder: Path, library: Path) -> None:
+        self.file = folder / "gpus.txt"
+        self.lines: list[str] = []
+        paths = (str(Path(nvinx.__file__).parents[1]), os.environ.get("PYTHONPATH", ""))
+        self.looker = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", LOOKER],
+            env={
+                **os.environ,
+                "LD_LIBRARY_PATH": str(library),
+                "NVINX_FAKE_NVML": str(self.file),
+                "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.write()
+
+    def write(self, *lines: str) -> None:
+        self.lines += lines
+        self.file.write_text("".join(f"{line}\n" for line in self.lines), encoding="ascii")
+
+    def gpu(self, index: int, used_mib: int = 0) -> None:
+        sizes = f"{CARD_MIB * MIB} {RESERVED_MIB * MIB} {used_mib * MIB}"
+        self.write(f"gpu {index} GPU-{index} {sizes}")
+
+    def process(self, index: int, pid: int, used_mib: int | None) -> None:
+        used = -1 if used_mib is None else used_mib * MIB
+        self.write(f"proc {index} {pid} {used} C")
+
+    def lose(self, index: int) -> None:
+        self.write(f"fails nvmlDeviceGetHandleByIndex_v2 {index} 15")
+
+    def fail(self) -> None:
+        self.file.unlink()
+
+    def recover(self) -> None:
+        self.write()
+
+    def look(self) -> GpuLook:
+        assert self.looker.stdin is not None
+        assert self.looker.stdout is not None
+        self.looker.stdin.write("\n")
+        self.looker.stdin.flush()
+        plain = json.loads(self.looker.stdout.readline())
+        return GpuLook(tuple(_sight(gpu) for gpu in plain["gpus"]), plain["problem"])
+
+    def close(self) -> None:
+        self.looker.communicate(timeout=30)
+
+
+def _sight(plain: dict[str, Any]) -> GpuSight:
+    return GpuSight(**{**plain, "processes": tuple(GpuProcess(**p) for p in plain["processes"])})
+
+
+def _library(folder: Path, *flags: str) -> Path:
+    compiler = shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("gcc is not here, so the test's own libnvidia-ml.so.1 cannot be built")
+    target = folder / "libnvidia-ml.so.1"
+    command = [compiler, "-Wall", "-Werror", "-shared", "-fPIC", *flags, "-o", target, SHIM]
+    subprocess.run(command, check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _library(tmp_path_factory.mktemp("nvml"))
+
+
+@pytest.fixture(scope="session")
+def old_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _library(tmp_path_factory.mktemp("old_nvml"), "-DOLD_DRIVER")
+
+
+@pytest.fixture
+def nvml(tmp_path: Path, library: Path) -> Iterator[NvmlStage]:
+    stage = NvmlStage(tmp_path, library)
+    yield stage
+    stage.close()
+
+
+@pytest.fixture
+def old_nvml(tmp_path: Path, old_library: Path) -> Iterator[NvmlStage]:
+    stage = NvmlStage(tmp_path, old_library)
+    yield stage
+    stage.close()
+
+
+@pytest.fixture(params=["fake", "nvml"])
+def stage(request: pytest.FixtureRequest) -> Stage:
+    found: Stage = FakeStage() if request.param == "fake" else request.getfixturevalue("nvml")
+    return found
+
+
+# what both promise
+
+
+def test_every_gpu_is_shown_with_its_usable_memory(stage: Stage) -> None:
+    stage.gpu(0)
+    stage.gpu(1, used_mib=100)
+    assert stage.look() == GpuLook(
+        (
+            GpuSight("GPU-0", 0, "Test card 0", USABLE_MIB, 0),
+            GpuSight("GPU-1", 1, "Test card 1", USABLE_MIB, 100),
+        )
+    )
+
+
+def test_a_machine_without_a_gpu_says_why(stage: Stage) -> None:
+    look = stage.look()
+    assert look.gpus == ()
+    assert "Fix:" in (look.problem or "")
+
+
+def test_a_process_is_shown_with_what_it_uses(stage: Stage) -> None:
+    stage.gpu(0, used_mib=10)
+    stage.process(0, 4242, 500)
+    (gpu,) = stage.look().gpus
+    assert gpu.processes == (GpuProcess(4242, 500),)
+    assert gpu.used_mib == 510
+
+
+def test_memory_that_the_driver_hides_is_unknown_and_not_nothing(stage: Stage) -> None:
+    stage.gpu(0)
+    stage.process(0, 4242, None)
+    (gpu,) = stage.look().gpus
+    assert gpu.processes == (GpuProcess(4242, None),)
+
+
+def test_a_process_belongs_to_the_gpu_that_it_uses(stage: Stage) -> None:
+    stage.gpu(0)
+    stage.gpu(1)
+    stage.process(1, 4242, 5)
+    first, second = stage.look().gpus
+    assert first.processes == ()
+    assert [p.pid for p in second.processes] == [4242]
+
+
+def test_a_lost_gpu_is_left_out_and_the_others_keep_their_place(stage: Stage) -> None:
+    for index in range(3):
+        stage.gpu(index)
+    stage.lose(1)
+    look = stage.look()
+    assert [(gpu.id, gpu.index) for gpu in look.gpus] == [("GPU-0", 0), ("GPU-2", 2)]
+    assert "GPU 1" in (look.problem or "")
+    assert "lost" in (look.problem or "")
+
+
+def test_a_failing_driver_is_a_problem_and_not_an_exception(stage: Stage) -> None:
+    stage.gpu(0)
+    stage.fail()
+    look = stage.look()
+    assert look.gpus == ()
+    assert "not loaded. Fix:" in (look.problem or "")
+
+
+def test_a_driver_that_recovers_is_seen_at_the_next_look(stage: Stage) -> None:
+    stage.gpu(0)
+    before = stage.look()
+    stage.fail()
+    assert stage.look().problem
+    stage.recover()
+    assert stage.look() == before
+
+
+def test_each_look_is_new(stage: Stage) -> None:
+    stage.gpu(0)
+    stage.look()
+    stage.process(0, 7, 30)
+    assert stage.look().gpus[0].used_mib == 30
+
+
+# the fake alone
+
+
+def test_a_process_that_ends_gives_its_memory_back_to_the_fake() -> None:
+    stage = FakeStage()
+    stage.gpu(0, used_mib=10)
+    before = stage.look()
+    stage.process(0, 7, 30)
+    stage.process(0, 7, 50)
+    assert stage.look().gpus[0].used_mib == 60
+    stage.probe.end(7)
+    assert stage.look() == before
+
+
+def test_a_lost_gpu_can_be_found_again_by_the_fake() -> None:
+    stage = FakeStage()
+    stage.gpu(0)
+    stage.lose(0)
+    stage.probe.find("GPU-0")
+    assert stage.look().problem is None
+
+
+# NVML alone
+
+FAILURES = {
+    3: ("does not answer this", "update the driver"),
+    4: ("not allowed", "/dev/nvidia"),
+    9: ("not loaded", "modprobe"),
+    12: ("not found", "install the NVIDIA driver"),
+    13: ("too old", "update the driver"),
+    15: ("lost", "reset it"),
+    18: ("updated", "reboot"),
+    27: ("a failure that has no name", "nvidia-smi"),
+    999: ("Unknown Error", "nvidia-smi"),
+}
+
+
+@pytest.mark.parametrize("function", ["nvmlInitWithFlags", "nvmlDeviceGetCount_v2"])
+@pytest.mark.parametrize("code", FAILURES)
+def test_a_driver_that_fails_as_a_whole_says_what_to_do(
+    nvml: NvmlStage, function: str, code: int
+) -> None:
+    problem, fix = FAILURES[code]
+    nvml.gpu(0)
+    nvml.write(f"fails {function} -1 {code}")
+    look = nvml.look()
+    assert look.gpus == ()
+    assert problem in (look.problem or "")
+    assert fix in (look.problem or "").partition("Fix: ")[2]
+
+
+@pytest.mark.parametrize(
+    "function", ["nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetUUID", "nvmlDeviceGetMigMode"]
+)
+@pytest.mark.parametrize("code", [4, 15, 999])
+def test_a_gpu_that_fails_is_left_out_and_says_why(
+    nvml: NvmlStage, function: str, code: int
+) -> None:
+    nvml.gpu(0)
+    nvml.gpu(1)
+    nvml.write(f"fails {function} 0 {code}")
+    look = nvml.look()
+    assert [gpu.id for gpu in look.gpus] == ["GPU-1"]
+    assert look.problem is not None
+    assert look.problem.startswith("GPU 0: ")
+    assert FAILURES[code][0] in look.problem
+
+
+def test_a_gpu_that_has_no_memory_of_its_own_to_report_is_left_out(nvml: NvmlStage) -> None:
+    nvml.gpu(0)
+    nvml.write("fails nvmlDeviceGetMemoryInfo_v2 0 3", "fails nvmlDeviceGetMemoryInfo 0 3")
+    look = nvml.look()
+    assert look.gpus == ()
+    assert "does not answer" in (look.problem or "")
+
+
+def test_a_library_that_is_no_library_counts_as_not_found(tmp_path: Path) -> None:
+    (tmp_path / "libnvidia-ml.so.1").write_text("this is not a library", encoding="ascii")
+    stage = NvmlStage(tmp_path, tmp_path)
+    look = stage.look()
+    stage.close()
+    assert look.gpus == ()
+    assert "libnvidia-ml.so.1) was not found. Fix: install" in (look.problem or "")
+
+
+def test_a_process_that_computes_and_draws_is_one_process(nvml: NvmlStage) -> None:
+    nvml.gpu(0)
+    nvml.write(f"proc 0 7 {30 * MIB} CG", f"proc 0 8 {5 * MIB} G")
+    assert nvml.look().gpus[0].processes == (GpuProcess(7, 30), GpuProcess(8, 5))
+
+
+def test_what_is_used_rounds_up_and_what_there_is_rounds_down(nvml: NvmlStage) -> None:
+    nvml.write(f"gpu 0 GPU-0 {4 * MIB - 1} 0 {MIB + 1}", f"proc 0 7 {MIB // 2} C")
+    (gpu,) = nvml.look().gpus
+    assert (gpu.total_mib, gpu.used_mib, gpu.processes[0].used_mib) == (3, 2, 1)
+
+
+@pytest.mark.parametrize("code", [2, 3, 13, 25])
+def test_the_older_memory_question_is_asked_when_the_newer_fails(
+    nvml: NvmlStage, code: int
+) -> None:
+    nvml.gpu(0, used_mib=100)
+    nvml.write(f"fails nvmlDeviceGetMemoryInfo_v2 0 {code}")
+    (gpu,) = nvml.look().gpus
+    assert (gpu.total_mib, gpu.used_mib) == (CARD_MIB, 100 + RESERVED_MIB)
+
+
+def test_a_driver_that_lacks_newer_functions_still_shows_its_gpus(old_nvml: NvmlStage) -> None:
+    old_nvml.gpu(0)
+    old_nvml.process(0, 7, 30)
+    look = old_nvml.look()
+    assert look.problem is None
+    assert look.gpus[0].total_mib == CARD_MIB
+    assert look.gpus[0].processes == (GpuProcess(7, 30),)
+
+
+def test_use_is_unknown_on_a_gpu_that_does_not_list_its_processes(nvml: NvmlStage) -> None:
+    nvml.gpu(0, used_mib=100)
+    for version in ("v2", "v3"):
+        nvml.write(f"fails nvmlDeviceGetComputeRunningProcesses_{version} 0 3")
+    look = nvml.look()
+    assert look.gpus[0].used_mib is None
+    assert "does not list its processes" in (look.problem or "")
+
+
+def test_a_driver_is_opened_once_and_again_after_a_failure(nvml: NvmlStage) -> None:
+    nvml.gpu(0)
+    assert nvml.look().gpus
+    working = list(nvml.lines)
+    nvml.write("fails nvmlInitWithFlags -1 9")
+    assert nvml.look().gpus, "an open driver is not opened again"
+    nvml.write("fails nvmlDeviceGetCount_v2 -1 999", "fails nvmlShutdown -1 999")
+    assert "Unknown Error" in (nvml.look().problem or "")
+    assert "not loaded" in (nvml.look().problem or ""), "after a failure it is opened again"
+    nvml.lines = working
+    nvml.write()
+    assert nvml.look().gpus
+
+
+def test_each_mig_device_is_a_card_of_its_own(nvml: NvmlStage) -> None:
+    nvml.gpu(0)
+    nvml.gpu(1)
+    for device, number in ((8, 1), (9, 2)):
+        nvml.write(f"gpu {device} MIG-{number} {1024 * MIB} 0 0", f"mig {device} 0")
+    nvml.write(f"proc 9 7 {30 * MIB} C", "fails nvmlDeviceGetGraphicsRunningProcesses_v3 9 3")
+    look = nvml.look()
+    assert look.problem is None
+    assert [(gpu.id, gpu.index) for gpu in look.gpus] == [("MIG-1", 0), ("MIG-2", 1), ("GPU-1", 2)]
+    assert [gpu.total_mib for gpu in look.gpus] == [1024, 1024, USABLE_MIB]
+    assert look.gpus[1].processes == (GpuProcess(7, 30),)
+
+
+def test_mig_mode_without_a_mig_device_says_what_to_do(nvml: NvmlStage) -> None:
+    nvml.gpu(0)
+    nvml.write("migmode 0")
+    look = nvml.look()
+    assert look.gpus == ()
+    assert "no MIG device. Fix:" in (look.problem or "")

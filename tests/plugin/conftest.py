@@ -1,0 +1,242 @@
+"""Runs a workflow in a folder of its own, with stock Snakemake or with nvinx."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+HERE = Path(__file__).parent
+WORKFLOWS = HERE / "workflows"
+ROOT = HERE.parents[1]
+GIVE_UP_S = 120
+GOLDEN = "expected.txt"
+NO_EXECUTOR = "snakemake_executor_plugin_nvinx cannot be imported here"
+
+
+def has_executor() -> bool:
+    """True when the plugin is there; a plugin that is there but broken counts as there."""
+    spec = importlib.util.find_spec("snakemake_executor_plugin_nvinx")
+    return spec is not None and spec.origin is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a Snakemake process ended: exit status, all it said, and the files it left.
+
+    files: relative path to contents, without Snakemake's own folder and without what was there
+    in the workflow's source. Timings are reduced to what does not vary.
+    """
+
+    status: int
+    text: str
+    files: Mapping[str, str]
+
+    def tree(self) -> str:
+        """The files as one text, which is what an `expected.txt` holds."""
+        return "".join(f"== {path}\n{self.files[path]}" for path in sorted(self.files))
+
+
+@dataclass(slots=True)
+class Workspace:
+    """A copy of one workflow, with a home and a state folder that nothing else uses."""
+
+    root: Path
+    engine: str
+    state_dir: Path
+    environ: dict[str, str] = field(default_factory=dict)
+    _started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    @property
+    def work(self) -> Path:
+        return self.root / "work"
+
+    @property
+    def home(self) -> Path:
+        return self.root / "home"
+
+    def path(self, name: str) -> Path:
+        return self.work / name
+
+    def put_on_path(self, folder: Path) -> None:
+        """Let programs in this folder come before all others."""
+        self.environ["PATH"] = f"{folder}:{self._environment()['PATH']}"
+
+    def read(self, name: str) -> str:
+        return self.path(name).read_text()
+
+    def write(self, name: str, text: str) -> Path:
+        """Make a file, and the folders above it."""
+        path = self.path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def run(self, *args: str, cores: int = 4) -> Outcome:
+        """Run Snakemake to its end."""
+        process = self.start(*args, cores=cores)
+        text = self.wait(process, GIVE_UP_S)
+        return Outcome(process.returncode, text, self.files())
+
+    def start(self, *args: str, cores: int = 4) -> subprocess.Popen[str]:
+        """Start Snakemake in a process group of its own."""
+        self.home.joinpath("tmp").mkdir(parents=True, exist_ok=True)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "snakemake", *self._options(cores), *args],
+            cwd=self.work,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._started.append(process)
+        return process
+
+    def wait(self, process: subprocess.Popen[str], limit_s: float) -> str:
+        """What the process said; raises TimeoutExpired when it has not ended by then."""
+        return process.communicate(timeout=limit_s)[0].replace(str(self.work), ".")
+
+    def files(self) -> dict[str, str]:
+        found = {}
+        for path in self.work.rglob("*"):
+            name = str(path.relative_to(self.work))
+            if ".snakemake" in name or name.startswith(".nvinx") or self._is_source(path):
+                continue
+            if path.is_dir():
+                if not any(path.iterdir()):
+                    found[name + "/"] = "(an empty folder)\n"
+            else:
+                found[name + _read_only(path)] = self._contents(path)
+        return found
+
+    def processes(self) -> list[psutil.Process]:
+        """Every living process that was started here, by whatever it was started."""
+        return [p for p in psutil.process_iter() if self._is_ours(p)]
+
+    def close(self) -> None:
+        """End whatever a test left running here."""
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        while self._started:
+            started = self._started.pop()
+            if started.stdout is not None and not started.stdout.closed:
+                started.communicate()
+
+    def _options(self, cores: int) -> list[str]:
+        options = ["--cores", str(cores)]
+        if self.engine == "nvinx":
+            options += ["--executor", "nvinx", "--jobs", "50"]
+            if self.path("nvinx.yaml").exists():
+                options += ["--nvinx-bench", "nvinx.yaml"]
+        return options
+
+    def _environment(self) -> dict[str, str]:
+        searched = {Path(p).resolve() for p in sys.path} if self.engine == "nvinx" else set()
+        ours = [p for p in (ROOT, ROOT / "core") if p in searched]
+        return {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "GREETING": "hello",
+            "LANG": "C.UTF-8",
+            "HOME": str(self.home),
+            "TMPDIR": str(self.home / "tmp"),
+            "XDG_CACHE_HOME": str(self.home / "cache"),
+            "XDG_CONFIG_HOME": str(self.home / "config"),
+            "XDG_DATA_HOME": str(self.home / "data"),
+            "XDG_STATE_HOME": str(self.home / "state"),
+            "NVINX_STATE_DIR": str(self.state_dir),
+            "PYTHONPATH": os.pathsep.join(map(str, ours)),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **self.environ,
+        }
+
+    def _is_source(self, path: Path) -> bool:
+        return (self.root / "source" / path.relative_to(self.work)).is_file()
+
+    def _contents(self, path: Path) -> str:
+        text = path.read_text()
+        if path.parent.name == "benchmarks":
+            header, *rows = text.splitlines()
+            return f"{' '.join(header.split())}\n({len(rows)} rows)\n"
+        text = text.replace(str(self.work), "WORK").replace(str(self.home), "HOME")
+        return text if not text or text.endswith("\n") else text + "\n"
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.Error):
+            alive = process.status() != psutil.STATUS_ZOMBIE
+            return alive and process.environ().get("HOME") == str(self.home)
+        return False
+
+
+def _read_only(path: Path) -> str:
+    return "" if path.stat().st_mode & stat.S_IWUSR else " (read-only)"
+
+
+def eventually(question: Callable[[], object], limit_s: float = 30) -> bool:
+    """True as soon as the question is answered with yes; False when it is not within the limit."""
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        if question():
+            return True
+        time.sleep(0.05)
+    return bool(question())
+
+
+@pytest.fixture
+def expected() -> Callable[[str], str]:
+    """What stock Snakemake leaves after a workflow, as `Outcome.tree` writes it."""
+    return lambda workflow: (WORKFLOWS / workflow / GOLDEN).read_text()
+
+
+@pytest.fixture
+def wait_until() -> Callable[..., bool]:
+    return eventually
+
+
+@pytest.fixture(params=["stock", "nvinx"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Both ways to run a workflow."""
+    if request.param == "nvinx" and not has_executor():
+        pytest.skip(NO_EXECUTOR)
+    return request.param
+
+
+@pytest.fixture
+def executor() -> None:
+    """For tests that make sense with nvinx only."""
+    if not has_executor():
+        pytest.skip(NO_EXECUTOR)
+
+
+@pytest.fixture
+def make_workspace(tmp_path: Path) -> Iterator[Callable[..., Workspace]]:
+    """Copies of workflows: `make_workspace("streams", "stock")`; names keep several apart."""
+    made: list[Workspace] = []
+
+    def make(workflow: str, engine: str = "nvinx", name: str = "run") -> Workspace:
+        workspace = Workspace(tmp_path / name, engine, tmp_path / "nvinx-state")
+        ignored = shutil.ignore_patterns(GOLDEN)
+        for copy in ("source", "work"):
+            shutil.copytree(WORKFLOWS / workflow, workspace.root / copy, ignore=ignored)
+        made.append(workspace)
+        return workspace
+
+    yield make
+    for workspace in made:
+        workspace.close()

@@ -1,0 +1,110 @@
+"""However a run is stopped, it stops: no job is left alive, none starts late, and it can go on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+    from conftest import Workspace
+
+    MakeWorkspace = Callable[..., Workspace]
+
+pytestmark = pytest.mark.usefixtures("executor")
+
+STARTED = ("shell", "script", "stubborn", "block")
+QUEUED = [f"out/queued{n}.txt" for n in (1, 2, 3)]
+LIMIT_S = 15
+
+
+def _unique_nap() -> str:
+    """A time to sleep that no other process on this machine sleeps: it marks our jobs."""
+    return f"3600.{os.getpid()}{time.monotonic_ns() % 10**9:09}"
+
+
+def _asleep(nap: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        words = process.info["cmdline"] or []
+        if process.info["status"] != psutil.STATUS_ZOMBIE and any(nap in word for word in words):
+            found.append(process)
+    return found
+
+
+def _signal_group(process: subprocess.Popen[str]) -> None:
+    os.killpg(process.pid, signal.SIGINT)
+
+
+def _interrupt(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGINT)
+
+
+def _terminate(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+
+
+def _start(
+    workspace: Workspace, wait_until: Callable[..., bool]
+) -> tuple[str, subprocess.Popen[str]]:
+    """Start four jobs that sleep, with three more queued behind them."""
+    nap = _unique_nap()
+    workspace.write("config.yaml", f"nap: '{nap}'\n")
+    process = workspace.start()
+    half_done = [workspace.path(f"out/{kind}.txt") for kind in STARTED]
+    assert wait_until(lambda: all(p.exists() for p in half_done)), "the jobs did not start"
+    assert wait_until(lambda: len([p for p in _asleep(nap) if p.name() == "sleep"]) == 4)
+    return nap, process
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [
+        pytest.param(_signal_group, id="SIGINT to the process group"),
+        pytest.param(_interrupt, id="SIGINT to the process alone"),
+        pytest.param(_terminate, id="SIGTERM to the process alone"),
+    ],
+)
+def test_a_stopped_run_leaves_no_job_alive_and_can_be_taken_up_again(
+    stop: Callable[[subprocess.Popen[str]], None],
+    make_workspace: MakeWorkspace,
+    wait_until: Callable[..., bool],
+) -> None:
+    workspace = make_workspace("interrupted")
+    nap, process = _start(workspace, wait_until)
+
+    stop(process)
+    text = workspace.wait(process, LIMIT_S)
+    assert process.returncode != 0
+    assert "Traceback" not in text
+    assert wait_until(lambda: not _asleep(nap), 2), _asleep(nap)
+    assert wait_until(lambda: not workspace.processes(), 2), workspace.processes()
+    assert not [name for name in QUEUED if workspace.path(name).exists()]
+
+    workspace.write("config.yaml", "nap: 0.1\n")
+    again = workspace.run("--rerun-incomplete")
+    assert again.status == 0, again.text
+    assert {again.files[f"out/{kind}.txt"] for kind in STARTED} == {"whole\n"}
+    assert all(name in again.files for name in QUEUED)
+
+
+def test_jobs_live_on_when_snakemake_is_killed(
+    make_workspace: MakeWorkspace, wait_until: Callable[..., bool]
+) -> None:
+    workspace = make_workspace("interrupted")
+    nap = _unique_nap()
+    workspace.write("config.yaml", f"nap: '{nap}'\n")
+    process = workspace.start("out/shell.txt")
+    assert wait_until(lambda: _asleep(nap))
+
+    process.kill()
+    process.wait()
+    time.sleep(0.5)
+    assert [p for p in _asleep(nap) if p.name() == "sleep"]

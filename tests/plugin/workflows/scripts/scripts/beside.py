@@ -1,0 +1,2 @@
+def shifted(words, by):
+    return words[by:] + words[:by]
