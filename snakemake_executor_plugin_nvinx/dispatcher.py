@@ -88,7 +88,7 @@ class Dispatcher:
         try:
             while self._turn():
                 pass
-        except Exception as error:  # noqa: BLE001  (the engine reports it and ends the run)
+        except Exception as error:
             self._engine.fail(error)
         finally:
             self._broker.close()

@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 _SPARE_WORKERS = 64
 
 
-class Executor(RealExecutor):  # type: ignore[misc]  # the interface is untyped
+class Executor(RealExecutor):
     """Runs jobs on this machine, GPU jobs under nvinx's admission."""
 
     def __post_init__(self) -> None:
-        from nvinx.errors import NvinxError  # noqa: PLC0415  (late: importing stays light)
+        from nvinx.errors import NvinxError
 
         internals.run_in_processes(self.workflow)
         internals.drop_remote_defaults(self.workflow)
@@ -48,8 +48,8 @@ class Executor(RealExecutor):  # type: ignore[misc]  # the interface is untyped
 
     def _open(self) -> None:
         """Look at the bench, refuse what can never run, and open for work."""
-        from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher  # noqa: PLC0415
-        from snakemake_executor_plugin_nvinx.session import Session  # noqa: PLC0415
+        from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher
+        from snakemake_executor_plugin_nvinx.session import Session
 
         settings = self.workflow.executor_settings or ExecutorSettings()
         engine = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -81,9 +81,9 @@ class Executor(RealExecutor):  # type: ignore[misc]  # the interface is untyped
 
     def run_jobs(self, jobs: list[Any]) -> None:
         """Queue the whole ready set; what starts, and when, is the broker's decision."""
-        from nvinx.admission import Job  # noqa: PLC0415
-        from nvinx.errors import NvinxError  # noqa: PLC0415
-        from snakemake_executor_plugin_nvinx.dispatcher import Ready  # noqa: PLC0415
+        from nvinx.admission import Job
+        from nvinx.errors import NvinxError
+        from snakemake_executor_plugin_nvinx.dispatcher import Ready
 
         ready = []
         try:
@@ -165,7 +165,7 @@ class Executor(RealExecutor):  # type: ignore[misc]  # the interface is untyped
             self._end_all()
 
     def _end_all(self) -> None:
-        from nvinx.host import processes  # noqa: PLC0415
+        from nvinx.host import processes
 
         tokens = list(self._running)
         if tokens:
@@ -198,9 +198,9 @@ class Executor(RealExecutor):  # type: ignore[misc]  # the interface is untyped
 
     def _spawn(self, formatter: Any, job: Any) -> None:
         """Run a job as a process of its own: `run:`, shadow, and grouped jobs."""
-        import subprocess  # noqa: PLC0415
+        import subprocess
 
-        from snakemake.exceptions import SpawnedJobError  # noqa: PLC0415
+        from snakemake.exceptions import SpawnedJobError
 
         self.report_job_submission(SubmittedJobInfo(job=job))
         command = formatter.format_job_exec(job)
@@ -215,7 +215,7 @@ class Executor(RealExecutor):  # type: ignore[misc]  # the interface is untyped
 
     def _finish(self, job: Job, handle: Any, done: Future[None]) -> None:
         """Free what the job held, then tell Snakemake how it ended."""
-        from snakemake_executor_plugin_nvinx.dispatcher import Ended  # noqa: PLC0415
+        from snakemake_executor_plugin_nvinx.dispatcher import Ended
 
         error = done.exception()
         if error is not None and internals.is_last_attempt(handle):
@@ -232,7 +232,7 @@ class Executor(RealExecutor):  # type: ignore[misc]  # the interface is untyped
 
     def _report_failure(self, handle: Any, error: BaseException) -> None:
         """Before the end is sent, so that the scheduler knows before anything else may start."""
-        from snakemake.exceptions import SpawnedJobError, print_exception  # noqa: PLC0415
+        from snakemake.exceptions import SpawnedJobError, print_exception
 
         if self._cancelled or isinstance(error, KeyboardInterrupt):
             return

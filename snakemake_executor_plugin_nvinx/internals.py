@@ -21,17 +21,17 @@ class InlinePool:
         future: Future[Any] = Future()
         try:
             future.set_result(work(*args))
-        except BaseException as error:  # noqa: BLE001  (it travels in the future)
+        except BaseException as error:
             future.set_exception(error)
         return future
 
-    def shutdown(self, wait: bool = True) -> None:  # noqa: FBT001
+    def shutdown(self, wait: bool = True) -> None:
         """Nothing is left running, so there is nothing to wait for."""
 
 
 def local_executor(workflow: Any, logger: Any, pool: Pool | InlinePool) -> Any:
     """Snakemake's own local executor, with its jobs run in `pool`."""
-    from snakemake_interface_executor_plugins.registry import (  # noqa: PLC0415
+    from snakemake_interface_executor_plugins.registry import (
         ExecutorPluginRegistry,
     )
 
@@ -57,7 +57,7 @@ def drop_remote_defaults(workflow: Any) -> None:
     Programs ask `resources.get("mem_mb")`, and must find what they find under `--cores`. Defaults
     that the user gave stay.
     """
-    from snakemake.resources import Resources  # noqa: PLC0415
+    from snakemake.resources import Resources
 
     settings = workflow.resource_settings
     given, bare = settings._parsed_default_resources, Resources.default("bare")
@@ -88,17 +88,21 @@ def forget_resources(jobs: Iterable[Any]) -> None:
 
 
 def evaluate_tmpdir(job: Any) -> None:
-    """Evaluate `resources.tmpdir` here: remote mode leaves it, and what uses it, open."""
+    """Evaluate `resources.tmpdir` here: remote mode leaves it, and params that use it, open.
+
+    Params keep their values of the first attempt, as they do under `--cores`.
+    """
     job._resources = job.rule.expand_resources(
         job.wildcards_dict, job.input, job.attempt, skip_evaluation=set()
     )
-    job._params = None
-    job._non_derived_params = None
+    if job.attempt == 1:
+        job._params = None
+        job._non_derived_params = None
 
 
 def default_shell() -> str:
     """The shell that Snakemake uses for rules that name none."""
-    from snakemake.shell import shell  # noqa: PLC0415
+    from snakemake.shell import shell
 
     return str(shell.get_executable() or "sh")
 
@@ -115,7 +119,7 @@ def with_shell(resources: Any, executable: str) -> Any:
         def get(self, key: str, default: Any = None) -> Any:
             return executable if key == "shell_exec" else super().get(key, default)
 
-        def __reduce_ex__(self, protocol: Any) -> Any:  # noqa: ARG002  (pickle's signature)
+        def __reduce_ex__(self, protocol: Any) -> Any:
             return (copy.copy, (resources,))
 
     return Placed(toclone=resources)
@@ -176,6 +180,6 @@ def pending_jobs(workflow: Any) -> Iterator[Any]:
 
 def workflow_folder(workflow: Any) -> str:
     """The folder of the main Snakefile."""
-    from pathlib import Path  # noqa: PLC0415
+    from pathlib import Path
 
     return str(Path(workflow.main_snakefile).absolute().parent)

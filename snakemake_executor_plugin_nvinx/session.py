@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,7 +35,7 @@ RECORD = Path(".nvinx") / "last-run.json"
 
 @dataclass(slots=True)
 class Session:
-    """Everything of nvinx that one run needs; opened before the first job, closed after the last."""
+    """Everything of nvinx that one run needs, from before the first job to after the last."""
 
     bench: Bench
     cores: int
@@ -48,8 +49,6 @@ class Session:
     @classmethod
     def open(cls, engine: str, settings: ExecutorSettings, workflow: Any) -> Session:
         """Raises NvinxError when the bench file or the state folder cannot be used."""
-        import os  # noqa: PLC0415
-
         folder = Path(internals.workflow_folder(workflow))
         bench = machine.bench(settings.bench, folder, settings.headroom_mb)
         state = statedir.prepare(statedir.choose(settings.state_dir, os.environ))

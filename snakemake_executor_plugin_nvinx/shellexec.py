@@ -12,13 +12,13 @@ import os
 import shlex
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nvinx.errors import StateDirError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 _SCRIPT = """#!{bash}
 . "${{0%/*}}/env"

@@ -8,6 +8,7 @@ from nvinx import hints
 from nvinx.catalog import Residency
 from nvinx.claim import Claim
 from nvinx.errors import HintError
+from nvinx.sizes import need_from_mb
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,21 +60,18 @@ def _claim_of_group(group: Any, models: Mapping[str, ModelSpec]) -> Claim:
     """
     claims = [claim_of(job, models) for job in group.jobs]
     on_gpu = [c for c in claims if c.uses_gpu]
-    layered = group.resources
-    ram_mib = max(hints.need_from_mb(layered.get("mem_mb") or 0), max(c.ram_mib for c in claims))
-    cores = int(layered.get("_cores") or max(c.cores for c in claims))
-    common = {"cores": cores, "ram_mib": ram_mib, "priority": max(c.priority for c in claims)}
-    if not on_gpu:
-        return Claim(residency=Residency.CPU_ONLY, **common)
-    strictest = min(on_gpu, key=lambda c: _STRICTEST_FIRST.index(c.residency)).residency
     sizes = [c.vram_mib for c in on_gpu if c.vram_mib is not None]
+    limits = [c.max_slowdown for c in on_gpu if c.max_slowdown is not None]
+    residencies = {c.residency for c in claims}
     return Claim(
-        residency=strictest,
+        residency=next(r for r in _STRICTEST_FIRST if r in residencies),
         vram_mib=sum(sizes) if sizes else None,
-        cpu_fallback=all(c.cpu_fallback for c in on_gpu),
+        ram_mib=max(need_from_mb(group.resources.get("mem_mb") or 0), *(c.ram_mib for c in claims)),
+        cores=int(group.resources.get("_cores") or max(c.cores for c in claims)),
+        cpu_fallback=bool(on_gpu) and all(c.cpu_fallback for c in on_gpu),
         ram_overflow=any(c.may_overflow for c in on_gpu),
-        max_slowdown=min((c.max_slowdown for c in on_gpu if c.max_slowdown), default=None),
-        **common,
+        max_slowdown=min(limits, default=None),
+        priority=max(c.priority for c in claims),
     )
 
 
@@ -81,6 +79,7 @@ _STRICTEST_FIRST = (
     Residency.GPU_EXCLUSIVE,
     Residency.GPU_RAM_OVERFLOW,
     Residency.GPU_SHARED,
+    Residency.CPU_ONLY,
 )
 
 

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from nvinx.catalog import Residency
 from nvinx.errors import IllegalEventError
-from nvinx.reasons import Reason, Why
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from nvinx.claim import Claim
     from nvinx.policy import Policy
+    from nvinx.reasons import Reason, Why
 
 _T = TypeVar("_T")
 

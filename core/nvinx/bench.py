@@ -470,7 +470,7 @@ def _shown(at: _At) -> str:
 
 def _read(text: str, path: str) -> _At | None:
     """The file's YAML as values with lines; None when there is nothing in it."""
-    import yaml  # noqa: PLC0415  (late: importing nvinx stays light)
+    import yaml
 
     try:
         loader = yaml.SafeLoader(text)

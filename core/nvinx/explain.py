@@ -140,7 +140,7 @@ def gb(mib: int | None) -> str:
     if mib is None:
         return "an unknown amount"
     size_gb = gb_from_mib(mib)
-    return f"{size_gb:.2f} GB" if size_gb >= 0.1 or mib == 0 else f"{size_gb * 1000:.0f} MB"
+    return f"{size_gb * 1000:.0f} MB" if 0 < size_gb < _SMALL_GB else f"{size_gb:.2f} GB"
 
 
 def names(jobs: Sequence[str], most: int = 3) -> str:
@@ -155,6 +155,8 @@ def names(jobs: Sequence[str], most: int = 3) -> str:
 def _count(number: int | None) -> str:
     return "?" if number is None else str(number)
 
+
+_SMALL_GB = 0.1
 
 _TEXTS = {
     Why.WHOLE_CARD: "has the whole card",

@@ -165,7 +165,7 @@ class _Reader:
             raise self.error(name, "must be a whole number", f"write {name}=1")
         return int(value)
 
-    def flag(self, name: str, default: bool) -> bool:  # noqa: FBT001
+    def flag(self, name: str, default: bool) -> bool:
         value = self._hints.get(name, default)
         if value not in (0, 1):
             raise self.error(name, "must be 0 or 1", f"write {name}=1, or leave it out")

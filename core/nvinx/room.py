@@ -9,7 +9,7 @@ from nvinx.catalog import Residency
 from nvinx.reasons import Reason, Why
 
 if TYPE_CHECKING:
-    from nvinx.admission import Card, Job, Placement, Running, State
+    from nvinx.admission import Card, Job, Placement, State
 
 _ON_THE_CARD = (
     Why.CARD_HELD_EXCLUSIVELY,
@@ -73,27 +73,26 @@ class Room:
             return Reason(job.name, Why.CARD_HELD_EXCLUSIVELY, behind=there)
         if card.id in self._kept_card:
             return Reason(job.name, Why.BEHIND_OLDER_JOB, behind=(self._kept_card[card.id],))
-        need = job.claim.vram_mib or 0
-        if card.alone_mib == 0:
-            return Reason(job.name, Why.CARD_USED_BY_OTHERS, need, 0)
-        if residency is Residency.GPU_SHARED:
-            free = max(card.budget_mib - self._used_mib[card.id], 0)
-        elif there:
+        if there and residency is not Residency.GPU_SHARED:
             return Reason(job.name, Why.WANTS_CARD_ALONE, behind=there)
-        elif residency is Residency.GPU_RAM_OVERFLOW:
-            return None
-        else:
-            free = card.alone_mib
-        if need <= free:
+        need, free = self._need_and_free(card, job, residency)
+        if card.alone_mib > 0 and need <= free:
             return None
         why = Why.NOT_ENOUGH_VRAM if there else Why.CARD_USED_BY_OTHERS
         return Reason(job.name, why, need, free, there)
 
+    def _need_and_free(self, card: Card, job: Job, residency: Residency) -> tuple[int, int]:
+        if residency is Residency.GPU_RAM_OVERFLOW:
+            return 0, card.alone_mib
+        if residency is Residency.GPU_EXCLUSIVE:
+            return job.claim.vram_mib or 0, card.alone_mib
+        return job.claim.vram_mib or 0, max(card.budget_mib - self._used_mib[card.id], 0)
+
     def keep_for(self, job: Job, reason: Reason, cards: list[str], *, patient: bool) -> None:
         """Keep what the refused job waits for, so that younger jobs cannot take it for ever.
 
-        One of `cards` is kept, the emptiest, once patience is over. Cores and RAM are kept at once for
-        a job that only lacks those and could have a card, else once patience is over.
+        One of `cards` is kept, the emptiest, once patience is over. Cores and RAM are kept at once
+        for a job that only lacks those and could have a card, else once patience is over.
         """
         if reason.why in _ON_THE_CARD:
             if not patient:

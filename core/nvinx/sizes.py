@@ -44,7 +44,7 @@ def gb_from_mib(size_mib: float) -> float:
 
 def parse_bytes(text: str) -> int:
     """Bytes in a text such as `900MB`, `1.5 GB` or `2GiB`; ValueError when the unit is unknown."""
-    from humanfriendly import parse_size  # noqa: PLC0415  (late: importing nvinx stays light)
+    from humanfriendly import parse_size
 
     if not _NUMBER_AND_UNIT.fullmatch(text):
         raise ValueError(f"{text!r} is not a size")

@@ -69,10 +69,14 @@ def test_leases_and_requests_come_oldest_first(ledger):
 
 
 def test_an_error_inside_a_turn_undoes_all_of_it(ledger):
-    with pytest.raises(RuntimeError, match="on the way"), ledger.turn() as page:
-        page.hold(lease("a"))
-        page.ask(request("b"))
-        raise RuntimeError("on the way")
+    def interrupted():
+        with ledger.turn() as page:
+            page.hold(lease("a"))
+            page.ask(request("b"))
+            raise RuntimeError("on the way")
+
+    with pytest.raises(RuntimeError, match="on the way"):
+        interrupted()
     with ledger.turn() as page:
         assert page.leases() == ()
         assert page.requests() == ()
@@ -134,7 +138,7 @@ def test_a_file_that_is_no_ledger_is_a_clear_error(tmp_path):
     path = tmp_path / "ledger.db"
     path.write_text("these are my notes, not a database at all. " * 50)
 
-    with pytest.raises(StateDirError, match="move ledger.db away"):
+    with pytest.raises(StateDirError, match=r"move ledger\.db away"):
         SqliteLedger(path)
 
     assert path.read_text().startswith("these are my notes")

@@ -1,5 +1,6 @@
 """A lease lives while anything of its job does, and not a moment longer. Real processes."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -31,10 +32,8 @@ def child():
 
     yield start
     for proc in started:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(proc.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         proc.wait()
         proc.stdout.close()
 

@@ -77,7 +77,7 @@ def test_an_exclusive_job_waits_for_the_card_to_empty_and_then_keeps_it():
     state, _ = run(submit(shared("a", 100)), submit(alone("x"), at=1.0))
     assert reason(state, "x", 1.0).why is Why.WANTS_CARD_ALONE
 
-    state, last = run(
+    state, _ = run(
         submit(shared("a", 100)),
         submit(alone("x"), at=1.0),
         Finished("a", 2.0),
@@ -258,7 +258,7 @@ def test_what_strangers_use_is_not_handed_out():
 
 
 def test_a_withdrawn_job_never_starts():
-    state, last = run(
+    state, _ = run(
         submit(alone("x")), submit(shared("a", 10)), Withdrawn(("a",), 1.0), Finished("x", 2.0)
     )
 

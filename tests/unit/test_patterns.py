@@ -23,7 +23,9 @@ def why(plan, name):
 
 
 def test_cpu_work_runs_while_one_job_holds_the_card():
-    plan = serial_handoff(LONG, [cpu("a"), shared("b", 1.0), shared("c", 1.0, cpu_fallback_supported=True)], HW)
+    plan = serial_handoff(
+        LONG, [cpu("a"), shared("b", 1.0), shared("c", 1.0, cpu_fallback_supported=True)], HW
+    )
 
     assert plan.gpu_foreground is LONG
     assert [m.name for m in plan.cpu_parallel] == ["a", "c"]
@@ -33,7 +35,10 @@ def test_cpu_work_runs_while_one_job_holds_the_card():
 
 
 def test_a_job_of_the_size_of_the_card_may_hold_it():
-    assert serial_handoff(ModelSpec("x", 4.0, Residency.GPU_EXCLUSIVE), [], HW).gpu_foreground.name == "x"
+    assert (
+        serial_handoff(ModelSpec("x", 4.0, Residency.GPU_EXCLUSIVE), [], HW).gpu_foreground.name
+        == "x"
+    )
 
 
 @pytest.mark.parametrize("job", [shared("x", 1.0), ModelSpec("x", 4.1, Residency.GPU_EXCLUSIVE)])
@@ -43,7 +48,12 @@ def test_a_shared_or_too_large_job_cannot_hold_the_card_alone(job):
 
 
 def test_small_models_are_packed_largest_first_below_the_headroom():
-    models = [shared("a", 0.7), shared("b", 0.3), shared("c", 1.2), shared("big", 4.0, cpu_fallback_supported=True)]
+    models = [
+        shared("a", 0.7),
+        shared("b", 0.3),
+        shared("c", 1.2),
+        shared("big", 4.0, cpu_fallback_supported=True),
+    ]
 
     plan = fractional_coresidency(models, HW)
 
@@ -80,7 +90,12 @@ def test_a_headroom_that_leaves_nothing_is_an_error():
 
 
 def big(**kw):
-    return ModelSpec("big", 6.0, Residency.GPU_RAM_OVERFLOW, **{"ram_overflow_supported": True, "ram_gb_needed": 10.0, **kw})
+    return ModelSpec(
+        "big",
+        6.0,
+        Residency.GPU_RAM_OVERFLOW,
+        **{"ram_overflow_supported": True, "ram_gb_needed": 10.0, **kw},
+    )
 
 
 def test_a_large_model_is_split_between_card_and_ram():

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(file: Path | None, as_json: bool) -> None:
     """Show the bench that is in force here, and where each value came from."""
-    from nvinx.host import machine  # noqa: PLC0415  (late: `nvinx --help` stays light)
+    from nvinx.host import machine
 
     bench = machine.bench(file, Path.cwd())
     if as_json:
-        import json  # noqa: PLC0415
+        import json
 
         click.echo(json.dumps(_plain(bench), indent=2))
     else:
@@ -35,7 +35,7 @@ def command(file: Path | None, as_json: bool) -> None:
 
 
 def _plain(bench: Bench) -> dict[str, Any]:
-    from dataclasses import asdict  # noqa: PLC0415  (late, as above)
+    from dataclasses import asdict
 
     return {
         "path": bench.path,
@@ -53,9 +53,9 @@ def _plain(bench: Bench) -> dict[str, Any]:
 
 
 def _print(bench: Bench) -> None:
-    from rich import box  # noqa: PLC0415  (late, as above)
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
 
     console = Console(markup=False, highlight=False, emoji=False)
     console.print(f"Bench file: {bench.path or 'none; this machine as it is'}", soft_wrap=True)
@@ -70,7 +70,7 @@ def _print(bench: Bench) -> None:
 
 
 def _rows(bench: Bench) -> Iterator[tuple[str, str, str]]:
-    from nvinx.sizes import gb_from_mib  # noqa: PLC0415  (late, as above)
+    from nvinx.sizes import gb_from_mib
 
     origins = bench.origins
     yield "CPU cores", str(bench.cores), origins["cpu_cores"]

@@ -24,9 +24,9 @@ import click
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 def command(output: Path, simulate_vram_gb: float | None, force: bool) -> None:
     """Write a bench file that describes this machine."""
-    from nvinx import bench  # noqa: PLC0415  (late: `nvinx --help` stays light)
-    from nvinx.host.machine import detect  # noqa: PLC0415
-    from nvinx.host.nvml import NvmlProbe  # noqa: PLC0415
+    from nvinx import bench
+    from nvinx.host.machine import detect
+    from nvinx.host.nvml import NvmlProbe
 
     look = NvmlProbe().look()
     text = bench.render(detect(), look, simulate_vram_gb)
@@ -40,7 +40,7 @@ def command(output: Path, simulate_vram_gb: float | None, force: bool) -> None:
 
 
 def _write(path: Path, text: str, *, force: bool) -> None:
-    from nvinx.errors import BenchError  # noqa: PLC0415  (late, as above)
+    from nvinx.errors import BenchError
 
     try:
         with path.open("w" if force else "x", encoding="utf-8") as file:

@@ -60,6 +60,6 @@ def _demanded(path: Path, who: str, fix: str) -> Path:
 
 
 def _user_folder() -> Path:
-    from platformdirs import user_config_path  # noqa: PLC0415  (late: importing stays light)
+    from platformdirs import user_config_path
 
     return user_config_path("nvinx", appauthor=False)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def detect() -> Machine:
     """The cores this process may use, and the machine's RAM."""
-    import psutil  # noqa: PLC0415  (late: importing stays light)
+    import psutil
 
     cores = len(os.sched_getaffinity(0))
     return Machine(cores=cores, ram_mib=capacity_mib(psutil.virtual_memory().total))

@@ -63,7 +63,7 @@ class NvmlProbe:
 
     def look(self) -> GpuLook:
         with self._lock:
-            import pynvml  # noqa: PLC0415  (late, and here alone: importing nvinx stays light)
+            import pynvml
 
             try:
                 self._open(pynvml)

@@ -18,7 +18,7 @@ def end(tokens: Collection[str], *, grace_s: float = 5.0) -> int:
     Returns how many had to be killed. Processes are found by marker and by descent, so a
     double-forked child is ended too.
     """
-    import psutil  # noqa: PLC0415  (late: importing stays light)
+    import psutil
 
     victims = _family(tokens)
     for process in victims:
@@ -32,7 +32,7 @@ def end(tokens: Collection[str], *, grace_s: float = 5.0) -> int:
 
 
 def _family(tokens: Collection[str]) -> list[psutil.Process]:
-    import psutil  # noqa: PLC0415  (late: importing stays light)
+    import psutil
 
     found: dict[int, psutil.Process] = {}
     for pid in pids_of(set(tokens)):
@@ -46,7 +46,7 @@ def _family(tokens: Collection[str]) -> list[psutil.Process]:
 
 
 def _send(process: psutil.Process, what: str) -> None:
-    import psutil  # noqa: PLC0415  (late: importing stays light)
+    import psutil
 
     try:
         getattr(process, what)()

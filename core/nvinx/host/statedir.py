@@ -25,7 +25,7 @@ def choose(explicit: Path | None, environ: Mapping[str, str]) -> Path:
         return explicit.expanduser().absolute()
     if environ.get("NVINX_STATE_DIR"):
         return Path(environ["NVINX_STATE_DIR"]).expanduser().absolute()
-    from platformdirs import user_state_path  # noqa: PLC0415  (late: importing stays light)
+    from platformdirs import user_state_path
 
     return user_state_path("nvinx", appauthor=False)
 
@@ -53,7 +53,7 @@ def prepare(folder: Path) -> Path:
 
 def file_system(folder: Path) -> str | None:
     """The type of the file system the folder lies on, None when the machine does not tell."""
-    import psutil  # noqa: PLC0415  (late: importing stays light)
+    import psutil
 
     real = folder.resolve()
     mounts = {Path(p.mountpoint): p.fstype for p in psutil.disk_partitions(all=True)}
