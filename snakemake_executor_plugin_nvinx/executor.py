@@ -40,7 +40,6 @@ class Executor(RealExecutor):
         from nvinx.errors import NvinxError
 
         internals.run_in_processes(self.workflow)
-        internals.drop_remote_defaults(self.workflow)
         try:
             self._open()
         except NvinxError as error:

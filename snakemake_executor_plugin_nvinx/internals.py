@@ -51,27 +51,6 @@ def run_in_processes(workflow: Any) -> None:
     workflow.execution_settings.use_threads = False
 
 
-def drop_remote_defaults(workflow: Any) -> None:
-    """Take back the mem and disk defaults that Snakemake adds for remote executors.
-
-    Programs ask `resources.get("mem_mb")`, and must find what they find under `--cores`. Defaults
-    that the user gave stay.
-    """
-    from snakemake.resources import Resources
-
-    settings = workflow.resource_settings
-    given, bare = settings._parsed_default_resources, Resources.default("bare")
-    if given.args != Resources.default("full").args:
-        return
-    settings.default_resources = bare
-    settings.__dict__.pop("_parsed_default_resources", None)
-    for rule in workflow.rules:
-        for name in given.keys() - bare.keys():
-            if rule.resources._data.get(name) is given[name]:
-                del rule.resources._data[name]
-    forget_resources(workflow.dag.jobs)
-
-
 def cap_threads(workflow: Any, cores: int) -> None:
     """Scale rules that claim more threads down to the bench, as `--cores` does."""
     if workflow.resource_settings.cores is None:

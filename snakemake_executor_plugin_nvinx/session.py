@@ -19,6 +19,7 @@ from nvinx.host.ledger import SqliteLedger
 from nvinx.host.life import ProcessLife
 from nvinx.host.nvml import NvmlProbe
 from nvinx.policy import OldestFirst
+from nvinx.record import PATH as RECORD_PATH
 from nvinx.record import RunRecord
 from snakemake_executor_plugin_nvinx import internals, translate
 from snakemake_executor_plugin_nvinx.shellexec import ShellExec, Shells
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from nvinx.bench import Bench
     from nvinx.claim import Claim
     from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
-
-RECORD = Path(".nvinx") / "last-run.json"
 
 
 @dataclass(slots=True)
@@ -124,7 +123,7 @@ class Session:
         """Write the record and leave the state folder as it was found."""
         self.ledger.close()
         self.shells.close()
-        self.record.write(RECORD)
+        self.record.write(RECORD_PATH)
 
 
 def _sweep(folder: Path, life: ProcessLife) -> None:

@@ -86,3 +86,13 @@ class IllegalEventError(NvinxError):
         self.job_id = job_id
         self.event = event
         self.allowed = tuple(allowed)
+
+
+class RecordError(NvinxError):
+    """The record of a run cannot be read."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path} is no record of a run. Fix: run the workflow again, or delete it."
+        )
+        self.path = path

@@ -31,6 +31,14 @@ def placed(placement: Placement) -> str:
     return _TEXTS[placement.why]
 
 
+def start_reason(placement: Placement, waited_s: float, waited_for: Reason | None) -> str:
+    """Why the job ran where it did and, when it waited for long, what it waited for last."""
+    if waited_s < _WORTH_TELLING_S:
+        return placed(placement)
+    cause = sentence(waited_for) if waited_for else "cores busy"
+    return f"{placed(placement)}; waited: {cause}"
+
+
 def where(placement: Placement, cards: Sequence[Card]) -> str:
     """`GPU 0 shared`, `GPU 0 alone`, `GPU 0 + RAM` or `CPU`."""
     if placement.card is None:
@@ -143,6 +151,16 @@ def gb(mib: int | None) -> str:
     return f"{size_gb * 1000:.0f} MB" if 0 < size_gb < _SMALL_GB else f"{size_gb:.2f} GB"
 
 
+def duration(seconds: float) -> str:
+    """Time for people: `3.2 s`, `4 min 10 s`, `2 h 5 min`."""
+    if seconds < _MINUTE_S:
+        return f"{max(seconds, 0):.1f} s"
+    minutes, rest = divmod(round(seconds), _MINUTE_S)
+    if minutes < _MINUTE_S:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // _MINUTE_S} h {minutes % _MINUTE_S} min"
+
+
 def names(jobs: Sequence[str], most: int = 3) -> str:
     """A few names and how many more there are."""
     if not jobs:
@@ -157,21 +175,23 @@ def _count(number: int | None) -> str:
 
 
 _SMALL_GB = 0.1
+_MINUTE_S = 60
+_WORTH_TELLING_S = 0.5
 
 _TEXTS = {
-    Why.WHOLE_CARD: "has the whole card",
-    Why.FITS_BESIDE_OTHERS: "fits on the card beside others",
-    Why.NEEDS_NO_GPU: "needs no GPU",
-    Why.NO_GPU_ON_BENCH: "there is no GPU on this bench",
-    Why.LARGER_THAN_CARD: "is larger than the card",
-    Why.SPILLS_TO_RAM: "is larger than the card and spills to RAM",
+    Why.WHOLE_CARD: "whole card asked",
+    Why.FITS_BESIDE_OTHERS: "fits beside others",
+    Why.NEEDS_NO_GPU: "no GPU asked",
+    Why.NO_GPU_ON_BENCH: "no GPU on this bench",
+    Why.LARGER_THAN_CARD: "larger than the card",
+    Why.SPILLS_TO_RAM: "larger than the card, spills to RAM",
     Why.DURING_EXCLUSIVE: "runs on the CPU while the card is held",
-    Why.CARD_HELD_EXCLUSIVELY: "the card is held alone by {behind}",
+    Why.CARD_HELD_EXCLUSIVELY: "card held alone by {behind}",
     Why.WANTS_CARD_ALONE: "wants the card alone, {behind} still there",
     Why.NOT_ENOUGH_VRAM: "needs {need} of VRAM, {have} free beside {behind}",
-    Why.NOT_ENOUGH_CORES: "needs {need} cores, {have} free",
+    Why.NOT_ENOUGH_CORES: "cores busy",
     Why.NOT_ENOUGH_RAM: "needs {need} of RAM, {have} free",
-    Why.BEHIND_OLDER_JOB: "the card is kept for {behind}, which waited longer",
+    Why.BEHIND_OLDER_JOB: "card kept for {behind}, which waited longer",
     Why.CARD_USED_BY_OTHERS: "needs {need} of VRAM, {have} free: programs outside nvinx use it",
     Why.CANNOT_SHARE: "asks for the card alone",
     Why.NO_CPU_FALLBACK: "has no CPU fallback declared",

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from nvinx.bench import BenchFile, DeclaredGpu, Machine, parse, render, resolve
+from nvinx.bench import BenchFile, DeclaredGpu, Machine, resolve
+from nvinx.bench_draft import render
+from nvinx.bench_text import parse
 from nvinx.catalog import ModelSpec, Residency
 from nvinx.errors import BenchError
 from nvinx.host import benchfile

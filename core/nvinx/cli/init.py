@@ -24,13 +24,13 @@ import click
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 def command(output: Path, simulate_vram_gb: float | None, force: bool) -> None:
     """Write a bench file that describes this machine."""
-    from nvinx import bench
+    from nvinx import bench_draft, bench_text
     from nvinx.host.machine import detect
     from nvinx.host.nvml import NvmlProbe
 
     look = NvmlProbe().look()
-    text = bench.render(detect(), look, simulate_vram_gb)
-    bench.parse(text, str(output))  # what is written can be read back
+    text = bench_draft.render(detect(), look, simulate_vram_gb)
+    bench_text.parse(text, str(output))  # what is written can be read back
     _write(output, text, force=force)
     click.echo(f"Wrote {output}. See what is in force with: nvinx bench --bench {output}")
     if simulate_vram_gb is None and not look.gpus:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nvinx import bench
+from nvinx import bench_text
 from nvinx.errors import BenchError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from nvinx.bench import BenchFile
 
 NAME = "nvinx.yaml"
 VARIABLE = "NVINX_BENCH"
@@ -33,7 +35,7 @@ def find(
     return next((place for place in places if place.is_file()), None)
 
 
-def load(path: Path) -> bench.BenchFile:
+def load(path: Path) -> BenchFile:
     """What the file says. Raises BenchError when it cannot be read, or has a mistake."""
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -49,7 +51,7 @@ def load(path: Path) -> bench.BenchFile:
     except OSError as error:
         problem = f"cannot be read ({error.strerror or error})"
         raise BenchError(str(path), None, problem, "make it readable for you") from error
-    return bench.parse(text, str(path))
+    return bench_text.parse(text, str(path))
 
 
 def _demanded(path: Path, who: str, fix: str) -> Path:

@@ -1,0 +1,40 @@
+# `make demo` and `make test` need git, python3.11 or later, and make; they set up all the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(abspath $(VENV))/bin
+DEMO := example_workflows/phage_proteins
+# A real card is used when the driver shows one; else the example declares a simulated one.
+DEMO_BENCH := $(shell nvidia-smi -L >/dev/null 2>&1 && echo nvinx.yaml || echo nvinx.simulated.yaml)
+
+.PHONY: demo test lint bench clean
+
+demo: $(VENV)/.ready
+	rm -rf $(DEMO)/results
+	cd $(DEMO) && PATH="$(BIN):$$PATH" snakemake --executor nvinx --jobs 100 \
+	  --nvinx-bench $(DEMO_BENCH) --quiet rules progress host
+	@cd $(DEMO) && $(BIN)/nvinx jobs
+	@echo "The report is in $(DEMO)/results/report.md, its picture beside it."
+
+test: lint
+	$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.ready
+	$(BIN)/python benchmarks/thousand_jobs.py
+	$(BIN)/python benchmarks/contended_card/run.py
+	$(BIN)/python benchmarks/contended_card/run.py --copies 2
+	$(BIN)/python benchmarks/import_time.py
+
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("nvinx needs Python 3.11 or later" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable ".[dev,examples]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(DEMO)/results $(DEMO)/.snakemake $(DEMO)/.nvinx

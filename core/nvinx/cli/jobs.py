@@ -1,0 +1,61 @@
+"""`nvinx jobs`: what the last run here did, job by job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from nvinx.record import Ran
+
+
+@click.command(name="jobs")
+@click.argument(
+    "folder", default=".", type=click.Path(path_type=Path, file_okay=False, exists=True)
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
+def command(folder: Path, as_json: bool) -> None:
+    """Show the last run in FOLDER: the lanes, and where each job ran, how long it waited, why."""
+    from nvinx import record
+
+    path = folder / record.PATH
+    if as_json:
+        click.echo(path.read_text(encoding="utf-8") if path.exists() else "{}", nl=False)
+        return
+    ran = record.read(path)
+    if not ran:
+        click.echo(f"No run is recorded in {path}; run snakemake --executor nvinx there first.")
+        return
+    _print(ran)
+
+
+def _print(jobs: list[Ran]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from nvinx import lanes
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("job", overflow="fold", min_width=_JOB_WIDTH)
+    table.add_column("placement")
+    table.add_column("waited", justify="right")
+    table.add_column("ran", justify="right")
+    table.add_column("why", overflow="fold")
+    for job in sorted(jobs, key=lambda j: (j.started_s is None, j.started_s, j.name)):
+        where = job.where or "never started"
+        failed = " (failed)" if job.ok is False else ""
+        table.add_row(job.name, where + failed, _time(job.waited_s), _time(job.ran_s), job.why)
+    console = Console(markup=False, highlight=False, emoji=False)
+    for line in lanes.draw(jobs, console.width):
+        console.print(line, no_wrap=True)
+    console.print(table)
+
+
+_JOB_WIDTH = 22
+
+
+def _time(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.1f} s"

@@ -1,0 +1,122 @@
+"""Who may import whom. The table is the architecture; this test keeps it true."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CORE = ROOT / "core" / "nvinx"
+PLUGIN = ROOT / "snakemake_executor_plugin_nvinx"
+
+# Each module may import what stands above it in this list, and nothing below.
+PURE = [
+    *("errors", "reasons", "sizes"),
+    *("catalog", "claim", "admission", "room", "policy", "rows", "ports", "strangers"),
+    *("bench", "bench_text", "bench_draft", "explain", "patterns", "hints", "environment"),
+    *("lanes", "testing", "testing_probe", "broker"),
+]
+TOUCHES_FILES = ["record", "placement"]
+KNOWN_BY_TYPE = {"lanes": {"record"}}
+IMPURE_STDLIB = {
+    *("os", "subprocess", "sqlite3", "socket", "threading", "time", "random", "logging", "signal"),
+    *("tempfile", "shutil", "fcntl"),
+}
+LATE_ONLY = {"numpy", "scipy", "pynvml", "psutil", "yaml", "platformdirs", "humanfriendly", "rich"}
+
+
+def modules(folder):
+    for path in sorted(folder.rglob("*.py")):
+        name = ".".join(path.relative_to(folder).with_suffix("").parts).removesuffix(".__init__")
+        yield pytest.param(name, path, id=name)
+
+
+def imports(path, *, at_import=False):
+    """What a file imports: everything, or only what importing it pulls in."""
+    tree = ast.parse(path.read_text())
+    nodes = _run_at_import(tree) if at_import else ast.walk(tree)
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: absolute imports only"
+            yield node.module
+            if node.module == "nvinx":
+                yield from (f"nvinx.{alias.name}" for alias in node.names)
+
+
+def _run_at_import(tree):
+    for node in tree.body:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            continue
+        yield node
+
+
+def ours(path, **kw):
+    return {m.removeprefix("nvinx.") for m in imports(path, **kw) if m.startswith("nvinx.")}
+
+
+CORE_MODULES = [p for p in modules(CORE) if p.values[0] != "__init__"]
+
+
+@pytest.mark.parametrize(("name", "path"), CORE_MODULES)
+def test_every_module_has_its_place(name, path):
+    assert name in PURE + TOUCHES_FILES or name.split(".")[0] in ("host", "cli")
+
+
+@pytest.mark.parametrize(("name", "path"), [p for p in CORE_MODULES if p.values[0] in PURE])
+def test_pure_modules_know_no_host_no_command_and_no_impure_module(name, path):
+    used = ours(path)
+    used -= KNOWN_BY_TYPE.get(name, set())
+    assert not {m for m in used if m.split(".")[0] in ("host", "cli", "record", "placement")}
+    allowed = {"threading"} if name in ("testing", "testing_probe") else set()
+    roots = {m.split(".")[0] for m in imports(path)} - {"nvinx"}
+    assert roots <= (sys.stdlib_module_names - IMPURE_STDLIB) | LATE_ONLY | allowed
+
+
+@pytest.mark.parametrize(("name", "path"), [p for p in CORE_MODULES if p.values[0] in PURE])
+def test_pure_modules_are_imported_in_one_direction(name, path):
+    for used in ours(path, at_import=True):
+        assert PURE.index(used) < PURE.index(name), f"{name} imports {used}"
+
+
+@pytest.mark.parametrize(("name", "path"), CORE_MODULES)
+def test_heavy_libraries_are_imported_late(name, path):
+    at_import = {m.split(".")[0] for m in imports(path, at_import=True)}
+    assert not at_import & LATE_ONLY
+
+
+@pytest.mark.parametrize(("name", "path"), CORE_MODULES)
+def test_only_one_file_talks_to_nvml_and_only_one_to_sqlite(name, path):
+    roots = {m.split(".")[0] for m in imports(path)}
+    assert "pynvml" not in roots or name == "host.nvml"
+    assert "sqlite3" not in roots or name == "host.ledger"
+
+
+@pytest.mark.parametrize(("name", "path"), CORE_MODULES)
+def test_the_core_knows_no_workflow_engine(name, path):
+    assert not {m for m in imports(path) if m.startswith("snakemake")}
+    if not name.startswith("cli"):
+        assert not any(m == "cli" or m.startswith("cli.") for m in ours(path))
+
+
+@pytest.mark.parametrize(("name", "path"), list(modules(PLUGIN)))
+def test_private_names_of_snakemake_stand_in_one_file(name, path):
+    if name == "internals":
+        return
+    private = {
+        n.attr
+        for n in ast.walk(ast.parse(path.read_text()))
+        if isinstance(n, ast.Attribute)
+        and n.attr.startswith("_")
+        and not n.attr.startswith("__")
+        and not (isinstance(n.value, ast.Name) and n.value.id in ("self", "cls"))
+    }
+    assert not private
+
+
+def test_no_python_file_shadows_the_nextflow_package_and_the_core_is_no_package():
+    assert not list((ROOT / "nextflow").rglob("*.py"))
+    assert not (ROOT / "core" / "__init__.py").exists()
+    assert not (ROOT / "tests" / "__init__.py").exists()

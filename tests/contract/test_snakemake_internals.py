@@ -1,0 +1,76 @@
+"""What we use of Snakemake beyond its plugin interface is there; a failure names the version."""
+
+import inspect
+
+import pytest
+import snakemake
+import snakemake.api
+from snakemake.dag import DAG
+from snakemake.executors.local import Executor as LocalExecutor
+from snakemake.jobs import GroupJob, Job
+from snakemake.rules import Rule
+from snakemake.scheduling.job_scheduler import JobScheduler
+from snakemake.shell import shell
+
+HERE = f"Snakemake {snakemake.__version__} changed what nvinx builds on: "
+
+
+def source(thing):
+    return inspect.getsource(thing)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "_errors",
+        "_user_kill",
+        "_executor_error",
+        "_lock",
+        "_open_jobs",
+        "_free_resources",
+        "running",
+        "keepgoing",
+    ],
+)
+def test_the_scheduler_has_what_handing_back_needs(name):
+    assert name in source(JobScheduler), HERE + f"JobScheduler.{name}"
+
+
+def test_executor_errors_can_be_reported_to_the_scheduler():
+    parameters = inspect.signature(JobScheduler.executor_error_callback).parameters
+    assert list(parameters) == ["self", "exception"], HERE + "executor_error_callback"
+
+
+@pytest.mark.parametrize("name", ["_ready_jobs", "needrun_jobs", "dependencies"])
+def test_the_dag_has_what_handing_back_and_ordering_need(name):
+    assert name in source(DAG), HERE + f"DAG.{name}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "run_single_job",
+        "run_group_job",
+        "job_args_and_prepare",
+        "spawn_job",
+        "pool",
+        "use_threads",
+        "workers",
+    ],
+)
+def test_the_local_executor_can_be_given_a_pool_and_a_shell(name):
+    assert name in source(LocalExecutor), HERE + f"local Executor.{name}"
+
+
+def test_jobs_keep_their_expanded_resources_where_we_reset_them():
+    for name in ("_resources", "_scheduler_resources", "_params", "_non_derived_params"):
+        assert name in source(Job), HERE + f"Job.{name}"
+    assert "_scheduler_resources" in source(GroupJob), HERE + "GroupJob"
+    parameters = inspect.signature(Rule.expand_resources).parameters
+    assert {"wildcards", "input", "attempt", "skip_evaluation"} <= set(parameters), (
+        HERE + "expand_resources"
+    )
+
+
+def test_a_rule_may_name_its_shell():
+    assert 'resources.get("shell_exec")' in source(shell.__new__), HERE + "shell_exec"
