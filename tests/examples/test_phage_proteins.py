@@ -32,7 +32,7 @@ STOCK = ()
 NVINX = ("--executor", "nvinx", "--jobs", "100", "--nvinx-bench", "nvinx.simulated.yaml")
 EXECUTORS = [
     pytest.param(STOCK, id="stock"),
-    pytest.param(NVINX, id="nvinx", marks=pytest.mark.skip("the executor is not written yet")),
+    pytest.param(NVINX, id="nvinx"),
 ]
 PROTEINS = ["MKTAYIAKQRQISFVKSHFSRQ", "MSLNNPWWQA", "M", "MGXB" * 30, "MAVKRLLEEA" * 7]
 
@@ -64,7 +64,9 @@ def finished(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("phage")
     state = str(tmp_path_factory.mktemp("state"))
     return SimpleNamespace(
-        folder=folder, ended=run_workflow(folder, *request.param, XDG_STATE_HOME=state)
+        folder=folder,
+        arguments=request.param,
+        ended=run_workflow(folder, *request.param, NVINX_STATE_DIR=state),
     )
 
 
@@ -135,12 +137,29 @@ def test_the_picture_is_drawn_at_its_full_size(finished):
     assert len(data) > 50_000
 
 
+def test_each_job_ran_where_its_hints_say(finished):
+    if finished.arguments is STOCK:
+        assert not (finished.folder / ".nvinx").exists()
+        return
+    record = json.loads((finished.folder / ".nvinx" / "last-run.json").read_text())
+    where = {job["name"]: job["where"] for job in record["jobs"] if job["where"] != "CPU"}
+    assert where == {
+        "embed_listed[motif_conv]": "GPU 0 shared",
+        "embed_listed[residue_conv]": "GPU 0 shared",
+        "embed_sized[attention_narrow]": "GPU 0 shared",
+        "embed_sized[attention_wide]": "GPU 0 shared",
+        "embed_spilled": "GPU 0 + RAM",
+        "align_all": "GPU 0 alone",
+    }
+    assert all(job["ok"] for job in record["jobs"])
+
+
 @needs_tools
 def test_a_job_that_spills_reports_the_layers_that_it_streamed(tmp_path):
     placed = {
         "NVINX_JOB": "example",
         "NVINX_PLACEMENT": "gpu_ram_overflow",
-        "NVINX_MAX_MEMORY": '{"0": 4000000000, "cpu": 8000000000}',
+        "NVINX_MAX_MEMORY": '{"0": 4000000000, "cpu": 4000000000}',
         "NVINX_SIMULATED": "1",
     }
     wanted = "results/embeddings/attention_large.json"
