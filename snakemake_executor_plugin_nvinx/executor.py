@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from nvinx.admission import Job, Placement
     from nvinx.reasons import Reason
+    from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher
 
 _SPARE_WORKERS = 64
 
@@ -47,7 +48,6 @@ class Executor(RealExecutor):
 
     def _open(self) -> None:
         """Look at the bench, refuse what can never run, and open for work."""
-        from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher
         from snakemake_executor_plugin_nvinx.session import Session
 
         settings = self.workflow.executor_settings or ExecutorSettings()
@@ -67,7 +67,7 @@ class Executor(RealExecutor):
         self._members = ThreadPoolExecutor(10 * workers, thread_name_prefix="nvinx-member")
         self._local = self._local_executor(internals.InlinePool())
         self._local_groups = self._local_executor(self._members)
-        self._dispatcher = Dispatcher(self._session.broker, self)
+        self._dispatcher: Dispatcher | None = None
 
     def _local_executor(self, pool: Any) -> Any:
         local = internals.local_executor(self.workflow, self.logger, pool)
@@ -82,10 +82,11 @@ class Executor(RealExecutor):
         """Queue the whole ready set; what starts, and when, is the broker's decision."""
         from nvinx.admission import Job
         from nvinx.errors import NvinxError
-        from snakemake_executor_plugin_nvinx.dispatcher import Ready
+        from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ready
 
         ready = []
         try:
+            self._session.begin()
             for job in jobs:
                 claim, name = self._session.claim(job)
                 token = f"{self._engine}.{next(self._numbers)}"
@@ -94,8 +95,12 @@ class Executor(RealExecutor):
             internals.hand_back(self.workflow, jobs)
             self.fail(error)
             return
+        for warning in self._session.warnings():
+            self.logger.warning(warning)
         for job, _ in ready:
             self._session.record.submitted(job)
+        if self._dispatcher is None:
+            self._dispatcher = Dispatcher(self._session.broker, self)
         self._dispatcher.send(Ready(tuple(ready)))
 
     def run_job(self, job: Any) -> None:
@@ -105,7 +110,8 @@ class Executor(RealExecutor):
         """All is done, or nothing more may start: wait for what runs, then leave."""
         self._pool.shutdown(wait=True)
         self._members.shutdown(wait=True)
-        self._dispatcher.stop()
+        if self._dispatcher is not None:
+            self._dispatcher.stop()
         self._session.close()
 
     def cancel(self) -> None:
@@ -225,7 +231,8 @@ class Executor(RealExecutor):
         if error is not None:
             self._report_failure(handle, error)
         self._running.pop(job.id, None)
-        self._dispatcher.send(Ended(job.id))
+        if self._dispatcher is not None:
+            self._dispatcher.send(Ended(job.id))
         if error is None:
             self.report_job_success(SubmittedJobInfo(job=handle))
 

@@ -36,14 +36,17 @@ if TYPE_CHECKING:
 class Session:
     """Everything of nvinx that one run needs, from before the first job to after the last."""
 
+    engine: str
     bench: Bench
     cores: int
     broker: Broker
     life: ProcessLife
     ledger: SqliteLedger
-    shells: Shells
     record: RunRecord
-    capped: set[str] = field(default_factory=set)
+    state_dir: Path
+    _shells: Shells | None = None
+    _capped: set[str] = field(default_factory=set)
+    _warned: set[str] = field(default_factory=set)
 
     @classmethod
     def open(cls, engine: str, settings: ExecutorSettings, workflow: Any) -> Session:
@@ -59,8 +62,8 @@ class Session:
         capacity = Capacity(bench.cards, cores, bench.ram_mib)
         broker = Broker(engine, capacity, ports, OldestFirst(settings.patience))
         _sweep(state / "shells", life)
-        shells = Shells.under(state, engine)
-        return cls(bench, cores, broker, life, ledger, shells, RunRecord(boot_seconds))
+        life.sweep()
+        return cls(engine, bench, cores, broker, life, ledger, RunRecord(boot_seconds), state)
 
     def greeting(self) -> list[str]:
         """What this run works with, for the first lines of the log."""
@@ -71,9 +74,14 @@ class Session:
         claim = translate.claim_of(job, self.bench.models)
         cap = self.bench.ram_mib
         if claim.ram_mib > cap and not claim.may_overflow:
-            self.capped.add(translate.rule_of(job))
+            self._capped.add(translate.rule_of(job))
             claim = replace(claim, ram_mib=cap)
         return claim, translate.name_of(job)
+
+    def warnings(self) -> list[str]:
+        """What to warn of that was not warned of before."""
+        fresh, self._warned = self._capped - self._warned, self._warned | self._capped
+        return [explain.ram_capped(rule, self.bench.ram_mib) for rule in sorted(fresh)]
 
     def demand_possible(self, jobs: Iterable[Any]) -> None:
         """Raise one error that names every rule which is wrong or can never run here."""
@@ -99,13 +107,20 @@ class Session:
                 problem = f"{problem} ({self.bench.problem})"
             raise ImpossibleJobError(rule, problem, fix)
 
+    def begin(self) -> None:
+        """Before the first job: write what jobs need. Raises StateDirError."""
+        if self._shells is None:
+            self._shells = Shells.under(self.state_dir, self.engine)
+
     def shell(self, job: Any, token: str, placement: Placement) -> ShellExec:
         """The shell for a job, which exports where it was placed."""
         stated = job.resources.get("shell_exec") if not job.is_group() else None
         real = stated or internals.default_shell()
         lock = self.life.file(token) if placement.card is not None else None
         exports = variables(token, placement, self.broker.state.capacity)
-        return ShellExec(self.shells.make(token, real, exports, lock))
+        if self._shells is None:
+            raise RuntimeError("begin() comes before the first job")
+        return ShellExec(self._shells.make(token, real, exports, lock))
 
     def note_started(self, job: Job, placement: Placement) -> list[str]:
         """Write the start down; returns the line to log, if the start is worth one."""
@@ -117,12 +132,14 @@ class Session:
 
     def note_ended(self, job: Job, error: BaseException | None) -> None:
         self.record.ended(job.id, ok=error is None)
-        self.shells.drop(job.id)
+        if self._shells is not None:
+            self._shells.drop(job.id)
 
     def close(self) -> None:
         """Write the record and leave the state folder as it was found."""
         self.ledger.close()
-        self.shells.close()
+        if self._shells is not None:
+            self._shells.close()
         self.record.write(RECORD_PATH)
 
 

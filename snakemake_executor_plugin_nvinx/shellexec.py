@@ -58,16 +58,19 @@ class Shells:
         bash = shutil.which("bash")
         if bash is None:
             raise StateDirError(str(state_dir), "bash is not on the PATH", "install bash")
-        folder = state_dir / "shells" / engine
+        shells = cls(state_dir / "shells" / engine)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            script = folder / "nvinx-shell"
-            script.write_text(_SCRIPT.format(bash=bash), encoding="utf-8")
-            script.chmod(0o755)
+            shells.folder.mkdir(parents=True, exist_ok=True)
+            shells.script.write_text(_SCRIPT.format(bash=bash), encoding="utf-8")
+            shells.script.chmod(0o755)
         except OSError as error:
             problem, fix = f"cannot be written ({error.strerror})", "check its rights and space"
-            raise StateDirError(str(folder), problem, fix) from error
-        return cls(folder)
+            raise StateDirError(str(shells.folder), problem, fix) from error
+        return shells
+
+    @property
+    def script(self) -> Path:
+        return self.folder / "nvinx-shell"
 
     def make(self, token: str, real: str, variables: Mapping[str, str], lock: Path | None) -> str:
         """The path to use as the job's shell; its basename is the real shell's."""
@@ -80,7 +83,7 @@ class Shells:
         (home / "env").write_text("\n".join(lines) + "\n", encoding="utf-8")
         link = home / os.path.basename(real_path)
         if not link.is_symlink():
-            link.symlink_to(self.folder / "nvinx-shell")
+            link.symlink_to(self.script)
         return str(link)
 
     def drop(self, token: str) -> None:

@@ -61,7 +61,6 @@ class Broker:
         self._state = State(capacity)
         self._asked: dict[str, Request] = {}
         self._beside: dict[str, tuple[Running, ...]] = {}
-        ports.life.begin(engine)
 
     @property
     def state(self) -> State:
@@ -117,6 +116,7 @@ class Broker:
         if not self._touches_card(event):
             self._state, decisions = step(self._state, event, self._policy)
             return decisions
+        self._ports.life.begin(self._engine)
         begun: list[str] = []
         try:
             with self._ports.ledger.turn() as page:
@@ -136,6 +136,7 @@ class Broker:
         if isinstance(event, Finished):
             own, _ = step(own, event, Nothing())
             self._ports.life.end(event.job_id)
+            self._beside.pop(event.job_id, None)
         elif isinstance(event, Submitted):
             mine |= {job.id for job in event.jobs}
         merged = self._merge(page, own)

@@ -86,6 +86,13 @@ def greeting(bench: Bench, cores: int) -> list[str]:
     return lines
 
 
+def ram_capped(rule: str, ram_mib: int) -> str:
+    return (
+        f"nvinx: rule {rule} declares more RAM than this bench has; it counts as {gb(ram_mib)}. "
+        "Fix: lower mem_mb, or raise ram_gb in nvinx.yaml."
+    )
+
+
 def impossible(reason: Reason) -> tuple[str, str]:
     """The problem and the fix for a job that can never run on this bench."""
     need, have = gb(reason.need), gb(reason.have)

@@ -43,10 +43,13 @@ class ProcessLife:
         return self._folder / f"{token}.lock"
 
     def begin(self, token: str) -> None:
-        if token not in self._held:
+        while token not in self._held:
             fd = os.open(self.file(token), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(fd, fcntl.LOCK_SH)
-            self._held[token] = fd
+            if self._is_in_place(fd, token):
+                self._held[token] = fd
+            else:
+                os.close(fd)
 
     def end(self, token: str) -> None:
         fd = self._held.pop(token, None)
@@ -67,6 +70,19 @@ class ProcessLife:
         stat = _read(pid, "stat")
         _pid_and_name, found, rest = stat.rpartition(b") ")
         return int(rest.split()[_TICKS_AT_START]) if found else None
+
+    def sweep(self) -> None:
+        """Remove the files of tokens that show no life: what killed processes left behind."""
+        tokens = {path.name.removesuffix(".lock") for path in self._folder.glob("*.lock")}
+        for token in tokens - self.alive(tokens):
+            self._tidy(token)
+
+    def _is_in_place(self, fd: int, token: str) -> bool:
+        """Whether the locked file is still the one that others look at: a sweep may race us."""
+        try:
+            return os.path.samestat(os.fstat(fd), os.stat(self.file(token)))
+        except FileNotFoundError:
+            return False
 
     def _is_locked(self, token: str) -> bool:
         try:
