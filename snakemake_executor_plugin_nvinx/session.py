@@ -102,9 +102,7 @@ class Session:
             return
         reason = self.broker.never(Job("", name, claim))
         if reason is not None:
-            problem, fix = explain.impossible(reason)
-            if self.bench.problem and not self.bench.cards:
-                problem = f"{problem} ({self.bench.problem})"
+            problem, fix = explain.impossible(reason, self.bench.problem)
             raise ImpossibleJobError(rule, problem, fix)
 
     def begin(self) -> None:

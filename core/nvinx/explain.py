@@ -93,13 +93,17 @@ def ram_capped(rule: str, ram_mib: int) -> str:
     )
 
 
-def impossible(reason: Reason) -> tuple[str, str]:
-    """The problem and the fix for a job that can never run on this bench."""
+def impossible(reason: Reason, no_gpu: str | None = None) -> tuple[str, str]:
+    """The problem and the fix for a job that can never run on this bench.
+
+    no_gpu: what the driver said where there is no GPU; its own fix gives way to ours.
+    """
     need, have = gb(reason.need), gb(reason.have)
     match reason.why:
         case Why.NO_GPU_ON_BENCH:
             asks = "needs a GPU" if reason.need is None else f"needs {need} of VRAM"
-            return f"{reason.job} {asks}, and there is no GPU on this bench", (
+            cause = f" ({no_gpu.partition('. Fix:')[0]})" if no_gpu else ""
+            return f"{reason.job} {asks}, and there is no GPU on this bench{cause}", (
                 "check the driver with nvidia-smi, declare a simulated card in nvinx.yaml "
                 "(nvinx init --simulate-vram-gb 4), or add cpu_fallback=1"
             )

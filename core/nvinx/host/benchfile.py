@@ -32,7 +32,7 @@ def find(
     places = [_user_folder() / NAME] if workflow_dir is None else [workflow_dir / NAME]
     if workflow_dir is not None:
         places.append(_user_folder() / NAME)
-    return next((place for place in places if place.is_file()), None)
+    return next((place for place in places if place.exists()), None)
 
 
 def load(path: Path) -> BenchFile:
