@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from nvinx.admission import Job, Refuse, Start
-from nvinx.errors import ImpossibleJobError
+from nvinx.errors import ImpossibleJobError, NvinxError
 from nvinx.explain import impossible
 
 if TYPE_CHECKING:
@@ -88,10 +89,11 @@ class Dispatcher:
         try:
             while self._turn():
                 pass
-        except Exception as error:
-            self._engine.fail(error)
-        finally:
             self._broker.close()
+        except Exception as error:  # whatever it is, Snakemake must not wait for ever
+            self._engine.fail(error)
+            with contextlib.suppress(NvinxError):
+                self._broker.close()
 
     def _turn(self) -> bool:
         """Handle one message, or the lack of one; False ends the thread."""
@@ -123,7 +125,6 @@ class Dispatcher:
             if isinstance(decision, Start):
                 self._engine.start(job, handle, decision.placement)
             elif isinstance(decision, Refuse):
-                self._engine.hand_back([handle])
                 raise ImpossibleJobError(job.name, *impossible(decision.reason))
         self._engine.waiting(self._broker.waits)
 

@@ -10,6 +10,7 @@ import itertools
 import os
 import shlex
 import sys
+import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -61,7 +62,9 @@ class Executor(RealExecutor):
         self._engine = engine
         self._running: dict[str, Any] = {}
         self._shells_of: dict[Any, tuple[str, Placement]] = {}
-        self._halted = self._cancelled = False
+        self._halted = self._cancelled = self._told = False
+        self._failure: Exception | None = None
+        self._ending = threading.Lock()
         workers = self._session.cores + _SPARE_WORKERS
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="nvinx-job")
         self._members = ThreadPoolExecutor(10 * workers, thread_name_prefix="nvinx-member")
@@ -84,6 +87,8 @@ class Executor(RealExecutor):
         from nvinx.errors import NvinxError
         from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ready
 
+        if self._failure is not None:
+            return  # the run ends as soon as the last running job has
         ready = []
         try:
             self._session.begin()
@@ -92,7 +97,6 @@ class Executor(RealExecutor):
                 token = f"{self._engine}.{next(self._numbers)}"
                 ready.append((Job(token, name, claim, self._engine), job))
         except NvinxError as error:
-            internals.hand_back(self.workflow, jobs)
             self.fail(error)
             return
         for warning in self._session.warnings():
@@ -177,8 +181,31 @@ class Executor(RealExecutor):
             processes.end(tokens)
 
     def fail(self, error: Exception) -> None:
-        self._halted = True
-        self.workflow.scheduler.executor_error_callback(WorkflowError(str(error)))
+        """Start nothing more. Snakemake is told once the last running job has ended.
+
+        Told earlier, it would leave at once, and what those jobs write would count as incomplete.
+        """
+        from snakemake.exceptions import print_exception
+
+        from nvinx.errors import NvinxError
+
+        with self._ending:
+            self._halted = True
+            if self._failure is not None:
+                return
+            self._failure = WorkflowError(str(error)) if isinstance(error, NvinxError) else error
+            if self._running:
+                print_exception(self._failure, self.workflow.linemaps)
+                self.logger.info("No further job starts; waiting for those that run.")
+                self._failure = WorkflowError("nvinx had to stop; the reason stands above.")
+        self._tell_failure()
+
+    def _tell_failure(self) -> None:
+        with self._ending:
+            if self._failure is None or self._running or self._told:
+                return
+            self._told = True
+        self.workflow.scheduler.executor_error_callback(self._failure)
 
     # on the job's own thread
 
@@ -192,12 +219,13 @@ class Executor(RealExecutor):
 
     def _arguments(self, prepare: Any, job: Any) -> tuple[Any, ...]:
         """The local executor's arguments, with our shell among the resources."""
+        shell = self._shell_for(job)
         try:
             arguments = list(prepare(job))
         except Exception as error:
-            raise _PreparationError from error
+            raise _PreparationError(error) from error
         where = next(i for i, a in enumerate(arguments) if a is job.resources)
-        arguments[where] = internals.with_shell(job.resources, self._shell_for(job))
+        arguments[where] = internals.with_shell(job.resources, shell)
         self.report_job_submission(SubmittedJobInfo(job=job))
         return tuple(arguments)
 
@@ -207,44 +235,56 @@ class Executor(RealExecutor):
 
         from snakemake.exceptions import SpawnedJobError
 
+        shell = str.__str__(self._shell_for(job))
         self.report_job_submission(SubmittedJobInfo(job=job))
         command = formatter.format_job_exec(job)
         try:
-            subprocess.check_call(command, shell=True, executable=str.__str__(self._shell_for(job)))
+            subprocess.check_call(command, shell=True, executable=shell)
         except subprocess.CalledProcessError as error:
             raise SpawnedJobError from error
 
     def _shell_for(self, job: Any) -> Any:
+        from nvinx.errors import NvinxError
+
         token, placement = self._shells_of[job]
-        return self._session.shell(job, token, placement)
+        try:
+            return self._session.shell(job, token, placement)
+        except NvinxError as error:
+            raise _PreparationError(error) from error
 
     def _finish(self, job: Job, handle: Any, done: Future[None]) -> None:
         """Free what the job held, then tell Snakemake how it ended."""
         from snakemake_executor_plugin_nvinx.dispatcher import Ended
 
         error = done.exception()
-        if error is not None and internals.is_last_attempt(handle):
-            self._halted |= not self.workflow.execution_settings.keep_going
+        unprepared = isinstance(error, _PreparationError)
+        if unprepared or (error is not None and internals.is_last_attempt(handle)):
+            self._halted |= unprepared or not self.workflow.execution_settings.keep_going
         for member in (handle, *internals.members(handle)):
             self._shells_of.pop(member, None)
         self._session.note_ended(job, error)
-        if error is not None:
+        if error is not None and not isinstance(error, _PreparationError):
             self._report_failure(handle, error)
-        self._running.pop(job.id, None)
         if self._dispatcher is not None:
             self._dispatcher.send(Ended(job.id))
+        if isinstance(error, _PreparationError):
+            self._end(job)
+            self.fail(error.reason)
+            return
         if error is None:
             self.report_job_success(SubmittedJobInfo(job=handle))
+        self._end(job)
+        self._tell_failure()
+
+    def _end(self, job: Job) -> None:
+        with self._ending:
+            del self._running[job.id]
 
     def _report_failure(self, handle: Any, error: BaseException) -> None:
         """Before the end is sent, so that the scheduler knows before anything else may start."""
         from snakemake.exceptions import SpawnedJobError, print_exception
 
         if self._cancelled or isinstance(error, KeyboardInterrupt):
-            return
-        if isinstance(error, _PreparationError):
-            self._halted = True
-            self.workflow.scheduler.executor_error_callback(error.__cause__)
             return
         if not isinstance(error, SpawnedJobError):
             print_exception(error, self.workflow.linemaps)
@@ -259,3 +299,7 @@ class Executor(RealExecutor):
 
 class _PreparationError(Exception):
     """The job never started, so its outputs of earlier runs must stay: the run ends instead."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason

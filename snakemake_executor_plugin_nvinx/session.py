@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ from nvinx.policy import OldestFirst
 from nvinx.record import PATH as RECORD_PATH
 from nvinx.record import RunRecord
 from snakemake_executor_plugin_nvinx import internals, translate
-from snakemake_executor_plugin_nvinx.shellexec import ShellExec, Shells
+from snakemake_executor_plugin_nvinx.shellexec import ShellExec, Shells, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,7 +60,7 @@ class Session:
         ports = Ports(ledger, life, boot_seconds, NvmlProbe() if real else None)
         capacity = Capacity(bench.cards, cores, bench.ram_mib)
         broker = Broker(engine, capacity, ports, OldestFirst(settings.patience))
-        _sweep(state / "shells", life)
+        sweep(state, life)
         life.sweep()
         return cls(engine, bench, cores, broker, life, ledger, RunRecord(boot_seconds), state)
 
@@ -138,15 +137,6 @@ class Session:
         self.ledger.close()
         if self._shells is not None:
             self._shells.close()
+        sweep(self.state_dir, self.life)
+        self.life.sweep()
         self.record.write(RECORD_PATH)
-
-
-def _sweep(folder: Path, life: ProcessLife) -> None:
-    """Remove what engines left that were killed, unless a job of theirs still lives."""
-    if not folder.is_dir():
-        return
-    tokens = {engine.name: [e.name for e in engine.iterdir()] for engine in folder.iterdir()}
-    alive = life.alive([*tokens, *(t for ts in tokens.values() for t in ts)])
-    for engine, jobs in tokens.items():
-        if not alive & {engine, *jobs}:
-            shutil.rmtree(folder / engine, ignore_errors=True)

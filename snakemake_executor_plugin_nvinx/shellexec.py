@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from nvinx.ports import Life
+
 _SCRIPT = """#!{bash}
 . "${{0%/*}}/env"
 if [ -n "$_nvinx_lock" ] && command -v flock >/dev/null; then
@@ -64,8 +66,7 @@ class Shells:
             shells.script.write_text(_SCRIPT.format(bash=bash), encoding="utf-8")
             shells.script.chmod(0o755)
         except OSError as error:
-            problem, fix = f"cannot be written ({error.strerror})", "check its rights and space"
-            raise StateDirError(str(shells.folder), problem, fix) from error
+            raise _unwritable(shells.folder, error) from error
         return shells
 
     @property
@@ -73,17 +74,23 @@ class Shells:
         return self.folder / "nvinx-shell"
 
     def make(self, token: str, real: str, variables: Mapping[str, str], lock: Path | None) -> str:
-        """The path to use as the job's shell; its basename is the real shell's."""
+        """The path to use as the job's shell; its basename is the real shell's.
+
+        Raises StateDirError when its folder cannot be written.
+        """
         real_path = shutil.which(real) or real
-        home = self.folder / token
-        home.mkdir(exist_ok=True)
         lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
         lines.append(f"_nvinx_lock={shlex.quote(str(lock or ''))}")
         lines.append(f"_nvinx_shell={shlex.quote(real_path)} _nvinx_name={shlex.quote(real)}")
-        (home / "env").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        home = self.folder / token
         link = home / os.path.basename(real_path)
-        if not link.is_symlink():
-            link.symlink_to(self.script)
+        try:
+            home.mkdir(exist_ok=True)
+            (home / "env").write_text("\n".join(lines) + "\n", encoding="utf-8")
+            if not link.is_symlink():
+                link.symlink_to(self.script)
+        except OSError as error:
+            raise _unwritable(home, error) from error
         return str(link)
 
     def drop(self, token: str) -> None:
@@ -91,5 +98,28 @@ class Shells:
 
     def close(self) -> None:
         """Remove everything but what living jobs of this engine may still need."""
-        if not any(entry.is_dir() for entry in self.folder.iterdir()):
+        if not _folders(self.folder):
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def sweep(state_dir: Path, life: Life) -> None:
+    """Remove what killed engines left behind, unless a job of theirs still lives."""
+    shells = state_dir / "shells"
+    tokens = {engine: _folders(shells / engine) for engine in _folders(shells)}
+    alive = life.alive([*tokens, *(token for jobs in tokens.values() for token in jobs)])
+    for engine, jobs in tokens.items():
+        if not alive & {engine, *jobs}:
+            shutil.rmtree(shells / engine, ignore_errors=True)
+
+
+def _folders(folder: Path) -> list[str]:
+    """The folders in it; none when another run has removed it meanwhile."""
+    try:
+        return [entry.name for entry in folder.iterdir() if entry.is_dir()]
+    except FileNotFoundError:
+        return []
+
+
+def _unwritable(folder: Path, error: OSError) -> StateDirError:
+    problem = f"cannot be written ({error.strerror})"
+    return StateDirError(str(folder), problem, "check its rights, and free some disk space")

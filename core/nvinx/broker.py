@@ -103,14 +103,16 @@ class Broker:
 
     def close(self) -> None:
         """Leave: waiting requests are taken back, leases stay with the processes that use them."""
-        if self._asked:
-            with self._ports.ledger.turn() as page:
-                for job_id in self._asked:
-                    page.unask(job_id)
+        try:
+            if self._asked:
+                with self._ports.ledger.turn() as page:
+                    for job_id in self._asked:
+                        page.unask(job_id)
+        finally:
             self._asked.clear()
-        for running in self._state.running.values():
-            self._ports.life.end(running.job.id)
-        self._ports.life.end(self._engine)
+            for running in self._state.running.values():
+                self._ports.life.end(running.job.id)
+            self._ports.life.end(self._engine)
 
     def _take(self, event: Event) -> tuple[Decision, ...]:
         if not self._touches_card(event):

@@ -98,9 +98,19 @@ class ProcessLife:
         return False
 
     def _tidy(self, token: str) -> None:
-        """Remove the file unless somebody else still shows life with it."""
-        if not self._is_locked(token) and not pids_of({token}):
-            self.file(token).unlink(missing_ok=True)
+        """Remove the file unless somebody else still shows life; a `begin` under way notices."""
+        try:
+            fd = os.open(self.file(token), os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not pids_of({token}):
+                self.file(token).unlink(missing_ok=True)
+        except BlockingIOError:
+            return
+        finally:
+            os.close(fd)
 
 
 def pids_of(tokens: Collection[str]) -> dict[int, str]:
