@@ -1,6 +1,8 @@
 """One suite, every Ledger: the fake obeys the same contract as the real one."""
 
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -159,3 +161,35 @@ def test_leases_of_an_earlier_boot_are_void(tmp_path):
         assert page.leases() == ()
         page.hold(lease("a"))
     new.close()
+
+
+OPENERS = """
+import multiprocessing, sys, time
+from pathlib import Path
+from nvinx.host.ledger import SqliteLedger
+
+def open_all(begin, folder):
+    for number in range(40):
+        while time.monotonic() < begin + number * 0.03:
+            pass
+        SqliteLedger(Path(folder, f"{number}.db")).close()
+
+context = multiprocessing.get_context("fork")
+begin = time.monotonic() + 0.2
+crowd = [context.Process(target=open_all, args=(begin, sys.argv[1])) for _ in range(2)]
+[p.start() for p in crowd]
+[p.join() for p in crowd]
+sys.exit(any(p.exitcode for p in crowd))
+"""
+
+
+def test_engines_that_start_together_may_make_the_ledger_together(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", OPENERS, tmp_path],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr

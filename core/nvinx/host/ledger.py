@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import sqlite3
 import threading
 from contextlib import contextmanager
@@ -55,7 +57,7 @@ class SqliteLedger:
         self._path = path
         self._boot = boot_id()
         self._lock = threading.Lock()
-        with self._translated():
+        with self._translated(), _alone(path.with_suffix(".lock")):
             self._db = sqlite3.connect(
                 path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
             )
@@ -100,12 +102,23 @@ class SqliteLedger:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             fix = "free some disk space, or name another folder with --nvinx-state-dir"
             if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
                 fix = f"move {self._path.name} away; it is no nvinx ledger"
             problem = f"the ledger cannot be used ({error})"
             raise StateDirError(str(self._path.parent), problem, fix) from error
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One opener at a time: SQLite's busy timeout does not cover the switch to write-ahead log."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
 
 
 class SqlitePage:
