@@ -80,9 +80,10 @@ def main(kind: str, copies: int, as_json: bool) -> None:
         table.add_column(column, justify="right")
     for name, result in results.items():
         done = f"{result['succeeded']:.0f} of {JOBS * copies}"
-        ratio = results["nvinx"]["span_s"] / result["span_s"]
+        whole = result["succeeded"] == JOBS * copies
+        ratio = f"{results['nvinx']['span_s'] / result['span_s']:.2f}" if whole else "lost jobs"
         oom = f"{result['out_of_memory']:.0f}"
-        table.add_row(name, f"{result['span_s']:.1f}", done, oom, f"{ratio:.2f}")
+        table.add_row(name, f"{result['span_s']:.1f}", done, oom, ratio)
     Console().print(table)
 
 
