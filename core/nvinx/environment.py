@@ -40,5 +40,10 @@ def _max_memory(placement: Placement, card: Card) -> dict[str, int]:
 
 
 def _whole_mb(mib: int) -> int:
-    """The smallest whole MB that rounds up to this many MiB: a declared 900 MB reads as 900."""
-    return max(((mib - 1) * MIB) // 10**6 + 1, 0)
+    """The MB that were declared: of the one or two that round up to this many MiB, the round one.
+
+    So a declared 900 or 3000 MB reads as just that; it is never more than was declared, but for a
+    neighbour of a multiple of ten.
+    """
+    fewest, most = max((mib - 1) * MIB // 10**6 + 1, 0), mib * MIB // 10**6
+    return most if most % 10 == 0 else fewest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from nvinx.catalog import ModelSpec, Residency
@@ -179,7 +180,7 @@ class _Reader:
             limit = float(value)
         except (TypeError, ValueError):
             limit = 0.0
-        if limit < 1.0 or limit == float("inf"):
+        if not (limit >= 1.0 and isfinite(limit)):
             problem = "must be a factor of at least 1"
             raise self.error("max_slowdown", problem, "write it like max_slowdown='1.5'")
         return limit
@@ -215,4 +216,4 @@ class _Reader:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

@@ -1,0 +1,142 @@
+"""`nvinx status` and `nvinx jobs`, as people type them."""
+
+import json
+import sqlite3
+
+import pytest
+from click.testing import CliRunner
+
+from nvinx import record
+from nvinx.admission import Capacity, Card, Job
+from nvinx.broker import Broker, Ports
+from nvinx.catalog import Residency
+from nvinx.claim import Claim
+from nvinx.cli import main
+from nvinx.host.clock import boot_seconds
+from nvinx.host.ledger import SqliteLedger
+from nvinx.host.life import ProcessLife
+
+BENCH = "hardware: {gpus: [{name: small card, vram_gb: 4.0, simulated: true}]}\n"
+CARD = Card(id="simulated-0", index=0, name="small card", total_mib=3814, simulated=True)
+
+
+def nvinx(*args):
+    return CliRunner().invoke(main, list(args), env={"COLUMNS": "80"})
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NVINX_STATE_DIR", str(tmp_path / "state"))
+    (tmp_path / "nvinx.yaml").write_text(BENCH)
+    return tmp_path
+
+
+@pytest.fixture
+def engine(bench):
+    """An engine of this process with one lease and one waiting request."""
+    (bench / "state").mkdir()
+    ledger, life = (
+        SqliteLedger(bench / "state" / "ledger.db"),
+        ProcessLife(bench / "state" / "life"),
+    )
+    broker = Broker("engine-1", Capacity((CARD,), 4), Ports(ledger, life, boot_seconds))
+    broker.submit(
+        Job(i, i, Claim(residency=Residency.GPU_SHARED, vram_mib=2000), "engine-1")
+        for i in ("embed[1]", "embed[2]")
+    )
+    yield life
+    broker.close()
+    ledger.close()
+
+
+def test_where_nothing_ran_status_says_so_and_leaves_nothing_behind(bench):
+    done = nvinx("status")
+
+    assert done.exit_code == 0
+    assert "small card (simulated): 0.00 GB of 4.00 GB leased" in done.output
+    assert "Nobody waits." in done.output
+    assert not (bench / "state").exists()
+
+
+def test_status_shows_who_holds_the_card_and_why_the_others_wait(engine):
+    text = nvinx("status").output
+
+    assert "2.10 GB of 4.00 GB leased" in text
+    assert "embed[1]: 2.10 GB shared" in text
+    assert "embed[2], 0.0 s: needs 2.10 GB of VRAM, 1.90 GB free beside embed[1]" in text
+
+
+def test_what_is_dead_is_not_shown(engine):
+    engine.end("embed[1]")
+    engine.end("engine-1")
+    text = nvinx("status").output
+
+    assert "embed" not in text
+    assert "0.00 GB of 4.00 GB leased" in text
+
+
+def test_status_is_there_for_programs_too(engine):
+    body = json.loads(nvinx("status", "--json").output)
+
+    assert [x["name"] for x in body["leases"]] == ["embed[1]"]
+    assert body["requests"][0]["reason"]["why"] == "not_enough_vram"
+
+
+def test_a_ledger_of_another_version_is_one_line_and_status_2(bench):
+    (bench / "state").mkdir()
+    with sqlite3.connect(bench / "state" / "ledger.db") as db:
+        db.execute("PRAGMA user_version = 999")
+    db.close()
+    done = nvinx("status")
+
+    assert done.exit_code == 2
+    assert len(done.output.splitlines()) == 1
+    assert "schema 999" in done.output
+
+
+def test_jobs_without_a_run_says_what_to_do(bench):
+    done = nvinx("jobs")
+
+    assert done.exit_code == 0
+    assert "run snakemake --executor nvinx there first" in done.output
+
+
+@pytest.fixture
+def finished(bench):
+    jobs = [
+        {
+            "name": "embed[a_rather_long_name_of_a_sample,3]",
+            "submitted_s": 0.0,
+            "started_s": 0.0,
+            "ended_s": 4.0,
+        },
+        {
+            "name": "call",
+            "submitted_s": 0.0,
+            "started_s": 4.0,
+            "ended_s": 9.0,
+            "where": "GPU 0 alone",
+            "ok": False,
+        },
+    ]
+    (bench / ".nvinx").mkdir()
+    (bench / record.PATH).write_text(json.dumps({"schema": 1, "jobs": jobs}))
+    return bench
+
+
+def test_jobs_shows_lanes_waits_and_failures_in_80_columns(finished):
+    text = nvinx("jobs").output
+
+    assert "GPU 0 alone (failed)" in text
+    assert "4.0 s" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_jobs_is_there_for_programs_too(finished):
+    assert [j["name"] for j in json.loads(nvinx("jobs", "--json").output)["jobs"]][1] == "call"
+
+
+def test_jobs_of_another_folder_can_be_asked_for(finished, tmp_path_factory, monkeypatch):
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert "call" in nvinx("jobs", str(finished)).output

@@ -1,0 +1,144 @@
+"""A rule's hints are understood, or refused with the rule, the value and the fix."""
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nvinx.catalog import ModelSpec, Residency
+from nvinx.claim import Claim
+from nvinx.errors import HintError
+from nvinx.hints import HINTS, Common, read
+from nvinx.sizes import need_from_mb
+
+MODELS = {
+    "esm2": ModelSpec("esm2", 0.9, Residency.GPU_SHARED, cpu_fallback_supported=True),
+    "big": ModelSpec(
+        "big", 6.0, Residency.GPU_RAM_OVERFLOW, ram_overflow_supported=True, ram_gb_needed=10.0
+    ),
+    "caller": ModelSpec("caller", 3.5, Residency.GPU_EXCLUSIVE),
+}
+
+
+def claim(common=None, **hints):
+    return read("embed", hints, common or Common(), MODELS)
+
+
+def refused(common=None, **hints):
+    with pytest.raises(HintError) as caught:
+        claim(common, **hints)
+    assert caught.value.rule == "embed"
+    assert "Fix: " in str(caught.value)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("hints", "residency", "vram_mib"),
+    [
+        ({}, Residency.CPU_ONLY, None),
+        ({"gpu": 0}, Residency.CPU_ONLY, None),
+        ({"gpu": 1}, Residency.GPU_EXCLUSIVE, None),
+        ({"vram_mb": 900}, Residency.GPU_SHARED, 859),
+        ({"gpu": 1, "vram_mb": 900}, Residency.GPU_SHARED, 859),
+        ({"vram": "900MB"}, Residency.GPU_SHARED, 859),
+        ({"vram": "1.5 GB"}, Residency.GPU_SHARED, 1431),
+        ({"vram": "2GiB"}, Residency.GPU_SHARED, 2048),
+        ({"vram": "900MB", "vram_mb": 900}, Residency.GPU_SHARED, 859),
+        ({"vram_mb": 900, "residency": "GPU_EXCLUSIVE"}, Residency.GPU_EXCLUSIVE, 859),
+        ({"model": "esm2"}, Residency.GPU_SHARED, 859),
+        ({"model": "esm2", "vram_mb": 2000}, Residency.GPU_SHARED, 1908),
+        ({"model": "caller"}, Residency.GPU_EXCLUSIVE, 3338),
+        ({"model": "esm2", "residency": "cpu_only"}, Residency.CPU_ONLY, None),
+    ],
+)
+def test_hints_say_where_a_job_wants_to_live(hints, residency, vram_mib):
+    made = claim(**hints)
+    assert (made.residency, made.vram_mib) == (residency, vram_mib)
+
+
+def test_a_model_supplies_what_the_rule_leaves_out():
+    assert claim(model="esm2").cpu_fallback
+    assert not claim(model="esm2", cpu_fallback=0).cpu_fallback
+    big = claim(model="big")
+    assert (big.ram_overflow, big.ram_mib) == (True, need_from_mb(10_000))
+    assert claim(Common(mem_mb=500), model="big").ram_mib == need_from_mb(500)
+
+
+def test_what_every_engine_states_passes_through():
+    made = claim(
+        Common(cores=3, mem_mb=100, runtime_s=60.0, priority=7), vram_mb=1, max_slowdown="1.5"
+    )
+    assert (made.cores, made.ram_mib, made.runtime_s, made.priority) == (3, 96, 60.0, 7)
+    assert made.max_slowdown == 1.5
+
+
+def test_resources_that_are_not_ours_are_left_alone():
+    assert (
+        claim(partition="gpu", gpu_model="a100", disk_mb=5, virtual=1).residency
+        is Residency.CPU_ONLY
+    )
+
+
+@pytest.mark.parametrize(
+    ("hints", "words"),
+    [
+        ({"residency": "gpu_sharde"}, ["gpu_sharde", "gpu_shared"]),
+        ({"residency": "moon"}, ["moon", "gpu_exclusive"]),
+        ({"residency": 3}, ["3"]),
+        ({"vram": "4 bananas"}, ["4 bananas", "900MB"]),
+        ({"vram": "900"}, ["900", "900MB"]),
+        ({"vram": 900}, ["900", "unit"]),
+        ({"vram_mb": "900"}, ["'900'"]),
+        ({"vram_mb": True}, ["True"]),
+        ({"vram_mb": -5}, ["-5"]),
+        ({"vram_mb": 0}, ["0"]),
+        ({"vram": "0MB"}, ["0MB"]),
+        ({"vram_mb": float("nan")}, ["nan"]),
+        ({"vram_mb": float("inf")}, ["inf"]),
+        ({"vram": "900MB", "vram_mb": 1}, ["900MB", "vram_mb=1"]),
+        ({"vram_mb": 900, "residency": "cpu_only"}, ["900", "cpu_only"]),
+        ({"vram_mb": 900, "gpu": 0}, ["900", "gpu=0"]),
+        ({"gpu": 1, "residency": "cpu_only"}, ["gpu=1", "cpu_only"]),
+        ({"gpu": 0, "residency": "gpu_exclusive"}, ["gpu=0", "gpu_exclusive"]),
+        ({"gpu": 2}, ["gpu=2", "gpu=1"]),
+        ({"gpu": -1}, ["gpu=-1"]),
+        ({"gpu": "one"}, ["one"]),
+        ({"residency": "gpu_shared"}, ["vram_mb"]),
+        ({"residency": "gpu_ram_overflow"}, ["vram_mb"]),
+        ({"vram_mb": 6000, "ram_overflow": 1}, ["mem_mb"]),
+        ({"ram_overflow": 1}, ["ram_overflow"]),
+        ({"max_slowdown": "1.5"}, ["max_slowdown"]),
+        ({"model": "esm3"}, ["esm3", "esm2"]),
+        ({"vram_mb": 1, "max_slowdown": "0.5"}, ["0.5", "1.5"]),
+        ({"vram_mb": 1, "max_slowdown": "fast"}, ["fast"]),
+        ({"vram_mb": 1, "max_slowdown": "nan"}, ["nan"]),
+        ({"vram_mb": 1, "max_slowdown": "inf"}, ["inf"]),
+        ({"cpu_fallback": 2}, ["2"]),
+        ({"vram_gb": 2}, ["vram_gb=2", "vram_mb"]),
+        ({"vram_mib": 2}, ["vram_mib", "vram_mb"]),
+        ({"residence": "cpu_only"}, ["residence", "residency"]),
+        ({"max_slowdwon": "2"}, ["max_slowdwon", "max_slowdown"]),
+    ],
+)
+def test_what_cannot_be_understood_is_refused_with_value_and_fix(hints, words):
+    text = str(refused(**hints))
+    assert [w for w in words if w not in text] == []
+
+
+values = st.one_of(
+    st.integers(),
+    st.floats(),
+    st.booleans(),
+    st.text(max_size=8),
+    st.none(),
+    st.sampled_from(["gpu_shared", "cpu_only", "900MB", "esm2", "big", "1.5"]),
+)
+
+
+@given(st.dictionaries(st.sampled_from([*HINTS, "vram_gb", "other"]), values, max_size=5))
+def test_any_hints_make_a_claim_or_a_hint_error(hints):
+    made = None
+    with contextlib.suppress(HintError):
+        made = read("embed", hints, Common(mem_mb=10), MODELS)
+    assert made is None or isinstance(made, Claim)

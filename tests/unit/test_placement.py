@@ -1,0 +1,84 @@
+"""What a job is told about its placement is what was decided."""
+
+import json
+
+import pytest
+
+from nvinx.admission import Capacity, Card, Placement
+from nvinx.catalog import Residency
+from nvinx.environment import variables
+from nvinx.placement import current
+from nvinx.reasons import Why
+from nvinx.sizes import need_from_mb
+
+REAL = Card(id="GPU-1b2c", index=1, name="RTX", total_mib=4096, headroom_mib=477)
+SIMULATED = Card(id="simulated-0", index=0, name="sim", total_mib=3814, simulated=True)
+CAPACITY = Capacity((REAL, SIMULATED), 4, 8000)
+
+
+def told(residency, card=None, vram_mib=0, ram_mib=0):
+    return variables(
+        "engine.1", Placement(residency, Why.WHOLE_CARD, card, vram_mib, ram_mib), CAPACITY
+    )
+
+
+def test_a_shared_job_knows_its_card_and_its_share():
+    env = told(Residency.GPU_SHARED, "GPU-1b2c", need_from_mb(900))
+    here = current(env)
+
+    assert env["CUDA_VISIBLE_DEVICES"] == "GPU-1b2c"
+    assert (here.device, here.vram_mb, dict(here.max_memory)) == ("cuda:0", 900, {0: 900_000_000})
+    assert (here.residency, here.job, here.managed, here.simulated) == (
+        Residency.GPU_SHARED,
+        "engine.1",
+        True,
+        False,
+    )
+    assert here.from_pretrained_kwargs() == {"device_map": {"": "cuda:0"}}
+
+
+def test_a_simulated_card_is_named_by_its_index_and_says_so():
+    env = told(Residency.GPU_EXCLUSIVE, "simulated-0", 3814)
+
+    assert env["CUDA_VISIBLE_DEVICES"] == "0"
+    assert current(env).simulated
+
+
+def test_a_job_that_spills_gets_the_card_less_its_headroom_and_the_ram_it_declared():
+    here = current(told(Residency.GPU_RAM_OVERFLOW, "GPU-1b2c", 4096, need_from_mb(8000)))
+
+    assert here.from_pretrained_kwargs() == {
+        "device_map": "auto",
+        "max_memory": {0: 3619 * 2**20, "cpu": 8_000_000_000},
+    }
+
+
+def test_each_call_gives_arguments_of_its_own():
+    here = current(told(Residency.GPU_RAM_OVERFLOW, "GPU-1b2c", 4096, 100))
+    here.from_pretrained_kwargs()["max_memory"].clear()
+
+    assert here.from_pretrained_kwargs()["max_memory"]
+
+
+def test_a_job_on_the_cpu_cannot_reach_the_card_by_accident():
+    env = told(Residency.CPU_ONLY)
+    here = current(env)
+
+    assert env["CUDA_VISIBLE_DEVICES"] == ""
+    assert (here.device, here.vram_mb, dict(here.max_memory)) == ("cpu", None, {})
+
+
+@pytest.mark.parametrize("hidden", ["", "-1"])
+def test_outside_nvinx_a_hidden_card_means_the_cpu(hidden):
+    here = current({"CUDA_VISIBLE_DEVICES": hidden})
+
+    assert (here.device, here.managed, here.residency) == ("cpu", False, None)
+    assert here.from_pretrained_kwargs() == {"device_map": {"": "cpu"}}
+
+
+def test_a_job_reads_the_size_that_its_rule_declared():
+    for declared in [*range(1, 2000), *range(2000, 100_000, 100)]:
+        env = told(Residency.GPU_SHARED, "GPU-1b2c", need_from_mb(declared))
+        assert abs(int(env["NVINX_VRAM_MB"]) - declared) <= 1
+        assert declared % 10 or int(env["NVINX_VRAM_MB"]) == declared
+        assert json.loads(env["NVINX_MAX_MEMORY"])["0"] == int(env["NVINX_VRAM_MB"]) * 10**6
