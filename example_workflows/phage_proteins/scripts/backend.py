@@ -38,7 +38,7 @@ class Backend:
 def choose_backend(placement: CurrentPlacement) -> Backend:
     """torch when the job was placed on a card and torch finds one, else numpy on the CPU."""
     if placement.device != "cpu" and importlib.util.find_spec("torch"):
-        import torch  # noqa: PLC0415 - takes seconds, and only jobs on a real card need it
+        import torch  # late: takes seconds, and only jobs on a real card need it
 
         if torch.cuda.is_available():
             return Backend(torch, placement.device)
