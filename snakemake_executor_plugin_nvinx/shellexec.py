@@ -8,9 +8,11 @@ that another thread's child holds open for writing cannot be executed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from nvinx.ports import Life
 
 _SCRIPT = """#!{bash}
-. "${{0%/*}}/env"
+. "${{0%/*}}/${{0##*/}}.env"
 if [ -n "$_nvinx_lock" ] && command -v flock >/dev/null; then
   exec 243<>"$_nvinx_lock"
   flock -s 243
@@ -86,8 +88,8 @@ class Shells:
         link = home / os.path.basename(real_path)
         try:
             home.mkdir(exist_ok=True)
-            (home / "env").write_text("\n".join(lines) + "\n", encoding="utf-8")
-            if not link.is_symlink():
+            _put(link.with_name(f"{link.name}.env"), "\n".join(lines) + "\n")
+            with contextlib.suppress(FileExistsError):
                 link.symlink_to(self.script)
         except OSError as error:
             raise _unwritable(home, error) from error
@@ -110,6 +112,13 @@ def sweep(state_dir: Path, life: Life) -> None:
     for engine, jobs in tokens.items():
         if not alive & {engine, *jobs}:
             shutil.rmtree(shells / engine, ignore_errors=True)
+
+
+def _put(path: Path, text: str) -> None:
+    """Whole or not at all: members of a group share a file, and one may be reading it."""
+    draft = path.with_name(f"{path.name}.{threading.get_ident()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
 
 
 def _folders(folder: Path) -> list[str]:

@@ -1,0 +1,113 @@
+"""The shell that tells a job its placement is otherwise the shell that the rule asked for."""
+
+import pickle
+import subprocess
+import threading
+
+import pytest
+
+from nvinx.errors import StateDirError
+from snakemake_executor_plugin_nvinx.shellexec import ShellExec, Shells, sweep
+
+
+@pytest.fixture
+def shells(tmp_path):
+    return Shells.under(tmp_path / "a state", "engine-1")
+
+
+def run(path, command):
+    done = subprocess.run([path, "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_a_job_sees_its_variables_whatever_is_in_them(shells):
+    path = shells.make("engine-1.1", "bash", {"NVINX_JOB": 'it\'s $HOME "quoted"\n'}, None)
+    assert run(path, 'printf %s "$NVINX_JOB"') == 'it\'s $HOME "quoted"\n'
+
+
+def test_the_real_shell_runs_under_its_own_name_and_leaks_nothing(shells):
+    path = shells.make("engine-1.1", "sh", {}, None)
+    assert path.endswith("/sh")
+    assert run(path, "echo $0; env | grep -c _nvinx || true") == "sh\n0\n"
+
+
+def test_any_program_may_be_the_shell(shells):
+    path = shells.make("engine-1.1", "python3", {"A": "b"}, None)
+    assert run(path, "import os; print(os.environ['A'])") == "b\n"
+
+
+def test_members_of_a_group_may_have_different_shells(shells):
+    bash = shells.make("engine-1.1", "bash", {}, None)
+    python = shells.make("engine-1.1", "python3", {}, None)
+    assert (run(bash, "echo $BASH_VERSION")[0].isdigit(), run(python, "print(1)")) == (True, "1\n")
+
+
+def test_members_that_start_together_do_not_disturb_each_other(shells):
+    path = shells.make("engine-1.1", "bash", {"A": "b"}, None)
+    done = threading.Event()
+
+    def make_again():
+        while not done.is_set():
+            shells.make("engine-1.1", "bash", {"A": "b"}, None)
+
+    maker = threading.Thread(target=make_again)
+    maker.start()
+    try:
+        assert {run(path, "echo $A") for _ in range(60)} == {"b\n"}
+    finally:
+        done.set()
+        maker.join()
+
+
+def test_a_job_holds_the_lock_of_its_lease_as_long_as_it_lives(shells, tmp_path):
+    lock = tmp_path / "lease.lock"
+    path = shells.make("engine-1.1", "bash", {}, lock)
+    held = f"flock -n -x '{lock}' true && echo free || echo held"
+
+    assert run(path, held) == "held\n"
+    assert run("bash", held) == "free\n"
+
+
+def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path):
+    (tmp_path / "shells").write_text("a file in the way")
+    with pytest.raises(StateDirError, match="cannot be written"):
+        Shells.under(tmp_path, "engine-1")
+
+
+def test_what_a_job_left_goes_and_nothing_else(shells):
+    one = shells.make("engine-1.1", "bash", {}, None)
+    two = shells.make("engine-1.2", "bash", {}, None)
+    shells.drop("engine-1.1")
+    shells.close()
+    assert (shells.folder / "engine-1.2").exists()
+    assert run(two, "echo up") == "up\n"
+    assert one != two
+    shells.drop("engine-1.2")
+    shells.close()
+    assert not shells.folder.exists()
+
+
+class Life:
+    def __init__(self, *alive):
+        self.tokens = set(alive)
+
+    def alive(self, tokens):
+        return self.tokens & set(tokens)
+
+
+@pytest.mark.parametrize(
+    ("alive", "stays"), [((), False), (("engine-1",), True), (("engine-1.1",), True)]
+)
+def test_what_killed_engines_left_is_swept_but_not_what_still_lives(tmp_path, alive, stays):
+    shells = Shells.under(tmp_path, "engine-1")
+    shells.make("engine-1.1", "bash", {}, None)
+    sweep(tmp_path, Life(*alive))
+    assert shells.folder.exists() is stays
+
+
+def test_the_shell_survives_snakemakes_ways_of_using_a_path():
+    path = ShellExec("/a/bash")
+    assert path == "/a/bash"
+    assert f"shell.executable({path})" == "shell.executable(shell.get_executable())"
+    assert type(pickle.loads(pickle.dumps(path))) is str
