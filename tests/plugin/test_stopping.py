@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("executor")
 
 STARTED = ("shell", "script", "stubborn", "block")
 QUEUED = [f"out/queued{n}.txt" for n in (1, 2, 3)]
-LIMIT_S = 15
+LIMIT_S = 60
 
 
 def _unique_nap() -> str:

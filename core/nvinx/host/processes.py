@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from nvinx.host.life import pids_of
@@ -11,44 +13,43 @@ if TYPE_CHECKING:
 
     import psutil
 
+_POLL_S = 0.05
+
 
 def end(tokens: Collection[str], *, grace_s: float = 5.0) -> int:
     """TERM, then after `grace_s` seconds KILL, every process that carries one of the tokens.
 
     Returns how many had to be killed. Processes are found by marker and by descent, so a
-    double-forked child is ended too.
+    double-forked child is ended too. None is waited for: its exit status belongs to its parent,
+    which may be a thread of this process that needs it to tell a killed job from a finished one.
     """
-    import psutil
-
-    victims = _family(tokens)
-    for process in victims:
-        _send(process, "terminate")
-    psutil.wait_procs(victims, timeout=grace_s)
-    stubborn = [p for p in _family(tokens) if p.is_running()]
+    for process in _family(tokens):
+        with contextlib.suppress(*_gone()):
+            process.terminate()
+    deadline = time.monotonic() + grace_s
+    while (stubborn := _family(tokens)) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
     for process in stubborn:
-        _send(process, "kill")
-    psutil.wait_procs(stubborn, timeout=grace_s)
+        with contextlib.suppress(*_gone()):
+            process.kill()
     return len(stubborn)
 
 
 def _family(tokens: Collection[str]) -> list[psutil.Process]:
+    """The living processes of these jobs; one that only waits to be collected is dead."""
     import psutil
 
     found: dict[int, psutil.Process] = {}
     for pid in pids_of(set(tokens)):
-        try:
+        with contextlib.suppress(*_gone()):
             process = psutil.Process(pid)
             for relative in (process, *process.children(recursive=True)):
-                found[relative.pid] = relative
-        except psutil.NoSuchProcess:
-            continue
+                if relative.status() != psutil.STATUS_ZOMBIE:
+                    found[relative.pid] = relative
     return list(found.values())
 
 
-def _send(process: psutil.Process, what: str) -> None:
+def _gone() -> tuple[type[Exception], ...]:
     import psutil
 
-    try:
-        getattr(process, what)()
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return
+    return psutil.NoSuchProcess, psutil.AccessDenied
