@@ -107,7 +107,10 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A snapshot of the bench. `step` returns a new one; nothing ever edits this one."""
+    """A snapshot of the bench. `step` returns a new one; nothing ever edits this one.
+
+    `waiting` is in the policy's order; whoever adds to it by hand asks `policy.in_line`.
+    """
 
     capacity: Capacity
     waiting: Mapping[str, Waiting] = field(default_factory=dict)
@@ -226,7 +229,7 @@ def _submit(
             waiting[job.id] = Waiting(job, at)
         else:
             refused.append(Refuse(job.id, reason))
-    return replace(state, waiting=waiting), tuple(refused)
+    return replace(state, waiting=policy.in_line(waiting)), tuple(refused)
 
 
 def _admit(

@@ -174,7 +174,7 @@ class Broker:
             job = _guest(request.job)
             if request.id not in waiting and _wants_card(job, state.capacity):
                 waiting[request.id] = Waiting(job, request.since)
-        return replace(state, running=running, waiting=waiting)
+        return replace(state, running=running, waiting=self._policy.in_line(waiting))
 
     def _living_leases(self, page: Page) -> tuple[Lease, ...]:
         """All leases but those of the dead, which are dropped here and now."""

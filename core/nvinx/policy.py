@@ -18,7 +18,7 @@ from nvinx.reasons import Reason, Why
 from nvinx.room import Room
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from nvinx.admission import Capacity, Card, Job, State, Waiting
     from nvinx.claim import Claim
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 class Policy(Protocol):
     """What `admission.step` asks of a policy; all of it pure."""
+
+    def in_line(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
+        """The waiting jobs in the order in which `admit` asks them."""
+        ...
 
     def admit(self, state: State, at: float) -> tuple[Start, ...]:
         """The waiting jobs to start at time `at` (seconds), with their placements."""
@@ -45,6 +49,14 @@ class OldestFirst:
     """Oldest first with back-fill; see the head of this file."""
 
     patience_s: float = 60.0
+
+    def in_line(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
+        """GPU jobs before CPU jobs, then by priority, then oldest first (mappings keep arrival).
+
+        Within the CPU jobs those without cores come first, so that a round may end at the first
+        job that finds no core free.
+        """
+        return dict(sorted(waiting.items(), key=lambda item: _place_in_line(item[1])))
 
     def admit(self, state: State, at: float) -> tuple[Start, ...]:
         verdicts = self._walk(state, at, stop_when_full=True)
@@ -69,9 +81,12 @@ class OldestFirst:
         if not state.waiting:
             return
         room = Room.of(state)
-        for waiting in _in_order(state):
-            if stop_when_full and room.free_cores <= 0 and waiting.job.claim.cores > 0:
-                continue
+        for waiting in state.waiting.values():
+            claim = waiting.job.claim
+            if stop_when_full and room.free_cores <= 0 and claim.cores > 0:
+                if claim.uses_gpu:
+                    continue
+                return
             verdict = _decide(waiting.job, state.capacity, room)
             if isinstance(verdict, Placement):
                 room.take(waiting.job, verdict)
@@ -83,6 +98,9 @@ class OldestFirst:
 
 class Nothing:
     """Starts nothing: for a state that is about to be completed before anything is decided."""
+
+    def in_line(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
+        return dict(waiting)
 
     def admit(self, state: State, at: float) -> tuple[Start, ...]:  # noqa: ARG002
         return ()
@@ -166,8 +184,7 @@ def _why_cpu(claim: Claim, capacity: Capacity) -> Why:
     return Why.LARGER_THAN_CARD if capacity.cards else Why.NO_GPU_ON_BENCH
 
 
-def _in_order(state: State) -> list[Waiting]:
-    """GPU jobs before CPU jobs, then by priority, then oldest first (mappings keep arrival)."""
-    everyone = list(state.waiting.values())
-    everyone.sort(key=lambda w: (not w.job.claim.uses_gpu, -w.job.claim.priority, w.since))
-    return everyone
+def _place_in_line(waiting: Waiting) -> tuple[bool, bool, int, float]:
+    claim = waiting.job.claim
+    on_cpu = not claim.uses_gpu
+    return (on_cpu, on_cpu and claim.cores > 0, -claim.priority, waiting.since)
