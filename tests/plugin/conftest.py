@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -104,6 +105,7 @@ class Workspace:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=_mind_the_keyboard,  # noqa: PLW1509  (it takes no lock)
         )
         self._started.append(process)
         return process
@@ -182,6 +184,11 @@ class Workspace:
             alive = process.status() != psutil.STATUS_ZOMBIE
             return alive and process.environ().get("HOME") == str(self.home)
         return False
+
+
+def _mind_the_keyboard() -> None:
+    """Undo what a shell does to background jobs: a process born deaf to SIGINT stays so."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _read_only(path: Path) -> str:
