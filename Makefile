@@ -10,7 +10,7 @@ DEMO_BENCH := $(shell nvidia-smi -L >/dev/null 2>&1 && echo nvinx.yaml || echo n
 
 demo: $(VENV)/.ready
 	rm -rf $(DEMO)/results
-	cd $(DEMO) && PATH="$(BIN):$$PATH" snakemake --executor nvinx --jobs 100 \
+	cd $(DEMO) && PATH="$(BIN):$$PATH" snakemake --executor nvinx --jobs unlimited \
 	  --nvinx-bench $(DEMO_BENCH) --quiet rules progress host
 	@cd $(DEMO) && $(BIN)/nvinx jobs
 	@echo "The report is in $(DEMO)/results/report.md, its picture beside it."

@@ -73,6 +73,7 @@ class Dispatcher:
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._handles: dict[str, Any] = {}
         self._jobs: dict[str, Job] = {}
+        self._stopped = False
         self._thread = threading.Thread(target=self._run, name="nvinx-dispatcher", daemon=True)
         self._thread.start()
 
@@ -89,11 +90,24 @@ class Dispatcher:
         try:
             while self._turn():
                 pass
-            self._broker.close()
         except Exception as error:  # whatever it is, Snakemake must not wait for ever
             self._engine.fail(error)
-            with contextlib.suppress(NvinxError):
-                self._broker.close()
+            self._outlast()
+        with contextlib.suppress(NvinxError):
+            self._broker.close()
+
+    def _outlast(self) -> None:
+        """After a failure: keep the leases of what still runs, and end it on SIGTERM."""
+        for job_id in self._handles:  # these never ran
+            self._broker.release(job_id)
+        while not self._stopped:
+            message = None
+            with contextlib.suppress(queue.Empty):
+                message = self._inbox.get(timeout=POLL_S)
+            self._stopped = isinstance(message, Stop)
+            if isinstance(message, Ended):
+                self._broker.release(message.job_id)
+            self._engine.end_running()
 
     def _turn(self) -> bool:
         """Handle one message, or the lack of one; False ends the thread."""
@@ -101,6 +115,7 @@ class Dispatcher:
             message = self._inbox.get(timeout=POLL_S)
         except queue.Empty:
             message = None
+        self._stopped = isinstance(message, Stop)
         if self._engine.is_stopping():
             self._wind_down(message)
             self._engine.end_running()
@@ -111,7 +126,7 @@ class Dispatcher:
             self._accept(message)
         elif isinstance(message, Ended):
             self._act(self._broker.finish(message.job_id))
-        return not isinstance(message, Stop)
+        return not self._stopped
 
     def _accept(self, ready: Ready) -> None:
         for job, handle in ready.jobs:
@@ -121,11 +136,12 @@ class Dispatcher:
 
     def _act(self, decisions: tuple[Decision, ...]) -> None:
         for decision in decisions:
-            job, handle = self._jobs.pop(decision.job_id), self._handles.pop(decision.job_id)
+            job, handle = self._jobs[decision.job_id], self._handles[decision.job_id]
             if isinstance(decision, Start):
                 self._engine.start(job, handle, decision.placement)
             elif isinstance(decision, Refuse):
                 raise ImpossibleJobError(job.name, *impossible(decision.reason))
+            del self._jobs[decision.job_id], self._handles[decision.job_id]
         self._engine.waiting(self._broker.waits)
 
     def _wind_down(self, message: Message | None) -> None:

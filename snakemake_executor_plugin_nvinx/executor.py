@@ -49,6 +49,7 @@ class Executor(RealExecutor):
 
     def _open(self) -> None:
         """Look at the bench, refuse what can never run, and open for work."""
+        from nvinx import explain
         from snakemake_executor_plugin_nvinx.session import Session
 
         settings = self.workflow.executor_settings or ExecutorSettings()
@@ -58,6 +59,9 @@ class Executor(RealExecutor):
         self._session.demand_possible(internals.pending_jobs(self.workflow))
         for line in self._session.greeting():
             self.logger.info(line)
+        hidden = internals.jobs_beyond_limit(self.workflow)
+        if hidden:
+            self.logger.warning(explain.jobs_hidden(hidden))
         self._numbers = itertools.count(1)
         self._engine = engine
         self._running: dict[str, Any] = {}
@@ -146,7 +150,15 @@ class Executor(RealExecutor):
 
     def start(self, job: Job, handle: Any, placement: Placement) -> None:
         """Run an admitted job on a thread of its own."""
-        self._running[job.id] = handle
+        with self._ending:
+            self._running[job.id] = handle
+        try:
+            self._launch(job, handle, placement)
+        except BaseException:  # it never ran, so nobody may wait for its end
+            self._end(job)
+            raise
+
+    def _launch(self, job: Job, handle: Any, placement: Placement) -> None:
         for member in internals.members(handle):
             internals.evaluate_tmpdir(member)
             self._shells_of[member] = (job.id, placement)
@@ -155,7 +167,7 @@ class Executor(RealExecutor):
         for line in self._session.note_started(job, placement):
             self.logger.info(line)
         future = self._pool.submit(self._run, handle)
-        future.add_done_callback(lambda done: self._finish(job, handle, done))
+        future.add_done_callback(lambda done: self._note_end(job, handle, done))
 
     def hand_back(self, handles: Sequence[Any]) -> None:
         internals.hand_back(self.workflow, handles)
@@ -251,6 +263,14 @@ class Executor(RealExecutor):
             return self._session.shell(job, token, placement)
         except NvinxError as error:
             raise _PreparationError(error) from error
+
+    def _note_end(self, job: Job, handle: Any, done: Future[None]) -> None:
+        """A mistake in here must not leave Snakemake waiting: futures swallow exceptions."""
+        try:
+            self._finish(job, handle, done)
+        except Exception as error:  # whatever it is, the run ends with it
+            self._running.pop(job.id, None)
+            self.fail(error)
 
     def _finish(self, job: Job, handle: Any, done: Future[None]) -> None:
         """Free what the job held, then tell Snakemake how it ended."""

@@ -157,6 +157,11 @@ def pending_jobs(workflow: Any) -> Iterator[Any]:
     yield from workflow.dag.needrun_jobs()
 
 
+def jobs_beyond_limit(workflow: Any) -> int:
+    """How many of the jobs to run are more than `--jobs` lets the executor see at once."""
+    return max(len(list(pending_jobs(workflow))) - (workflow.resource_settings.nodes or 0), 0)
+
+
 def workflow_folder(workflow: Any) -> str:
     """The folder of the main Snakefile."""
     from pathlib import Path

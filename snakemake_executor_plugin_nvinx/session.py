@@ -11,7 +11,7 @@ from nvinx import explain
 from nvinx.admission import Capacity, Job, Placement
 from nvinx.broker import Broker, Ports
 from nvinx.environment import variables
-from nvinx.errors import ImpossibleJobError, NvinxError
+from nvinx.errors import HintError, ImpossibleJobError, NvinxError
 from nvinx.host import machine, statedir
 from nvinx.host.clock import boot_seconds
 from nvinx.host.ledger import SqliteLedger
@@ -96,7 +96,12 @@ class Session:
             raise NvinxError("\n".join(problems.values()))
 
     def _demand_possible(self, job: Any, rule: str) -> None:
-        claim, name = self.claim(job)
+        try:
+            claim, name = self.claim(job)
+        except HintError:
+            if translate.is_open(job):
+                return  # checked when its input is there and it is handed over
+            raise
         if job.is_local:
             return
         reason = self.broker.never(Job("", name, claim))
@@ -107,6 +112,7 @@ class Session:
     def begin(self) -> None:
         """Before the first job: write what jobs need. Raises StateDirError."""
         if self._shells is None:
+            self.life.begin(self.engine)  # or another run's sweep takes the shells away
             self._shells = Shells.under(self.state_dir, self.engine)
 
     def shell(self, job: Any, token: str, placement: Placement) -> ShellExec:
@@ -135,6 +141,7 @@ class Session:
     def close(self) -> None:
         """Write the record and leave the state folder as it was found."""
         self.ledger.close()
+        self.life.end(self.engine)
         if self._shells is not None:
             self._shells.close()
         sweep(self.state_dir, self.life)

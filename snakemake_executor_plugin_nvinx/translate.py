@@ -34,6 +34,16 @@ def stated(job: Any) -> dict[str, Any]:
     return {k: v for k, v in known.items() if isinstance(v, int | float) or type(v) is str}
 
 
+def is_open(job: Any) -> bool:
+    """True when a resource that decides admission waits for a file to be there."""
+    return _first_open(job, (*hints.HINTS, "mem_mb")) is not None
+
+
+def _first_open(job: Any, names: tuple[str, ...]) -> str | None:
+    known, named = stated(job), set(job.resources.keys())
+    return next((n for n in names if n in named and n not in known), None)
+
+
 def claim_of(job: Any, models: Mapping[str, ModelSpec]) -> Claim:
     """The claim of a job or group job. Raises HintError naming the rule."""
     if job.is_group():
@@ -58,6 +68,11 @@ def _claim_of_group(group: Any, models: Mapping[str, ModelSpec]) -> Claim:
 
     The strictest residency wins, since the members share one placement.
     """
+    for job in group.jobs:
+        if hint := _first_open(job, hints.HINTS):
+            problem = "depends on a file that is made inside the job's own group"
+            fix = "write a number, or take the rule out of the group"
+            raise HintError(job.rule.name, hint, problem, fix)
     claims = [claim_of(job, models) for job in group.jobs]
     on_gpu = [c for c in claims if c.uses_gpu]
     sizes = [c.vram_mib for c in on_gpu if c.vram_mib is not None]

@@ -101,6 +101,10 @@ class Broker:
         """Who shared the card, of any engine, when this job was placed there."""
         return self._beside.get(job_id, ())
 
+    def release(self, job_id: str) -> None:
+        """Show no more life for the job, without a turn: for when the ledger is of no use."""
+        self._ports.life.end(job_id)
+
     def close(self) -> None:
         """Leave: waiting requests are taken back, leases stay with the processes that use them."""
         try:
@@ -168,7 +172,8 @@ class Broker:
         running = dict(state.running)
         for lease in leases:
             if lease.id not in running:
-                running[lease.id] = Running(_guest(lease.job), lease.placement, lease.since)
+                placement = replace(lease.placement, ram_mib=0)
+                running[lease.id] = Running(_guest(lease.job), placement, lease.since)
         waiting = dict(state.waiting)
         for request in self._heard_requests(page):
             job = _guest(request.job)
@@ -259,8 +264,9 @@ class Broker:
 
 
 def _guest(job: Job) -> Job:
-    """Another engine's job: it counts on the card, its cores are its own engine's business."""
-    return replace(job, claim=replace(job.claim, cores=0), engine=f"guest:{job.engine}")
+    """Another engine's job: it counts on the card; cores and RAM are its own engine's business."""
+    claim = replace(job.claim, cores=0, ram_mib=0)
+    return replace(job, claim=claim, engine=f"guest:{job.engine}")
 
 
 def _wants_card(job: Job, capacity: Capacity) -> bool:

@@ -86,6 +86,13 @@ def greeting(bench: Bench, cores: int) -> list[str]:
     return lines
 
 
+def jobs_hidden(number: int) -> str:
+    return (
+        f"nvinx: --jobs hides up to {number} of the jobs from nvinx, so a ready GPU job may stay "
+        "unseen while CPU jobs queue. Fix: give --jobs unlimited."
+    )
+
+
 def ram_capped(rule: str, ram_mib: int) -> str:
     return (
         f"nvinx: rule {rule} declares more RAM than this bench has; it counts as {gb(ram_mib)}. "

@@ -18,6 +18,8 @@ _ON_THE_CARD = (
     Why.CARD_USED_BY_OTHERS,
 )
 
+_SHOWN = 5  # a list of everybody would grow with the square of the queue
+
 
 class Room:
     """Free cores, RAM and VRAM, and what of it is kept for a job that has waited long enough.
@@ -57,7 +59,7 @@ class Room:
 
     def lacks(self, job: Job) -> Reason | None:
         """What of the machine itself is missing for the job: cores, RAM, or nothing."""
-        behind = tuple(self._kept_by)
+        behind = tuple(self._kept_by[:_SHOWN])
         if job.claim.cores > self.free_cores:
             free = max(self.free_cores, 0)
             return Reason(job.name, Why.NOT_ENOUGH_CORES, job.claim.cores, free, behind)

@@ -264,3 +264,18 @@ def test_a_card_that_the_driver_lost_takes_nobody():
     machine.probe.look = lambda: GpuLook((), "GPU is lost")
 
     assert started(one.submit([shared("a", 10), alone("x")])) == []
+
+
+def test_another_engines_ram_is_its_own_business(machine):
+    one, two = machine.engine("one"), machine.engine("two")
+    one.submit([shared("a", 100, ram_mib=15000)])
+
+    decisions = two.submit([shared("b", 100, "two"), cpu("c", "two", ram_mib=12000)])
+    assert started(decisions) == ["b", "c"]
+
+
+def test_a_long_queue_names_only_a_few_of_those_in_the_way(machine):
+    one = machine.engine("one", Capacity((CARD,), 1))
+    one.submit([shared(f"s{i}", 1) for i in range(50)])
+
+    assert max(len(reason.behind) for reason in one.waits.values()) <= 5

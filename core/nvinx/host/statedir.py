@@ -45,6 +45,8 @@ def prepare(folder: Path) -> Path:
     except OSError as error:
         problem = f"cannot write there ({error.strerror or error})"
         raise StateDirError(str(folder), problem, _OTHER_FOLDER) from error
+    if os.statvfs(folder).f_flag & os.ST_NOEXEC:
+        raise StateDirError(str(folder), "lies on a file system mounted noexec", _OTHER_FOLDER)
     kind = file_system(folder)
     if kind in _NETWORK:
         raise StateDirError(str(folder), f"lies on a network file system ({kind})", _OTHER_FOLDER)

@@ -1,0 +1,114 @@
+"""The dispatcher outlasts its own failure: leases stay, signals are heard, nothing hangs."""
+
+import threading
+
+import pytest
+
+from nvinx.admission import Capacity, Card, Job
+from nvinx.broker import Broker, Ports
+from nvinx.catalog import Residency
+from nvinx.claim import Claim
+from nvinx.errors import StateDirError
+from nvinx.testing import FakeClock, FakeLife, MemoryLedger
+from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ended, Ready
+
+CARD = Card(id="gpu-0", index=0, name="card", total_mib=4096)
+
+
+class Engine:
+    """Remembers what it was asked to do."""
+
+    def __init__(self):
+        self.started, self.handed_back, self.failures = [], [], []
+        self.stopping = False
+        self.asked_to_end, self.failed = threading.Event(), threading.Event()
+
+    def start(self, job, handle, placement):
+        self.started.append(handle)
+
+    def waiting(self, reasons):
+        pass
+
+    def hand_back(self, handles):
+        self.handed_back += handles
+
+    def is_stopping(self):
+        return self.stopping
+
+    def end_running(self):
+        self.asked_to_end.set()
+
+    def fail(self, error):
+        self.failures.append(error)
+        self.failed.set()
+
+
+class FullLedger(MemoryLedger):
+    full = False
+
+    def turn(self):
+        if self.full:
+            raise StateDirError("/state", "is full", "free some space")
+        return super().turn()
+
+
+@pytest.fixture
+def parts():
+    ledger, life, engine = FullLedger(), FakeLife(), Engine()
+    broker = Broker("one", Capacity((CARD,), 4), Ports(ledger, life, FakeClock()))
+    return ledger, life, engine, Dispatcher(broker, engine)
+
+
+def gpu(job_id):
+    return Job(job_id, job_id, Claim(residency=Residency.GPU_SHARED, vram_mib=900), "one")
+
+
+def eventually(question):
+    for _ in range(200):
+        if question():
+            return True
+        threading.Event().wait(0.02)
+    return False
+
+
+def test_what_is_ready_starts_and_what_ended_frees_its_lease(parts):
+    _, life, engine, dispatcher = parts
+    dispatcher.send(Ready(((gpu("a"), "handle a"),)))
+    assert eventually(lambda: engine.started == ["handle a"])
+    dispatcher.send(Ended("a"))
+    dispatcher.stop()
+
+    assert life.tokens == set()
+    assert engine.failures == []
+
+
+def test_after_a_failure_what_runs_keeps_its_lease_until_it_ends(parts):
+    ledger, life, engine, dispatcher = parts
+    dispatcher.send(Ready(((gpu("a"), "handle a"),)))
+    assert eventually(lambda: engine.started == ["handle a"])
+    ledger.full = True
+    dispatcher.send(Ready(((gpu("b"), "handle b"),)))
+    assert engine.failed.wait(5)
+
+    assert engine.asked_to_end.wait(5)
+    assert "a" in life.tokens
+    assert "b" not in life.tokens
+    dispatcher.send(Ended("a"))
+    assert eventually(lambda: "a" not in life.tokens)
+    dispatcher.stop()
+    assert [str(e).split(":")[0] for e in engine.failures] == ["state folder /state"]
+
+
+def test_once_nothing_more_may_start_what_waits_goes_back(parts):
+    _, _, engine, dispatcher = parts
+    alone = Job("x", "x", Claim(residency=Residency.GPU_EXCLUSIVE), "one")
+    dispatcher.send(Ready(((alone, "handle x"), (gpu("b"), "handle b"))))
+    assert eventually(lambda: engine.started == ["handle x"])
+    engine.stopping = True
+    dispatcher.send(Ready(((gpu("c"), "handle c"),)))
+    assert eventually(lambda: len(engine.handed_back) == 2)
+    dispatcher.send(Ended("x"))
+    dispatcher.stop()
+
+    assert sorted(engine.handed_back) == ["handle b", "handle c"]
+    assert engine.started == ["handle x"]
