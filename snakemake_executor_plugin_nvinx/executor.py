@@ -247,7 +247,7 @@ class Executor(RealExecutor):
 
         from snakemake.exceptions import SpawnedJobError
 
-        shell = str.__str__(self._shell_for(job))
+        shell = str.__str__(self._shell_for(job, "sh"))
         self.report_job_submission(SubmittedJobInfo(job=job))
         command = formatter.format_job_exec(job)
         try:
@@ -255,12 +255,12 @@ class Executor(RealExecutor):
         except subprocess.CalledProcessError as error:
             raise SpawnedJobError from error
 
-    def _shell_for(self, job: Any) -> Any:
+    def _shell_for(self, job: Any, real: str | None = None) -> Any:
         from nvinx.errors import NvinxError
 
         token, placement = self._shells_of[job]
         try:
-            return self._session.shell(job, token, placement)
+            return self._session.shell(real or internals.shell_of(job), token, placement)
         except NvinxError as error:
             raise _PreparationError(error) from error
 

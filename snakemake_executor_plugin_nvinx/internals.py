@@ -79,11 +79,11 @@ def evaluate_tmpdir(job: Any) -> None:
         job._non_derived_params = None
 
 
-def default_shell() -> str:
-    """The shell that Snakemake uses for rules that name none."""
+def shell_of(job: Any) -> str:
+    """The shell that the rule names, else the one that Snakemake uses for all others."""
     from snakemake.shell import shell
 
-    return str(shell.get_executable() or "sh")
+    return str(job.resources.get("shell_exec") or shell.get_executable() or "sh")
 
 
 def with_shell(resources: Any, executable: str) -> Any:

@@ -115,10 +115,8 @@ class Session:
             self.life.begin(self.engine)  # or another run's sweep takes the shells away
             self._shells = Shells.under(self.state_dir, self.engine)
 
-    def shell(self, job: Any, token: str, placement: Placement) -> ShellExec:
-        """The shell for a job, which exports where it was placed."""
-        stated = job.resources.get("shell_exec") if not job.is_group() else None
-        real = stated or internals.default_shell()
+    def shell(self, real: str, token: str, placement: Placement) -> ShellExec:
+        """A stand-in for the shell `real` that first exports where the job was placed."""
         lock = self.life.file(token) if placement.card is not None else None
         exports = variables(token, placement, self.broker.state.capacity)
         if self._shells is None:
