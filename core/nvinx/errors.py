@@ -96,3 +96,36 @@ class RecordError(NvinxError):
             f"{path} is no record of a run. Fix: run the workflow again, or delete it."
         )
         self.path = path
+
+
+class ModelFileError(NvinxError):
+    """The file of a slowdown model cannot be used."""
+
+    def __init__(self, path: str, problem: str, fix: str) -> None:
+        super().__init__(f"slowdown model {path}: {problem}. Fix: {fix}.")
+        self.path = path
+        self.problem = problem
+        self.fix = fix
+
+
+class CardMismatchError(NvinxError):
+    """The slowdown model was measured on another card than the one it would be used on."""
+
+    def __init__(self, path: str, measured_on: str, card: str) -> None:
+        super().__init__(
+            f"slowdown model {path} was measured on {measured_on}, not on {card}. Fix: calibrate "
+            "on this card (nvinx calibrate), or say that any card will do (any_card: true)."
+        )
+        self.path = path
+        self.measured_on = measured_on
+        self.card = card
+
+
+class CalibrationError(NvinxError):
+    """A calibration cannot begin or go on; what was measured so far is kept."""
+
+    def __init__(self, what: str, problem: str, fix: str) -> None:
+        super().__init__(f"{what}: {problem}. Fix: {fix}.")
+        self.what = what
+        self.problem = problem
+        self.fix = fix

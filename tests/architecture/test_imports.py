@@ -5,7 +5,18 @@ import sys
 
 import pytest
 
-HEAVY = ("numpy", "scipy", "pynvml", "psutil", "yaml", "snakemake", "rich", "click", "sqlite3")
+HEAVY = (
+    "matplotlib",
+    "numpy",
+    "scipy",
+    "pynvml",
+    "psutil",
+    "yaml",
+    "snakemake",
+    "rich",
+    "click",
+    "sqlite3",
+)
 
 
 def fresh(code, **env):
@@ -26,7 +37,8 @@ def test_importing_nvinx_imports_nothing_heavy():
 
 
 @pytest.mark.parametrize(
-    "module", ["nvinx.placement", "nvinx.patterns", "nvinx.hints", "nvinx.broker"]
+    "module",
+    ["nvinx.placement", "nvinx.patterns", "nvinx.hints", "nvinx.broker", "nvinx.interference"],
 )
 def test_what_jobs_and_programs_import_is_light_too(module):
     code = f"import {module}, sys; print(*[m for m in {HEAVY} if m in sys.modules])"

@@ -1,0 +1,198 @@
+"""Who slows whom on a shared card: the default model, as plain data. Pure, and without numpy.
+
+The slowdown of i beside j is 1 + S_i * P_j: how much i suffers times how much j hurts. Several
+partners add up their excess. `nvinx.calibration.fit_slowdown_model` finds S and P.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+Source = Literal["measured", "predicted", "unknown"]
+
+# What is believed of a model before any co-run of it, and of any model in the fit: the standard
+# deviations of ln S and ln P around their mean, and their correlation. A model of long kernels
+# hurts much and suffers little, hence the sign.
+SUFFERS_SD = 0.4
+HURTS_SD = 0.7
+CORRELATION = -0.5
+
+MEASURED_SD = 0.03  # isolated rates of two campaigns on one card differ by 2 to 5 %
+_Z90 = 1.6448536269514722  # half a 90 % interval, in standard deviations
+
+
+@dataclass(frozen=True, slots=True)
+class CoRun:
+    """Two programs measured side by side: solo rate over co-run rate, for each of them.
+
+    A slowdown of 1.0 means undisturbed; `slowdown_b` is None where only `a` was timed. `a` and `b`
+    may be the same model: twins. Raises ValueError unless the slowdowns are positive and finite.
+    """
+
+    a: str
+    b: str
+    slowdown_a: float
+    slowdown_b: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("slowdown_a", self.slowdown_a), ("slowdown_b", self.slowdown_b)):
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(
+                    f"co-run {self.a} + {self.b}: {name} is {value}; it is solo rate over co-run "
+                    "rate, a positive number such as 1.3"
+                )
+
+    @property
+    def directed(self) -> tuple[tuple[str, str, float], ...]:
+        """Each side as (who suffers, beside whom, slowdown)."""
+        one = (self.a, self.b, self.slowdown_a)
+        return (one,) if self.slowdown_b is None else (one, (self.b, self.a, self.slowdown_b))
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A slowdown and its 90 % interval; `source` says how it is known.
+
+    `measured`: this very pair was run. `predicted`: from other co-runs of both. `unknown`: one of
+    the models was never run beside another.
+    """
+
+    slowdown: float
+    low: float
+    high: float
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the co-runs were measured; None where nobody wrote it down.
+
+    date: ISO 8601. sharing: `time-slicing`, `mps` or `mig`, or `one core` without a GPU.
+    """
+
+    card: str | None = None
+    driver: str | None = None
+    date: str | None = None
+    sharing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """One model: ln of how much it suffers and hurts, and in how many co-runs that was seen."""
+
+    suffers: float
+    hurts: float
+    co_runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The slowdown of one model beside one other, the geometric mean of `repeats` co-runs."""
+
+    slowdown: float
+    repeats: int = 1
+
+
+ALONE = Prediction(1.0, 1.0, 1.0, "measured")
+_STRANGER = Trait(0.0, 0.0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class SlowdownModel:
+    """Predicts slowdowns for the card of `provenance`. Plain data, in natural logarithms.
+
+    level: ln of the excess slowdown of an average model beside an average one. noise: standard
+    deviation of ln slowdown around the model. covariance: of (level, suffers of each model, hurts
+    of each model), in the order of `traits`. measured: by (who suffers, beside whom).
+    """
+
+    level: float
+    noise: float
+    traits: Mapping[str, Trait]
+    covariance: tuple[tuple[float, ...], ...]
+    measured: Mapping[tuple[str, str], Measured] = field(default_factory=dict)
+    provenance: Provenance = field(default_factory=Provenance)
+    _row: Mapping[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_row", {name: 1 + k for k, name in enumerate(self.traits)})
+
+    def predict(self, model: str, partners: Sequence[str]) -> Prediction:
+        """The slowdown of `model` beside `partners`, with what is known and how well.
+
+        Raises TypeError when `partners` is one name instead of a list of names.
+        """
+        if isinstance(partners, str):
+            raise TypeError(f"partners is a list of names; write [{partners!r}]")
+        if not partners:
+            return ALONE
+        seen = {partner: self.measured.get((model, partner)) for partner in partners}
+        fresh = [partner for partner in partners if seen[partner] is None]
+        known = [m for partner in partners if (m := seen[partner]) is not None]
+        slowdown = 1.0 + sum(m.slowdown - 1.0 for m in known)
+        variance = sum((MEASURED_SD * m.slowdown) ** 2 / m.repeats for m in known)
+        if fresh:
+            excess, spread = self._excess(model, fresh)
+            slowdown += excess
+            variance += spread + (self.noise * slowdown) ** 2
+        reach = math.exp(_Z90 * math.sqrt(variance) / slowdown)
+        return Prediction(slowdown, slowdown / reach, slowdown * reach, self._source(model, fresh))
+
+    def throughput(self, models: Sequence[str]) -> float:
+        """Predicted work per time of these models together, in units of one model alone."""
+        rest = [[*models[:k], *models[k + 1 :]] for k in range(len(models))]
+        return sum(1.0 / self.predict(m, rest[k]).slowdown for k, m in enumerate(models))
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to a `.json`, `.yaml` or `.yml` file, whole or not at all."""
+        from nvinx.interference import model_file
+
+        model_file.save(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path, *, card: str | None = None, any_card: bool = False) -> Self:
+        """Read a model. Raises ModelFileError; CardMismatchError when it is of another card.
+
+        card: the name of the card at hand as the driver gives it; None skips the comparison.
+        """
+        from nvinx.interference import model_file
+
+        return model_file.load(cls, path, card=card, any_card=any_card)
+
+    def _source(self, model: str, fresh: Sequence[str]) -> Source:
+        if not fresh:
+            return "measured"
+        strange = any(self._trait(name).co_runs == 0 for name in (model, *fresh))
+        return "unknown" if strange else "predicted"
+
+    def _trait(self, name: str) -> Trait:
+        return self.traits.get(name, _STRANGER)
+
+    def _excess(self, model: str, partners: Sequence[str]) -> tuple[float, float]:
+        """The excess slowdown beside partners that were not measured, and its variance."""
+        base, row, models = self.level + self._trait(model).suffers, self._row, len(self.traits)
+        terms = [math.exp(base + self._trait(partner).hurts) for partner in partners]
+        excess = sum(terms)
+        # The gradient of the excess: by the level and by what the model suffers it is the excess,
+        # by what each partner hurts it is that partner's term.
+        gradient = [(0, excess)]
+        variance = 0.0
+        if model in row:
+            gradient.append((row[model], excess))
+        else:
+            variance += (excess * SUFFERS_SD) ** 2
+        for partner, term in zip(partners, terms, strict=True):
+            if partner in row:
+                gradient.append((row[partner] + models, term))
+            else:
+                variance += (term * HURTS_SD) ** 2
+        for k, slope in gradient:
+            entries = self.covariance[k]
+            variance += slope * sum(entries[at] * other for at, other in gradient)
+        return excess, variance
