@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nvinx.admission import Card
 from nvinx.errors import BenchError
@@ -15,12 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nvinx.catalog import ModelSpec
+    from nvinx.interference.slowdown import CoRun, SlowdownModel
     from nvinx.ports import GpuLook, GpuSight
 
 REAL_HEADROOM_GB = 0.5
 HEADROOM_OPTION = "--nvinx-headroom-mb"
 DRIVER = "this machine (NVML)"
 MACHINE = "this machine"
+
+_DEFAULTS = {
+    "cpu_cores": MACHINE,
+    "ram_gb": MACHINE,
+    "models": "default",
+    "interference": "nothing calibrated",
+}
 
 _NO_CARD = "write `simulated: true` to try things without a card, or check the driver (nvidia-smi)"
 
@@ -33,6 +41,19 @@ class DeclaredGpu:
     vram_gb: float
     simulated: bool = False
     headroom_gb: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interference:
+    """What a bench file says of who slows whom: a file that `nvinx calibrate` wrote, or co-runs.
+
+    any_card: use the file also where it was measured on another card. utilisation: by model, 0..1.
+    """
+
+    file: str | None = None
+    any_card: bool = False
+    coruns: tuple[CoRun, ...] = ()
+    utilisation: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +71,7 @@ class BenchFile:
     gpus: tuple[DeclaredGpu, ...] = ()
     headroom_gb: float | None = None
     models: Mapping[str, ModelSpec] = field(default_factory=dict)
-    interference: str | Mapping[str, Any] | None = None
+    interference: Interference | None = None
     lines: Mapping[str, int] = field(default_factory=dict)
 
     def origin(self, key: str) -> str:
@@ -70,9 +91,10 @@ class Machine:
 class Bench:
     """What is in force.
 
-    `origins` says where each value came from; its keys are `cpu_cores`, `ram_gb`, `models`, `gpus`
-    and, by position in `cards`, such as `gpus[0].vram_gb` and `gpus[0].headroom_gb`. `problem`
-    says why there is no GPU, or why one is missing.
+    `origins` says where each value came from; its keys are `cpu_cores`, `ram_gb`, `models`, `gpus`,
+    `interference` and, by position in `cards`, such as `gpus[0].vram_gb` and
+    `gpus[0].headroom_gb`. `problem` says why there is no GPU, or why one is missing. `slowdowns`
+    predicts who slows whom; None when nobody calibrated.
     """
 
     cards: tuple[Card, ...]
@@ -82,6 +104,7 @@ class Bench:
     origins: Mapping[str, str]
     path: str | None = None
     problem: str | None = None
+    slowdowns: SlowdownModel | None = None
 
     @property
     def simulated(self) -> bool:
@@ -89,12 +112,18 @@ class Bench:
 
 
 def resolve(
-    file: BenchFile | None, machine: Machine, look: GpuLook, *, headroom_mb: int | None = None
+    file: BenchFile | None,
+    machine: Machine,
+    look: GpuLook,
+    *,
+    headroom_mb: int | None = None,
+    slowdowns: SlowdownModel | None = None,
 ) -> Bench:
     """What is in force: the file first, then what the machine and its driver show.
 
-    headroom_mb: VRAM to leave free on every card, before anything the file says. Raises BenchError
-    when a headroom is larger than its card.
+    headroom_mb: VRAM to leave free on every card, before anything the file says. slowdowns: the
+    model that the file's `interference` stands for. Raises BenchError when a headroom is larger
+    than its card, or the model was measured on none of the cards.
     """
     _refuse_negative(headroom_mb)
     said = file or BenchFile("")
@@ -105,8 +134,9 @@ def resolve(
         cards.append(replace(slot.card, headroom_mib=headroom_mib))
         origins[f"gpus[{position}].vram_gb"] = slot.origin
         origins[f"gpus[{position}].headroom_gb"] = origin
-    for key, default in (("cpu_cores", MACHINE), ("ram_gb", MACHINE), ("models", "default")):
+    for key, default in _DEFAULTS.items():
         origins[key] = said.origin(key) if key in said.lines else default
+    _demand_same_card(said, cards, slowdowns)
     return Bench(
         cards=tuple(cards),
         cores=machine.cores if said.cpu_cores is None else said.cpu_cores,
@@ -115,7 +145,20 @@ def resolve(
         origins=origins,
         path=None if file is None else file.path,
         problem=problem,
+        slowdowns=slowdowns,
     )
+
+
+def _demand_same_card(said: BenchFile, cards: list[Card], slowdowns: SlowdownModel | None) -> None:
+    """Slowdowns of another card are refused; a simulated card takes any."""
+    measured_on = None if slowdowns is None else slowdowns.provenance.card
+    real = [card.name for card in cards if not card.simulated]
+    free = said.interference is None or said.interference.any_card
+    if free or measured_on is None or not real or measured_on in real:
+        return
+    problem = f"these slowdowns were measured on {measured_on}, here is {' and '.join(real)}"
+    fix = "calibrate here (nvinx calibrate), or write `any_card: true` below `interference:`"
+    raise BenchError(said.path, said.lines["interference"], problem, fix)
 
 
 @dataclass(frozen=True, slots=True)

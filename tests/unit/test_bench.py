@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from nvinx.bench import BenchFile, DeclaredGpu, Machine, resolve
+from nvinx.bench import BenchFile, DeclaredGpu, Interference, Machine, resolve
 from nvinx.bench_draft import render
 from nvinx.bench_text import parse
+from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import ModelSpec, Residency
 from nvinx.errors import BenchError
 from nvinx.host import benchfile
+from nvinx.interference import CoRun, Provenance
 from nvinx.ports import GpuLook, GpuSight
 from nvinx.sizes import capacity_from_gb, need_from_gb, need_from_mb
 
@@ -64,7 +66,7 @@ def test_everything_a_file_may_say_is_read():
         "fold": ModelSpec("fold", 6.0, Residency.GPU_RAM_OVERFLOW, False, True, 8.0),
         "embed": ModelSpec("embed", 0.9, Residency.GPU_SHARED, True),
     }
-    assert file.interference == "profile.json"
+    assert file.interference == Interference(file="profile.json")
 
 
 def test_a_file_that_says_one_thing_leaves_the_rest_open():
@@ -86,9 +88,16 @@ def test_gpus_and_headroom_may_stand_at_the_top_or_under_hardware(prefix):
     assert file.headroom_gb == 0.5
 
 
-def test_an_interference_profile_may_stand_in_the_file():
-    file = read("interference:\n  pairs: [{a: x, b: y, slowdown: 1.5}]\n  1: one\n")
-    assert file.interference == {"pairs": [{"a": "x", "b": "y", "slowdown": 1.5}], 1: "one"}
+def test_measured_slowdowns_may_stand_in_the_file():
+    pairs = "[{a: x, b: y, slowdown_a: 1.5}, {a: x, b: x, slowdown_a: 2, slowdown_b: 2}]"
+    file = read(f"interference:\n  pairs: {pairs}\n  utilisation: {{x: 0.9, y: 1}}\n")
+    coruns = (CoRun("x", "y", 1.5), CoRun("x", "x", 2, 2))
+    assert file.interference == Interference(None, False, coruns, {"x": 0.9, "y": 1.0})
+
+
+def test_a_file_of_slowdowns_may_be_meant_for_any_card():
+    file = read("interference: {file: a.json, any_card: true}")
+    assert file.interference == Interference("a.json", any_card=True)
 
 
 def test_a_model_that_spills_need_not_say_how_much_ram_it_takes():
@@ -107,7 +116,22 @@ def model(**changes):
     return "models:\n  -\n" + "\n".join(lines)
 
 
+PAIRS = "interference:\n  pairs:\n    - {a: x, b: y, slowdown_a: 1.5}\n"
+
 MISTAKES = {
+    "an interference of two sources": (PAIRS + "  file: a.json\n", 1, "a file and pairs"),
+    "an interference that says nothing": ("interference: {any_card: true}", 1, "says nothing"),
+    "an interference that is a number": ("interference: 3", 1, "neither a path nor a mapping"),
+    "an interference key that is unknown": ("interference:\n  paths: a\n", 2, "'paths'"),
+    "a pair of one": ("interference:\n  pairs:\n    - {a: x, slowdown_a: 2}\n", 3, "lacks b"),
+    "a pair key that is unknown": (PAIRS.replace("1.5", "1.5, slowdown: 2"), 3, "'slowdown'"),
+    "a slowdown of nought": (PAIRS.replace("1.5", "0"), 3, "slowdown_a is 0"),
+    "a slowdown below nought": (PAIRS.replace("1.5", "-1"), 3, "negative"),
+    "an endless slowdown": (PAIRS.replace("1.5", ".inf"), 3, "slowdown_a is inf"),
+    "a slowdown that is no number": (PAIRS.replace("1.5", ".nan"), 3, "slowdown_a is nan"),
+    "a slowdown in quotes": (PAIRS.replace("1.5", "'1.5'"), 3, "not a number"),
+    "a utilisation in percent": (PAIRS + "  utilisation: {x: 97}\n", 4, "x is 97"),
+    "a utilisation of a list": (PAIRS + "  utilisation: [x]\n", 4, "a list, not a mapping"),
     "an empty file": ("", None, "empty"),
     "a file of comments": ("# nothing\n", None, "empty"),
     "a null": ("~\n", None, "empty"),
@@ -455,3 +479,51 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
     path.symlink_to(path)
     with pytest.raises(BenchError, match="cannot be read"):
         benchfile.load(path)
+
+
+# who slows whom
+
+
+def slowdowns(card):
+    return fit_slowdown_model([CoRun("x", "y", 1.5, 1.2)], provenance=Provenance(card))
+
+
+def test_slowdowns_of_this_card_are_in_force_and_say_where_from():
+    bench = in_force("interference: a.json", sight(0, name="T4"), slowdowns=slowdowns("T4"))
+    assert bench.slowdowns.predict("x", ["y"]).slowdown == pytest.approx(1.5)
+    assert bench.origins["interference"] == "nvinx.yaml, line 1"
+
+
+def test_slowdowns_of_another_card_are_refused_with_the_line():
+    text = "headroom_gb: 0\ninterference: a.json"
+    with pytest.raises(BenchError, match=r"line 2: .*measured on A100, here is T4.*any_card"):
+        in_force(text, sight(0, name="T4"), slowdowns=slowdowns("A100"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["interference: {file: a.json, any_card: true}", "interference: a.json"],
+    ids=["as the file says", "where nobody wrote the card down"],
+)
+def test_slowdowns_of_any_card_are_taken(text):
+    card = "A100" if "any_card" in text else None
+    bench = in_force(text, sight(0, name="T4"), slowdowns=slowdowns(card))
+    assert bench.slowdowns is not None
+
+
+def test_a_simulated_card_takes_the_slowdowns_of_any():
+    text = "hardware: {vram_gb: 4, simulated: true}\ninterference: a.json"
+    assert in_force(text, slowdowns=slowdowns("A100")).slowdowns is not None
+
+
+def test_the_file_of_slowdowns_is_looked_for_beside_the_bench_file(tmp_path):
+    slowdowns("A100").save(tmp_path / "a.json")
+    (tmp_path / "nvinx.yaml").write_text("interference: a.json\n")
+    found = benchfile.slowdowns(benchfile.load(tmp_path / "nvinx.yaml"))
+    assert found == slowdowns("A100")
+
+
+def test_slowdowns_in_the_file_are_fitted():
+    file = read("interference:\n  pairs: [{a: x, b: y, slowdown_a: 1.5, slowdown_b: 1.2}]")
+    assert benchfile.slowdowns(file) == slowdowns(None)
+    assert benchfile.slowdowns(read("headroom_gb: 0")) is None

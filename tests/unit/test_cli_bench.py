@@ -188,3 +188,17 @@ def test_init_says_where_it_cannot_write(nvinx):
     result = nvinx("init", "-o", "no/such/folder/nvinx.yaml")
     assert result.exit_code == 2
     assert "cannot be written" in result.stderr
+
+
+def test_the_bench_tells_of_its_slowdowns(nvinx, flow):
+    pairs = "interference:\n  pairs: [{a: x, b: y, slowdown_a: 1.5, slowdown_b: 1.2}]\n"
+    flow.write_text(FILE + pairs, encoding="utf-8")
+    assert "2 models, 1 measured pairs" in nvinx("bench").output
+    assert json.loads(nvinx("bench", "--json").output)["interference"] == ["x", "y"]
+
+
+def test_slowdowns_that_cannot_be_read_are_one_line(nvinx, flow):
+    flow.write_text(FILE + "interference: none.json\n", encoding="utf-8")
+    result = nvinx("bench")
+    assert result.exit_code == 2
+    assert re.fullmatch(r"nvinx: slowdown model .*none\.json: cannot be read.*\n", result.stderr)

@@ -48,6 +48,7 @@ def _plain(bench: Bench) -> dict[str, Any]:
             name: {**asdict(model), "residency": model.residency.value}
             for name, model in bench.models.items()
         },
+        "interference": None if bench.slowdowns is None else sorted(bench.slowdowns.traits),
         "origins": dict(bench.origins),
     }
 
@@ -88,3 +89,9 @@ def _rows(bench: Bench) -> Iterator[tuple[str, str, str]]:
     for model in bench.models.values():
         size = f"{model.vram_gb:g} GB, {model.residency.value}"
         yield f"model {model.name}", size, origins["models"]
+    if bench.slowdowns is not None:
+        known = bench.slowdowns
+        pairs = len({frozenset(pair) for pair in known.measured})
+        where = f", {known.provenance.card}" if known.provenance.card else ""
+        size = f"{len(known.traits)} models, {pairs} measured pairs{where}"
+        yield "interference", size, origins["interference"]

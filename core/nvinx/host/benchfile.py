@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nvinx.bench import BenchFile
+    from nvinx.interference.slowdown import SlowdownModel
 
 NAME = "nvinx.yaml"
 VARIABLE = "NVINX_BENCH"
@@ -52,6 +53,23 @@ def load(path: Path) -> BenchFile:
         problem = f"cannot be read ({error.strerror or error})"
         raise BenchError(str(path), None, problem, "make it readable for you") from error
     return bench_text.parse(text, str(path))
+
+
+def slowdowns(file: BenchFile) -> SlowdownModel | None:
+    """The model behind the file's `interference`: read from the file it names, or fitted here.
+
+    A relative path starts at the bench file. Raises ModelFileError when it cannot be read.
+    """
+    said = file.interference
+    if said is None:
+        return None
+    if said.file is not None:
+        from nvinx.interference.slowdown import SlowdownModel
+
+        return SlowdownModel.load(Path(file.path).parent / Path(said.file).expanduser())
+    from nvinx.calibration.fit import fit_slowdown_model
+
+    return fit_slowdown_model(said.coruns, utilisation=said.utilisation)
 
 
 def _demanded(path: Path, who: str, fix: str) -> Path:

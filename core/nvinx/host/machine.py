@@ -27,7 +27,13 @@ def bench(
     workflow_dir: Path | None = None,
     headroom_mb: int | None = None,
 ) -> Bench:
-    """The bench in force here. Raises BenchError when its file or a headroom cannot be used."""
+    """The bench in force here.
+
+    Raises BenchError when its file or a headroom cannot be used, ModelFileError when the slowdown
+    model that it names cannot.
+    """
     path = benchfile.find(explicit, workflow_dir, os.environ)
     file = None if path is None else benchfile.load(path)
-    return resolve(file, detect(), NvmlProbe().look(), headroom_mb=headroom_mb)
+    slowdowns = None if file is None else benchfile.slowdowns(file)
+    look = NvmlProbe().look()
+    return resolve(file, detect(), look, headroom_mb=headroom_mb, slowdowns=slowdowns)

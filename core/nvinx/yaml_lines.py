@@ -1,0 +1,160 @@
+"""YAML read strictly: every value knows the line it stands on, so that a mistake can be shown."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from nvinx.errors import BenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_LARGEST_GB = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """A value of the file and the line it stands on; lists and mappings hold more of them."""
+
+    path: str
+    line: int
+    value: Any
+
+    def error(self, problem: str, fix: str) -> BenchError:
+        return BenchError(self.path, self.line, problem, fix)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A mapping whose keys are known; a key that is not there reads as None."""
+
+    at: At
+    what: str
+    entries: Mapping[str, At]
+
+    def gb(self, key: str) -> float | None:
+        value = self.number(key, "write GB as a number without quotes or unit, such as 4 or 4.5")
+        if value is not None and not value <= _LARGEST_GB:
+            at = self.entries[key]
+            raise at.error(f"{key} is {at.value}, which is no size in GB", "write a number of GB")
+        return value
+
+    def number(self, key: str, fix: str = "write a number such as 1.5") -> float | None:
+        at = self.entries.get(key)
+        if at is None:
+            return None
+        if isinstance(at.value, bool) or not isinstance(at.value, int | float):
+            raise at.error(f"{key} is {shown(at)}, not a number", fix)
+        if at.value < 0:
+            raise at.error(f"{key} is negative ({at.value})", "write 0 or more")
+        return float(at.value)
+
+    def count(self, key: str) -> int | None:
+        at = self.entries.get(key)
+        if at is None:
+            return None
+        if isinstance(at.value, bool) or not isinstance(at.value, int):
+            raise at.error(f"{key} is {shown(at)}, not a whole number", "write a number such as 8")
+        if at.value < 1:
+            raise at.error(f"{key} is {at.value}", "write 1 or more, or leave the line out")
+        return at.value
+
+    def flag(self, key: str) -> bool:
+        at = self.entries.get(key)
+        if at is None:
+            return False
+        if not isinstance(at.value, bool):
+            raise at.error(f"{key} is {shown(at)}, not true or false", "write `true` or `false`")
+        return at.value
+
+    def text(self, key: str) -> str | None:
+        at = self.entries.get(key)
+        if at is None:
+            return None
+        if not isinstance(at.value, str) or not at.value:
+            raise at.error(f"{key} is {shown(at)}, not a text", "write a text, in quotes")
+        return at.value
+
+    def items(self, key: str) -> list[At]:
+        at = self.entries.get(key)
+        if at is None or at.value is None:
+            return []
+        if not isinstance(at.value, list):
+            fix = f"start each entry under `{key}:` with a dash"
+            raise at.error(f"{key} is {shown(at)}, not a list", fix)
+        return at.value
+
+
+def table(at: At, what: str, keys: tuple[str, ...], needed: tuple[str, ...] = ()) -> Table:
+    if at.value is None and not needed:
+        return Table(at, what, {})
+    if not isinstance(at.value, dict):
+        fix = f"write `key: value` lines, with keys such as {', '.join(keys[:3])}"
+        raise at.error(f"{what} is {shown(at)}, not a mapping", fix)
+    for key, entry in at.value.items():
+        if key not in keys:
+            raise entry.error(f"{what} has no key {key!r}", suggestion(str(key), keys))
+    for key in needed:
+        if key not in at.value:
+            raise at.error(f"{what} lacks {key}", f"add a line `{key}: ...` to it")
+    return Table(at, what, at.value)
+
+
+def suggestion(word: str, known: tuple[str, ...] | list[str]) -> str:
+    close = difflib.get_close_matches(word.lower(), known, 1)
+    return f"write {close[0]}" if close else f"write one of {', '.join(known)}"
+
+
+def shown(at: At) -> str:
+    if isinstance(at.value, str):
+        return repr(at.value)
+    kinds = {dict: "a mapping", list: "a list", type(None): "empty", bool: str(at.value).lower()}
+    return kinds.get(type(at.value), str(at.value))
+
+
+def read(text: str, path: str) -> At | None:
+    """The file's YAML as values with lines; None when there is nothing in it."""
+    import yaml
+
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        return None if node is None else _place(node, loader, path)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, problem = (mark.line + 1 if mark else None), error.problem or "is not YAML"
+    except yaml.reader.ReaderError as error:
+        line, problem = text.count("\n", 0, error.position) + 1, "has a character YAML forbids"
+    except RecursionError:
+        line, problem = None, "is nested too deep, or contains itself"
+    raise BenchError(path, line, f"not YAML: {problem}", "correct it; indent with spaces, not tabs")
+
+
+def _place(node: Any, loader: Any, path: str) -> At:
+    line = node.start_mark.line + 1
+    if node.id == "mapping":
+        return At(path, line, dict(_entries(node, loader, path)))
+    if node.id == "sequence":
+        return At(path, line, [_place(item, loader, path) for item in node.value])
+    try:
+        return At(path, line, loader.construct_object(node))
+    except ValueError as error:
+        problem = f"{node.value[:40]!r} cannot be read ({error})"
+        raise BenchError(path, line, problem, "write it in quotes if it is a text") from error
+
+
+def _entries(node: Any, loader: Any, path: str) -> Iterator[tuple[Any, At]]:
+    """The entries of a mapping, each with the line of its key; one that comes twice is an error."""
+    first: dict[Any, int] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        if key_node.id != "scalar":
+            raise BenchError(path, line, "a key is a list or a mapping", "write a plain key")
+        key = _place(key_node, loader, path).value
+        if key in first:
+            problem = f"{key!r} is there already, on line {first[key]}"
+            raise BenchError(path, line, problem, "keep one of the two")
+        first[key] = line
+        yield key, replace(_place(value_node, loader, path), line=line)
