@@ -16,7 +16,8 @@ demo: $(VENV)/.ready
 	@echo "The report is in $(DEMO)/results/report.md, its picture beside it."
 
 test: lint
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .

@@ -1,14 +1,52 @@
 """nvinx: keep one small GPU, its CPU and its RAM busy at the same time."""
 
 from nvinx.catalog import HardwareSpec, ModelSpec, Residency, SchedulingPlan
-from nvinx.patterns import fractional_coresidency, ram_overflow, serial_handoff
+from nvinx.interference import (
+    CoRun,
+    HardwareCoefficients,
+    InterferenceProfile,
+    PairLookupEntry,
+    Prediction,
+    SlowdownModel,
+    asymmetry_predictor,
+    fit_gamma_kernel_size,
+    lookup_pair_latency,
+    max_kernel_rate_score,
+    predict_pair_latency,
+    predict_pair_latency_queue_aware,
+    predict_pair_latency_queue_aware_v5,
+)
+from nvinx.patterns import (
+    fractional_coresidency,
+    fractional_coresidency_v2,
+    ram_overflow,
+    serial_handoff,
+)
+from nvinx.substrate import SubstrateInfo, detect_substrate, warn_if_datacenter_with_nonzero_gamma
 
 __all__ = [
+    "CoRun",
+    "HardwareCoefficients",
     "HardwareSpec",
+    "InterferenceProfile",
     "ModelSpec",
+    "PairLookupEntry",
+    "Prediction",
     "Residency",
     "SchedulingPlan",
+    "SlowdownModel",
+    "SubstrateInfo",
+    "asymmetry_predictor",
+    "detect_substrate",
+    "fit_gamma_kernel_size",
     "fractional_coresidency",
+    "fractional_coresidency_v2",
+    "lookup_pair_latency",
+    "max_kernel_rate_score",
+    "predict_pair_latency",
+    "predict_pair_latency_queue_aware",
+    "predict_pair_latency_queue_aware_v5",
     "ram_overflow",
     "serial_handoff",
+    "warn_if_datacenter_with_nonzero_gamma",
 ]

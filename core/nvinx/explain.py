@@ -142,7 +142,7 @@ def coresidency_notes(
     plan: SchedulingPlan, used_gb: float, budget_gb: float, headroom_gb: float
 ) -> list[str]:
     first = (
-        f"Pattern B (fractional_coresidency): {len(plan.gpu_coresident)} model(s) share the card, "
+        f"Pattern B (fractional_coresidency): {len(plan.gpu_coresident)} model(s) co-resident; "
         f"{used_gb:.2f}/{budget_gb:.2f} GB VRAM used (+ {headroom_gb} GB headroom)."
     )
     return [first, *_unscheduled_note(plan)]

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from nvinx import explain
 from nvinx.catalog import HardwareSpec, ModelSpec, Residency, SchedulingPlan
+from nvinx.interference.notes import Known, notes
 from nvinx.reasons import Reason, Why
 from nvinx.sizes import need_from_gb
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nvinx.interference.latency import (
+        HardwareCoefficients,
+        InterferenceProfile,
+        PairLookupEntry,
+    )
 
 
 def serial_handoff(
@@ -60,6 +72,29 @@ def fractional_coresidency(
             plan.reasons.append(Reason(model.name, Why.NOT_ENOUGH_VRAM, need, free))
             _send_to_cpu(plan, model)
     plan.notes = explain.coresidency_notes(plan, used_gb, budget_gb, headroom_gb)
+    return plan
+
+
+def fractional_coresidency_v2(  # noqa: PLR0913  (upstream's signature)
+    candidates: list[ModelSpec],
+    hw: HardwareSpec,
+    *,
+    headroom_gb: float = 0.5,
+    interference_profiles: Mapping[str, InterferenceProfile] | None = None,
+    hw_coefs: HardwareCoefficients | None = None,
+    pair_lookup: Mapping[tuple[str, str], PairLookupEntry] | None = None,
+    max_kernel_rate_threshold: float | None = None,
+    gamma_kernel_size: float | None = None,
+) -> SchedulingPlan:
+    """Pattern B, placed the same, with notes on how the placed models will disturb each other.
+
+    Needs profiles of the models, and for predictions the card's coefficients; without these only
+    measured pairs are told.
+    """
+    plan = fractional_coresidency(candidates, hw, headroom_gb=headroom_gb)
+    known = Known(interference_profiles or {}, hw_coefs, pair_lookup, gamma_kernel_size)
+    placed = [model.name for model in plan.gpu_coresident]
+    plan.notes += notes(placed, known, max_kernel_rate_threshold)
     return plan
 
 

@@ -41,6 +41,39 @@ class GpuLook:
     problem: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class GpuFacts:
+    """What a GPU is; None where the driver does not say. Power in watts, memory in MiB."""
+
+    name: str
+    driver: str | None = None
+    total_mib: int | None = None
+    sm_count: int | None = None
+    compute_capability: tuple[int, int] | None = None
+    max_sm_clock_mhz: int | None = None
+    power_limit_w: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GpuReading:
+    """What a GPU does at one moment; None where the driver does not say.
+
+    utilisation: share of the last fraction of a second, 0..1, in which any kernel ran.
+    """
+
+    utilisation: float | None = None
+    used_mib: int | None = None
+    power_w: float | None = None
+    sm_clock_mhz: int | None = None
+    temperature_c: int | None = None
+
+
+class GpuMeter(Protocol):
+    def read(self) -> GpuReading:
+        """One GPU now. Never raises: what the driver does not say is None."""
+        ...
+
+
 class GpuProbe(Protocol):
     def look(self) -> GpuLook:
         """The GPUs of this machine now. Never raises: a failing driver is a `problem`."""

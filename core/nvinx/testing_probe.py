@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING
 from nvinx.ports import GpuLook, GpuProcess
 
 if TYPE_CHECKING:
-    from nvinx.ports import GpuSight
+    from nvinx.ports import GpuReading, GpuSight
+
+
+class FakeMeter:
+    """Replays readings, the last one for ever."""
+
+    def __init__(self, *readings: GpuReading) -> None:
+        self._readings = list(readings)
+        self._next = 0
+
+    def read(self) -> GpuReading:
+        reading = self._readings[min(self._next, len(self._readings) - 1)]
+        self._next += 1
+        return reading
 
 
 class FakeProbe:

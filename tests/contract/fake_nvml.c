@@ -4,6 +4,7 @@
  *   gpu <device> <uuid> <total bytes> <reserved bytes> <bytes used by no listed process>
  *   mig <device> <parent>                    this device is a MIG device of that GPU
  *   migmode <device>                         MIG mode is on, with or without MIG devices
+ *   card <device> <cores> <major> <minor> <busy %> <mW> <MHz> <degrees>    what it is and does
  *   proc <device> <pid> <bytes, -1: hidden> <C, G or CG>
  *   fails <function> <device, -1: all> <NVML error code>
  *
@@ -21,9 +22,11 @@ enum { SUCCESS = 0, INVALID_ARGUMENT = 2, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7,
 typedef unsigned long long bytes;
 typedef struct { bytes total, free, used; } memory;
 typedef struct { unsigned version; bytes total, reserved, free, used; } memory_v2;
+typedef struct { unsigned gpu, memory; } utilisation;
 typedef struct { unsigned pid; bytes used; unsigned gpu_instance, compute_instance; } process_info;
 
-static struct { char uuid[96]; bytes total, reserved, other; int there, mig, parent; } device[DEVICES];
+static struct { char uuid[96]; bytes total, reserved, other; int there, mig, parent;
+    unsigned cores, busy, power, clock, degrees; int major, minor; } device[DEVICES];
 static struct { int device; unsigned pid; long long used; char kinds[4]; } process[PROCESSES];
 static struct { char function[64]; int device, code; } failure[FAILURES];
 static int processes, failures;
@@ -43,6 +46,10 @@ static void read_line(const char *line)
         device[d].parent = other, device[other].mig = 1;
     } else if (sscanf(line, "migmode %d", &d) == 1) {
         device[d].mig = 1;
+    } else if (sscanf(line, "card %d", &d) == 1) {
+        sscanf(line, "card %*d %u %d %d %u %u %u %u", &device[d].cores, &device[d].major,
+               &device[d].minor, &device[d].busy, &device[d].power, &device[d].clock,
+               &device[d].degrees);
     } else if (sscanf(line, "proc %d %u %lld %3s", &d, &pid, &used, word) == 4) {
         process[processes].device = d, process[processes].pid = pid;
         process[processes].used = used, strcpy(process[processes++].kinds, word);
@@ -127,6 +134,52 @@ int nvmlDeviceGetName(void *handle, char *text, unsigned size)
 {
     ASK(NUMBER(handle))
     snprintf(text, size, "Test card %d", NUMBER(handle));
+    return SUCCESS;
+}
+
+int nvmlSystemGetDriverVersion(char *text, unsigned size)
+{
+    ASK(-1)
+    snprintf(text, size, "580.65.06");
+    return SUCCESS;
+}
+
+int nvmlDeviceGetHandleByUUID(const char *uuid, void **handle)
+{
+    ASK(-1)
+    for (int d = 0; d < DEVICES; d++)
+        if (device[d].there && !strcmp(device[d].uuid, uuid)) {
+            *handle = HANDLE(d);
+            return SUCCESS;
+        }
+    return NOT_FOUND;
+}
+
+int nvmlDeviceGetCudaComputeCapability(void *handle, int *major, int *minor)
+{
+    ASK(NUMBER(handle))
+    *major = device[NUMBER(handle)].major, *minor = device[NUMBER(handle)].minor;
+    return SUCCESS;
+}
+
+#define NUMBER_OF(name, field) \
+    int name(void *handle, unsigned *value) \
+    { ASK(NUMBER(handle)) *value = device[NUMBER(handle)].field; return SUCCESS; }
+#define NUMBER_OF_KIND(name, field) \
+    int name(void *handle, unsigned kind, unsigned *value) \
+    { (void)kind; ASK(NUMBER(handle)) *value = device[NUMBER(handle)].field; return SUCCESS; }
+
+NUMBER_OF(nvmlDeviceGetNumGpuCores, cores)
+NUMBER_OF(nvmlDeviceGetPowerUsage, power)
+NUMBER_OF(nvmlDeviceGetEnforcedPowerLimit, power)
+NUMBER_OF_KIND(nvmlDeviceGetClockInfo, clock)
+NUMBER_OF_KIND(nvmlDeviceGetMaxClockInfo, clock)
+NUMBER_OF_KIND(nvmlDeviceGetTemperature, degrees)
+
+int nvmlDeviceGetUtilizationRates(void *handle, utilisation *rates)
+{
+    ASK(NUMBER(handle))
+    rates->gpu = device[NUMBER(handle)].busy, rates->memory = 0;
     return SUCCESS;
 }
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+from fake_library import build
 
 import nvinx
 from nvinx.ports import GpuLook, GpuProcess, GpuSight
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 CARD_MIB, RESERVED_MIB = 4096, 256
 USABLE_MIB = CARD_MIB - RESERVED_MIB
-SHIM = Path(__file__).with_name("fake_nvml.c")
 LOOKER = """
 import json, sys
 from dataclasses import asdict
@@ -126,24 +125,14 @@ def _sight(plain: dict[str, Any]) -> GpuSight:
     return GpuSight(**{**plain, "processes": tuple(GpuProcess(**p) for p in plain["processes"])})
 
 
-def _library(folder: Path, *flags: str) -> Path:
-    compiler = shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("gcc is not here, so the test's own libnvidia-ml.so.1 cannot be built")
-    target = folder / "libnvidia-ml.so.1"
-    command = [compiler, "-Wall", "-Werror", "-shared", "-fPIC", *flags, "-o", target, SHIM]
-    subprocess.run(command, check=True)
-    return folder
-
-
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _library(tmp_path_factory.mktemp("nvml"))
+    return build(tmp_path_factory.mktemp("nvml"))
 
 
 @pytest.fixture(scope="session")
 def old_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _library(tmp_path_factory.mktemp("old_nvml"), "-DOLD_DRIVER")
+    return build(tmp_path_factory.mktemp("old_nvml"), "-DOLD_DRIVER")
 
 
 @pytest.fixture

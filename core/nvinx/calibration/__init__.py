@@ -2,11 +2,26 @@
 
 from nvinx.calibration.crossval import CrossValidation, HeldOut, Summary, cross_validate
 from nvinx.calibration.fit import fit_slowdown_model
+from nvinx.calibration.hardware import sweep_hardware
+from nvinx.calibration.profile import profile_model, validate_pair
+from nvinx.calibration.run import run_calibration
+from nvinx.calibration.targets import CalibrationResult, ProfileTarget
+from nvinx.calibration.theta import apply_thetas, fit_thetas, fit_v5, lopo_cross_validate
 
 __all__ = [
+    "CalibrationResult",
     "CrossValidation",
     "HeldOut",
+    "ProfileTarget",
     "Summary",
+    "apply_thetas",
     "cross_validate",
     "fit_slowdown_model",
+    "fit_thetas",
+    "fit_v5",
+    "lopo_cross_validate",
+    "profile_model",
+    "run_calibration",
+    "sweep_hardware",
+    "validate_pair",
 ]

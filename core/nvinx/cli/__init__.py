@@ -11,7 +11,7 @@ import click
 from nvinx.errors import NvinxError
 
 DISTRIBUTION = "snakemake-executor-plugin-nvinx"
-VERBS = ("bench", "init", "jobs", "status")
+VERBS = ("bench", "calibrate", "init", "jobs", "status")
 _REFUSED = 2
 
 

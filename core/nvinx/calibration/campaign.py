@@ -1,0 +1,174 @@
+"""Carries out the tasks of a calibration: loads programs, runs them, and times them."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nvinx.calibration.rates import rates
+from nvinx.calibration.results import Alone, Beside, Failed
+from nvinx.calibration.tasks import Solo, Together
+from nvinx.calibration.timed import Timed
+from nvinx.errors import CalibrationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from nvinx.calibration.programs import Program
+    from nvinx.calibration.results import Result
+    from nvinx.calibration.tasks import Task
+    from nvinx.ports import GpuMeter, GpuReading
+
+_LOADED_AT_ONCE = 2
+_LONG = 3  # iterations that a window holds at least
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How long is measured: `count` windows of `seconds`, after `warm_up_s` of running."""
+
+    seconds: float = 3.0
+    count: int = 3
+    warm_up_s: float = 2.0
+
+
+@dataclass
+class Campaign:
+    """One calibration on one card, or on one CPU core where there is none.
+
+    meter: reads the card while a program runs; None on a CPU core. environ: of the programs. wait:
+    called over and over, as often as a few times a second.
+    """
+
+    programs: Mapping[str, Program]
+    folder: Path
+    windows: Windows = field(default_factory=Windows)
+    meter: GpuMeter | None = None
+    core: int | None = None
+    environ: Mapping[str, str] | None = None
+    wait: Callable[[], None] = lambda: None
+    _loaded: dict[str, Timed] = field(default_factory=dict)
+    _iteration_s: dict[str, float] = field(default_factory=dict)
+
+    def measure(self, tasks: Sequence[Task]) -> Iterator[Result]:
+        """Each task's result as it comes. Raises CalibrationError when a program fails alone."""
+        with contextlib.closing(self):
+            for task in tasks:
+                if isinstance(task, Together):
+                    yield self._together(task)
+                else:
+                    yield self._alone(task)
+
+    def close(self) -> None:
+        """End every program."""
+        for timed in self._loaded.values():
+            timed.end()
+        self._loaded.clear()
+
+    def _alone(self, task: Solo) -> Alone:
+        (timed,) = self._load(task.models)
+        with self._running([timed]) as start:
+            window_s = self._window_s([timed], start)
+            readings: list[GpuReading] = []
+            before = timed.cpu_s()
+            began = time.monotonic()
+            values = self._rates([timed], start, window_s, readings)[0]
+            busy = (timed.cpu_s() - before) / (time.monotonic() - began)
+        self._iteration_s[task.model] = len(values) / sum(values)
+        if self.meter is None:
+            return Alone(task.model, task.again, tuple(values), min(busy, 1.0), None)
+        used = [r.used_mib for r in readings if r.used_mib is not None]
+        return Alone(
+            task.model,
+            task.again,
+            tuple(values),
+            _mean_utilisation(readings),
+            max(used, default=None),
+        )
+
+    def _together(self, task: Together) -> Beside | Failed:
+        try:
+            pair = self._load(task.models)
+            with self._running(pair) as start:
+                window_s = self._window_s(pair, start)
+                one, other = self._rates(pair, start, window_s, [])
+        except CalibrationError as error:
+            self.close()
+            return Failed(task.a, task.b, error.problem)
+        return Beside(task.a, task.b, tuple(one), tuple(other))
+
+    def _load(self, models: Sequence[str]) -> list[Timed]:
+        """The programs' processes; those not needed make room first."""
+        for name in list(self._loaded):
+            full = len({*self._loaded, *models}) > _LOADED_AT_ONCE
+            if full and name not in models:
+                self._loaded.pop(name).end()
+        for name in models:
+            if name not in self._loaded:
+                program, log = self.programs[name], self.folder / f"{_file_name(name)}.log"
+                timed = Timed(program, log, environ=self.environ, core=self.core, wait=self.wait)
+                self._loaded[name] = timed
+                timed.ready()
+        return [self._loaded[name] for name in models]
+
+    @contextlib.contextmanager
+    def _running(self, programs: Sequence[Timed]) -> Iterator[float]:
+        """Run the programs; the value is the moment from which they are warm."""
+        for timed in programs:
+            timed.go()
+        yield time.monotonic() + self.windows.warm_up_s
+        for timed in programs:
+            timed.pause()
+
+    def _window_s(self, programs: Sequence[Timed], start: float) -> float:
+        """At least as long as asked for, and several iterations of the slowest program."""
+        self._sleep_until(start)
+        slowest = 0.0
+        for timed in programs:
+            known = self._iteration_s.get(timed.program.name)
+            slowest = max(slowest, self._first_s(timed) if known is None else known)
+        return max(self.windows.seconds, _LONG * len(programs) * slowest)
+
+    def _first_s(self, timed: Timed) -> float:
+        while True:
+            marks = timed.marks()
+            if len(marks) > 1:
+                return (marks[-1][0] - marks[0][0]) / marks[-1][1]
+            self._sleep_until(time.monotonic() + 0.1)
+
+    def _rates(
+        self,
+        programs: Sequence[Timed],
+        start: float,
+        window_s: float,
+        readings: list[GpuReading],
+    ) -> list[list[float]]:
+        """Rates of each program in the same windows; all keep running until all are past them."""
+        start = max(start, time.monotonic())
+        end = start + window_s * self.windows.count
+        while time.monotonic() < end:
+            if self.meter is not None:
+                readings.append(self.meter.read())
+            self._sleep_until(min(end, time.monotonic() + 0.1))
+        for timed in programs:
+            while (last := timed.last()) is None or last[0] < end:
+                self._sleep_until(time.monotonic() + 0.05)
+        marks = [timed.marks() for timed in programs]
+        return [rates(each, start, window_s, self.windows.count) for each in marks]
+
+    def _sleep_until(self, moment: float) -> None:
+        while (left := moment - time.monotonic()) > 0:
+            self.wait()
+            time.sleep(min(left, 0.1))
+
+
+def _mean_utilisation(readings: Sequence[GpuReading]) -> float | None:
+    values = [r.utilisation for r in readings if r.utilisation is not None]
+    return sum(values) / len(values) if values else None
+
+
+def _file_name(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)

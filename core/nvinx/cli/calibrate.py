@@ -1,0 +1,285 @@
+"""`nvinx calibrate`: measure who slows whom on this machine."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from nvinx.admission import Card
+    from nvinx.calibration.session import Calibration, Outcome, Place
+    from nvinx.calibration.tasks import Task
+    from nvinx.interference.slowdown import Prediction, SlowdownModel
+
+MODEL_NAME = "slowdown.json"
+PICTURE_NAME = "slowdown.png"
+_LOAD_S = 8.0  # to load a model, until the first one was
+_INTERRUPTED = 130
+_WIDEST = 12
+
+
+@click.command(name="calibrate")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="[NAME=]MODULE:LOADER",
+    help="A callable without arguments that returns a ProfileTarget. Give it again for each model.",
+)
+@click.option(
+    "--command",
+    "commands",
+    multiple=True,
+    metavar="NAME='CMD'",
+    help="Any program that ends by itself; its rate is completions per second.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("nvinx-calibration"),
+    show_default=True,
+    help="The folder for measurements, model and picture; one that was begun is gone on with.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0.1),
+    default=3.0,
+    show_default=True,
+    help="Length of a window; each rate is the median of three.",
+)
+@click.option(
+    "--probe",
+    "probes",
+    multiple=True,
+    metavar="NAME",
+    help="Let every model meet this one, instead of its neighbours on a circle; give two.",
+)
+@click.option("--gpu", type=click.IntRange(min=0), help="The card, if there are several.")
+@click.option(
+    "--cpu-core",
+    type=click.IntRange(min=0),
+    help="Measure on this CPU core instead of a card, to try things out.",
+)
+@click.option("--bench", "file", type=click.Path(path_type=Path), help="The bench file to use.")
+@click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path),
+    help="The state folder, before $NVINX_STATE_DIR and the user's own.",
+)
+def command(  # noqa: PLR0913  (one argument per option)
+    *,
+    models: Sequence[str],
+    commands: Sequence[str],
+    output: Path,
+    seconds: float,
+    probes: Sequence[str],
+    gpu: int | None,
+    cpu_core: int | None,
+    file: Path | None,
+    state_dir: Path | None,
+) -> None:
+    """Measure how much programs slow each other down on this machine's card.
+
+    Each program runs alone and beside others, each in its own process. Ctrl-C keeps what was
+    measured: the same command goes on, and one with further programs adds these.
+    """
+    from nvinx.calibration.campaign import Windows
+    from nvinx.calibration.programs import parse
+    from nvinx.calibration.session import Calibration
+
+    programs = parse(models, commands)
+    card = None if cpu_core is not None else _card(gpu, file)
+    with ExitStack() as stack:
+        place = _place(card, cpu_core, state_dir, stack)
+        calibration = Calibration(programs, output, place, Windows(seconds), probes)
+        try:
+            _measure(calibration)
+        except KeyboardInterrupt:
+            left = len(calibration.notebook.left(calibration.tasks))
+            click.echo(
+                f"\nInterrupted; {left} measurements are left. "
+                f"The others are in {calibration.notebook.path}: the same command goes on."
+            )
+            raise SystemExit(_INTERRUPTED) from None
+    _report(calibration.outcome(), output)
+
+
+def _card(gpu: int | None, file: Path | None) -> Card | None:
+    """The real card to measure on, or None where there is none."""
+    from nvinx.errors import CalibrationError
+    from nvinx.host import machine
+
+    bench = machine.bench(file, Path.cwd())
+    cards = {card.index: card for card in bench.cards if not card.simulated}
+    if gpu is not None and gpu not in cards:
+        fix = f"name one of {', '.join(map(str, cards))}" if cards else "check the driver"
+        raise CalibrationError(f"--gpu {gpu}", "there is no such card", fix)
+    if not cards:
+        click.echo(f"No GPU here: {bench.problem or 'all cards are simulated'}.")
+        return None
+    return cards[min(cards) if gpu is None else gpu]
+
+
+def _place(
+    card: Card | None, cpu_core: int | None, state_dir: Path | None, stack: ExitStack
+) -> Place:
+    """Where the programs will run; a card is held until the stack unwinds."""
+    from datetime import date
+
+    from nvinx.calibration.session import Place
+    from nvinx.errors import CalibrationError
+    from nvinx.interference.slowdown import Provenance
+
+    today = date.today().isoformat()
+    if card is None:
+        mine = os.sched_getaffinity(0)
+        core = min(mine) if cpu_core is None else cpu_core
+        if core not in mine:
+            fix = f"name one of {', '.join(map(str, sorted(mine)))}"
+            raise CalibrationError(f"--cpu-core {core}", "this process may not use it", fix)
+        click.echo(f"Measuring on CPU core {core}: this says nothing about a GPU.")
+        return Place(Provenance("CPU core", None, today, "one core"), core)
+    from nvinx.host import hold, meter, sharing
+
+    facts = meter.facts(card.id)
+    where = Provenance(
+        card.name, facts.driver if facts else None, today, sharing.sharing_mode(card.id)
+    )
+    exports = stack.enter_context(
+        hold.whole_card(card, "nvinx calibrate", state_dir, _say_once("Waiting for the card: "))
+    )
+    click.echo(f"Measuring on {card.name} ({where.sharing}); it is held for this alone.")
+    gauge = stack.enter_context(meter.NvmlMeter(card.id))
+    return Place(where, None, gauge, {**os.environ, **exports})
+
+
+def _say_once(start: str) -> Callable[[Any], None]:
+    from nvinx import explain
+
+    said: set[str] = set()
+
+    def say(reason: Any) -> None:
+        text = start + (explain.sentence(reason) if reason else "not looked at yet")
+        if text not in said:
+            said.add(text)
+            click.echo(text)
+
+    return say
+
+
+def _measure(calibration: Calibration) -> None:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from nvinx.calibration.tasks import duration_s
+
+    tasks, windows = calibration.tasks, calibration.windows
+    done = len(calibration.notebook.results)
+    if done:
+        click.echo(f"{done} measurements are there already; {len(tasks)} are left.")
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"),
+    )
+    with Progress(*columns) as progress:
+        bar = progress.add_task(_words(tasks[0]) if tasks else "", total=len(tasks), left="")
+
+        def show(position: int) -> None:
+            seconds = duration_s(tasks[position:], windows.seconds, windows.count, _LOAD_S)
+            words = _words(tasks[position]) if position < len(tasks) else "done"
+            left = f"at least {_clock(seconds)} left" if seconds else ""
+            progress.update(bar, completed=position, description=words, left=left)
+
+        show(0)
+        for position, _ in enumerate(calibration.measure(), start=1):
+            show(position)
+
+
+def _words(task: Task) -> str:
+    return " beside ".join(task.models) + ("" if len(task.models) > 1 else " alone")
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def _report(outcome: Outcome, folder: Path) -> None:
+    from rich.console import Console
+
+    from nvinx.calibration import picture
+
+    console = Console(markup=False, highlight=False, emoji=False)
+    names = list(outcome.findings.solo)
+    console.print(_programs_table(outcome, names))
+    if len(names) <= _WIDEST:
+        console.print("Slowdown of the row's program beside the column's (~ is predicted):")
+        console.print(_slowdown_table(outcome.model, names))
+    for warning in outcome.findings.warnings:
+        console.print(f"Warning: {warning}.", style="yellow")
+    for line in _accuracy(outcome):
+        console.print(line, soft_wrap=True)
+    outcome.model.save(folder / MODEL_NAME)
+    picture.heat_map(outcome.model, names, folder / PICTURE_NAME)
+    console.print(f"The picture is {folder / PICTURE_NAME}. In the bench file:", soft_wrap=True)
+    console.print(f"interference: {folder / MODEL_NAME}", soft_wrap=True)
+
+
+def _programs_table(outcome: Outcome, names: Sequence[str]) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("program", overflow="fold")
+    for title in ("alone", "busy", "is slowed down", "slows others"):
+        table.add_column(title, justify="right")
+    for name in names:
+        busy = outcome.findings.utilisation.get(name)
+        others = [other for other in names if other != name]
+        suffers = [outcome.model.predict(name, [other]).slowdown for other in others]
+        hurts = [outcome.model.predict(other, [name]).slowdown for other in others]
+        table.add_row(
+            name,
+            f"{outcome.findings.solo[name]:.3g}/s",
+            "?" if busy is None else f"{busy:.0%}",
+            f"{sum(suffers) / len(suffers):.2f}x",
+            f"{sum(hurts) / len(hurts):.2f}x",
+        )
+    return table
+
+
+def _slowdown_table(model: SlowdownModel, names: Sequence[str]) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("", overflow="fold")
+    for name in names:
+        table.add_column(name, justify="right", overflow="fold")
+    for name in names:
+        table.add_row(name, *(_cell(model.predict(name, [other])) for other in names))
+    return table
+
+
+def _cell(prediction: Prediction) -> str:
+    return f"{'' if prediction.source == 'measured' else '~'}{prediction.slowdown:.2f}"
+
+
+def _accuracy(outcome: Outcome) -> list[str]:
+    check = outcome.validation
+    if check is None:
+        return ["Too few pairs to say how well unmeasured ones are predicted."]
+    others = ", ".join(f"{name} {each.mean_pct:.1f} %" for name, each in check.baselines.items())
+    return [
+        f"Each pair predicted from the others: {check.summary.mean_pct:.1f} % off in the mean, "
+        f"{check.summary.p90_pct:.1f} % at p90, {check.summary.coverage:.0%} of the slowdowns "
+        "inside their 90 % interval.",
+        f"Simpler models on the same pairs: {others}.",
+    ]

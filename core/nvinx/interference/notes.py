@@ -1,0 +1,65 @@
+"""What is said of interference beside a placement, in upstream nvinx's form. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from nvinx.interference.latency import (
+    asymmetry_predictor,
+    lookup_pair_latency,
+    max_kernel_rate_score,
+    predict_pair_latency,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from nvinx.interference.latency import (
+        HardwareCoefficients,
+        InterferenceProfile,
+        PairLookupEntry,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of interference on this card; None or empty where nothing is."""
+
+    profiles: Mapping[str, InterferenceProfile]
+    hw: HardwareCoefficients | None = None
+    pairs: Mapping[tuple[str, str], PairLookupEntry] | None = None
+    gamma: float | None = None
+
+
+def notes(placed: Sequence[str], known: Known, most_kernel_rate: float | None) -> Iterator[str]:
+    """A line on the kernel rate, one if it is above `most_kernel_rate`, and one a pair."""
+    there = [known.profiles[name] for name in placed if name in known.profiles]
+    if not there:
+        return
+    rate = max_kernel_rate_score(there)
+    yield (
+        f"interference: max_kernel_rate={rate:.1f} k/ms "
+        f"({len(there)}/{len(placed)} placed models have profiles)"
+    )
+    if most_kernel_rate is not None and rate > most_kernel_rate:
+        yield (
+            f"interference: WARNING max_kernel_rate {rate:.1f} > threshold "
+            f"{most_kernel_rate:.1f}; expect queue contention"
+        )
+    for a, b in combinations(there, 2):
+        text = _pair(a, b, known)
+        if text:
+            yield f"interference: pair({a.name}+{b.name}) {text}"
+
+
+def _pair(a: InterferenceProfile, b: InterferenceProfile, known: Known) -> str | None:
+    if known.hw is None:
+        found = lookup_pair_latency((a.name, b.name), known.pairs or {})
+        return found and f"meas_lat=({found[0]:.1f}, {found[1]:.1f})ms via lookup"
+    of_a, of_b, source = predict_pair_latency(
+        a, b, known.hw, pair_lookup=known.pairs, gamma_kernel_size=known.gamma
+    )
+    asymmetry = asymmetry_predictor(a, b)
+    return f"pred_lat=({of_a:.1f}, {of_b:.1f})ms via {source}; asymmetry={asymmetry:.2f}"
