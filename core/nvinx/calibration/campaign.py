@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import statistics
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -167,7 +168,7 @@ class Campaign:
 
 def _mean_utilisation(readings: Sequence[GpuReading]) -> float | None:
     values = [r.utilisation for r in readings if r.utilisation is not None]
-    return sum(values) / len(values) if values else None
+    return statistics.fmean(values) if values else None
 
 
 def _file_name(name: str) -> str:
