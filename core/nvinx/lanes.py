@@ -37,7 +37,8 @@ def draw(jobs: Sequence[Ran], width: int) -> list[str]:
     placed = lanes(jobs)
     if not placed:
         return []
-    end_s = max(s.end_s for rows in placed.values() for row in rows for s in row) or 1.0
+    last_s = max(s.end_s for rows in placed.values() for row in rows for s in row)
+    end_s = max(last_s, _SHORTEST_S)
     columns = max(width - _LABEL, _LABEL)
     lines = []
     for place, rows in placed.items():
@@ -50,6 +51,7 @@ def draw(jobs: Sequence[Ran], width: int) -> list[str]:
 
 
 _LABEL = 7
+_SHORTEST_S = 1e-3
 _ENOUGH = 3
 
 

@@ -35,9 +35,9 @@ def environ(tmp_path):
 @pytest.fixture
 def calibrate(tmp_path, environ):
     def run(*words, seconds="0.3"):
-        fast = ("--cpu-core", str(CORE), "--seconds", seconds, "--output", "out")
+        fast = ("--cpu-core", str(CORE), "--seconds", seconds, "--warm-up", "0.1")
         return subprocess.run(
-            [*NVINX, *fast, *words],
+            [*NVINX, *fast, "--output", "out", *words],
             cwd=tmp_path,
             env=environ,
             capture_output=True,
@@ -127,7 +127,7 @@ def test_models_are_loaded_in_their_own_process_and_may_print(calibrate, tmp_pat
 
 def test_ctrl_c_keeps_what_was_measured_and_the_same_command_goes_on(calibrate, tmp_path, environ):
     words = ["--command", f"a={SPIN}", "--command", f"b={SPIN}"]
-    fast = ["--cpu-core", str(CORE), "--seconds", "0.1", "--output", "out"]
+    fast = ["--cpu-core", str(CORE), "--seconds", "0.1", "--warm-up", "0.1", "--output", "out"]
     hears_ctrl_c = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from nvinx.cli import main; main()"

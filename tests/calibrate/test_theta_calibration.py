@@ -20,6 +20,7 @@ from nvinx.calibration import (
 from nvinx.calibration.hardware import delay_polynomial, plain_name, power_line
 from nvinx.calibration.ncu import METRIC, l2_saturation_pct, mean_metric
 from nvinx.calibration.run import importable
+from nvinx.calibration.tasks import Windows
 from nvinx.cli.nvinx_calibrate import main
 from nvinx.interference import HardwareCoefficients
 
@@ -202,6 +203,7 @@ def test_a_calibration_measures_importable_models_in_their_own_processes(sleeper
         fit_v5_gamma=True,
         n_measure=1,
         architecture_classes={"small": "toy"},
+        windows=Windows(0.1, 3, 0.1),
     )
     assert isinstance(result, CalibrationResult)
     assert {frozenset(pair[:2]) for pair in result.pair_measurements} == {
@@ -272,7 +274,7 @@ def test_the_command_calibrates(sleepers, tmp_path, monkeypatch):
     monkeypatch.setattr("nvinx.calibration.run.sweep_hardware", lambda output_dir: HW)
     words = [f"--model=sleepers:{name}" for name in ("small", "middle", "large")]
     done = CliRunner().invoke(
-        main, [*words, "--output", str(tmp_path), "--fit-v5", "--n-measure=1"]
+        main, [*words, "--output", str(tmp_path), "--fit-v5", "--n-measure=1", "--seconds=0.1"]
     )
     assert done.exit_code == 0, done.output
     assert "small: 4.00 ms alone, theta" in done.output

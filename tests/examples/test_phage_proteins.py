@@ -40,7 +40,7 @@ PROTEINS = ["MKTAYIAKQRQISFVKSHFSRQ", "MSLNNPWWQA", "M", "MGXB" * 30, "MAVKRLLEE
 def run_workflow(folder, *arguments, **environment):
     """Snakemake on a fresh copy of the example in `folder`, two cores, failures shown."""
     if not (folder / "Snakefile").exists():
-        leave = shutil.ignore_patterns("results", "logs", ".snakemake", "__pycache__")
+        leave = shutil.ignore_patterns("results", "logs", ".snakemake", ".nvinx", "__pycache__")
         shutil.copytree(EXAMPLE, folder, dirs_exist_ok=True, ignore=leave)
     paths = [str(Path(nvinx.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     search = os.pathsep.join(filter(None, paths))

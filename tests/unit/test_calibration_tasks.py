@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvinx.calibration.tasks import Solo, Together, duration_s, plan, plan_newcomers
+from nvinx.calibration.tasks import Solo, Together, Windows, duration_s, plan, plan_newcomers
 
 NAMES = [f"m{k}" for k in range(12)]
 
@@ -67,5 +67,5 @@ def test_one_model_alone_is_no_plan(names):
 
 def test_the_time_left_counts_windows_and_loads():
     tasks = [Solo("a"), Solo("b"), Together("a", "b")]
-    assert duration_s(tasks, window_s=3, windows=3, load_s=10) == 3 * 12 + 2 * 10
-    assert duration_s([], 3, 3, 10) == 0
+    assert duration_s(tasks, Windows(3, 3, 2), load_s=10) == 3 * 11 + 2 * 10
+    assert duration_s([], Windows(), 10) == 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nvinx.calibration.rates import rates
 from nvinx.calibration.results import Alone, Beside, Failed
-from nvinx.calibration.tasks import Solo, Together
+from nvinx.calibration.tasks import Solo, Together, Windows
 from nvinx.calibration.timed import Timed
 from nvinx.errors import CalibrationError
 
@@ -25,15 +25,6 @@ if TYPE_CHECKING:
 
 _LOADED_AT_ONCE = 2
 _LONG = 3  # iterations that a window holds at least
-
-
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """How long is measured: `count` windows of `seconds`, after `warm_up_s` of running."""
-
-    seconds: float = 3.0
-    count: int = 3
-    warm_up_s: float = 2.0
 
 
 @dataclass

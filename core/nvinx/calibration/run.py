@@ -9,13 +9,13 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nvinx.calibration.campaign import Campaign, Windows
+from nvinx.calibration.campaign import Campaign
 from nvinx.calibration.hardware import sweep_hardware
 from nvinx.calibration.profile import profile_model, validate_pair
 from nvinx.calibration.programs import Program
 from nvinx.calibration.results import conclude
 from nvinx.calibration.targets import CalibrationResult
-from nvinx.calibration.tasks import Solo, Together
+from nvinx.calibration.tasks import Solo, Together, Windows
 from nvinx.calibration.theta import apply_thetas, fit_thetas, fit_v5, lopo_cross_validate
 
 if TYPE_CHECKING:
@@ -41,13 +41,15 @@ def run_calibration(  # noqa: PLR0913  (upstream's signature)
     architecture_classes: Mapping[str, str] | None = None,
     skip_hardware_sweep: bool = False,
     hw_coefs_override: HardwareCoefficients | None = None,
+    windows: Windows | None = None,
 ) -> CalibrationResult:
     """Profile every model, run every pair, fit theta (and gamma), and cross-validate.
 
     Loaders that another process can import are measured in processes of their own, as jobs run;
     others (lambdas, those of a notebook) in threads of this one, with a RuntimeWarning. The result
     is also in `output_dir`, as JSON. Raises ValueError for fewer than three models, or when the
-    sweep is skipped without coefficients; RuntimeError without CUDA.
+    sweep is skipped without coefficients; RuntimeError without CUDA. windows: how long each pair is
+    measured in separate processes.
     """
     if len(model_loaders) < _FEWEST:
         raise ValueError(f"{len(model_loaders)} models are too few; give {_FEWEST} or more")
@@ -69,7 +71,7 @@ def run_calibration(  # noqa: PLR0913  (upstream's signature)
             output_dir=output_dir,
         )
         profiles[name] = replace(profile, name=name)
-    pairs, notes = _pairs(model_loaders, profiles, output_dir, n_measure)
+    pairs, notes = _pairs(model_loaders, profiles, output_dir, windows or Windows(), n_measure)
     result = _fitted(hw, profiles, pairs, notes, with_gamma=fit_v5_gamma)
     (output_dir / RESULT_NAME).write_text(json.dumps(result.to_dict(), indent=1))
     return result
@@ -105,6 +107,7 @@ def _pairs(
     loaders: Mapping[str, Callable[[], ProfileTarget]],
     profiles: Mapping[str, InterferenceProfile],
     folder: Path,
+    windows: Windows,
     n_measure: int,
 ) -> tuple[list[PairMeasurement], list[str]]:
     """ms of both models of every pair, and what to be wary of."""
@@ -122,7 +125,7 @@ def _pairs(
         *map(Solo, programs),
         *(Together(a, b) for a, b in combinations(programs, 2)),
     ]
-    campaign = Campaign(programs, folder, Windows())
+    campaign = Campaign(programs, folder, windows)
     findings = conclude(list(campaign.measure(tasks)))
     whole = {name: p.act_solo_ms + p.baseidle_ms for name, p in profiles.items()}
     measured = [

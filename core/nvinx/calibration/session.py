@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nvinx.calibration.campaign import Campaign, Windows
+from nvinx.calibration.campaign import Campaign
 from nvinx.calibration.crossval import cross_validate
 from nvinx.calibration.fit import fit_slowdown_model
 from nvinx.calibration.notebook import Notebook
 from nvinx.calibration.results import conclude
-from nvinx.calibration.tasks import plan, plan_newcomers
+from nvinx.calibration.tasks import Windows, plan, plan_newcomers
 from nvinx.errors import CalibrationError
 
 if TYPE_CHECKING:

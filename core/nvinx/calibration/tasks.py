@@ -68,13 +68,22 @@ def _in_order(pairs: Sequence[tuple[str, str]]) -> list[Task]:
     return tasks
 
 
-def duration_s(tasks: Sequence[Task], window_s: float, windows: int, load_s: float) -> float:
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How long is measured: `count` windows of `seconds`, after `warm_up_s` of running."""
+
+    seconds: float = 3.0
+    count: int = 3
+    warm_up_s: float = 2.0
+
+
+def duration_s(tasks: Sequence[Task], windows: Windows, load_s: float) -> float:
     """About how long the tasks will take, when loading a program takes `load_s`."""
     loaded: set[str] = set()
     total = 0.0
     for task in tasks:
         fresh = set(task.models) - loaded
-        total += window_s * (windows + 1) + load_s * len(fresh)
+        total += windows.seconds * windows.count + windows.warm_up_s + load_s * len(fresh)
         loaded = set(task.models) | (loaded if len(task.models) == 1 else set())
     return total
 

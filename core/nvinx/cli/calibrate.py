@@ -54,6 +54,13 @@ _WIDEST = 12
     help="Length of a window; each rate is the median of three.",
 )
 @click.option(
+    "--warm-up",
+    type=click.FloatRange(min=0),
+    default=2.0,
+    show_default=True,
+    help="Seconds to run before the first window.",
+)
+@click.option(
     "--probe",
     "probes",
     multiple=True,
@@ -78,6 +85,7 @@ def command(  # noqa: PLR0913  (one argument per option)
     commands: Sequence[str],
     output: Path,
     seconds: float,
+    warm_up: float,
     probes: Sequence[str],
     gpu: int | None,
     cpu_core: int | None,
@@ -89,15 +97,17 @@ def command(  # noqa: PLR0913  (one argument per option)
     Each program runs alone and beside others, each in its own process. Ctrl-C keeps what was
     measured: the same command goes on, and one with further programs adds these.
     """
-    from nvinx.calibration.campaign import Windows
     from nvinx.calibration.programs import parse
     from nvinx.calibration.session import Calibration
+    from nvinx.calibration.tasks import Windows
 
     programs = parse(models, commands)
     card = None if cpu_core is not None else _card(gpu, file)
     with ExitStack() as stack:
         place = _place(card, cpu_core, state_dir, stack)
-        calibration = Calibration(programs, output, place, Windows(seconds), probes)
+        calibration = Calibration(
+            programs, output, place, Windows(seconds, warm_up_s=warm_up), probes
+        )
         try:
             _measure(calibration)
         except KeyboardInterrupt:
@@ -193,7 +203,7 @@ def _measure(calibration: Calibration) -> None:
         bar = progress.add_task(_words(tasks[0]) if tasks else "", total=len(tasks), left="")
 
         def show(position: int) -> None:
-            seconds = duration_s(tasks[position:], windows.seconds, windows.count, _LOAD_S)
+            seconds = duration_s(tasks[position:], windows, _LOAD_S)
             words = _words(tasks[position]) if position < len(tasks) else "done"
             left = f"at least {_clock(seconds)} left" if seconds else ""
             progress.update(bar, completed=position, description=words, left=left)

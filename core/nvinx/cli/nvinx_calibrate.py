@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from nvinx.calibration import CalibrationResult
 
-_FEWEST = 3
+_FEWEST, _WARM_UP_S = 3, 2.0
 
 
 @click.command(name="nvinx-calibrate", context_settings={"help_option_names": ["-h", "--help"]})
@@ -38,6 +38,13 @@ _FEWEST = 3
 @click.option("--no-sudo", is_flag=True, help="Call ncu as this user, not through sudo -n.")
 @click.option("--n-warmup", type=click.IntRange(min=0), default=3, show_default=True)
 @click.option("--n-measure", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0.1),
+    default=3.0,
+    show_default=True,
+    help="Length of a window in which a pair is measured, three for each.",
+)
 def main(  # noqa: PLR0913  (one argument per option)
     *,
     models: Sequence[str],
@@ -47,12 +54,14 @@ def main(  # noqa: PLR0913  (one argument per option)
     no_sudo: bool,
     n_warmup: int,
     n_measure: int,
+    seconds: float,
 ) -> None:
     """Calibrate theta-profiles of models on this machine's card, with torch on CUDA.
 
     `nvinx calibrate` needs neither torch nor kernel counts, and predicts with less error.
     """
     from nvinx.calibration import run_calibration
+    from nvinx.calibration.tasks import Windows
     from nvinx.substrate import warn_if_datacenter_with_nonzero_gamma
 
     loaders = _loaders(models, names)
@@ -64,6 +73,7 @@ def main(  # noqa: PLR0913  (one argument per option)
             n_warmup=n_warmup,
             n_measure=n_measure,
             ncu_sudo=not no_sudo,
+            windows=Windows(seconds, warm_up_s=min(_WARM_UP_S, seconds)),
         )
     except (ImportError, RuntimeError, ValueError) as error:
         raise click.ClickException(str(error)) from error
