@@ -17,7 +17,7 @@ from nvinx.host.clock import boot_seconds
 from nvinx.host.ledger import SqliteLedger
 from nvinx.host.life import ProcessLife
 from nvinx.host.nvml import NvmlProbe
-from nvinx.policy import OldestFirst
+from nvinx.policy import LongestChainFirst
 from nvinx.record import PATH as RECORD_PATH
 from nvinx.record import RunRecord
 from snakemake_executor_plugin_nvinx import internals, translate
@@ -59,7 +59,7 @@ class Session:
         real = any(not card.simulated for card in bench.cards)
         ports = Ports(ledger, life, boot_seconds, NvmlProbe() if real else None)
         capacity = Capacity(bench.cards, cores, bench.ram_mib)
-        broker = Broker(engine, capacity, ports, OldestFirst(settings.patience))
+        broker = Broker(engine, capacity, ports, LongestChainFirst(patience_s=settings.patience))
         sweep(state, life)
         life.sweep()
         return cls(engine, bench, cores, broker, life, ledger, RunRecord(boot_seconds), state)

@@ -23,7 +23,7 @@ from nvinx.admission import (
     Withdrawn,
     step,
 )
-from nvinx.policy import Nothing, OldestFirst, options
+from nvinx.policy import LongestChainFirst, Nothing, options
 from nvinx.ports import Lease, Request
 from nvinx.strangers import foreign_use
 
@@ -57,7 +57,7 @@ class Broker:
     ) -> None:
         self._engine = engine
         self._ports = ports
-        self._policy = policy or OldestFirst()
+        self._policy = policy or LongestChainFirst()
         self._state = State(capacity)
         self._asked: dict[str, Request] = {}
         self._beside: dict[str, tuple[Running, ...]] = {}

@@ -12,7 +12,9 @@ class Claim:
     """One job's needs: memory in whole MiB, cores as a count, times in seconds.
 
     vram_mib: None means the whole card (only with `GPU_EXCLUSIVE`). ram_mib: host memory, 0 where
-    nothing was declared. Raises ValueError when a number is negative or VRAM is missing.
+    nothing was declared. runtime_s, cpu_runtime_s: expected, alone on the card and on the CPU; None
+    where nobody knows. chain_s: the longest chain of jobs that begins with this one, 0 where the
+    engine knows none. Raises ValueError when a number is negative or VRAM is missing.
     """
 
     residency: Residency
@@ -24,6 +26,8 @@ class Claim:
     model: str | None = None
     max_slowdown: float | None = None
     runtime_s: float | None = None
+    cpu_runtime_s: float | None = None
+    chain_s: float = 0.0
     priority: int = 0
 
     def __post_init__(self) -> None:

@@ -22,7 +22,11 @@ def sentence(reason: Reason) -> str:
     memory = reason.why is not Why.NOT_ENOUGH_CORES
     amount = gb if memory else _count
     return text.format(
-        need=amount(reason.need), have=amount(reason.have), behind=names(reason.behind)
+        need=amount(reason.need),
+        have=amount(reason.have),
+        behind=names(reason.behind),
+        factor=_factor(reason.factor),
+        limit=_factor(reason.limit),
     )
 
 
@@ -188,6 +192,10 @@ def names(jobs: Sequence[str], most: int = 3) -> str:
     return shown if more <= 0 else f"{shown} and {more} more"
 
 
+def _factor(number: float | None) -> str:
+    return "?" if number is None else f"{number:.2f}"
+
+
 def _count(number: int | None) -> str:
     return "?" if number is None else str(number)
 
@@ -203,6 +211,7 @@ _TEXTS = {
     Why.NO_GPU_ON_BENCH: "no GPU on this bench",
     Why.LARGER_THAN_CARD: "larger than the card",
     Why.SPILLS_TO_RAM: "larger than the card, spills to RAM",
+    Why.SOONER_ON_CPU: "done sooner on the CPU than by waiting",
     Why.DURING_EXCLUSIVE: "runs on the CPU while the card is held",
     Why.CARD_HELD_EXCLUSIVELY: "card held alone by {behind}",
     Why.WANTS_CARD_ALONE: "wants the card alone, {behind} still there",
@@ -211,6 +220,8 @@ _TEXTS = {
     Why.NOT_ENOUGH_RAM: "needs {need} of RAM, {have} free",
     Why.BEHIND_OLDER_JOB: "card kept for {behind}, which waited longer",
     Why.CARD_USED_BY_OTHERS: "needs {need} of VRAM, {have} free: programs outside nvinx use it",
+    Why.NO_GAIN_FROM_SHARING: "sharing with {behind} would get {factor} done instead of {limit}",
+    Why.BREAKS_MAX_SLOWDOWN: "beside {behind} a slowdown of {factor} is predicted, {limit} allowed",
     Why.CANNOT_SHARE: "asks for the card alone",
     Why.NO_CPU_FALLBACK: "has no CPU fallback declared",
 }

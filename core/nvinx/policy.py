@@ -1,27 +1,32 @@
 """Which waiting jobs start now. This file holds all of nvinx's opinions; `admission` has none.
 
-The policy here is "oldest first, with back-fill": jobs go by priority, then by age. Jobs that can
-use a card are asked first, so that CPU work never keeps a card idle. A job that does not fit lets
-younger ones pass, but only for `patience_s`; after that the card (or the cores, or the RAM) that
-it waits for is kept for it, so an exclusive job is delayed by at most `patience_s` plus what is
-running by then.
+Jobs that can use a card are asked first, so that CPU work never keeps a card idle; then by
+priority, then by the longest chain of jobs that waits behind them, then by age. A job joins a busy
+card only where that gets more work done and breaks nobody's `max_slowdown`. The first job of each
+kind that does not fit is promised its earliest start, and others overtake it only if they end
+before that or leave it its room (EASY back-fill). Where run times are not known, overtaking is
+allowed for `patience_s`; who has waited ten times as long goes before everybody.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from nvinx.admission import Placement, Start
 from nvinx.catalog import Residency
+from nvinx.outlook import Outlook
 from nvinx.reasons import Reason, Why
 from nvinx.room import Room
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from nvinx.admission import Capacity, Card, Job, State, Waiting
     from nvinx.claim import Claim
+
+
+_MOST_IN_VAIN = 100
+_PATIENCES = 10
 
 
 class Policy(Protocol):
@@ -44,14 +49,16 @@ class Policy(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class OldestFirst:
-    """Oldest first with back-fill; see the head of this file."""
+class LongestChainFirst:
+    """Longest chain first, sharing where it pays, with promises; see the head of this file."""
 
-    patience_s: float = 60.0
+    def __init__(self, outlook: Outlook | None = None, *, patience_s: float = 60.0) -> None:
+        """outlook: what is believed of run times and slowdowns; nothing, by default."""
+        self._outlook = outlook or Outlook()
+        self._patience_s = patience_s
 
     def in_line(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
-        """GPU jobs before CPU jobs, then by priority, then oldest first (mappings keep arrival).
+        """GPU jobs before CPU jobs, then by priority, longest chain, age (mappings keep arrival).
 
         Within the CPU jobs those without cores come first, so that a round may end at the first
         job that finds no core free.
@@ -59,7 +66,7 @@ class OldestFirst:
         return dict(sorted(waiting.items(), key=lambda item: _place_in_line(item[1])))
 
     def admit(self, state: State, at: float) -> tuple[Start, ...]:
-        verdicts = self._walk(state, at, stop_when_full=True)
+        verdicts = self._walk(state, at, all_of_them=False)
         return tuple(Start(w.job.id, v) for w, v in verdicts if isinstance(v, Placement))
 
     def never(self, job: Job, capacity: Capacity) -> Reason | None:
@@ -71,29 +78,53 @@ class OldestFirst:
         return None if option else _does_not_fit(job, capacity)
 
     def reasons(self, state: State, at: float) -> dict[str, Reason]:
-        verdicts = self._walk(state, at, stop_when_full=False)
-        return {w.job.id: v for w, v in verdicts if isinstance(v, Reason)}
+        verdicts = self._walk(state, at, all_of_them=True)
+        return {w.job.id: v if isinstance(v, Reason) else _next(w.job) for w, v in verdicts}
 
     def _walk(
-        self, state: State, at: float, *, stop_when_full: bool
+        self, state: State, at: float, *, all_of_them: bool
     ) -> Iterator[tuple[Waiting, Placement | Reason]]:
-        """Ask each waiting job in turn, taking room for those that start."""
+        """Ask each waiting job in turn, taking room for those that start.
+
+        A round asks no more than so many of a kind in vain, as Slurm's back-fill does.
+        """
         if not state.waiting:
             return
-        room = Room.of(state)
-        for waiting in state.waiting.values():
-            claim = waiting.job.claim
-            if stop_when_full and room.free_cores <= 0 and claim.cores > 0:
-                if claim.uses_gpu:
-                    continue
-                return
-            verdict = _decide(waiting.job, state.capacity, room)
+        room = Room.of(state, at, self._outlook)
+        queue = _Queue(state.capacity)
+        for waiting in self._line(state, at):
+            job = waiting.job
+            if not all_of_them and not queue.is_worth_asking(job.claim, room):
+                continue
+            verdict = _decide(job, state.capacity, room, queue)
             if isinstance(verdict, Placement):
-                room.take(waiting.job, verdict)
+                room.take(job, verdict)
             else:
-                patient = at - waiting.since < self.patience_s
-                room.keep_for(waiting.job, verdict, _fitting(waiting.job, state), patient=patient)
+                self._promise(waiting, verdict, state, room)
+                queue.add(job.claim)
             yield waiting, verdict
+
+    def _line(self, state: State, at: float) -> Iterable[Waiting]:
+        """Who waited beyond all patience goes first, oldest first, so that nobody starves."""
+        limit = at - _PATIENCES * self._patience_s
+        late = [w for w in state.waiting.values() if w.since < limit]
+        if not late:
+            return state.waiting.values()
+        ids = {w.job.id for w in late}
+        rest = (w for w in state.waiting.values() if w.job.id not in ids)
+        return [*sorted(late, key=lambda w: w.since), *rest]
+
+    def _promise(self, waiting: Waiting, reason: Reason, state: State, room: Room) -> None:
+        """The first job of each kind that does not fit is promised its earliest start."""
+        job, claim = waiting.job, waiting.job.claim
+        taken = [p.job.claim.uses_gpu for p in room.promises]
+        if claim.uses_gpu in taken or reason.why is Why.BEHIND_OLDER_JOB:
+            return
+        (residency, *_) = options(claim, state.capacity)
+        cards = [c for c in state.capacity.cards if _could_hold(c, claim, residency)]
+        only_cores = reason.of_machine and claim.uses_gpu
+        impatient = room.at - waiting.since >= self._patience_s
+        room.promise(job, residency, cards, binding=impatient or only_cores)
 
 
 class Nothing:
@@ -129,27 +160,67 @@ def options(claim: Claim, capacity: Capacity) -> tuple[Residency, ...]:
     return tuple(possible)
 
 
-def _decide(job: Job, capacity: Capacity, room: Room) -> Placement | Reason:
+def _decide(job: Job, capacity: Capacity, room: Room, queue: _Queue) -> Placement | Reason:
     """This is the decision: where `job` starts now, or why it does not."""
     claim = job.claim
     (residency, *_) = options(claim, capacity)
     if residency is Residency.CPU_ONLY:
-        return room.lacks(job) or Placement(
-            residency, _why_cpu(claim, capacity), ram_mib=claim.ram_mib
+        return _start(
+            job, Placement(residency, _why_cpu(claim, capacity), ram_mib=claim.ram_mib), room
         )
     cards = [c for c in capacity.cards if _could_hold(c, claim, residency)]
-    refusals = []
-    for card in sorted(cards, key=lambda c: (len(room.residents(c.id)), c.index)):
-        refusal = room.refuses(card, job, residency)
-        if refusal is None:
-            return room.lacks(job) or _on(card, claim, residency)
-        refusals.append(refusal)
-    return refusals[0]
+    refusals = {card: room.refuses(card, job, residency) for card in cards}
+    open_cards = [card for card in cards if refusals[card] is None]
+    if open_cards:
+        card = min(
+            open_cards, key=lambda c: (room.end_s(job, c), len(room.residents(c.id)), c.index)
+        )
+        verdict = _start(job, _on(card, claim, residency), room)
+    else:
+        verdict = next(reason for reason in refusals.values() if reason is not None)
+    if isinstance(verdict, Reason) and queue.longer_than_cpu(claim):
+        on_cpu = Placement(Residency.CPU_ONLY, Why.SOONER_ON_CPU, ram_mib=claim.ram_mib)
+        instead = _start(job, on_cpu, room)
+        return instead if isinstance(instead, Placement) else verdict
+    return verdict
 
 
-def _fitting(job: Job, state: State) -> list[str]:
-    (residency, *_) = options(job.claim, state.capacity)
-    return [c.id for c in state.capacity.cards if _could_hold(c, job.claim, residency)]
+def _next(job: Job) -> Reason:
+    """What a job is told that could start once the others of this round are seated."""
+    return Reason(job.name, Why.BEHIND_OLDER_JOB)
+
+
+def _start(job: Job, placement: Placement, room: Room) -> Placement | Reason:
+    """The placement, unless cores or RAM are short or somebody was promised them."""
+    return room.lacks(job) or room.overtakes(job, placement) or placement
+
+
+class _Queue:
+    """Those who were asked in vain in this round, and the GPU work that they wait with."""
+
+    def __init__(self, capacity: Capacity) -> None:
+        self._total_mib = sum(card.shareable_mib for card in capacity.cards)
+        self._mib_s = 0.0
+        self._in_vain = [0, 0]
+
+    def is_worth_asking(self, claim: Claim, room: Room) -> bool:
+        """Whether the job could start at all: cores are free, and not too many were refused."""
+        few = self._in_vain[claim.uses_gpu] < _MOST_IN_VAIN
+        return few and (room.free_cores > 0 or claim.cores == 0)
+
+    def add(self, claim: Claim) -> None:
+        """A job was refused; those behind it wait for its work too."""
+        self._in_vain[claim.uses_gpu] += 1
+        if claim.uses_gpu:
+            need = self._total_mib if claim.vram_mib is None else claim.vram_mib
+            self._mib_s += need * (claim.runtime_s or 0.0)
+
+    def longer_than_cpu(self, claim: Claim) -> bool:
+        """Whether waiting and then using a card would take longer than the CPU takes."""
+        if not claim.cpu_fallback or claim.cpu_runtime_s is None or not self._total_mib:
+            return False
+        wait_s = self._mib_s / self._total_mib
+        return claim.cpu_runtime_s < wait_s + (claim.runtime_s or 0.0)
 
 
 def _on(card: Card, claim: Claim, residency: Residency) -> Placement:
@@ -184,7 +255,7 @@ def _why_cpu(claim: Claim, capacity: Capacity) -> Why:
     return Why.LARGER_THAN_CARD if capacity.cards else Why.NO_GPU_ON_BENCH
 
 
-def _place_in_line(waiting: Waiting) -> tuple[bool, bool, int, float]:
+def _place_in_line(waiting: Waiting) -> tuple[bool, bool, int, float, float]:
     claim = waiting.job.claim
     on_cpu = not claim.uses_gpu
-    return (on_cpu, on_cpu and claim.cores > 0, -claim.priority, waiting.since)
+    return (on_cpu, on_cpu and claim.cores > 0, -claim.priority, -claim.chain_s, waiting.since)

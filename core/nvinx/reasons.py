@@ -17,6 +17,7 @@ class Why(Enum):
     LARGER_THAN_CARD = "larger_than_card"
     SPILLS_TO_RAM = "spills_to_ram"
     DURING_EXCLUSIVE = "during_exclusive"
+    SOONER_ON_CPU = "sooner_on_cpu"
     # waiting
     CARD_HELD_EXCLUSIVELY = "card_held_exclusively"
     WANTS_CARD_ALONE = "wants_card_alone"
@@ -25,6 +26,8 @@ class Why(Enum):
     NOT_ENOUGH_RAM = "not_enough_ram"
     BEHIND_OLDER_JOB = "behind_older_job"
     CARD_USED_BY_OTHERS = "card_used_by_others"
+    NO_GAIN_FROM_SHARING = "no_gain_from_sharing"
+    BREAKS_MAX_SLOWDOWN = "breaks_max_slowdown"
     # unscheduled
     CANNOT_SHARE = "cannot_share"
     NO_CPU_FALLBACK = "no_cpu_fallback"
@@ -36,7 +39,8 @@ class Reason:
 
     job: who it is about. need, have: what is asked and what is there, in the cause's own unit
     (MiB for memory, cores for cores), None where the cause has no number. behind: names of the
-    jobs in the way, oldest first.
+    jobs in the way, oldest first. factor, limit: the predicted figure of sharing and what it is
+    held against: work per time together and without the newcomer, or a slowdown and its maximum.
     """
 
     job: str
@@ -44,6 +48,8 @@ class Reason:
     need: int | None = None
     have: int | None = None
     behind: tuple[str, ...] = ()
+    factor: float | None = None
+    limit: float | None = None
 
     @property
     def of_machine(self) -> bool:

@@ -1,114 +1,236 @@
-"""How much of the bench is free while one round of admission goes on."""
+"""How much of the bench is free in one round of admission, and what of it is promised."""
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nvinx.catalog import Residency
 from nvinx.reasons import Reason, Why
 
 if TYPE_CHECKING:
-    from nvinx.admission import Card, Job, Placement, State
+    from collections.abc import Iterable, Sequence
 
-_ON_THE_CARD = (
-    Why.CARD_HELD_EXCLUSIVELY,
-    Why.WANTS_CARD_ALONE,
-    Why.NOT_ENOUGH_VRAM,
-    Why.CARD_USED_BY_OTHERS,
-)
+    from nvinx.admission import Card, Job, Placement, State
+    from nvinx.outlook import Outlook
 
 _SHOWN = 5  # a list of everybody would grow with the square of the queue
 
 
-class Room:
-    """Free cores, RAM and VRAM, and what of it is kept for a job that has waited long enough.
+@dataclass(slots=True)
+class Tenant:
+    """A job that holds part of the bench, until about `end_s` (infinite: nobody knows)."""
 
-    Lives for one round only: `policy` fills it as it admits.
+    job: Job
+    placement: Placement
+    end_s: float
+
+
+@dataclass(slots=True)
+class Promise:
+    """The earliest start of a job that does not fit now, and what it leaves of the machine then.
+
+    binding: once true, nobody may overtake whose end, or the promised start, is not known.
     """
 
-    def __init__(self, cores: int, ram_mib: int | None) -> None:
+    job: Job
+    start_s: float
+    card: str | None
+    free_mib: int
+    spare_cores: int
+    spare_ram_mib: int | None
+    binding: bool
+
+
+class Room:
+    """Free cores, RAM and VRAM. Lives for one round only: `policy` fills it as it admits."""
+
+    def __init__(self, cores: int, ram_mib: int | None, at: float, outlook: Outlook) -> None:
         self.free_cores = cores
         self.free_ram_mib = ram_mib
-        self._names: dict[str, list[str]] = defaultdict(list)
-        self._used_mib: dict[str, int] = defaultdict(int)
-        self._held_alone: set[str] = set()
-        self._kept_card: dict[str, str] = {}
-        self._kept_by: list[str] = []
+        self.at = at
+        self._outlook = outlook
+        self._tenants: list[Tenant] = []
+        self._on: dict[str, list[Tenant]] = defaultdict(list)
+        self.promises: list[Promise] = []
 
     @classmethod
-    def of(cls, state: State) -> Room:
+    def of(cls, state: State, at: float, outlook: Outlook) -> Room:
         """The room that the running jobs leave."""
-        room = cls(state.capacity.cores, state.capacity.ram_mib)
+        room = cls(state.capacity.cores, state.capacity.ram_mib, at, outlook)
+        claims = defaultdict(list)
         for running in state.running.values():
-            room.take(running.job, running.placement)
+            claims[running.placement.card].append(running.job.claim)
+        for running in state.running.values():
+            card, claim = running.placement.card, running.job.claim
+            partners = list(claims[card])
+            if card is not None:
+                partners.remove(claim)
+            end_s = outlook.end_s(claim, partners if card else (), running.since, at)
+            room._seat(Tenant(running.job, running.placement, end_s))
         return room
 
-    def residents(self, card_id: str) -> tuple[str, ...]:
-        return tuple(self._names.get(card_id, ()))
+    def residents(self, card_id: str) -> list[Job]:
+        return [tenant.job for tenant in self._on.get(card_id, ())]
 
     def take(self, job: Job, placement: Placement) -> None:
-        self.free_cores -= job.claim.cores
+        """Seat a job that starts now; what was promised to others is left to them."""
+        there = [r.claim for r in self.residents(placement.card)] if placement.card else []
+        tenant = Tenant(job, placement, self._outlook.end_s(job.claim, there, self.at, self.at))
+        self._seat(tenant)
+        for promise in self.promises:
+            if tenant.end_s > promise.start_s:
+                promise.spare_cores -= job.claim.cores
+                if promise.spare_ram_mib is not None:
+                    promise.spare_ram_mib -= placement.ram_mib
+                if promise.card is not None and promise.card == placement.card:
+                    promise.free_mib -= placement.vram_mib
+
+    def _seat(self, tenant: Tenant) -> None:
+        self._tenants.append(tenant)
+        self.free_cores -= tenant.job.claim.cores
         if self.free_ram_mib is not None:
-            self.free_ram_mib -= placement.ram_mib
-        if placement.card is not None:
-            self._names[placement.card].append(job.name)
-            self._used_mib[placement.card] += placement.vram_mib
-            if placement.alone:
-                self._held_alone.add(placement.card)
+            self.free_ram_mib -= tenant.placement.ram_mib
+        if tenant.placement.card is not None:
+            self._on[tenant.placement.card].append(tenant)
+
+    # what is free now
 
     def lacks(self, job: Job) -> Reason | None:
         """What of the machine itself is missing for the job: cores, RAM, or nothing."""
-        behind = tuple(self._kept_by[:_SHOWN])
         if job.claim.cores > self.free_cores:
-            free = max(self.free_cores, 0)
-            return Reason(job.name, Why.NOT_ENOUGH_CORES, job.claim.cores, free, behind)
+            return Reason(job.name, Why.NOT_ENOUGH_CORES, job.claim.cores, max(self.free_cores, 0))
         if self.free_ram_mib is not None and job.claim.ram_mib > self.free_ram_mib:
-            free = max(self.free_ram_mib, 0)
-            return Reason(job.name, Why.NOT_ENOUGH_RAM, job.claim.ram_mib, free, behind)
+            return Reason(
+                job.name, Why.NOT_ENOUGH_RAM, job.claim.ram_mib, max(self.free_ram_mib, 0)
+            )
         return None
 
     def refuses(self, card: Card, job: Job, residency: Residency) -> Reason | None:
-        """Why the job may not have this card now, or None when it may."""
-        there = self.residents(card.id)
-        if card.id in self._held_alone:
-            return Reason(job.name, Why.CARD_HELD_EXCLUSIVELY, behind=there)
-        if card.id in self._kept_card:
-            return Reason(job.name, Why.BEHIND_OLDER_JOB, behind=(self._kept_card[card.id],))
+        """Why the job may not join this card now, promises aside; None when it may."""
+        return self._refusal(card, job, residency, self._on.get(card.id, ()))
+
+    def _refusal(
+        self, card: Card, job: Job, residency: Residency, there: Sequence[Tenant]
+    ) -> Reason | None:
+        names = tuple(tenant.job.name for tenant in there)[:_SHOWN]
+        if any(tenant.placement.alone for tenant in there):
+            return Reason(job.name, Why.CARD_HELD_EXCLUSIVELY, behind=names)
         if there and residency is not Residency.GPU_SHARED:
-            return Reason(job.name, Why.WANTS_CARD_ALONE, behind=there)
-        need, free = self._need_and_free(card, job, residency)
-        if card.alone_mib > 0 and need <= free:
+            return Reason(job.name, Why.WANTS_CARD_ALONE, behind=names)
+        need, free = _need_and_free(card, job, residency, there)
+        if card.alone_mib <= 0 or need > free:
+            why = Why.NOT_ENOUGH_VRAM if there else Why.CARD_USED_BY_OTHERS
+            return Reason(job.name, why, need, free, names)
+        return self._disturbs(job, there, names) if there else None
+
+    def _disturbs(self, job: Job, there: Sequence[Tenant], names: tuple[str, ...]) -> Reason | None:
+        """The veto: sharing must get more done, and break nobody's limit."""
+        residents = [tenant.job.claim for tenant in there]
+        broken = self._outlook.too_slow([*residents, job.claim])
+        if broken is not None:
+            claim, factor = broken
+            return Reason(
+                job.name,
+                Why.BREAKS_MAX_SLOWDOWN,
+                behind=names,
+                factor=factor,
+                limit=claim.max_slowdown,
+            )
+        after, before = self._outlook.gain(job.claim, residents)
+        if after > before:
             return None
-        why = Why.NOT_ENOUGH_VRAM if there else Why.CARD_USED_BY_OTHERS
-        return Reason(job.name, why, need, free, there)
+        return Reason(job.name, Why.NO_GAIN_FROM_SHARING, behind=names, factor=after, limit=before)
 
-    def _need_and_free(self, card: Card, job: Job, residency: Residency) -> tuple[int, int]:
-        if residency is Residency.GPU_RAM_OVERFLOW:
-            return 0, card.alone_mib
-        if residency is Residency.GPU_EXCLUSIVE:
-            return job.claim.vram_mib or 0, card.alone_mib
-        return job.claim.vram_mib or 0, max(card.budget_mib - self._used_mib[card.id], 0)
+    def end_s(self, job: Job, card: Card) -> float:
+        """When the job would end if it started on this card now."""
+        there = [resident.claim for resident in self.residents(card.id)]
+        return self._outlook.end_s(job.claim, there, self.at, self.at)
 
-    def keep_for(self, job: Job, reason: Reason, cards: list[str], *, patient: bool) -> None:
-        """Keep what the refused job waits for, so that younger jobs cannot take it for ever.
+    # what is promised
 
-        One of `cards` is kept, the emptiest, once patience is over. Cores and RAM are kept at once
-        for a job that only lacks those and could have a card, else once patience is over.
-        """
-        if reason.why in _ON_THE_CARD:
-            if not patient:
-                self._keep_emptiest(cards, job)
-            return
-        if reason.why is Why.BEHIND_OLDER_JOB or (patient and not job.claim.uses_gpu):
-            return
-        self._kept_by.append(job.name)
-        self.free_cores -= job.claim.cores
-        if self.free_ram_mib is not None:
-            self.free_ram_mib -= job.claim.ram_mib
+    def overtakes(self, job: Job, placement: Placement) -> Reason | None:
+        """Whose promised start this job would delay if it started now; None when nobody's."""
+        if not self.promises:
+            return None
+        there = [r.claim for r in self.residents(placement.card)] if placement.card else []
+        end_s = self._outlook.end_s(job.claim, there, self.at, self.at)
+        for promise in self.promises:
+            if not self._leaves(promise, job, placement, end_s):
+                return Reason(job.name, Why.BEHIND_OLDER_JOB, behind=(promise.job.name,))
+        return None
 
-    def _keep_emptiest(self, cards: list[str], job: Job) -> None:
-        open_cards = [c for c in cards if c not in self._kept_card]
-        if open_cards:
-            emptiest = min(open_cards, key=lambda c: self._used_mib[c])
-            self._kept_card[emptiest] = job.name
+    def _leaves(self, promise: Promise, job: Job, placement: Placement, end_s: float) -> bool:
+        foreseen = math.isfinite(promise.start_s) and math.isfinite(end_s)
+        if end_s <= promise.start_s if foreseen else not promise.binding:
+            return True
+        if job.claim.cores > promise.spare_cores:
+            return False
+        if promise.spare_ram_mib is not None and placement.ram_mib > promise.spare_ram_mib:
+            return False
+        same_card = promise.card is not None and promise.card == placement.card
+        return not same_card or placement.vram_mib <= promise.free_mib
+
+    def promise(
+        self, job: Job, residency: Residency, cards: Iterable[Card], *, binding: bool
+    ) -> Promise:
+        """Promise a job that does not fit now the earliest start that can be foreseen."""
+        if residency is Residency.CPU_ONLY:
+            best = self._earliest(job, residency, None)
+        else:
+            each = [(self._earliest(job, residency, c), self._used_mib(c.id)) for c in cards]
+            best, _ = min(each, key=lambda found: (found[0].start_s, found[1]))
+        best.binding = binding
+        self.promises.append(best)
+        return best
+
+    def _earliest(self, job: Job, residency: Residency, card: Card | None) -> Promise:
+        """Let the tenants go one by one, the first to end first, until the job fits."""
+        cores, ram = self.free_cores, self.free_ram_mib
+        there = list(self._on.get(card.id, ())) if card else []
+        start_s = self.at
+        for tenant in sorted(self._tenants, key=lambda t: t.end_s):
+            if self._fits(job, residency, card, cores, ram, there):
+                break
+            start_s = tenant.end_s
+            cores += tenant.job.claim.cores
+            ram = None if ram is None else ram + tenant.placement.ram_mib
+            there = [other for other in there if other is not tenant]
+        free = 0
+        if card is not None and residency is Residency.GPU_SHARED:
+            need, free = _need_and_free(card, job, residency, there)
+            free -= need
+        spare_ram = None if ram is None else ram - job.claim.ram_mib
+        card_id = None if card is None else card.id
+        return Promise(
+            job, start_s, card_id, free, cores - job.claim.cores, spare_ram, binding=False
+        )
+
+    def _used_mib(self, card_id: str) -> int:
+        return sum(tenant.placement.vram_mib for tenant in self._on.get(card_id, ()))
+
+    def _fits(
+        self,
+        job: Job,
+        residency: Residency,
+        card: Card | None,
+        cores: int,
+        ram_mib: int | None,
+        there: Sequence[Tenant],
+    ) -> bool:
+        if job.claim.cores > cores or (ram_mib is not None and job.claim.ram_mib > ram_mib):
+            return False
+        return card is None or self._refusal(card, job, residency, there) is None
+
+
+def _need_and_free(
+    card: Card, job: Job, residency: Residency, there: Sequence[Tenant]
+) -> tuple[int, int]:
+    if residency is Residency.GPU_RAM_OVERFLOW:
+        return 0, card.alone_mib
+    if residency is Residency.GPU_EXCLUSIVE:
+        return job.claim.vram_mib or 0, card.alone_mib
+    used = sum(tenant.placement.vram_mib for tenant in there)
+    return job.claim.vram_mib or 0, max(card.budget_mib - used, 0)

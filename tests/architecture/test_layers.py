@@ -15,7 +15,7 @@ PURE = [
     *("errors", "reasons", "sizes", "yaml_lines"),
     *("interference.slowdown", "interference.latency", "interference.gamma", "interference"),
     "interference.notes",
-    *("catalog", "claim", "admission", "room", "policy", "rows", "ports", "strangers"),
+    *("catalog", "claim", "admission", "outlook", "room", "policy", "rows", "ports", "strangers"),
     *("bench", "bench_text", "bench_draft", "explain", "patterns", "hints", "environment"),
     *("lanes", "testing", "testing_probe", "broker"),
 ]

@@ -20,9 +20,9 @@ from nvinx.admission import (
 )
 from nvinx.catalog import Residency
 from nvinx.claim import Claim
-from nvinx.policy import OldestFirst
+from nvinx.policy import LongestChainFirst
 
-POLICY = OldestFirst(patience_s=5)
+POLICY = LongestChainFirst(patience_s=5)
 
 claims = st.builds(
     Claim,

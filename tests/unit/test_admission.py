@@ -19,11 +19,11 @@ from nvinx.admission import (
 from nvinx.catalog import Residency
 from nvinx.claim import Claim
 from nvinx.errors import IllegalEventError
-from nvinx.policy import OldestFirst
+from nvinx.policy import LongestChainFirst
 from nvinx.reasons import Why
 
 CARD = Card(id="gpu-0", index=0, name="card", total_mib=4096, headroom_mib=512)
-POLICY = OldestFirst(patience_s=60)
+POLICY = LongestChainFirst(patience_s=60)
 
 
 def shared(name, vram, **kw):

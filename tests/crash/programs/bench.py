@@ -11,7 +11,7 @@ from nvinx.claim import Claim
 from nvinx.host.clock import boot_seconds
 from nvinx.host.ledger import SqliteLedger
 from nvinx.host.life import ProcessLife
-from nvinx.policy import OldestFirst
+from nvinx.policy import LongestChainFirst
 from nvinx.sizes import capacity_from_gb, need_from_mb
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Seat:
         self.ledger = SqliteLedger(state / "ledger.db")
         self.life = ProcessLife(state / "life")
         ports = Ports(self.ledger, self.life, boot_seconds)
-        self.broker = Broker(name, CAPACITY, ports, OldestFirst(patience_s))
+        self.broker = Broker(name, CAPACITY, ports, LongestChainFirst(patience_s))
 
     def job(self, job_id: str, vram_mb: int | None) -> Job:
         """A job that shares the card, or one that wants it whole when no size is given."""
