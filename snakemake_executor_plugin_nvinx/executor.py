@@ -96,8 +96,9 @@ class Executor(RealExecutor):
         ready = []
         try:
             self._session.begin()
+            self._session.look_ahead()
             for job in jobs:
-                claim, name = self._session.claim(job)
+                claim, name = self._session.ready(job)
                 token = f"{self._engine}.{next(self._numbers)}"
                 ready.append((Job(token, name, claim, self._engine), job))
         except NvinxError as error:

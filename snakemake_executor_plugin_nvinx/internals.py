@@ -157,6 +157,29 @@ def pending_jobs(workflow: Any) -> Iterator[Any]:
     yield from workflow.dag.needrun_jobs()
 
 
+def planned_jobs(workflow: Any) -> int:
+    """How many jobs this run has, done or not; it changes after a checkpoint."""
+    return sum(1 for _ in workflow.dag.needrun_jobs(exclude_finished=False))
+
+
+def chains(workflow: Any, length_s: Callable[[Any], float]) -> dict[Any, float]:
+    """The longest chain of jobs still to run that begins with each of them, in seconds."""
+    needed = set(pending_jobs(workflow))
+    depending = workflow.dag.depending
+    found: dict[Any, float] = {}
+    for job in needed:
+        path = [job]
+        while path:
+            behind = [j for j in depending.get(path[-1], ()) if j in needed]
+            unknown = [j for j in behind if j not in found]
+            if unknown:
+                path += unknown
+            else:
+                last = path.pop()
+                found[last] = length_s(last) + max((found[j] for j in behind), default=0.0)
+    return found
+
+
 def jobs_beyond_limit(workflow: Any) -> int:
     """How many of the jobs to run are more than `--jobs` lets the executor see at once."""
     return max(len(list(pending_jobs(workflow))) - (workflow.resource_settings.nodes or 0), 0)

@@ -17,6 +17,7 @@ from nvinx.host.clock import boot_seconds
 from nvinx.host.ledger import SqliteLedger
 from nvinx.host.life import ProcessLife
 from nvinx.host.nvml import NvmlProbe
+from nvinx.outlook import Outlook
 from nvinx.policy import LongestChainFirst
 from nvinx.record import PATH as RECORD_PATH
 from nvinx.record import RunRecord
@@ -43,7 +44,10 @@ class Session:
     ledger: SqliteLedger
     record: RunRecord
     state_dir: Path
+    _workflow: Any
     _shells: Shells | None = None
+    _chains_s: dict[Any, float] = field(default_factory=dict)
+    _planned: int = 0
     _capped: set[str] = field(default_factory=set)
     _warned: set[str] = field(default_factory=set)
 
@@ -59,10 +63,12 @@ class Session:
         real = any(not card.simulated for card in bench.cards)
         ports = Ports(ledger, life, boot_seconds, NvmlProbe() if real else None)
         capacity = Capacity(bench.cards, cores, bench.ram_mib)
-        broker = Broker(engine, capacity, ports, LongestChainFirst(patience_s=settings.patience))
+        policy = LongestChainFirst(Outlook(bench.slowdowns), patience_s=settings.patience)
+        broker = Broker(engine, capacity, ports, policy)
         sweep(state, life)
         life.sweep()
-        return cls(engine, bench, cores, broker, life, ledger, RunRecord(boot_seconds), state)
+        record = RunRecord(boot_seconds)
+        return cls(engine, bench, cores, broker, life, ledger, record, state, workflow)
 
     def greeting(self) -> list[str]:
         """What this run works with, for the first lines of the log."""
@@ -76,6 +82,19 @@ class Session:
             self._capped.add(translate.rule_of(job))
             claim = replace(claim, ram_mib=cap)
         return claim, translate.name_of(job)
+
+    def ready(self, job: Any) -> tuple[Claim, str]:
+        """The claim and name of a job that is handed over, with the chain of jobs behind it."""
+        claim, name = self.claim(job)
+        chains = (self._chains_s.get(member, 0.0) for member in internals.members(job))
+        return replace(claim, chain_s=max(chains)), name
+
+    def look_ahead(self) -> None:
+        """Find the chains behind all jobs anew when a checkpoint has changed what is to do."""
+        planned = internals.planned_jobs(self._workflow)
+        if planned != self._planned:
+            self._planned = planned
+            self._chains_s = internals.chains(self._workflow, translate.length_s)
 
     def warnings(self) -> list[str]:
         """What to warn of that was not warned of before."""

@@ -63,6 +63,11 @@ def claim_of(job: Any, models: Mapping[str, ModelSpec]) -> Claim:
     return hints.read(job.rule.name, resources, common, models)
 
 
+def length_s(job: Any) -> float:
+    """How long the job takes as far as its rule says, else 1 s: all unknown ones count alike."""
+    return _seconds(stated(job)) or 1.0
+
+
 def _claim_of_group(group: Any, models: Mapping[str, ModelSpec]) -> Claim:
     """One claim for all members: their layered sums where Snakemake adds them up.
 

@@ -129,3 +129,13 @@ class CalibrationError(NvinxError):
         self.what = what
         self.problem = problem
         self.fix = fix
+
+
+class WorkloadError(NvinxError):
+    """A workload cannot be planned or simulated."""
+
+    def __init__(self, task: str, problem: str, fix: str) -> None:
+        super().__init__(f"task {task}: {problem}. Fix: {fix}.")
+        self.task = task
+        self.problem = problem
+        self.fix = fix

@@ -87,6 +87,11 @@ def greeting(bench: Bench, cores: int) -> list[str]:
         lines.append(f"nvinx: GPU {card.index} {card.name}: {gb(card.total_mib)}, {free} ({kind})")
     if not bench.cards and bench.problem:
         lines.append(f"nvinx: no GPU: {bench.problem}")
+    if bench.cards and bench.slowdowns is None:
+        lines.append("nvinx: nothing calibrated (nvinx calibrate), so jobs share by VRAM alone")
+    elif bench.cards and bench.slowdowns is not None:
+        measured = f"{len(bench.slowdowns.traits)} calibrated models"
+        lines.append(f"nvinx: jobs share where that gets more done, by {measured}")
     return lines
 
 

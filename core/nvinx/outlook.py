@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 _STRANGER = ""
 
+# How much more must get done together: a smaller gain is within the error of its prediction.
+WORTHWHILE = 1.05
+
 
 class Outlook:
     """Beliefs about run times and slowdowns; remembers what it worked out.

@@ -106,13 +106,19 @@ class LongestChainFirst:
 
     def _line(self, state: State, at: float) -> Iterable[Waiting]:
         """Who waited beyond all patience goes first, oldest first, so that nobody starves."""
-        limit = at - _PATIENCES * self._patience_s
-        late = [w for w in state.waiting.values() if w.since < limit]
+        late = [w for w in state.waiting.values() if at - w.since > self._limit(w.job.claim)]
         if not late:
             return state.waiting.values()
         ids = {w.job.id for w in late}
         rest = (w for w in state.waiting.values() if w.job.id not in ids)
         return [*sorted(late, key=lambda w: w.since), *rest]
+
+    def _limit(self, claim: Claim) -> float:
+        """How long a job may wait before it goes first; one that is often passed by: less."""
+        limit = _PATIENCES * self._patience_s
+        if claim.residency is Residency.GPU_EXCLUSIVE and claim.runtime_s is not None:
+            return min(limit, claim.runtime_s / 2)
+        return limit
 
     def _promise(self, waiting: Waiting, reason: Reason, state: State, room: Room) -> None:
         """The first job of each kind that does not fit is promised its earliest start."""
@@ -123,8 +129,14 @@ class LongestChainFirst:
         (residency, *_) = options(claim, state.capacity)
         cards = [c for c in state.capacity.cards if _could_hold(c, claim, residency)]
         only_cores = reason.of_machine and claim.uses_gpu
-        impatient = room.at - waiting.since >= self._patience_s
-        room.promise(job, residency, cards, binding=impatient or only_cores)
+        waited_s = room.at - waiting.since
+        room.promise(job, residency, cards, binding=waited_s >= self._patience(claim) or only_cores)
+
+    def _patience(self, claim: Claim) -> float:
+        """How long others may overtake: half the job's own run time, where that is known."""
+        if claim.runtime_s is None:
+            return self._patience_s
+        return min(self._patience_s, claim.runtime_s / 2)
 
 
 class Nothing:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nvinx.catalog import Residency
+from nvinx.outlook import WORTHWHILE
 from nvinx.reasons import Reason, Why
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Tenant:
 class Promise:
     """The earliest start of a job that does not fit now, and what it leaves of the machine then.
 
-    binding: once true, nobody may overtake whose end, or the promised start, is not known.
+    binding: nobody may overtake any more, unless there is room for both.
     """
 
     job: Job
@@ -140,7 +141,7 @@ class Room:
                 limit=claim.max_slowdown,
             )
         after, before = self._outlook.gain(job.claim, residents)
-        if after > before:
+        if after > before * WORTHWHILE:
             return None
         return Reason(job.name, Why.NO_GAIN_FROM_SHARING, behind=names, factor=after, limit=before)
 
@@ -164,7 +165,7 @@ class Room:
 
     def _leaves(self, promise: Promise, job: Job, placement: Placement, end_s: float) -> bool:
         foreseen = math.isfinite(promise.start_s) and math.isfinite(end_s)
-        if end_s <= promise.start_s if foreseen else not promise.binding:
+        if not promise.binding and (end_s <= promise.start_s or not foreseen):
             return True
         if job.claim.cores > promise.spare_cores:
             return False

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nvinx.ports import GpuLook, GpuProcess
+from nvinx.ports import GpuLook, GpuProcess, GpuReading
 
 if TYPE_CHECKING:
-    from nvinx.ports import GpuReading, GpuSight
+    from nvinx.ports import GpuSight
 
 
 class FakeMeter:
-    """Replays readings, the last one for ever."""
+    """Replays readings, each once and the last one for ever; without any, nothing is known."""
 
     def __init__(self, *readings: GpuReading) -> None:
-        self._readings = list(readings)
-        self._next = 0
+        self._lock = threading.Lock()
+        self._readings = deque(readings or (GpuReading(),))
 
     def read(self) -> GpuReading:
-        reading = self._readings[min(self._next, len(self._readings) - 1)]
-        self._next += 1
-        return reading
+        with self._lock:
+            return self._readings.popleft() if len(self._readings) > 1 else self._readings[0]
 
 
 class FakeProbe:

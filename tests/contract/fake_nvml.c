@@ -3,11 +3,13 @@
  *
  *   gpu <device> <uuid> <total bytes> <reserved bytes> <bytes used by no listed process>
  *   mig <device> <parent>                    this device is a MIG device of that GPU
+ *   slice <device> <multiprocessors>         what this MIG device has of its GPU
  *   migmode <device>                         MIG mode is on, with or without MIG devices
  *   card <device> <cores> <major> <minor> <busy %> <mW> <MHz> <degrees>    what it is and does
  *   proc <device> <pid> <bytes, -1: hidden> <C, G or CG>
  *   fails <function> <device, -1: all> <NVML error code>
  *
+ * As in the driver, only a process that has opened it more often than closed gets answers.
  * With -DOLD_DRIVER the functions that older drivers lack are not there.
  * Structures and codes follow NVIDIA's nvml.h, NVML API version 12.
  */
@@ -16,20 +18,21 @@
 #include <string.h>
 
 enum { DEVICES = 16, PROCESSES = 64, FAILURES = 32 };
-enum { SUCCESS = 0, INVALID_ARGUMENT = 2, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7,
-       DRIVER_NOT_LOADED = 9 };
+enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6,
+       INSUFFICIENT_SIZE = 7, DRIVER_NOT_LOADED = 9 };
 
 typedef unsigned long long bytes;
 typedef struct { bytes total, free, used; } memory;
 typedef struct { unsigned version; bytes total, reserved, free, used; } memory_v2;
 typedef struct { unsigned gpu, memory; } utilisation;
+typedef struct { unsigned multiprocessors, engines_and_slices[7]; bytes mib; } attributes;
 typedef struct { unsigned pid; bytes used; unsigned gpu_instance, compute_instance; } process_info;
 
 static struct { char uuid[96]; bytes total, reserved, other; int there, mig, parent;
-    unsigned cores, busy, power, clock, degrees; int major, minor; } device[DEVICES];
+    unsigned slice, cores, busy, power, clock, degrees; int major, minor; } device[DEVICES];
 static struct { int device; unsigned pid; long long used; char kinds[4]; } process[PROCESSES];
 static struct { char function[64]; int device, code; } failure[FAILURES];
-static int processes, failures;
+static int processes, failures, opened;
 
 static void read_line(const char *line)
 {
@@ -44,6 +47,8 @@ static void read_line(const char *line)
         device[d].there = 1, device[d].parent = -1;
     } else if (sscanf(line, "mig %d %d", &d, &other) == 2) {
         device[d].parent = other, device[other].mig = 1;
+    } else if (sscanf(line, "slice %d %u", &d, &pid) == 2) {
+        device[d].slice = pid;
     } else if (sscanf(line, "migmode %d", &d) == 1) {
         device[d].mig = 1;
     } else if (sscanf(line, "card %d", &d) == 1) {
@@ -73,6 +78,7 @@ static int ask(const char *function, int d)
     for (int i = 0; i < failures; i++)
         if (!strcmp(failure[i].function, function) && (failure[i].device == d || failure[i].device < 0))
             return failure[i].code;
+    if (!opened && strcmp(function, "nvmlInitWithFlags")) return UNINITIALIZED;
     return d < 0 || (d < DEVICES && device[d].there) ? SUCCESS : INVALID_ARGUMENT;
 }
 
@@ -104,8 +110,8 @@ static int list(int d, char kind, unsigned *count, process_info *infos)
     return short_of ? INSUFFICIENT_SIZE : SUCCESS;
 }
 
-int nvmlInitWithFlags(unsigned flags) { (void)flags; ASK(-1) return SUCCESS; }
-int nvmlShutdown(void) { ASK(-1) return SUCCESS; }
+int nvmlInitWithFlags(unsigned flags) { (void)flags; ASK(-1) opened++; return SUCCESS; }
+int nvmlShutdown(void) { ASK(-1) opened--; return SUCCESS; }
 const char *nvmlErrorString(int code) { (void)code; return "a failure that has no name"; }
 
 int nvmlDeviceGetCount_v2(unsigned *count)
@@ -230,6 +236,15 @@ int nvmlDeviceGetMigMode(void *handle, unsigned *current, unsigned *pending)
 {
     ASK(NUMBER(handle))
     *current = *pending = (unsigned)device[NUMBER(handle)].mig;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetAttributes_v2(void *handle, attributes *all)
+{
+    ASK(NUMBER(handle))
+    if (device[NUMBER(handle)].parent < 0) return NOT_SUPPORTED;
+    memset(all, 0, sizeof *all);
+    all->multiprocessors = device[NUMBER(handle)].slice;
     return SUCCESS;
 }
 

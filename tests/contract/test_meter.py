@@ -81,6 +81,15 @@ def test_multiprocessors_of_an_architecture_that_we_do_not_know_are_unknown(ask)
     assert (found.sm_count, found.compute_capability) == (None, (42, 0))
 
 
+MIG = "gpu 8 MIG-1 1073741824 0 0\nmig 8 0\nslice 8 14\ncard 8 0 8 0 0 0 0 0\n"
+
+
+@pytest.mark.parametrize("gpu", ["MIG-1", "0"])
+def test_a_mig_device_is_described_by_its_own_multiprocessors_and_its_position(ask, gpu):
+    found, _, _ = ask(gpu, CARD, FIGURES, MIG)
+    assert (found.name, found.sm_count, found.total_mib) == ("Test card 8", 14, 1024)
+
+
 FIELDS = {
     "nvmlDeviceGetUtilizationRates": "utilisation",
     "nvmlDeviceGetPowerUsage": "power_w",
@@ -100,8 +109,9 @@ def test_a_question_that_goes_unanswered_is_none_and_the_others_are_answered(
     assert None not in answers.values()
 
 
-def test_an_older_driver_is_asked_for_memory_in_the_older_way(ask):
-    _, reading, _ = ask("GPU-0", CARD, FIGURES, "fails nvmlDeviceGetMemoryInfo_v2 0 13\n")
+@pytest.mark.parametrize("code", [2, 3, 13, 25])
+def test_an_older_driver_is_asked_for_memory_in_the_older_way(ask, code):
+    _, reading, _ = ask("GPU-0", CARD, FIGURES, f"fails nvmlDeviceGetMemoryInfo_v2 0 {code}\n")
     assert reading.used_mib == 100 + 256
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,11 +14,12 @@ import pytest
 from fake_library import build
 
 import nvinx
-from nvinx.ports import GpuLook, GpuProcess, GpuSight
-from nvinx.testing_probe import FakeProbe
+from nvinx.host.meter import NvmlMeter
+from nvinx.ports import GpuLook, GpuMeter, GpuProcess, GpuReading, GpuSight
+from nvinx.testing_probe import FakeMeter, FakeProbe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 MIB = 1024 * 1024
 CARD_MIB, RESERVED_MIB = 4096, 256
@@ -29,6 +31,24 @@ from nvinx.host.nvml import NvmlProbe
 probe = NvmlProbe()
 for _ in sys.stdin:
     print(json.dumps(asdict(probe.look())), flush=True)
+"""
+
+SHARED = """
+from nvinx.host.meter import NvmlMeter, facts
+from nvinx.host.nvml import NvmlProbe
+import pynvml
+probe, first, second = NvmlProbe(), NvmlMeter("GPU-0"), NvmlMeter("GPU-0")
+works = [bool(probe.look().gpus), first.read().used_mib, second.read().used_mib]
+second.close()
+works += [facts("GPU-0").name, first.read().used_mib, bool(probe.look().gpus)]
+first.close()
+first.close()
+works += [facts("GPU-7"), NvmlMeter("GPU-7").read().used_mib, pynvml.nvmlDeviceGetCount()]
+pynvml.nvmlShutdown()  # what the probe holds
+try:
+    pynvml.nvmlDeviceGetCount()
+except pynvml.NVMLError_Uninitialized:
+    print(works)
 """
 
 
@@ -74,14 +94,15 @@ class NvmlStage:
         self.file = folder / "gpus.txt"
         self.lines: list[str] = []
         paths = (str(Path(nvinx.__file__).parents[1]), os.environ.get("PYTHONPATH", ""))
+        self.environ = {
+            **os.environ,
+            "LD_LIBRARY_PATH": str(library),
+            "NVINX_FAKE_NVML": str(self.file),
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        }
         self.looker = subprocess.Popen(
             [sys.executable, "-W", "error", "-c", LOOKER],
-            env={
-                **os.environ,
-                "LD_LIBRARY_PATH": str(library),
-                "NVINX_FAKE_NVML": str(self.file),
-                "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-            },
+            env=self.environ,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -391,3 +412,33 @@ def test_mig_mode_without_a_mig_device_says_what_to_do(nvml: NvmlStage) -> None:
     look = nvml.look()
     assert look.gpus == ()
     assert "no MIG device. Fix:" in (look.problem or "")
+
+
+# meters
+
+
+@pytest.mark.parametrize("make", [FakeMeter, lambda: NvmlMeter("GPU-that-is-not-here")])
+def test_a_meter_that_knows_nothing_says_so_each_time(make: Callable[[], GpuMeter]) -> None:
+    meter = make()
+    assert [meter.read(), meter.read()] == [GpuReading(), GpuReading()]
+
+
+def test_threads_that_share_a_fake_meter_get_each_reading_once() -> None:
+    readings = [GpuReading(used_mib=number) for number in range(20_000)]
+    meter = FakeMeter(*readings)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            seen = list(threads.map(lambda _: meter.read().used_mib, readings))
+    finally:
+        sys.setswitchinterval(before)
+    assert sorted(seen) == list(range(20_000))
+
+
+def test_a_driver_stays_open_until_the_last_of_probe_and_meters_lets_it_go(nvml: NvmlStage) -> None:
+    nvml.gpu(0, used_mib=100)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", SHARED], env=nvml.environ, stdout=-1, check=True
+    )
+    assert done.stdout.decode() == "[True, 100, 100, 'Test card 0', 100, True, None, None, 1]\n"

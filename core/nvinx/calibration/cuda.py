@@ -23,6 +23,11 @@ def torch_on_cuda() -> Any:
     return torch
 
 
+def uuid_of(torch: Any) -> str:
+    """The current card as the driver calls it; torch's own numbers are of visible cards only."""
+    return f"GPU-{torch.cuda.get_device_properties(torch.cuda.current_device()).uuid}"
+
+
 def wall_ms(torch: Any, run: Callable[[], object], repeats: int) -> float:
     """Median ms of one run, from the call until the GPU is done."""
     times = []

@@ -7,7 +7,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from nvinx.calibration.cuda import torch_on_cuda, wall_ms
+from nvinx.calibration.cuda import torch_on_cuda, uuid_of, wall_ms
 from nvinx.interference.latency import HardwareCoefficients
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def sweep_hardware(
     torch = torch_on_cuda()
     from nvinx.host import meter
 
-    found = meter.facts(torch.cuda.current_device())
+    found = meter.facts(uuid_of(torch))
     samples = [(n, _bursts_ms(torch, n, n_idlef_trials)) for n in range(1, n_idlef_max + 1)]
     watts = _powers(torch, powerp_sustain_seconds)
     if output_dir is not None:
@@ -97,11 +97,9 @@ def _powers(torch: Any, seconds: float) -> tuple[list[float], list[float]]:
     """Watts at rest and under a heavy load."""
     from nvinx.host import meter
 
-    index = torch.cuda.current_device()
-    uuid = f"GPU-{torch.cuda.get_device_properties(index).uuid}"
     idle: list[float] = []
     load: list[float] = []
-    with meter.NvmlMeter(uuid) as gauge:
+    with meter.NvmlMeter(uuid_of(torch)) as gauge:
         for readings, span, busy in ((idle, min(seconds, 2.0), False), (load, seconds, True)):
             end = time.monotonic() + span
             while time.monotonic() < end:

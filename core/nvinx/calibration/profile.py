@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nvinx.calibration import ncu
-from nvinx.calibration.cuda import event_ms, kernels_of, torch_on_cuda, wall_ms
+from nvinx.calibration.cuda import event_ms, kernels_of, torch_on_cuda, uuid_of, wall_ms
 from nvinx.interference.latency import InterferenceProfile
 
 if TYPE_CHECKING:
@@ -102,11 +102,9 @@ def _power_w(torch: Any, run: Callable[[], object], seconds: float) -> float:
     """Mean watts while the model runs; 0 where the driver does not say."""
     from nvinx.host import meter
 
-    index = torch.cuda.current_device()
-    uuid = f"GPU-{torch.cuda.get_device_properties(index).uuid}"
     watts = []
     end = time.monotonic() + seconds
-    with meter.NvmlMeter(uuid) as gauge:
+    with meter.NvmlMeter(uuid_of(torch)) as gauge:
         while time.monotonic() < end:
             run()
             torch.cuda.synchronize()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, Self
 
+from nvinx.host.nvml import id_at, memory
 from nvinx.ports import GpuFacts, GpuReading
 from nvinx.sizes import capacity_mib, need_mib
 
@@ -23,7 +24,7 @@ _CORES_PER_SM = {
 
 
 def facts(gpu: str | int) -> GpuFacts | None:
-    """What the GPU of this UUID or number is; None when the driver shows no such GPU."""
+    """What the GPU of this UUID or position (`GpuSight.index`) is; None when there is none."""
     import pynvml
 
     with _opened(pynvml) as opened:
@@ -63,7 +64,7 @@ class NvmlMeter:
         d = self._device
         power = _answer(pynvml, lambda: pynvml.nvmlDeviceGetPowerUsage(d))
         busy = _answer(pynvml, lambda: pynvml.nvmlDeviceGetUtilizationRates(d).gpu)
-        used = _answer(pynvml, lambda: _used(pynvml, d))
+        used = _answer(pynvml, lambda: memory(pynvml, d)[1])
         reading = GpuReading(
             None if busy is None else busy / 100,
             None if used is None else need_mib(used),
@@ -116,16 +117,8 @@ def _opened(nvml: Any) -> Iterator[bool]:
 
 
 def _handle(nvml: Any, gpu: str | int) -> Any:
-    if isinstance(gpu, int):
-        return _answer(nvml, lambda: nvml.nvmlDeviceGetHandleByIndex(gpu))
-    return _answer(nvml, lambda: nvml.nvmlDeviceGetHandleByUUID(gpu))
-
-
-def _used(nvml: Any, handle: Any) -> int:
-    try:
-        return int(nvml.nvmlDeviceGetMemoryInfo(handle, nvml.nvmlMemory_v2).used)
-    except (nvml.NVMLError_FunctionNotFound, nvml.NVMLError_NotSupported):
-        return int(nvml.nvmlDeviceGetMemoryInfo(handle).used)
+    card_id = _answer(nvml, lambda: id_at(nvml, gpu)) if isinstance(gpu, int) else gpu
+    return _answer(nvml, lambda: nvml.nvmlDeviceGetHandleByUUID(card_id)) if card_id else None
 
 
 def _sm_count(nvml: Any, handle: Any, capability: tuple[int, int] | None) -> int | None:

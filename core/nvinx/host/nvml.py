@@ -88,6 +88,28 @@ class NvmlProbe:
         self._opened_by = None
 
 
+def id_at(nvml: Any, position: int) -> str | None:
+    """The UUID of the card at this position, as `look` counts them; the driver must be open."""
+    look = _Look(nvml)
+    look.see_all(nvml.nvmlDeviceGetCount())
+    return next((gpu.id for gpu in look.gpus if gpu.index == position), None)
+
+
+def memory(nvml: Any, device: Any) -> tuple[int, int]:
+    """Usable and used bytes. The older answer counts what the driver reserves as used."""
+    try:
+        newer = nvml.nvmlDeviceGetMemoryInfo(device, nvml.nvmlMemory_v2)
+    except (
+        nvml.NVMLError_FunctionNotFound,
+        nvml.NVMLError_NotSupported,
+        nvml.NVMLError_InvalidArgument,
+        nvml.NVMLError_ArgumentVersionMismatch,
+    ):
+        older = nvml.nvmlDeviceGetMemoryInfo(device)
+        return older.total, older.used
+    return newer.total - newer.reserved, newer.used
+
+
 class _Look:
     """One round over the GPUs; one that fails is left out, and `problems` says so."""
 
@@ -126,7 +148,7 @@ class _Look:
             self.problems.append(f"GPU {number}: {_words(self.nvml, error)}")
 
     def _sight(self, device: Any, position: int, number: int) -> GpuSight:
-        total, used = self._memory(device)
+        total, used = memory(self.nvml, device)
         processes = self._processes(device)
         if processes is None:
             self.problems.append(f"GPU {number}: {_NO_PROCESSES}")
@@ -150,20 +172,6 @@ class _Look:
         for slot in range(self.nvml.nvmlDeviceGetMaxMigDeviceCount(handle)):
             with contextlib.suppress(self.nvml.NVMLError_NotFound):  # an empty slot
                 yield self.nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, slot)
-
-    def _memory(self, device: Any) -> tuple[int, int]:
-        """Usable and used bytes. The older answer counts what the driver reserves as used."""
-        try:
-            memory = self.nvml.nvmlDeviceGetMemoryInfo(device, self.nvml.nvmlMemory_v2)
-        except (
-            self.nvml.NVMLError_FunctionNotFound,
-            self.nvml.NVMLError_NotSupported,
-            self.nvml.NVMLError_InvalidArgument,
-            self.nvml.NVMLError_ArgumentVersionMismatch,
-        ):
-            memory = self.nvml.nvmlDeviceGetMemoryInfo(device)
-            return memory.total, memory.used
-        return memory.total - memory.reserved, memory.used
 
     def _processes(self, device: Any) -> tuple[GpuProcess, ...] | None:
         """Every process on the GPU once; None when the driver does not list them."""
