@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from nvinx.bench import BenchFile, DeclaredGpu, Interference, headroom_error
 from nvinx.catalog import ModelSpec, Residency
+from nvinx.corun_text import corun
 from nvinx.errors import BenchError
-from nvinx.interference.slowdown import CoRun
 from nvinx.yaml_lines import At, Table, read, shown, suggestion, table
 
 _TOP = ("hardware", "gpus", "headroom_gb", "models", "interference")
@@ -19,7 +18,6 @@ _MODEL = (
     *("cpu_fallback_supported", "ram_overflow_supported", "ram_gb_needed"),
 )
 _INTERFERENCE = ("file", "any_card", "pairs", "utilisation")
-_PAIR = ("a", "b", "slowdown_a", "slowdown_b")
 
 
 def parse(text: str, path: str) -> BenchFile:
@@ -140,20 +138,8 @@ def _interference(top: Table) -> Interference | None:
     if (file is None) == (not pairs):
         problem = "interference has a file and pairs" if pairs else "interference says nothing"
         raise at.error(problem, "write either `file:` or `pairs:` in it")
-    coruns = tuple(_corun(pair, f"pairs[{n}]") for n, pair in enumerate(pairs))
+    coruns = tuple(corun(pair, f"pairs[{n}]") for n, pair in enumerate(pairs))
     return Interference(file, entries.flag("any_card"), coruns, _utilisation(entries))
-
-
-def _corun(at: At, what: str) -> CoRun:
-    entry = table(at, what, _PAIR, needed=("a", "b", "slowdown_a"))
-    slowdowns = []
-    for key in ("slowdown_a", "slowdown_b"):
-        value = entry.number(key)
-        if value is not None and not 0 < value < math.inf:
-            fix = "write time beside over time alone, such as 1.3"
-            raise entry.entries[key].error(f"{key} is {value:g}", fix)
-        slowdowns.append(value)
-    return CoRun(entry.text("a") or "", entry.text("b") or "", slowdowns[0] or 1.0, slowdowns[1])
 
 
 def _utilisation(entries: Table) -> dict[str, float]:

@@ -5,6 +5,7 @@ Each takes models as (name, VRAM in MB) and a `random.Random`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nvinx.catalog import Residency
@@ -94,13 +95,25 @@ def deep(models: Sequence[Model], draw: random.Random, size: int = 30) -> Worklo
     return Workload.of(tasks)
 
 
+def fallback(models: Sequence[Model], draw: random.Random, size: int = 24) -> Workload:
+    """Jobs that run on the card, or two to eight times as long on the CPU."""
+    tasks = []
+    for k in range(size):
+        task = _gpu(f"job{k}", models, draw)
+        on_cpu_s = round(task.duration_s * draw.uniform(2.0, 8.0), 1)
+        tasks.append(replace(task, cpu_duration_s=on_cpu_s))
+    return Workload.of([*tasks, *_cpus(draw, size // 4)])
+
+
 KINDS: dict[str, Callable[[Sequence[Model], random.Random], Workload]] = {
     "bag": bag,
+    "large bag": lambda models, draw: bag(models, draw, size=60),
     "pipelines": pipelines,
     "one exclusive": one_exclusive,
     "stream": stream,
     "wide": wide,
     "deep": deep,
+    "fallback": fallback,
 }
 
 

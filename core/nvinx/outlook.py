@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 _STRANGER = ""
 
 # How much more must get done together: a smaller gain is within the error of its prediction.
-WORTHWHILE = 1.05
+WORTHWHILE = 1.03
+
+# How far towards the upper end of its interval a slowdown is believed: of many pairs the one that
+# looks best is likely to be one that was predicted too well.
+_CAUTION = {"measured": 0.0, "predicted": 0.5, "unknown": 1.0}
 
 
 class Outlook:
@@ -34,14 +38,14 @@ class Outlook:
         self._known: dict[tuple[str, tuple[str, ...]], float] = {}
 
     def slowdown(self, claim: Claim, partners: Sequence[Claim]) -> float:
-        """Time beside the partners over time alone; cautious about models never measured."""
+        """Time beside the partners over time alone; the less is known, the more cautious."""
         if not partners or self._slowdowns is None:
             return 1.0
         names = tuple(sorted(_name(partner) for partner in partners))
         key = (_name(claim), names)
         if key not in self._known:
             said = self._slowdowns.predict(key[0], names)
-            self._known[key] = said.high if said.source == "unknown" else said.slowdown
+            self._known[key] = said.slowdown * (said.high / said.slowdown) ** _CAUTION[said.source]
         return max(self._known[key], 1.0)
 
     def throughput(self, claims: Sequence[Claim]) -> float:

@@ -91,7 +91,7 @@ class LongestChainFirst:
         if not state.waiting:
             return
         room = Room.of(state, at, self._outlook)
-        queue = _Queue(state.capacity)
+        queue = _Queue()
         for waiting in self._line(state, at):
             job = waiting.job
             if not all_of_them and not queue.is_worth_asking(job.claim, room):
@@ -190,7 +190,7 @@ def _decide(job: Job, capacity: Capacity, room: Room, queue: _Queue) -> Placemen
         verdict = _start(job, _on(card, claim, residency), room)
     else:
         verdict = next(reason for reason in refusals.values() if reason is not None)
-    if isinstance(verdict, Reason) and queue.longer_than_cpu(claim):
+    if isinstance(verdict, Reason) and queue.is_longer_than_cpu(claim, room):
         on_cpu = Placement(Residency.CPU_ONLY, Why.SOONER_ON_CPU, ram_mib=claim.ram_mib)
         instead = _start(job, on_cpu, room)
         return instead if isinstance(instead, Placement) else verdict
@@ -208,11 +208,10 @@ def _start(job: Job, placement: Placement, room: Room) -> Placement | Reason:
 
 
 class _Queue:
-    """Those who were asked in vain in this round, and the GPU work that they wait with."""
+    """Those who were asked in vain in this round, and the GPU work that waits before the next."""
 
-    def __init__(self, capacity: Capacity) -> None:
-        self._total_mib = sum(card.shareable_mib for card in capacity.cards)
-        self._mib_s = 0.0
+    def __init__(self) -> None:
+        self._work_s = 0.0
         self._in_vain = [0, 0]
 
     def is_worth_asking(self, claim: Claim, room: Room) -> bool:
@@ -224,14 +223,14 @@ class _Queue:
         """A job was refused; those behind it wait for its work too."""
         self._in_vain[claim.uses_gpu] += 1
         if claim.uses_gpu:
-            need = self._total_mib if claim.vram_mib is None else claim.vram_mib
-            self._mib_s += need * (claim.runtime_s or 0.0)
+            self._work_s += claim.runtime_s or 0.0
 
-    def longer_than_cpu(self, claim: Claim) -> bool:
+    def is_longer_than_cpu(self, claim: Claim, room: Room) -> bool:
         """Whether waiting and then using a card would take longer than the CPU takes."""
-        if not claim.cpu_fallback or claim.cpu_runtime_s is None or not self._total_mib:
+        if not claim.cpu_fallback or claim.cpu_runtime_s is None:
             return False
-        wait_s = self._mib_s / self._total_mib
+        work_s, pace = room.gpu_work()
+        wait_s = (work_s + self._work_s) / pace
         return claim.cpu_runtime_s < wait_s + (claim.runtime_s or 0.0)
 
 

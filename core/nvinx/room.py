@@ -150,6 +150,20 @@ class Room:
         there = [resident.claim for resident in self.residents(card.id)]
         return self._outlook.end_s(job.claim, there, self.at, self.at)
 
+    def gpu_work(self) -> tuple[float, float]:
+        """Seconds of work, alone, that the cards' tenants have left, and those done per second.
+
+        Work that nobody knows the length of is left out; a card that is idle works at 1.
+        """
+        work_s, pace = 0.0, 0.0
+        for tenants in self._on.values():
+            claims = [tenant.job.claim for tenant in tenants]
+            each = self._outlook.throughput(claims) / max(len(claims), 1)
+            known = (t.end_s - self.at for t in tenants if math.isfinite(t.end_s))
+            work_s += sum(known) * each
+            pace += max(each * len(claims), 1.0)
+        return work_s, max(pace, 1.0)
+
     # what is promised
 
     def overtakes(self, job: Job, placement: Placement) -> Reason | None:

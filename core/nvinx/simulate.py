@@ -145,7 +145,7 @@ class _Play:
             self._at,
             live.placement,
             tuple(sorted(live.partners)),
-            self._reasons.get(name),
+            self._reasons.get(name) if live.start_s > live.ready_s else None,
         )
         for needs in self._needs.values():
             needs.discard(name)

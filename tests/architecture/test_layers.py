@@ -16,8 +16,28 @@ PURE = [
     *("interference.slowdown", "interference.latency", "interference.gamma", "interference"),
     "interference.notes",
     *("catalog", "claim", "admission", "outlook", "room", "policy", "rows", "ports", "strangers"),
-    *("bench", "bench_text", "bench_draft", "explain", "patterns", "hints", "environment"),
-    *("workload", "simulate", "bound", "generate", "lanes", "testing", "testing_probe", "broker"),
+    *(
+        "bench",
+        "corun_text",
+        "bench_text",
+        "bench_draft",
+        "explain",
+        "patterns",
+        "hints",
+        "environment",
+    ),
+    *(
+        "workload",
+        "workload_text",
+        "simulate",
+        "bound",
+        "generate",
+        "peers",
+        "lanes",
+        "testing",
+        "testing_probe",
+        "broker",
+    ),
 ]
 TOUCHES_MACHINE = ["record", "placement", "substrate", "interference.model_file"]
 KNOWN_BY_TYPE = {"lanes": {"record"}}

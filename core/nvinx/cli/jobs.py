@@ -28,10 +28,11 @@ def command(folder: Path, as_json: bool) -> None:
     if not ran:
         click.echo(f"No run is recorded in {path}; run snakemake --executor nvinx there first.")
         return
-    _print(ran)
+    show(ran)
 
 
-def _print(jobs: list[Ran]) -> None:
+def show(jobs: list[Ran]) -> None:
+    """Print the lanes, and a table of the jobs in the order of their starts."""
     from rich import box
     from rich.console import Console
     from rich.table import Table

@@ -1,0 +1,149 @@
+"""How close the policy comes to the lower bound, in simulation, beside simpler policies.
+
+python benchmarks/policy/run.py FOLDER [--seeds 16] [--plot PNG]
+
+A cell is a kind of workload on one table of measured co-runs and on that table with its excess
+slowdown scaled 2.5 times. In each cell the truth is the whole table; the policy believes a model
+that was fitted to 2N co-runs of the six models that the workload uses. One 4 GB card, 8 cores.
+"""
+
+import argparse
+import random
+import statistics
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "interference"))
+
+from tables import Table, read
+
+from nvinx.admission import Capacity, Card
+from nvinx.bound import lower_bound_s
+from nvinx.calibration import fit_slowdown_model
+from nvinx.calibration.tasks import Together, plan
+from nvinx.generate import KINDS
+from nvinx.interference import CoRun
+from nvinx.outlook import Outlook
+from nvinx.peers import POLICIES
+from nvinx.simulate import simulate
+
+CAPACITY = Capacity((Card(id="g", index=0, name="card", total_mib=4096),), 8, 32_000)
+SCALES = (1.0, 2.5)
+MODELS = 6
+SIZES_MB = (500, 700, 900, 1200, 1600, 2200)
+HARSH = 1.3  # cells where packing by VRAM alone is so far from the bound
+
+
+def scaled(run: CoRun, scale: float) -> CoRun:
+    def stretch(slowdown: float | None) -> float | None:
+        return None if slowdown is None else 1 + scale * max(slowdown - 1, 0)
+
+    return replace(run, slowdown_a=stretch(run.slowdown_a), slowdown_b=stretch(run.slowdown_b))
+
+
+def case(table: Table, kind: str, scale: float, seed: int):
+    """A workload, its true slowdowns, and what the policy believes of them."""
+    draw = random.Random(f"{table.name} {kind} {seed}")
+    measured = sorted({name for run in table.cross for name in (run.a, run.b)})
+    names = draw.sample(measured, MODELS)
+    runs = [scaled(run, scale) for run in table.coruns if {run.a, run.b} <= set(names)]
+    chosen = {frozenset(task.models) for task in plan(names) if isinstance(task, Together)}
+    known = [run for run in runs if frozenset((run.a, run.b)) in chosen]
+    workload = KINDS[kind]([(name, draw.choice(SIZES_MB)) for name in names], draw)
+    return workload, Outlook(fit_slowdown_model(runs)), Outlook(fit_slowdown_model(known))
+
+
+def ratios(table: Table, kind: str, scale: float, seed: int) -> tuple[dict[str, float], float]:
+    """Makespan over lower bound by policy, and how long an exclusive job waited by its length."""
+    workload, truth, believed = case(table, kind, scale, seed)
+    least_s = lower_bound_s(workload, CAPACITY, truth)
+    found, waits = {}, []
+    for name, policy in POLICIES.items():
+        played = simulate(workload, CAPACITY, policy(believed), truth)
+        found[name] = played.makespan_s / least_s
+        if name == "nvinx":
+            waits = [
+                (task.start_s - task.ready_s) / (task.end_s - task.start_s)
+                for task in played.tasks
+                if task.name == "exclusive"
+            ]
+    return found, max(waits, default=0.0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="a folder of co-run tables")
+    parser.add_argument("--seeds", type=int, default=16)
+    parser.add_argument("--plot", type=Path, help="draw the cells to this picture")
+    options = parser.parse_args()
+    tables = [read(path) for path in sorted(options.folder.glob("*.json"))]
+    if not tables:
+        sys.exit(f"{options.folder} holds no co-run table (*.json)")
+    cells = {}
+    print(f"Makespan over lower bound, mean of {options.seeds} seeds; wait of an exclusive job")
+    print(f"{'cell':44} {'nvinx':>7} {'serial':>7} {'vram':>7}   wait / its length")
+    for scale in SCALES:
+        for table in tables:
+            for kind in KINDS:
+                each = [ratios(table, kind, scale, seed) for seed in range(options.seeds)]
+                cell = {name: [ratio[name] for ratio, _ in each] for name in POLICIES}
+                label = f"{table.name}, {kind}{', harsh' if scale > 1 else ''}"
+                cells[label] = cell
+                means = [statistics.fmean(cell[name]) for name in POLICIES]
+                wait = statistics.fmean(wait for _, wait in each)
+                shown = f"{wait:8.2f}" if wait else ""
+                row = " ".join(f"{mean:7.3f}" for mean in means)
+                print(f"{label:44} {row} {shown}", flush=True)
+    summary(cells)
+    if options.plot:
+        plot(cells, options.plot)
+
+
+def summary(cells: dict[str, dict[str, list[float]]]) -> None:
+    on_cpu_too = [cell for label, cell in cells.items() if "fallback" in label]
+    rest = {label: cell for label, cell in cells.items() if "fallback" not in label}
+    plain = [cell for label, cell in rest.items() if "harsh" not in label]
+    harsh = [
+        cell
+        for label, cell in rest.items()
+        if "harsh" in label and statistics.fmean(cell["vram-fifo"]) >= HARSH
+    ]
+    print()
+    for title, some in (
+        ("as measured", plain),
+        ("harsh, packing at 1.3 or above", harsh),
+        ("where each job has a CPU version", on_cpu_too),
+    ):
+        for name in POLICIES:
+            values = [value for cell in some for value in cell[name]]
+            if len(values) > 1:
+                p90 = statistics.quantiles(values, n=10)[-1]
+                mean = statistics.fmean(values)
+                print(f"{title:32} {name:10} mean {mean:.3f}  p90 {p90:.3f}  cells {len(some)}")
+    worst = max(
+        statistics.fmean(cell["nvinx"]) / statistics.fmean(cell["serial"])
+        for cell in cells.values()
+    )
+    print(f"No cell's mean is above {worst:.3f} of one GPU job at a time.")
+
+
+def plot(cells: dict[str, dict[str, list[float]]], path: Path) -> None:
+    """A dot per cell and policy: how far from the bound."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 0.3 * len(cells) + 1.2), layout="constrained")
+    axes = figure.add_subplot()
+    for name, marker in zip(POLICIES, "os^", strict=True):
+        means = [statistics.fmean(cell[name]) for cell in cells.values()]
+        axes.plot(means, range(len(cells)), marker, label=name, markersize=6)
+    axes.set_yticks(range(len(cells)), list(cells), fontsize=7)
+    axes.invert_yaxis()
+    axes.axvline(1.0, color="grey", linewidth=1)
+    axes.set_xlabel("makespan over lower bound")
+    axes.legend()
+    figure.savefig(path, dpi=130)
+
+
+if __name__ == "__main__":
+    main()
