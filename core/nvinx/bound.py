@@ -57,7 +57,7 @@ def lower_bound_s(workload: Workload, capacity: Capacity, truth: Outlook) -> flo
 
 def _levels(values: Iterable[float]) -> list[float]:
     """The least of them and a few larger ones: work can only be done between head and tail."""
-    ranked = sorted(set(values))
+    ranked = sorted(set(values)) or [0.0]
     return sorted({ranked[k * (len(ranked) - 1) // _LEVELS] for k in range(_LEVELS + 1)})
 
 

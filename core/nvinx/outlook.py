@@ -50,6 +50,8 @@ class Outlook:
 
     def throughput(self, claims: Sequence[Claim]) -> float:
         """Work per time of these jobs on one card, in units of one job alone."""
+        if self._slowdowns is None:
+            return float(len(claims))
         return sum(
             1.0 / self.slowdown(claim, [*claims[:k], *claims[k + 1 :]])
             for k, claim in enumerate(claims)

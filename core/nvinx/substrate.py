@@ -24,11 +24,9 @@ class SubstrateInfo:
     compute_capability_minor: int | None
     substrate_class: SubstrateClass
 
-    @property
     def is_datacenter(self) -> bool:
         return self.substrate_class == "datacenter"
 
-    @property
     def is_mobile(self) -> bool:
         return self.substrate_class == "mobile"
 
@@ -66,7 +64,7 @@ def warn_if_datacenter_with_nonzero_gamma(
     if not gamma_kernel_size:
         return
     card = detect_substrate(device_index)
-    if card.is_datacenter:
+    if card.is_datacenter():
         warnings.warn(
             f"gamma {gamma_kernel_size} on {card.name}: the kernel-size term was found on small "
             "cards and made predictions worse on large ones; fit it on this card, or leave it out",

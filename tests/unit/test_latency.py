@@ -135,6 +135,31 @@ def test_a_measured_pair_is_found_and_told_in_the_order_asked(key, order):
     assert lookup_pair_latency(("model_a", "new"), lookup) is None
 
 
+def test_a_pair_entered_both_ways_has_one_answer_whichever_way_it_is_asked():
+    """Recorded from nvinx 0.3.0a2."""
+    lookup = {
+        ("b", "a"): PairLookupEntry(("b", "a"), 30.0, 40.0),
+        ("a", "b"): PairLookupEntry(("a", "b"), 1.0, 2.0),
+    }
+    assert lookup_pair_latency(("a", "b"), lookup) == (1.0, 2.0)
+    assert lookup_pair_latency(("b", "a"), lookup) == (2.0, 1.0)
+
+
+@pytest.mark.parametrize("inner", [("b", "z"), ("z", "a"), ("z", "b"), ("z", "z"), ("b", "b")])
+def test_an_entry_that_names_other_models_is_in_the_order_of_its_key(inner):
+    """Recorded from nvinx 0.3.0a2."""
+    lookup = {("a", "b"): PairLookupEntry(inner, 1.0, 2.0)}
+    assert lookup_pair_latency(("a", "b"), lookup) == (1.0, 2.0)
+    assert lookup_pair_latency(("b", "a"), lookup) == (2.0, 1.0)
+
+
+def test_a_pair_may_come_as_a_list_and_is_two():
+    lookup = {("a", "b"): PairLookupEntry(("a", "b"), 1.0, 2.0)}
+    assert lookup_pair_latency(["b", "a"], lookup) == (2.0, 1.0)
+    with pytest.raises(ValueError, match="too many"):
+        lookup_pair_latency(("a", "b", "c"), lookup)
+
+
 def test_twins_that_were_measured_keep_both_times():
     lookup = {("m", "m"): PairLookupEntry(("m", "m"), 1.0, 2.0)}
     assert lookup_pair_latency(("m", "m"), lookup) == (1.0, 2.0)

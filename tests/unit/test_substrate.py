@@ -32,9 +32,13 @@ def test_cards_are_classified_by_multiprocessors_and_memory(sms, memory_mb, kind
     assert classify(sms, memory_mb) == kind
 
 
-def test_a_class_answers_questions():
-    info = SubstrateInfo("A100", 108, 42_000, 8, 0, "datacenter")
-    assert (info.is_datacenter, info.is_mobile) == (True, False)
+@pytest.mark.parametrize(
+    ("kind", "datacenter", "mobile"),
+    [("datacenter", True, False), ("mobile", False, True), ("unknown", False, False)],
+)
+def test_a_class_answers_questions(kind, datacenter, mobile):
+    info = SubstrateInfo("A100", 108, 42_000, 8, 0, kind)
+    assert (info.is_datacenter(), info.is_mobile()) == (datacenter, mobile)
 
 
 def test_without_a_card_nothing_is_known():

@@ -1,5 +1,7 @@
 """theta and gamma are fitted as upstream nvinx fits them."""
 
+from itertools import permutations
+
 import pytest
 
 from nvinx.calibration import apply_thetas, fit_thetas, fit_v5, lopo_cross_validate
@@ -70,3 +72,30 @@ def test_refitting_gamma_helps_where_there_is_one():
 def test_pairs_that_theta_cannot_be_fitted_to_are_refused(fit, pairs, said):
     with pytest.raises(ValueError, match=said):
         fit(PROFILES, pairs, HW)
+
+
+def test_the_order_of_the_profiles_changes_no_bit_even_where_the_pairs_leave_room():
+    found = [
+        fit_v5({name: PROFILES[name] for name in names}, [("a", "b", 40.0, 60.0)], HW)
+        for names in permutations("abc")
+    ]
+    assert all(result == found[0] for result in found)
+
+
+@pytest.mark.parametrize("fit", [fit_thetas, fit_v5, lopo_cross_validate])
+@pytest.mark.parametrize("ms", [0.0, -4.0, float("nan")])
+def test_times_that_are_not_above_nought_are_refused(fit, ms):
+    pairs = [("a", "b", ms, 60.0), ("a", "c", 30.0, 15.0), ("b", "c", 60.0, 15.0)]
+    with pytest.raises(ValueError, match="pair a \\+ b: times must be above 0"):
+        fit(PROFILES, pairs, HW)
+
+
+@pytest.mark.parametrize("pairs", [[], [("a", "b", 40.0, 60.0)]])
+def test_fewer_than_two_pairs_cannot_be_cross_validated(pairs):
+    with pytest.raises(ValueError, match="at least two pairs"):
+        lopo_cross_validate(PROFILES, pairs, HW)
+
+
+def test_a_pair_of_an_unknown_model_cannot_be_cross_validated():
+    with pytest.raises(ValueError, match="nobody"):
+        lopo_cross_validate(PROFILES, [*measured(), ("a", "nobody", 1.0, 1.0)], HW)

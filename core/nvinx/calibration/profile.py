@@ -36,7 +36,7 @@ def profile_model(  # noqa: PLR0913  (upstream's signature)
     """Measure one model alone; its theta is None until `fit_thetas`.
 
     L2 saturation is 0 with a RuntimeWarning where Nsight Compute cannot tell it. output_dir: for
-    `<name>.json`. Raises ImportError without torch, RuntimeError without CUDA.
+    `<name>.json` (`/` as `_`). Raises ImportError without torch, RuntimeError without CUDA.
     """
     torch = torch_on_cuda()
     target = loader()
@@ -63,8 +63,13 @@ def profile_model(  # noqa: PLR0913  (upstream's signature)
     )
     if output_dir is not None:
         output_dir.mkdir(parents=True, exist_ok=True)
-        (output_dir / f"{target.name}.json").write_text(json.dumps(asdict(profile), indent=1))
+        (output_dir / file_name(target.name)).write_text(json.dumps(asdict(profile), indent=1))
     return profile
+
+
+def file_name(model: str) -> str:
+    """The file of a model's profile; a name as on a model hub, with slashes, is no folder."""
+    return model.replace("/", "_") + ".json"
 
 
 def validate_pair(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nvinx.interference.latency import HardwareCoefficients, InterferenceProfile
 
 _START_THETA, _START_GAMMA = 1.0, 0.5
+_FEWEST_TO_LEAVE_ONE_OUT = 2
 
 
 def fit_thetas(
@@ -24,7 +25,7 @@ def fit_thetas(
     """theta of every profile by least squares of relative errors, none below 0.
 
     pair_measurements: (name a, name b, ms of a, ms of b), co-located. Raises ValueError when there
-    are none, or one names a model without profile.
+    are none, one names a model without profile, or a time is not positive.
     """
     thetas, _ = _fit(profiles, pair_measurements, hw, with_gamma=False)
     return thetas
@@ -55,8 +56,12 @@ def lopo_cross_validate(
 ) -> dict[str, float]:
     """How wrong each pair is predicted from the others, in percent.
 
-    refit_v5: fit gamma too. Returns `mean_pct`, `max_pct`, `n_pairs` and `n_observations`.
+    refit_v5: fit gamma too. Returns `mean_pct`, `max_pct`, `n_pairs` and `n_observations`. Raises
+    ValueError as `fit_thetas` does, and for fewer than two pairs.
     """
+    if len(pair_measurements) < _FEWEST_TO_LEAVE_ONE_OUT:
+        raise ValueError(f"leaving one out takes at least two pairs, not {len(pair_measurements)}")
+    _demand_usable(profiles, pair_measurements)
     errors = []
     for k, pair in enumerate(pair_measurements):
         rest = [*pair_measurements[:k], *pair_measurements[k + 1 :]]
@@ -80,11 +85,11 @@ def _fit(
     *,
     with_gamma: bool,
 ) -> tuple[dict[str, float], float]:
-    _demand_known(profiles, pair_measurements)
+    _demand_usable(profiles, pair_measurements)
     import numpy as np
     from scipy.optimize import least_squares
 
-    names = list(profiles)
+    names = sorted(profiles)  # so that no order shows where the pairs leave a theta open
     sides = list(_sides(pair_measurements))
 
     def unpack(x: Any) -> tuple[dict[str, float], float]:
@@ -102,14 +107,17 @@ def _fit(
     return unpack(least_squares(errors, start, bounds=(0, np.inf)).x)
 
 
-def _demand_known(
+def _demand_usable(
     profiles: Mapping[str, InterferenceProfile], pair_measurements: Sequence[PairMeasurement]
 ) -> None:
     if not pair_measurements:
         raise ValueError("there is no pair to fit theta to; measure at least one")
-    for name in (name for pair in pair_measurements for name in pair[:2]):
-        if name not in profiles:
-            raise ValueError(f"a pair names {name}, of which there is no profile")
+    for name_a, name_b, ms_a, ms_b in pair_measurements:
+        for name in (name_a, name_b):
+            if name not in profiles:
+                raise ValueError(f"pair {name_a} + {name_b}: there is no profile of {name}")
+        if not (ms_a > 0 and ms_b > 0):
+            raise ValueError(f"pair {name_a} + {name_b}: times must be above 0: {ms_a}, {ms_b}")
 
 
 def _sides(pairs: Sequence[PairMeasurement]) -> Iterator[tuple[str, str, float]]:

@@ -27,7 +27,7 @@ def command(file: Path | None, state_dir: Path | None, as_json: bool) -> None:
 
     bench = machine.bench(file, Path.cwd())
     folder = statedir.choose(state_dir, os.environ)
-    leases, requests, now = _read(folder)
+    leases, requests, now = read(folder)
     if as_json:
         import json
 
@@ -36,7 +36,7 @@ def command(file: Path | None, state_dir: Path | None, as_json: bool) -> None:
         _print(bench, leases, requests, now)
 
 
-def _read(folder: Path) -> tuple[tuple[Lease, ...], tuple[Request, ...], float]:
+def read(folder: Path) -> tuple[tuple[Lease, ...], tuple[Request, ...], float]:
     """What the ledger holds of the living; looking changes nothing, nor makes a ledger."""
     from nvinx.host.clock import boot_seconds
     from nvinx.host.ledger import SqliteLedger

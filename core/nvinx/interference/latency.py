@@ -81,10 +81,6 @@ class PairLookupEntry:
     measured_latency_b_ms: float
     measured_at: str = ""
 
-    def of(self, name: str) -> float:
-        first = name == self.pair[0]
-        return self.measured_latency_a_ms if first else self.measured_latency_b_ms
-
 
 def kernel_size_ratio(own: InterferenceProfile, partner: InterferenceProfile) -> float:
     """How much longer the partner's kernels are; 0 where either has none."""
@@ -158,13 +154,19 @@ def predict_pair_latency(
 def lookup_pair_latency(
     pair: tuple[str, str], lookup: Mapping[tuple[str, str], PairLookupEntry]
 ) -> tuple[float, float] | None:
-    """The measured ms of both in the order of `pair`, in whichever order they were entered."""
-    entry = lookup.get(pair) or lookup.get((pair[1], pair[0]))
-    if entry is None:
-        return None
-    if pair[0] == pair[1]:
-        return entry.measured_latency_a_ms, entry.measured_latency_b_ms
-    return entry.of(pair[0]), entry.of(pair[1])
+    """The measured ms of both in the order of `pair`, in whichever order they were entered.
+
+    Entered both ways, the sorted one counts. An entry whose own pair names other models is in the
+    order of its key. Raises ValueError unless `pair` is two names.
+    """
+    first, second = sorted(pair)
+    for key in ((first, second), (second, first)):
+        entry = lookup.get(key)
+        if entry is not None:
+            order = entry.pair if sorted(entry.pair) == [first, second] else key
+            of_a, of_b = entry.measured_latency_a_ms, entry.measured_latency_b_ms
+            return (of_a, of_b) if order[0] == pair[0] else (of_b, of_a)
+    return None
 
 
 def max_kernel_rate_score(profiles: Sequence[InterferenceProfile]) -> float:

@@ -33,7 +33,7 @@ class Seat:
         self.ledger = SqliteLedger(state / "ledger.db")
         self.life = ProcessLife(state / "life")
         ports = Ports(self.ledger, self.life, boot_seconds)
-        self.broker = Broker(name, CAPACITY, ports, LongestChainFirst(patience_s))
+        self.broker = Broker(name, CAPACITY, ports, LongestChainFirst(patience_s=patience_s))
 
     def job(self, job_id: str, vram_mb: int | None) -> Job:
         """A job that shares the card, or one that wants it whole when no size is given."""

@@ -1,0 +1,70 @@
+"""`nvinx explain`: why one job ran where it did, or why it waits."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nvinx.record import Ran
+
+_NOT_FOUND = 1
+
+
+@click.command(name="explain")
+@click.argument("job")
+@click.argument(
+    "folder", default=".", type=click.Path(path_type=Path, file_okay=False, exists=True)
+)
+@click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path),
+    help="The state folder, before $NVINX_STATE_DIR and the user's own.",
+)
+def command(job: str, folder: Path, state_dir: Path | None) -> None:
+    """Say why JOB waits now, or where it ran in FOLDER's last run and why.
+
+    JOB is a name such as `embed[3]`, or a rule for all its jobs.
+    """
+    from nvinx import record
+
+    ran = [entry for entry in record.read(folder / record.PATH) if _is(entry.name, job)]
+    lines = [*_waiting(job, state_dir), *map(_sentence, ran)]
+    for line in lines:
+        click.echo(line)
+    if not lines:
+        click.echo(f"No job {job} waits, nor is one in the last run of {folder}.", err=True)
+        raise SystemExit(_NOT_FOUND)
+
+
+def _is(name: str, asked: str) -> bool:
+    return asked in (name, name.partition("[")[0])
+
+
+def _waiting(job: str, state_dir: Path | None) -> Iterator[str]:
+    from nvinx import explain
+    from nvinx.cli.status import read
+    from nvinx.host import statedir
+
+    _, requests, now = read(statedir.choose(state_dir, os.environ))
+    for request in requests:
+        if _is(request.job.name, job):
+            why = explain.sentence(request.reason) if request.reason else "not looked at yet"
+            waited = explain.duration(now - request.since)
+            yield f"{request.job.name} has waited for a card for {waited}: {why}."
+
+
+def _sentence(ran: Ran) -> str:
+    from nvinx import explain
+
+    if ran.started_s is None:
+        return f"{ran.name} never started."
+    end = "still ran when the run ended" if ran.ran_s is None else explain.duration(ran.ran_s)
+    failed = ", and failed" if ran.ok is False else ""
+    waited = explain.duration(ran.waited_s or 0.0)
+    return f"{ran.name} ran on {ran.where} for {end}{failed}, after {waited}: {ran.why}."
