@@ -64,8 +64,8 @@ def claim_of(job: Any, models: Mapping[str, ModelSpec]) -> Claim:
 
 
 def length_s(job: Any) -> float:
-    """How long the job takes as far as its rule says, else 1 s: all unknown ones count alike."""
-    return _seconds(stated(job)) or 1.0
+    """How long the job takes as far as its rule says; where it does not, all count alike."""
+    return _seconds(stated(job)) or _UNKNOWN_S
 
 
 def _claim_of_group(group: Any, models: Mapping[str, ModelSpec]) -> Claim:
@@ -95,6 +95,7 @@ def _claim_of_group(group: Any, models: Mapping[str, ModelSpec]) -> Claim:
     )
 
 
+_UNKNOWN_S = 60.0
 _STRICTEST_FIRST = (
     Residency.GPU_EXCLUSIVE,
     Residency.GPU_RAM_OVERFLOW,

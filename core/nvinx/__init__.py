@@ -1,5 +1,7 @@
 """nvinx: keep one small GPU, its CPU and its RAM busy at the same time."""
 
+from typing import TYPE_CHECKING
+
 from nvinx.catalog import HardwareSpec, ModelSpec, Residency, SchedulingPlan
 from nvinx.interference import (
     CoRun,
@@ -23,6 +25,9 @@ from nvinx.patterns import (
     serial_handoff,
 )
 from nvinx.substrate import SubstrateInfo, detect_substrate, warn_if_datacenter_with_nonzero_gamma
+
+if TYPE_CHECKING:
+    __version__: str
 
 __all__ = [
     "CoRun",
@@ -50,3 +55,12 @@ __all__ = [
     "serial_handoff",
     "warn_if_datacenter_with_nonzero_gamma",
 ]
+
+
+def __getattr__(name: str) -> str:
+    """`nvinx.__version__`, looked up when it is asked for: reading metadata takes a while."""
+    if name != "__version__":
+        raise AttributeError(f"module 'nvinx' has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version("snakemake-executor-plugin-nvinx")

@@ -1,11 +1,12 @@
 """Which waiting jobs start now. This file holds all of nvinx's opinions; `admission` has none.
 
 Jobs that can use a card are asked first, so that CPU work never keeps a card idle; then by
-priority, then by the longest chain of jobs that waits behind them, then by age. A job joins a busy
-card only where that gets more work done and breaks nobody's `max_slowdown`. The first job of each
-kind that does not fit is promised its earliest start, and others overtake it only if they end
-before that or leave it its room (EASY back-fill). Where run times are not known, overtaking is
-allowed for `patience_s`; who has waited ten times as long goes before everybody.
+priority, then by the longest chain of jobs that waits behind them. Each second of the chain counts
+as some seconds of age, so that whoever waits is passed by only for a time, and nobody starves. A
+job joins a busy card only where that gets more work done and breaks nobody's `max_slowdown`. The
+first job of each kind that does not fit is promised its earliest start, and others overtake it only
+if they end before that or leave it its room (EASY back-fill), for `patience_s` where run times are
+not known. An exclusive job that waited half its own run time goes before everybody.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 _MOST_IN_VAIN = 100
-_PATIENCES = 10
+_CHAINS = 4.0  # seconds of age that each second of the chain behind a job counts for
 
 
 class Policy(Protocol):
@@ -58,7 +59,7 @@ class LongestChainFirst:
         self._patience_s = patience_s
 
     def in_line(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
-        """GPU jobs before CPU jobs, then by priority, longest chain, age (mappings keep arrival).
+        """GPU jobs before CPU jobs, then by priority, then by chain and age.
 
         Within the CPU jobs those without cores come first, so that a round may end at the first
         job that finds no core free.
@@ -105,20 +106,13 @@ class LongestChainFirst:
             yield waiting, verdict
 
     def _line(self, state: State, at: float) -> Iterable[Waiting]:
-        """Who waited beyond all patience goes first, oldest first, so that nobody starves."""
-        late = [w for w in state.waiting.values() if at - w.since > self._limit(w.job.claim)]
-        if not late:
+        """In line, but for exclusive jobs that smaller ones have passed by long enough."""
+        passed = [w for w in state.waiting.values() if _is_passed_by(w, at)]
+        if not passed:
             return state.waiting.values()
-        ids = {w.job.id for w in late}
+        ids = {waiting.job.id for waiting in passed}
         rest = (w for w in state.waiting.values() if w.job.id not in ids)
-        return [*sorted(late, key=lambda w: w.since), *rest]
-
-    def _limit(self, claim: Claim) -> float:
-        """How long a job may wait before it goes first; one that is often passed by: less."""
-        limit = _PATIENCES * self._patience_s
-        if claim.residency is Residency.GPU_EXCLUSIVE and claim.runtime_s is not None:
-            return min(limit, claim.runtime_s / 2)
-        return limit
+        return [*sorted(passed, key=lambda w: w.since), *rest]
 
     def _promise(self, waiting: Waiting, reason: Reason, state: State, room: Room) -> None:
         """The first job of each kind that does not fit is promised its earliest start."""
@@ -137,6 +131,14 @@ class LongestChainFirst:
         if claim.runtime_s is None:
             return self._patience_s
         return min(self._patience_s, claim.runtime_s / 2)
+
+
+def _is_passed_by(waiting: Waiting, at: float) -> bool:
+    """Whether an exclusive job has waited for half its own run time: smaller ones pass it by."""
+    claim = waiting.job.claim
+    if claim.residency is not Residency.GPU_EXCLUSIVE or claim.runtime_s is None:
+        return False
+    return at - waiting.since > claim.runtime_s / 2
 
 
 class Nothing:
@@ -266,7 +268,8 @@ def _why_cpu(claim: Claim, capacity: Capacity) -> Why:
     return Why.LARGER_THAN_CARD if capacity.cards else Why.NO_GPU_ON_BENCH
 
 
-def _place_in_line(waiting: Waiting) -> tuple[bool, bool, int, float, float]:
+def _place_in_line(waiting: Waiting) -> tuple[bool, bool, int, float]:
     claim = waiting.job.claim
     on_cpu = not claim.uses_gpu
-    return (on_cpu, on_cpu and claim.cores > 0, -claim.priority, -claim.chain_s, waiting.since)
+    head_start_s = _CHAINS * claim.chain_s
+    return (on_cpu, on_cpu and claim.cores > 0, -claim.priority, waiting.since - head_start_s)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ NVINX = [sys.executable, "-c", "from nvinx.cli import main; main()", "calibrate"
 SPIN = "for i in {1..5000}; do :; done"
 NAP = "sleep 0.03"
 CORE = min(os.sched_getaffinity(0))
+ATTEMPTS = 5
 
 
 @pytest.fixture
@@ -79,11 +81,16 @@ def results(tmp_path):
 def test_two_programs_on_one_core_take_twice_as_long_and_an_idle_one_disturbs_nobody(
     calibrate, tmp_path
 ):
-    done = calibrate("--command", f"a={SPIN}", "--command", f"b={SPIN}", "--command", f"nap={NAP}")
-    assert done.returncode == 0, done.stderr
-    model = SlowdownModel.load(tmp_path / "out" / "slowdown.json")
-    assert model.predict("a", ["b"]).slowdown == pytest.approx(2.0, rel=0.25)
-    assert model.predict("b", ["a"]).slowdown == pytest.approx(2.0, rel=0.25)
+    words = ("--command", f"a={SPIN}", "--command", f"b={SPIN}", "--command", f"nap={NAP}")
+    for _ in range(ATTEMPTS):  # other programs of the machine may take part of the core
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        done = calibrate(*words, seconds="0.5")
+        assert done.returncode == 0, done.stderr
+        model = SlowdownModel.load(tmp_path / "out" / "slowdown.json")
+        twins = [model.predict(*pair).slowdown for pair in (("a", ["b"]), ("b", ["a"]))]
+        if twins == pytest.approx([2.0, 2.0], rel=0.2):
+            break
+    assert twins == pytest.approx([2.0, 2.0], rel=0.2)
     assert model.predict("nap", ["a"]).slowdown < 1.6
     assert model.provenance.sharing == "one core"
     assert (tmp_path / "out" / "slowdown.png").read_bytes().startswith(b"\x89PNG")

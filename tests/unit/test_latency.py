@@ -20,6 +20,13 @@ from nvinx import (
     predict_pair_latency_queue_aware_v5,
 )
 
+
+def test_the_package_knows_its_version():
+    assert nvinx.__version__[0].isdigit()
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = nvinx.nothing
+
+
 HW = HardwareCoefficients((6.42, -7.0), (0.0,), 1530.0, 40.0, "rtx_a1000_4gb")
 A = InterferenceProfile("model_a", 1027, 0.077, 21.7, 16.8, theta=3.91)
 B = InterferenceProfile("model_b", 1026, 0.149, 114.9, 37.1, theta=1.2)

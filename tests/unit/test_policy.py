@@ -204,12 +204,14 @@ def test_a_wide_cpu_job_is_not_starved_by_narrow_ones():
     assert started == ["wide"]
 
 
-def test_who_waited_ten_times_beyond_patience_goes_before_everybody():
+def test_a_longer_chain_passes_an_older_job_by_for_a_time_only():
     bench = Bench(BLIND)
     bench.submit(job("there", 4000, runtime_s=9999))
-    bench.submit(job("forgotten", 4000, chain_s=1), at=0.0)
-    bench.submit(job("grand", 4000, chain_s=9999), at=700.0)
-    assert bench.finish("there", 701.0) == ["forgotten"]
+    bench.submit(job("old", 4000, chain_s=10), at=0.0)
+    bench.submit(job("soon", 4000, chain_s=100), at=300.0)
+    bench.submit(job("later", 4000, chain_s=100), at=400.0)
+    assert bench.finish("there", 401.0) == ["soon"]
+    assert bench.finish("soon", 402.0) == ["old"]
 
 
 # the CPU instead

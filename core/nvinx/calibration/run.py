@@ -94,13 +94,17 @@ def _fitted(
         check["max_pct"],
         notes=notes,
     )
-    if with_gamma:
-        thetas, gamma = fit_v5(profiles, pairs, hw)
-        check = lopo_cross_validate(profiles, pairs, hw, refit_v5=True)
-        result.profiles = apply_thetas(profiles, thetas)
-        result.gamma_kernel_size = gamma
-        result.lopo_mean_pct_v5, result.lopo_max_pct_v5 = check["mean_pct"], check["max_pct"]
-    return result
+    if not with_gamma:
+        return result
+    thetas, gamma = fit_v5(profiles, pairs, hw)
+    check = lopo_cross_validate(profiles, pairs, hw, refit_v5=True)
+    return replace(
+        result,
+        profiles=apply_thetas(profiles, thetas),
+        gamma_kernel_size=gamma,
+        lopo_mean_pct_v5=check["mean_pct"],
+        lopo_max_pct_v5=check["max_pct"],
+    )
 
 
 def _pairs(

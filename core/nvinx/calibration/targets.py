@@ -27,7 +27,7 @@ class ProfileTarget:
     canonical_batch: int = 1
 
 
-@dataclass
+@dataclass(frozen=True)
 class CalibrationResult:
     """What `run_calibration` found; errors in percent, leaving one pair out.
 
