@@ -2,6 +2,7 @@
 
 import json
 import random
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -247,3 +248,14 @@ def test_a_mistake_in_a_workload_is_named(text, said):
 
 def test_a_workload_may_stand_under_jobs():
     assert list(parse("jobs:\n" + WORKLOAD, "w.yaml").tasks) == ["split", "whole", "e1", "e2"]
+
+
+@pytest.mark.parametrize("policy", sorted(POLICIES))
+def test_the_example_of_the_readme_can_be_played(policy):
+    folder = Path(__file__).parents[2] / "docs" / "examples"
+    words = [str(folder / "workload.yaml"), "--bench", str(folder / "nvinx.yaml")]
+    done = CliRunner().invoke(main, ["simulate", *words, "--policy", policy, "--json"])
+    assert done.exit_code == 0, done.output
+    plain = json.loads(done.output)
+    assert len(plain["jobs"]) == 8
+    assert plain["makespan_s"] >= plain["lower_bound_s"]
