@@ -61,8 +61,7 @@ class LongestChainFirst:
     def in_line(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
         """GPU jobs before CPU jobs, then by priority, then by chain and age.
 
-        Within the CPU jobs those without cores come first, so that a round may end at the first
-        job that finds no core free.
+        Within the CPU jobs those that need no core come first.
         """
         return dict(sorted(waiting.items(), key=lambda item: _place_in_line(item[1])))
 
@@ -187,7 +186,7 @@ def _decide(job: Job, capacity: Capacity, room: Room, queue: _Queue) -> Placemen
     open_cards = [card for card in cards if refusals[card] is None]
     if open_cards:
         card = min(
-            open_cards, key=lambda c: (room.end_s(job, c), len(room.residents(c.id)), c.index)
+            open_cards, key=lambda c: (room.end_s(job, c.id), len(room.residents(c.id)), c.index)
         )
         verdict = _start(job, _on(card, claim, residency), room)
     else:

@@ -66,10 +66,10 @@ class Room:
             claims[running.placement.card].append(running.job.claim)
         for running in state.running.values():
             card, claim = running.placement.card, running.job.claim
-            partners = list(claims[card])
-            if card is not None:
+            partners = [] if card is None else list(claims[card])
+            if partners:
                 partners.remove(claim)
-            end_s = outlook.end_s(claim, partners if card else (), running.since, at)
+            end_s = outlook.end_s(claim, partners, running.since, at)
             room._seat(Tenant(running.job, running.placement, end_s))
         return room
 
@@ -78,8 +78,7 @@ class Room:
 
     def take(self, job: Job, placement: Placement) -> None:
         """Seat a job that starts now; what was promised to others is left to them."""
-        there = [r.claim for r in self.residents(placement.card)] if placement.card else []
-        tenant = Tenant(job, placement, self._outlook.end_s(job.claim, there, self.at, self.at))
+        tenant = Tenant(job, placement, self.end_s(job, placement.card))
         self._seat(tenant)
         for promise in self.promises:
             if tenant.end_s > promise.start_s:
@@ -145,9 +144,9 @@ class Room:
             return None
         return Reason(job.name, Why.NO_GAIN_FROM_SHARING, behind=names, factor=after, limit=before)
 
-    def end_s(self, job: Job, card: Card) -> float:
-        """When the job would end if it started on this card now."""
-        there = [resident.claim for resident in self.residents(card.id)]
+    def end_s(self, job: Job, card_id: str | None) -> float:
+        """When the job would end if it started on this card, or on the CPU, now."""
+        there = [] if card_id is None else [other.claim for other in self.residents(card_id)]
         return self._outlook.end_s(job.claim, there, self.at, self.at)
 
     def gpu_work(self) -> tuple[float, float]:
@@ -170,8 +169,7 @@ class Room:
         """Whose promised start this job would delay if it started now; None when nobody's."""
         if not self.promises:
             return None
-        there = [r.claim for r in self.residents(placement.card)] if placement.card else []
-        end_s = self._outlook.end_s(job.claim, there, self.at, self.at)
+        end_s = self.end_s(job, placement.card)
         for promise in self.promises:
             if not self._leaves(promise, job, placement, end_s):
                 return Reason(job.name, Why.BEHIND_OLDER_JOB, behind=(promise.job.name,))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -126,12 +126,6 @@ def shortest_s(task: Task) -> float:
     if task.cpu_duration_s is None:
         return task.duration_s
     return min(task.duration_s, task.cpu_duration_s)
-
-
-def with_declared_runtimes(workload: Workload) -> Workload:
-    """The same workload with every task's own duration declared."""
-    tasks = workload.tasks.values()
-    return Workload.of(replace(task, runtime_s=task.duration_s) for task in tasks)
 
 
 def _in_order(tasks: Mapping[str, Task]) -> dict[str, Task]:

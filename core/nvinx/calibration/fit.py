@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
     from nvinx.interference.slowdown import CoRun
 
-# One set of constants for every card. Errors are flat around all of them
-# (docs/decisions/slowdown-model.md).
+# One set of constants for every card; docs/decisions/slowdown-model.md says how much each matters.
 NOISE_SD = 0.1  # of ln slowdown around the model: its own misfit and the measurement's noise
 NOISE_WEIGHT = 10.0  # how many observations that belief is worth
 NOISE_FLOOR = 0.05
