@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from nvinx.admission import Job, Refuse, Start
 from nvinx.errors import ImpossibleJobError, NvinxError
+from nvinx.experience import Outcome
 from nvinx.explain import impossible
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from nvinx.admission import Decision, Placement
     from nvinx.broker import Broker
+    from nvinx.experience import PastRun
     from nvinx.reasons import Reason
 
 POLL_S = 0.25
@@ -32,6 +34,7 @@ class Ready:
 @dataclass(frozen=True, slots=True)
 class Ended:
     job_id: str
+    outcome: Outcome = Outcome.OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,10 @@ class Engine(Protocol):
         ...
 
     def hand_back(self, handles: Sequence[Any]) -> None: ...
+
+    def learn(self, ended: Sequence[PastRun]) -> None:
+        """How jobs ran that ended."""
+        ...
 
     def is_stopping(self) -> bool: ...
 
@@ -125,7 +132,8 @@ class Dispatcher:
         elif isinstance(message, Ready):
             self._accept(message)
         elif isinstance(message, Ended):
-            self._act(self._broker.finish(message.job_id))
+            self._act(self._broker.finish(message.job_id, message.outcome))
+            self._engine.learn(self._broker.ended())
         return not self._stopped
 
     def _accept(self, ready: Ready) -> None:
@@ -154,4 +162,5 @@ class Dispatcher:
             self._handles.clear()
             self._jobs.clear()
         if isinstance(message, Ended):
-            self._broker.finish(message.job_id)
+            self._broker.finish(message.job_id, message.outcome)
+            self._engine.learn(self._broker.ended())

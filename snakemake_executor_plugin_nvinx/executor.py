@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from nvinx.admission import Job, Placement
+    from nvinx.experience import PastRun
     from nvinx.reasons import Reason
     from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher
 
@@ -181,6 +182,9 @@ class Executor(RealExecutor):
         for job_id, reason in reasons.items():
             self._session.record.waited(job_id, reason)
 
+    def learn(self, ended: Sequence[PastRun]) -> None:
+        self._session.keep(ended)
+
     def end_running(self) -> None:
         """After SIGTERM: end the processes of every running job."""
         if internals.is_killed(self.workflow.scheduler):
@@ -275,6 +279,7 @@ class Executor(RealExecutor):
 
     def _finish(self, job: Job, handle: Any, done: Future[None]) -> None:
         """Free what the job held, then tell Snakemake how it ended."""
+        from nvinx.experience import Outcome
         from snakemake_executor_plugin_nvinx.dispatcher import Ended
 
         error = done.exception()
@@ -287,7 +292,8 @@ class Executor(RealExecutor):
         if error is not None and not isinstance(error, _PreparationError):
             self._report_failure(handle, error)
         if self._dispatcher is not None:
-            self._dispatcher.send(Ended(job.id))
+            outcome = Outcome.OK if error is None else Outcome.FAILED
+            self._dispatcher.send(Ended(job.id, outcome))
         if isinstance(error, _PreparationError):
             self._end(job)
             self.fail(error.reason)

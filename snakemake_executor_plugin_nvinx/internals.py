@@ -185,8 +185,13 @@ def jobs_beyond_limit(workflow: Any) -> int:
     return max(len(list(pending_jobs(workflow))) - (workflow.resource_settings.nodes or 0), 0)
 
 
+def snakefile(workflow: Any) -> str:
+    """The main Snakefile."""
+    return str(workflow.main_snakefile)
+
+
 def workflow_folder(workflow: Any) -> str:
     """The folder of the main Snakefile."""
     from pathlib import Path
 
-    return str(Path(workflow.main_snakefile).absolute().parent)
+    return str(Path(snakefile(workflow)).absolute().parent)

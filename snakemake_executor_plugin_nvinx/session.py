@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,11 @@ from nvinx import explain
 from nvinx.admission import Capacity, Job, Placement
 from nvinx.broker import Broker, Ports
 from nvinx.environment import variables
-from nvinx.errors import HintError, ImpossibleJobError, NvinxError
+from nvinx.errors import HintError, HistoryError, ImpossibleJobError, NvinxError
+from nvinx.experience import Experience
 from nvinx.host import machine, statedir
 from nvinx.host.clock import boot_seconds
+from nvinx.host.history import SqliteHistory
 from nvinx.host.ledger import SqliteLedger
 from nvinx.host.life import ProcessLife
 from nvinx.host.nvml import NvmlProbe
@@ -29,7 +32,10 @@ if TYPE_CHECKING:
 
     from nvinx.bench import Bench
     from nvinx.claim import Claim
+    from nvinx.experience import PastRun
     from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
+
+_KEEP_EVERY_S = 5.0
 
 
 @dataclass(slots=True)
@@ -43,6 +49,8 @@ class Session:
     life: ProcessLife
     ledger: SqliteLedger
     record: RunRecord
+    experience: Experience
+    history: SqliteHistory
     state_dir: Path
     _workflow: Any
     _shells: Shells | None = None
@@ -50,6 +58,9 @@ class Session:
     _planned: int = 0
     _capped: set[str] = field(default_factory=set)
     _warned: set[str] = field(default_factory=set)
+    _news: list[str] = field(default_factory=list)
+    _ended: list[PastRun] = field(default_factory=list)
+    _kept_at: float = 0.0
 
     @classmethod
     def open(cls, engine: str, settings: ExecutorSettings, workflow: Any) -> Session:
@@ -63,12 +74,27 @@ class Session:
         real = any(not card.simulated for card in bench.cards)
         ports = Ports(ledger, life, boot_seconds, NvmlProbe() if real else None)
         capacity = Capacity(bench.cards, cores, bench.ram_mib)
-        policy = LongestChainFirst(Outlook(bench.slowdowns), patience_s=settings.patience)
-        broker = Broker(engine, capacity, ports, policy)
+        history = SqliteHistory(state / "history.db")
+        experience, untaught = _experience(history, bench)
+        outlook = Outlook(bench.slowdowns, bench.utilisation, experience)
+        policy = LongestChainFirst(outlook, patience_s=settings.patience)
+        broker = Broker(engine, capacity, ports, policy, experience)
         sweep(state, life)
         life.sweep()
-        record = RunRecord(boot_seconds)
-        return cls(engine, bench, cores, broker, life, ledger, record, state, workflow)
+        return cls(
+            engine=engine,
+            bench=bench,
+            cores=cores,
+            broker=broker,
+            life=life,
+            ledger=ledger,
+            record=RunRecord(boot_seconds),
+            experience=experience,
+            history=history,
+            state_dir=state,
+            _workflow=workflow,
+            _news=untaught,
+        )
 
     def greeting(self) -> list[str]:
         """What this run works with, for the first lines of the log."""
@@ -76,7 +102,9 @@ class Session:
 
     def claim(self, job: Any) -> tuple[Claim, str]:
         """The job's claim and name. Raises HintError naming the rule."""
-        claim = translate.claim_of(job, self.bench.models)
+        known = self.bench.slowdowns.traits if self.bench.slowdowns else ()
+        claim = translate.claim_of(job, self.bench.models, known)
+        claim = self.experience.supply(claim)
         cap = self.bench.ram_mib
         if claim.ram_mib > cap and not claim.may_overflow:
             self._capped.add(translate.rule_of(job))
@@ -94,12 +122,15 @@ class Session:
         planned = internals.planned_jobs(self._workflow)
         if planned != self._planned:
             self._planned = planned
-            self._chains_s = internals.chains(self._workflow, translate.length_s)
+            self._chains_s = internals.chains(
+                self._workflow, lambda job: translate.length_s(job, self.experience)
+            )
 
     def warnings(self) -> list[str]:
         """What to warn of that was not warned of before."""
         fresh, self._warned = self._capped - self._warned, self._warned | self._capped
-        return [explain.ram_capped(rule, self.bench.ram_mib) for rule in sorted(fresh)]
+        news, self._news = self._news, []
+        return news + [explain.ram_capped(rule, self.bench.ram_mib) for rule in sorted(fresh)]
 
     def demand_possible(self, jobs: Iterable[Any]) -> None:
         """Raise one error that names every rule which is wrong or can never run here."""
@@ -155,8 +186,21 @@ class Session:
         if self._shells is not None:
             self._shells.drop(job.id)
 
+    def keep(self, ended: Iterable[PastRun], *, at_once: bool = False) -> None:
+        """Write down how jobs ran, every few seconds; what cannot be written is told once."""
+        self._ended += ended
+        now = time.monotonic()
+        if not self._ended or (now - self._kept_at < _KEEP_EVERY_S and not at_once):
+            return
+        try:
+            self.history.add(self._ended, internals.snakefile(self._workflow))
+        except HistoryError as error:
+            self._news = [explain.untaught(error)]
+        self._ended, self._kept_at = [], now
+
     def close(self) -> None:
         """Write the record and leave the state folder as it was found."""
+        self.keep((), at_once=True)
         self.ledger.close()
         self.life.end(self.engine)
         if self._shells is not None:
@@ -164,3 +208,11 @@ class Session:
         sweep(self.state_dir, self.life)
         self.life.sweep()
         self.record.write(RECORD_PATH)
+
+
+def _experience(history: SqliteHistory, bench: Bench) -> tuple[Experience, list[str]]:
+    """What earlier runs taught on cards like these, and what to tell when that cannot be read."""
+    try:
+        return Experience(history.runs(card.name for card in bench.cards)), []
+    except HistoryError as error:
+        return Experience(), [explain.untaught(error)]

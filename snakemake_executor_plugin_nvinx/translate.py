@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from nvinx import hints
@@ -11,9 +12,10 @@ from nvinx.errors import HintError
 from nvinx.sizes import need_from_mb
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from nvinx.catalog import ModelSpec
+    from nvinx.experience import Experience
 
 
 def name_of(job: Any) -> str:
@@ -44,10 +46,19 @@ def _first_open(job: Any, names: tuple[str, ...]) -> str | None:
     return next((n for n in names if n in named and n not in known), None)
 
 
-def claim_of(job: Any, models: Mapping[str, ModelSpec]) -> Claim:
-    """The claim of a job or group job. Raises HintError naming the rule."""
+def kind_of(job: Any) -> str:
+    """The name under which runs of the rule are remembered: rules of two workflows differ."""
+    source = str(job.rule.workflow.main_snakefile)
+    return f"{job.rule.name}@{hashlib.sha256(source.encode()).hexdigest()[:8]}"
+
+
+def claim_of(job: Any, models: Mapping[str, ModelSpec], calibrated: Collection[str] = ()) -> Claim:
+    """The claim of a job or group job; calibrated: see `hints.read`.
+
+    Raises HintError naming the rule.
+    """
     if job.is_group():
-        return _claim_of_group(job, models)
+        return _claim_of_group(job, models, calibrated)
     resources = stated(job)
     if job.is_local and hints.wants_gpu(resources):
         problem = "a local rule runs outside the executor, so nvinx cannot place it"
@@ -59,16 +70,23 @@ def claim_of(job: Any, models: Mapping[str, ModelSpec]) -> Claim:
         mem_mb=resources.get("mem_mb"),
         runtime_s=_seconds(resources),
         priority=_whole(job.priority),
+        kind=kind_of(job),
     )
-    return hints.read(job.rule.name, resources, common, models)
+    return hints.read(job.rule.name, resources, common, models, calibrated)
 
 
-def length_s(job: Any) -> float:
-    """How long the job takes as far as its rule says; where it does not, all count alike."""
-    return _seconds(stated(job)) or _UNKNOWN_S
+def length_s(job: Any, experience: Experience) -> float:
+    """How long the job takes as its rule says, else as earlier runs took; else all count alike."""
+    stated_s = _seconds(stated(job))
+    if stated_s is not None:
+        return stated_s
+    kind = kind_of(job)
+    return experience.gpu_s(kind) or experience.cpu_s(kind) or _UNKNOWN_S
 
 
-def _claim_of_group(group: Any, models: Mapping[str, ModelSpec]) -> Claim:
+def _claim_of_group(
+    group: Any, models: Mapping[str, ModelSpec], calibrated: Collection[str]
+) -> Claim:
     """One claim for all members: their layered sums where Snakemake adds them up.
 
     The strictest residency wins, since the members share one placement.
@@ -78,7 +96,7 @@ def _claim_of_group(group: Any, models: Mapping[str, ModelSpec]) -> Claim:
             problem = "depends on a file that is made inside the job's own group"
             fix = "write a number, or take the rule out of the group"
             raise HintError(job.rule.name, hint, problem, fix)
-    claims = [claim_of(job, models) for job in group.jobs]
+    claims = [claim_of(job, models, calibrated) for job in group.jobs]
     on_gpu = [c for c in claims if c.uses_gpu]
     sizes = [c.vram_mib for c in on_gpu if c.vram_mib is not None]
     limits = [c.max_slowdown for c in on_gpu if c.max_slowdown is not None]
@@ -91,6 +109,7 @@ def _claim_of_group(group: Any, models: Mapping[str, ModelSpec]) -> Claim:
         cpu_fallback=bool(on_gpu) and all(c.cpu_fallback for c in on_gpu),
         ram_overflow=any(c.may_overflow for c in on_gpu),
         max_slowdown=min(limits, default=None),
+        kind="+".join(sorted({c.kind for c in claims})),
         priority=max(c.priority for c in claims),
     )
 

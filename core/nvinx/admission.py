@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from nvinx.catalog import Residency
 from nvinx.errors import IllegalEventError
+from nvinx.experience import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -137,6 +138,7 @@ class Finished:
 
     job_id: str
     at: float
+    outcome: Outcome = Outcome.OK
 
 
 @dataclass(frozen=True, slots=True)

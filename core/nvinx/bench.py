@@ -94,7 +94,7 @@ class Bench:
     `origins` says where each value came from; its keys are `cpu_cores`, `ram_gb`, `models`, `gpus`,
     `interference` and, by position in `cards`, such as `gpus[0].vram_gb` and
     `gpus[0].headroom_gb`. `problem` says why there is no GPU, or why one is missing. `slowdowns`
-    predicts who slows whom; None when nobody calibrated.
+    predicts who slows whom; None when nobody calibrated. `utilisation`: by model, 0..1.
     """
 
     cards: tuple[Card, ...]
@@ -105,6 +105,7 @@ class Bench:
     path: str | None = None
     problem: str | None = None
     slowdowns: SlowdownModel | None = None
+    utilisation: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def simulated(self) -> bool:
@@ -146,6 +147,7 @@ def resolve(
         path=None if file is None else file.path,
         problem=problem,
         slowdowns=slowdowns,
+        utilisation=said.interference.utilisation if said.interference else {},
     )
 
 

@@ -135,11 +135,14 @@ def _interference(top: Table) -> Interference | None:
         raise at.error(f"interference is {shown(at)}, neither a path nor a mapping", fix)
     entries = table(at, "interference", _INTERFERENCE)
     file, pairs = entries.text("file"), entries.items("pairs")
-    if (file is None) == (not pairs):
-        problem = "interference has a file and pairs" if pairs else "interference says nothing"
-        raise at.error(problem, "write either `file:` or `pairs:` in it")
+    utilisation = _utilisation(entries)
+    if file is not None and pairs:
+        raise at.error("interference has a file and pairs", "write either `file:` or `pairs:`")
+    if file is None and not pairs and not utilisation:
+        fix = "write `file:`, `pairs:` or `utilisation:` in it"
+        raise at.error("interference says nothing", fix)
     coruns = tuple(corun(pair, f"pairs[{n}]") for n, pair in enumerate(pairs))
-    return Interference(file, entries.flag("any_card"), coruns, _utilisation(entries))
+    return Interference(file, entries.flag("any_card"), coruns, utilisation)
 
 
 def _utilisation(entries: Table) -> dict[str, float]:

@@ -23,6 +23,8 @@ from nvinx.admission import (
     Withdrawn,
     step,
 )
+from nvinx.company import Company
+from nvinx.experience import Experience, Outcome, PastRun
 from nvinx.policy import LongestChainFirst, Nothing, options
 from nvinx.ports import Lease, Request
 from nvinx.strangers import foreign_use
@@ -53,9 +55,18 @@ class Broker:
     """Admission for one engine. Not thread-safe: one thread calls it."""
 
     def __init__(
-        self, engine: str, capacity: Capacity, ports: Ports, policy: Policy | None = None
+        self,
+        engine: str,
+        capacity: Capacity,
+        ports: Ports,
+        policy: Policy | None = None,
+        experience: Experience | None = None,
     ) -> None:
+        """experience: is told of each job that ends, before anything is decided upon it."""
         self._engine = engine
+        self._experience = experience or Experience()
+        self._company = Company()
+        self._ended: list[PastRun] = []
         self._ports = ports
         self._policy = policy or LongestChainFirst()
         self._state = State(capacity)
@@ -75,9 +86,14 @@ class Broker:
         """Queue jobs that are ready. Returns what to start now, and what can never start."""
         return self._take(Submitted(tuple(jobs), self._ports.clock()))
 
-    def finish(self, job_id: str) -> tuple[Decision, ...]:
+    def finish(self, job_id: str, outcome: Outcome = Outcome.OK) -> tuple[Decision, ...]:
         """A job of ours ended; its lease is free unless processes of it still live."""
-        return self._take(Finished(job_id, self._ports.clock()))
+        return self._take(Finished(job_id, self._ports.clock(), outcome))
+
+    def ended(self) -> tuple[PastRun, ...]:
+        """The jobs of ours that ended since this was last asked."""
+        ended, self._ended = tuple(self._ended), []
+        return ended
 
     def withdraw(self, job_ids: Iterable[str]) -> tuple[Decision, ...]:
         """Waiting jobs of ours are no longer wanted."""
@@ -120,6 +136,7 @@ class Broker:
 
     def _take(self, event: Event) -> tuple[Decision, ...]:
         if not self._touches_card(event):
+            self._remember(event)
             self._state, decisions = step(self._state, event, self._policy)
             return decisions
         self._ports.life.begin(self._engine)
@@ -146,10 +163,27 @@ class Broker:
         elif isinstance(event, Submitted):
             mine |= {job.id for job in event.jobs}
         merged = self._merge(page, own)
+        self._company.look(merged.running.values(), event.at)
+        self._remember(event)
         if isinstance(event, Finished | Looked):
             event = Looked(merged.capacity.cards, event.at)
         merged, decisions = step(merged, event, self._policy)
+        self._company.look(merged.running.values(), event.at)
         return merged, tuple(d for d in decisions if d.job_id in mine)
+
+    def _remember(self, event: Event) -> None:
+        """Learn from a job that ended, with what company it had."""
+        if not isinstance(event, Finished) or event.job_id not in self._state.running:
+            return
+        ended = self._state.running[event.job_id]
+        make = self._make(ended.placement.card)
+        run = self._company.leave(ended, event.at, make=make, outcome=event.outcome)
+        self._ended.append(run)
+        self._experience.add(run)
+
+    def _make(self, card_id: str | None) -> str | None:
+        """The make of a card; a card that has gone is known by its id."""
+        return next((c.name for c in self._state.capacity.cards if c.id == card_id), card_id)
 
     def _touches_card(self, event: Event) -> bool:
         if not self._state.capacity.cards:

@@ -14,7 +14,8 @@ class Claim:
     vram_mib: None means the whole card (only with `GPU_EXCLUSIVE`). ram_mib: host memory, 0 where
     nothing was declared. runtime_s, cpu_runtime_s: expected, alone on the card and on the CPU; None
     where nobody knows. chain_s: the longest chain of jobs that begins with this one, 0 where the
-    engine knows none. Raises ValueError when a number is negative or VRAM is missing.
+    engine knows none. kind: the name under which runs of such jobs are remembered. Raises
+    ValueError when a number is negative or VRAM is missing.
     """
 
     residency: Residency
@@ -29,6 +30,7 @@ class Claim:
     cpu_runtime_s: float | None = None
     chain_s: float = 0.0
     priority: int = 0
+    kind: str = ""
 
     def __post_init__(self) -> None:
         if self.cores < 0 or self.ram_mib < 0 or (self.vram_mib or 0) < 0:
@@ -39,6 +41,11 @@ class Claim:
     @property
     def uses_gpu(self) -> bool:
         return self.residency.uses_gpu
+
+    @property
+    def profile(self) -> str:
+        """The name under which it is known who slows this job: its model, else its kind."""
+        return self.model or self.kind
 
     @property
     def may_overflow(self) -> bool:

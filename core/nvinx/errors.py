@@ -139,3 +139,15 @@ class WorkloadError(NvinxError):
         self.task = task
         self.problem = problem
         self.fix = fix
+
+
+class HistoryError(NvinxError):
+    """The history of earlier runs cannot be used; nothing but its lessons is missing."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(
+            f"history {path} {problem}. Fix: move the file away, or free disk space; nvinx works "
+            "without it."
+        )
+        self.path = path
+        self.problem = problem

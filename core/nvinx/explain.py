@@ -95,6 +95,10 @@ def greeting(bench: Bench, cores: int) -> list[str]:
     return lines
 
 
+def untaught(error: Exception) -> str:
+    return f"nvinx: {error}"
+
+
 def jobs_hidden(number: int) -> str:
     return (
         f"nvinx: --jobs hides up to {number} of the jobs from nvinx, so a ready GPU job may stay "
@@ -212,6 +216,7 @@ _WORTH_TELLING_S = 0.5
 _TEXTS = {
     Why.WHOLE_CARD: "whole card asked",
     Why.FITS_BESIDE_OTHERS: "fits beside others",
+    Why.MEASURED_ALONE: "alone this once, to learn what company costs it",
     Why.NEEDS_NO_GPU: "no GPU asked",
     Why.NO_GPU_ON_BENCH: "no GPU on this bench",
     Why.LARGER_THAN_CARD: "larger than the card",
@@ -227,6 +232,7 @@ _TEXTS = {
     Why.CARD_USED_BY_OTHERS: "needs {need} of VRAM, {have} free: programs outside nvinx use it",
     Why.NO_GAIN_FROM_SHARING: "sharing with {behind} would get {factor} done instead of {limit}",
     Why.BREAKS_MAX_SLOWDOWN: "beside {behind} a slowdown of {factor} is predicted, {limit} allowed",
+    Why.OTHER_IS_MEASURED: "{behind} runs alone this once, to learn what company costs it",
     Why.CANNOT_SHARE: "asks for the card alone",
     Why.NO_CPU_FALLBACK: "has no CPU fallback declared",
 }

@@ -13,37 +13,44 @@ from nvinx.errors import HintError
 from nvinx.sizes import need_from_gb, need_from_mb, need_mib, parse_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 HINTS = (
     *("gpu", "vram_mb", "vram", "residency", "cpu_fallback", "ram_overflow"),
-    *("model", "max_slowdown"),
+    *("cpu_runtime", "model", "max_slowdown"),
 )
 _NOT_OURS = {"gpu_model", "gpus", "gpu_type", "gpu_manufacturer"}
-_ALIKE = ("vram", "resid", "cpu_fall", "ram_over", "max_slow", "slowdown", "nvinx")
+_ALIKE = ("vram", "resid", "cpu_fall", "cpu_run", "ram_over", "max_slow", "slowdown", "nvinx")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Common:
-    """What every workflow engine states for a job, in nvinx's units."""
+    """What every workflow engine states for a job, in nvinx's units; kind: see `Claim`."""
 
     cores: int = 1
     mem_mb: float | None = None
     runtime_s: float | None = None
     priority: int = 0
+    kind: str = ""
 
 
 def read(
-    rule: str, hints: Mapping[str, Any], common: Common, models: Mapping[str, ModelSpec]
+    rule: str,
+    hints: Mapping[str, Any],
+    common: Common,
+    models: Mapping[str, ModelSpec],
+    calibrated: Collection[str] = (),
 ) -> Claim:
     """The claim that a rule's hints make.
 
     hints: resource values by name; names that are not nvinx's are left alone, except those that
-    look like a misspelt hint. Raises HintError naming rule, value and fix.
+    look like a misspelt hint. models: those of the bench file; calibrated: those whose slowdowns
+    are known. Raises HintError naming rule, value and fix.
     """
     reader = _Reader(rule, hints)
     reader.demand_known_names()
-    spec = reader.model(models)
+    model = reader.model(models, calibrated)
+    spec = models.get(model) if model is not None else None
     vram_mib, residency = reader.vram_mib(), reader.residency()
     gpus = reader.count("gpu")
     if gpus > 1:
@@ -72,10 +79,12 @@ def read(
         cores=common.cores,
         cpu_fallback=cpu_fallback,
         ram_overflow=overflow,
-        model=spec.name if spec else None,
+        model=model,
         max_slowdown=reader.max_slowdown(),
         runtime_s=common.runtime_s,
+        cpu_runtime_s=reader.cpu_runtime_s(cpu_fallback),
         priority=common.priority,
+        kind=common.kind,
     )
 
 
@@ -112,14 +121,13 @@ class _Reader:
                 fix = f"did you mean {close[0]}?" if close else f"use one of {', '.join(HINTS)}"
                 raise self.error(name, "nvinx knows no such hint", fix.rstrip("?"))
 
-    def model(self, models: Mapping[str, ModelSpec]) -> ModelSpec | None:
+    def model(self, models: Mapping[str, ModelSpec], calibrated: Collection[str]) -> str | None:
         name = self._hints.get("model")
-        if name is None:
-            return None
-        if name in models:
-            return models[name]
-        close = difflib.get_close_matches(str(name), models, n=1)
-        known = ", ".join(sorted(models)) or "none yet"
+        if name is None or name in models or name in calibrated:
+            return None if name is None else str(name)
+        names = {*models, *calibrated}
+        close = difflib.get_close_matches(str(name), names, n=1)
+        known = ", ".join(sorted(names)) or "none yet"
         fix = f"write model={close[0]!r}" if close else "add it to the bench file under models:"
         raise self.error("model", f"the bench file has no such model (it has: {known})", fix)
 
@@ -185,6 +193,21 @@ class _Reader:
             raise self.error("max_slowdown", problem, "write it like max_slowdown='1.5'")
         return limit
 
+    def cpu_runtime_s(self, cpu_fallback: bool) -> float | None:
+        value = self._hints.get("cpu_runtime")
+        if value is None:
+            return None
+        try:
+            minutes = float(value)
+        except (TypeError, ValueError):
+            minutes = 0.0
+        if not (minutes > 0 and isfinite(minutes)):
+            raise self.error("cpu_runtime", "must be minutes, above 0", "write cpu_runtime=30")
+        if not cpu_fallback:
+            problem = "says how long the CPU takes, and the job may not run there"
+            raise self.error("cpu_runtime", problem, "add cpu_fallback=1")
+        return minutes * 60
+
     def demand_consistent(
         self, residency: Residency, stated: int | None, vram_mib: int | None, gpus: int
     ) -> None:
@@ -206,7 +229,7 @@ class _Reader:
             raise self.error(hint, f"contradicts {where}", fix)
         if gpus:
             raise self.error("gpu", f"contradicts {where}", fix)
-        for name in ("ram_overflow", "max_slowdown"):
+        for name in ("ram_overflow", "max_slowdown", "cpu_runtime"):
             if self._hints.get(name):
                 raise self.error(
                     name,

@@ -11,6 +11,7 @@ not known. An exclusive job that waited half its own run time goes before everyb
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from nvinx.admission import Placement, Start
@@ -188,7 +189,10 @@ def _decide(job: Job, capacity: Capacity, room: Room, queue: _Queue) -> Placemen
         card = min(
             open_cards, key=lambda c: (room.end_s(job, c.id), len(room.residents(c.id)), c.index)
         )
-        verdict = _start(job, _on(card, claim, residency), room)
+        placement = _on(card, claim, residency)
+        if residency is Residency.GPU_SHARED and room.is_to_measure(job, card):
+            placement = replace(placement, why=Why.MEASURED_ALONE)
+        verdict = _start(job, placement, room)
     else:
         verdict = next(reason for reason in refusals.values() if reason is not None)
     if isinstance(verdict, Reason) and queue.is_longer_than_cpu(claim, room):

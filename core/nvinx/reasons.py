@@ -12,6 +12,7 @@ class Why(Enum):
     # placed
     WHOLE_CARD = "whole_card"
     FITS_BESIDE_OTHERS = "fits_beside_others"
+    MEASURED_ALONE = "measured_alone"
     NEEDS_NO_GPU = "needs_no_gpu"
     NO_GPU_ON_BENCH = "no_gpu_on_bench"
     LARGER_THAN_CARD = "larger_than_card"
@@ -28,6 +29,7 @@ class Why(Enum):
     CARD_USED_BY_OTHERS = "card_used_by_others"
     NO_GAIN_FROM_SHARING = "no_gain_from_sharing"
     BREAKS_MAX_SLOWDOWN = "breaks_max_slowdown"
+    OTHER_IS_MEASURED = "other_is_measured"
     # unscheduled
     CANNOT_SHARE = "cannot_share"
     NO_CPU_FALLBACK = "no_cpu_fallback"

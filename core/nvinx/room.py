@@ -66,7 +66,7 @@ class Room:
             claims[running.placement.card].append(running.job.claim)
         for running in state.running.values():
             card, claim = running.placement.card, running.job.claim
-            partners = [] if card is None else list(claims[card])
+            partners = None if card is None else list(claims[card])
             if partners:
                 partners.remove(claim)
             end_s = outlook.end_s(claim, partners, running.since, at)
@@ -128,6 +128,8 @@ class Room:
 
     def _disturbs(self, job: Job, there: Sequence[Tenant], names: tuple[str, ...]) -> Reason | None:
         """The veto: sharing must get more done, and break nobody's limit."""
+        if any(tenant.placement.why is Why.MEASURED_ALONE for tenant in there):
+            return Reason(job.name, Why.OTHER_IS_MEASURED, behind=names)
         residents = [tenant.job.claim for tenant in there]
         broken = self._outlook.too_slow([*residents, job.claim])
         if broken is not None:
@@ -144,9 +146,13 @@ class Room:
             return None
         return Reason(job.name, Why.NO_GAIN_FROM_SHARING, behind=names, factor=after, limit=before)
 
+    def is_to_measure(self, job: Job, card: Card) -> bool:
+        """Whether the job would be alone on the card, and had better stay so."""
+        return not self._on.get(card.id) and self._outlook.is_worth_measuring(job.claim)
+
     def end_s(self, job: Job, card_id: str | None) -> float:
         """When the job would end if it started on this card, or on the CPU, now."""
-        there = [] if card_id is None else [other.claim for other in self.residents(card_id)]
+        there = None if card_id is None else [other.claim for other in self.residents(card_id)]
         return self._outlook.end_s(job.claim, there, self.at, self.at)
 
     def gpu_work(self) -> tuple[float, float]:

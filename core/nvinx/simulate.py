@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nvinx.admission import Finished, Refuse, Start, State, Submitted, check, step
+from nvinx.company import Company
 from nvinx.errors import WorkloadError
+from nvinx.experience import Experience
 from nvinx.outlook import Outlook
 
 if TYPE_CHECKING:
@@ -27,7 +29,10 @@ _DONE_S = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What one task did. partners: who shared its card at any time. waited_for: its last reason."""
+    """What one task did. partners: who shared its card at any time. waited_for: its last reason.
+
+    company: how many of each profile were beside it on average.
+    """
 
     name: str
     ready_s: float
@@ -51,13 +56,19 @@ class Simulation:
 
 
 def simulate(
-    workload: Workload, capacity: Capacity, policy: Policy, truth: Outlook | None = None
+    workload: Workload,
+    capacity: Capacity,
+    policy: Policy,
+    truth: Outlook | None = None,
+    experience: Experience | None = None,
 ) -> Simulation:
     """Play the workload. truth: the real slowdowns; none, by default.
 
-    Raises WorkloadError for a task that can never run on this bench.
+    experience: is told of each task that ends, as in a real run. Raises WorkloadError for a task
+    that can never run on this bench.
     """
-    return _Play(workload, State(capacity), policy, truth or Outlook()).run()
+    experience = Experience() if experience is None else experience
+    return _Play(workload, State(capacity), policy, truth or Outlook(), experience).run()
 
 
 @dataclass
@@ -72,7 +83,14 @@ class _Live:
 
 
 class _Play:
-    def __init__(self, workload: Workload, state: State, policy: Policy, truth: Outlook) -> None:
+    def __init__(
+        self,
+        workload: Workload,
+        state: State,
+        policy: Policy,
+        truth: Outlook,
+        experience: Experience,
+    ) -> None:
         self._workload = workload
         self._state = state
         self._policy = policy
@@ -84,6 +102,8 @@ class _Play:
         self._reasons: dict[str, Reason] = {}
         self._needs = {name: set(task.after) for name, task in workload.tasks.items()}
         self._unreleased = {n: t.release_s for n, t in workload.tasks.items()}
+        self._experience = experience
+        self._company = Company()
         self._busy_s = {card.id: 0.0 for card in state.capacity.cards}
 
     def run(self) -> Simulation:
@@ -122,6 +142,7 @@ class _Play:
         for name, live in self._live.items():
             live.left_s -= seconds * paces[name]
         self._at += seconds
+        self._company.look(self._state.running.values(), self._at)
 
     def _submit(self) -> None:
         """Hand over what is released and has its needs."""
@@ -149,11 +170,15 @@ class _Play:
         )
         for needs in self._needs.values():
             needs.discard(name)
+        make = live.placement.card and self._state.capacity.card(live.placement.card).name
+        past = self._company.leave(self._state.running[name], self._at, make=make)
+        self._experience.add(past)
         self._take(Finished(name, self._at))
 
     def _take(self, event: Event) -> None:
         self._state, decisions = step(self._state, event, self._policy)
         check(self._state)
+        self._company.look(self._state.running.values(), self._at)
         self._act(decisions)
         if self._state.waiting:
             self._reasons |= self._policy.reasons(self._state, self._at)

@@ -117,6 +117,7 @@ class Workload:
             cpu_runtime_s=task.cpu_duration_s,
             chain_s=self.chains_s[name],
             priority=task.priority,
+            kind=name.partition("[")[0],
         )
         return Job(name, name, claim, "workload")
 

@@ -19,7 +19,7 @@ class Engine:
     """Remembers what it was asked to do."""
 
     def __init__(self):
-        self.started, self.handed_back, self.failures = [], [], []
+        self.started, self.handed_back, self.failures, self.learnt = [], [], [], []
         self.stopping = False
         self.asked_to_end, self.failed = threading.Event(), threading.Event()
 
@@ -31,6 +31,9 @@ class Engine:
 
     def hand_back(self, handles):
         self.handed_back += handles
+
+    def learn(self, ended):
+        self.learnt += [run.name for run in ended]
 
     def is_stopping(self):
         return self.stopping

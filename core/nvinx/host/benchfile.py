@@ -58,10 +58,12 @@ def load(path: Path) -> BenchFile:
 def slowdowns(file: BenchFile) -> SlowdownModel | None:
     """The model behind the file's `interference`: read from the file it names, or fitted here.
 
+    None where it has no co-runs.
+
     A relative path starts at the bench file. Raises ModelFileError when it cannot be read.
     """
     said = file.interference
-    if said is None:
+    if said is None or not (said.file or said.coruns):
         return None
     if said.file is not None:
         from nvinx.interference.slowdown import SlowdownModel

@@ -1,0 +1,85 @@
+"""The history file: what is written is read back, old runs go, a bad file harms nothing."""
+
+import sqlite3
+import threading
+
+import pytest
+
+from nvinx.catalog import Residency
+from nvinx.errors import HistoryError
+from nvinx.experience import KEPT, Outcome, PastRun
+from nvinx.host.history import SqliteHistory
+
+
+def run(ran_s=3.0, kind="embed@1", card="card", **kw):
+    where = Residency.GPU_SHARED if card else Residency.CPU_ONLY
+    return PastRun(
+        name="embed[1]", kind=kind, profile="m", residency=where, ran_s=ran_s, card=card, **kw
+    )
+
+
+@pytest.fixture
+def history(tmp_path):
+    return SqliteHistory(tmp_path / "history.db")
+
+
+def test_what_is_written_is_read_back_whole(history):
+    odd = run(company={"m": 1.5}, outcome=Outcome.OUT_OF_MEMORY, declared_mib=859, peak_mib=1400)
+    history.add([run(), odd], "/w/Snakefile")
+    assert history.runs(["card"]) == (run(), odd)
+    assert {entry.source for entry in history.entries()} == {"/w/Snakefile"}
+
+
+def test_looking_makes_no_file(history, tmp_path):
+    assert history.runs(["card"]) == ()
+    assert history.clear() == 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_runs_on_other_cards_are_left_out_those_on_the_cpu_never(history):
+    history.add([run(card="other"), run(card=None)], "w")
+    assert history.runs(["card"]) == (run(card=None),)
+
+
+def test_of_each_kind_the_last_runs_are_kept(history):
+    history.add([run(float(n)) for n in range(1, KEPT + 11)], "w")
+    history.add([run(1.0, kind="rare@1")], "w")
+    kept = history.runs(["card"])
+    assert [r.ran_s for r in kept if r.kind == "embed@1"] == [
+        float(n) for n in range(11, KEPT + 11)
+    ]
+    assert sum(r.kind == "rare@1" for r in kept) == 1
+
+
+def test_a_kind_can_be_forgotten(history):
+    history.add([run(), run(kind="other@1")], "w")
+    assert history.clear("embed@1") == 1
+    assert [r.kind for r in history.runs(["card"])] == ["other@1"]
+
+
+def test_several_writers_lose_nothing(history):
+    def write():
+        for n in range(5):
+            history.add([run(float(n + 1), kind=threading.current_thread().name)], "w")
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(history.runs(["card"])) == 20
+
+
+def test_a_file_that_is_no_history_is_named_and_left_as_it_is(history, tmp_path):
+    (tmp_path / "history.db").write_text("these are no runs" * 100)
+    with pytest.raises(HistoryError, match=r"history\.db cannot be used.*move the file away"):
+        history.add([run()], "w")
+    assert (tmp_path / "history.db").read_text().startswith("these are no runs")
+
+
+def test_a_file_of_another_nvinx_is_named_and_left_as_it_is(history, tmp_path):
+    with sqlite3.connect(tmp_path / "history.db") as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(HistoryError, match="has schema 99"):
+        history.runs(["card"])

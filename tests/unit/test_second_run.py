@@ -1,0 +1,61 @@
+"""A first run teaches the second: what hurts is not repeated, what helps is kept."""
+
+import pytest
+
+from nvinx.admission import Capacity, Card
+from nvinx.calibration import fit_slowdown_model
+from nvinx.experience import Experience
+from nvinx.interference import CoRun
+from nvinx.outlook import Outlook
+from nvinx.peers import POLICIES
+from nvinx.policy import LongestChainFirst
+from nvinx.reasons import Why
+from nvinx.simulate import simulate
+from nvinx.workload import Task, Workload
+
+CAPACITY = Capacity((Card(id="g", index=0, name="card", total_mib=4096),), 8, 32_000)
+
+
+def contended(small=4):
+    long = Task(name="long", duration_s=20, vram_mb=3500, residency=None)
+    several = [Task(name=f"small[{n}]", duration_s=3, vram_mb=900) for n in range(small)]
+    return Workload.of([long, *several])
+
+
+def truth(slowdown):
+    return Outlook(fit_slowdown_model([CoRun("small", "small", slowdown, slowdown)]))
+
+
+def play(workload, experience, real):
+    policy = LongestChainFirst(Outlook(experience=experience))
+    return simulate(workload, CAPACITY, policy, real, experience)
+
+
+@pytest.mark.parametrize("slowdown", [1.1, 1.5, 2.5, 3.0])
+def test_without_calibration_the_second_run_is_no_slower_than_one_job_at_a_time(slowdown):
+    workload, seen, real = contended(), Experience(), truth(slowdown)
+    serial = simulate(workload, CAPACITY, POLICIES["serial"](Outlook()), real).makespan_s
+    play(workload, seen, real)
+    second = play(workload, seen, real)
+    third = play(workload, seen, real)
+    assert second.makespan_s <= serial * 1.05
+    assert third.makespan_s <= serial * 1.05
+
+
+def test_jobs_that_hurt_each_other_are_kept_apart_from_the_second_run_on():
+    workload, seen, real = contended(), Experience(), truth(3.0)
+    first = play(workload, seen, real).makespan_s
+    second = play(workload, seen, real)
+    assert (first > 40, second.makespan_s) == (True, pytest.approx(32))
+    assert not any(task.partners for task in second.tasks)
+
+
+def test_one_job_runs_alone_once_and_then_jobs_that_share_well_share_again():
+    workload, seen, real = contended(), Experience(), truth(1.02)
+    play(workload, seen, real)
+    second = play(workload, seen, real)
+    measured = [task for task in second.tasks if task.placement.why is Why.MEASURED_ALONE]
+    assert [len(task.partners) for task in measured] == [0]
+    third = play(workload, seen, real)
+    assert not any(task.placement.why is Why.MEASURED_ALONE for task in third.tasks)
+    assert third.makespan_s < second.makespan_s
