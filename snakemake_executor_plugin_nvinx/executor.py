@@ -27,6 +27,7 @@ from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from concurrent.futures import Future
+    from pathlib import Path
 
     from nvinx.admission import Job, Placement
     from nvinx.experience import PastRun
@@ -58,6 +59,8 @@ class Executor(RealExecutor):
         self._session = Session.open(engine, settings, self.workflow)
         internals.cap_threads(self.workflow, self._session.cores)
         self._session.demand_possible(internals.pending_jobs(self.workflow))
+        if settings.workload is not None:
+            self._forecast(settings.workload)
         for line in self._session.greeting():
             self.logger.info(line)
         hidden = internals.jobs_beyond_limit(self.workflow)
@@ -76,6 +79,16 @@ class Executor(RealExecutor):
         self._local = self._local_executor(internals.InlinePool())
         self._local_groups = self._local_executor(self._members)
         self._dispatcher: Dispatcher | None = None
+
+    def _forecast(self, path: Path) -> None:
+        """Write the jobs down instead of running them."""
+        from nvinx import workload_text
+        from snakemake_executor_plugin_nvinx import forecast
+
+        text = workload_text.write(forecast.workload_of(self.workflow, self._session))
+        path.write_text(text, encoding="utf-8")
+        self._session.ledger.close()
+        raise SystemExit(0)
 
     def _local_executor(self, pool: Any) -> Any:
         local = internals.local_executor(self.workflow, self.logger, pool)

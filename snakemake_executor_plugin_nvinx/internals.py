@@ -157,6 +157,13 @@ def pending_jobs(workflow: Any) -> Iterator[Any]:
     yield from workflow.dag.needrun_jobs()
 
 
+def needs(workflow: Any) -> Callable[[Any], Iterator[Any]]:
+    """Gives the jobs still to run whose output a job needs."""
+    needed = set(pending_jobs(workflow))
+    dependencies = workflow.dag.dependencies
+    return lambda job: (other for other in dependencies[job] if other in needed)
+
+
 def planned_jobs(workflow: Any) -> int:
     """How many jobs this run has, done or not; it changes after a checkpoint."""
     return sum(1 for _ in workflow.dag.needrun_jobs(exclude_finished=False))

@@ -45,3 +45,11 @@ class ExecutorSettings(ExecutorSettingsBase):
             "type": int,
         },
     )
+    workload: Path | None = field(
+        default=None,
+        metadata={
+            "help": "Write the jobs to this file, as a workload for `nvinx simulate`, and run "
+            "nothing. `nvinx plan` uses it.",
+            "type": Path,
+        },
+    )

@@ -47,9 +47,13 @@ def _first_open(job: Any, names: tuple[str, ...]) -> str | None:
 
 
 def kind_of(job: Any) -> str:
-    """The name under which runs of the rule are remembered: rules of two workflows differ."""
-    source = str(job.rule.workflow.main_snakefile)
-    return f"{job.rule.name}@{hashlib.sha256(source.encode()).hexdigest()[:8]}"
+    """The name under which runs of the rule are remembered, in every copy of the workflow.
+
+    A rule that runs something else than before is another one.
+    """
+    rule = job.rule
+    does = (rule.shellcmd, rule.script, rule.notebook, rule.wrapper, rule.run_func_src)
+    return f"{rule.name}@{hashlib.sha256(repr(does).encode()).hexdigest()[:8]}"
 
 
 def claim_of(job: Any, models: Mapping[str, ModelSpec], calibrated: Collection[str] = ()) -> Claim:

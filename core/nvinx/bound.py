@@ -120,7 +120,8 @@ def _kinds(workload: Workload) -> Iterator[_Kind]:
     found: dict[Any, list[Task]] = {}
     for task in workload.tasks.values():
         if task.uses_gpu:
-            key = (task.model, task.vram_mb, task.kind, task.cpu_duration_s is None)
+            profile = task.model or task.kind
+            key = (profile, task.vram_mb, task.wish, task.cpu_duration_s is None)
             found.setdefault(key, []).append(task)
     for tasks in found.values():
         yield _Kind(workload.job(tasks[0].name).claim, tuple(tasks))

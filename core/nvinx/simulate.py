@@ -7,7 +7,9 @@ it for whoever is beside it; the policy sees only what was declared and what its
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from nvinx.admission import Finished, Refuse, Start, State, Submitted, check, step
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from nvinx.workload import Workload
 
 _DONE_S = 1e-9
+_ASKED = 200  # whoever stands further back is asked when it comes nearer
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +104,22 @@ class _Play:
         self._ready_s: dict[str, float] = {}
         self._reasons: dict[str, Reason] = {}
         self._needs = {name: set(task.after) for name, task in workload.tasks.items()}
-        self._unreleased = {n: t.release_s for n, t in workload.tasks.items()}
+        self._behind: dict[str, list[str]] = defaultdict(list)
+        for name, task in workload.tasks.items():
+            for need in set(task.after):
+                self._behind[need].append(name)
+        self._free = {n: t.release_s for n, t in workload.tasks.items() if not self._needs[n]}
         self._experience = experience
         self._company = Company()
         self._busy_s = {card.id: 0.0 for card in state.capacity.cards}
 
     def run(self) -> Simulation:
         self._submit()
-        while self._live or self._unreleased:
+        while self._live or self._free:
             paces = self._paces()
             ends = {name: live.left_s / paces[name] for name, live in self._live.items()}
-            release = min(
-                (s for n, s in self._unreleased.items() if not self._needs[n]), default=math.inf
-            )
-            pause = min(min(ends.values(), default=math.inf), release - self._at)
+            release_s = min(self._free.values(), default=math.inf)
+            pause = min(min(ends.values(), default=math.inf), release_s - self._at)
             if math.isinf(pause):
                 self._complain()
             self._pass(max(pause, 0.0), paces)
@@ -146,14 +151,10 @@ class _Play:
 
     def _submit(self) -> None:
         """Hand over what is released and has its needs."""
-        ready = [
-            name
-            for name, release_s in self._unreleased.items()
-            if release_s <= self._at + _DONE_S and not self._needs[name]
-        ]
+        ready = [name for name, s in self._free.items() if s <= self._at + _DONE_S]
         if ready:
             for name in ready:
-                del self._unreleased[name]
+                del self._free[name]
                 self._ready_s[name] = self._at
             self._take(Submitted(tuple(self._workload.job(name) for name in ready), self._at))
 
@@ -168,8 +169,10 @@ class _Play:
             tuple(sorted(live.partners)),
             self._reasons.get(name) if live.start_s > live.ready_s else None,
         )
-        for needs in self._needs.values():
-            needs.discard(name)
+        for behind in self._behind[name]:
+            self._needs[behind].discard(name)
+            if not self._needs[behind]:
+                self._free[behind] = self._workload.tasks[behind].release_s
         make = live.placement.card and self._state.capacity.card(live.placement.card).name
         past = self._company.leave(self._state.running[name], self._at, make=make)
         self._experience.add(past)
@@ -180,8 +183,10 @@ class _Play:
         check(self._state)
         self._company.look(self._state.running.values(), self._at)
         self._act(decisions)
-        if self._state.waiting:
-            self._reasons |= self._policy.reasons(self._state, self._at)
+        first = dict(islice(self._state.waiting.items(), _ASKED))
+        if first:
+            in_front = replace(self._state, waiting=first)
+            self._reasons |= self._policy.reasons(in_front, self._at)
 
     def _act(self, decisions: Iterable[Decision]) -> None:
         for decision in decisions:
@@ -204,5 +209,5 @@ class _Play:
                 self._live[other.job.id].partners.add(name)
 
     def _complain(self) -> None:
-        name = next(iter(self._state.waiting), None) or next(iter(self._unreleased))
+        name = next(iter(self._state.waiting))
         raise WorkloadError(name, "never gets to run", "this is a mistake in the policy; report it")

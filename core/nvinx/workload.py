@@ -22,7 +22,8 @@ class Task:
 
     duration_s: alone, on the GPU if it uses one. cpu_duration_s: on the CPU instead; None: it may
     not run there. runtime_s: what its author declared, None where nothing. after: names of tasks
-    that end before it begins. release_s: when it becomes known.
+    that end before it begins. release_s: when it becomes known. kind: under which runs of such jobs
+    are remembered; by default the name up to a bracket.
     """
 
     name: str
@@ -38,9 +39,10 @@ class Task:
     cpu_duration_s: float | None = None
     runtime_s: float | None = None
     priority: int = 0
+    kind: str | None = None
 
     @property
-    def kind(self) -> Residency:
+    def wish(self) -> Residency:
         """Where it wants to live: as stated, else shared with a size, else on the CPU."""
         if self.residency is not None:
             return self.residency
@@ -48,7 +50,7 @@ class Task:
 
     @property
     def uses_gpu(self) -> bool:
-        return self.kind.uses_gpu
+        return self.wish.uses_gpu
 
 
 @dataclass(frozen=True)
@@ -105,19 +107,19 @@ class Workload:
         """The task as admission sees it: what was declared, never how long it will really run."""
         task = self.tasks[name]
         claim = Claim(
-            residency=task.kind,
+            residency=task.wish,
             vram_mib=None if task.vram_mb is None else need_from_mb(task.vram_mb),
             ram_mib=need_from_mb(task.mem_mb),
             cores=task.threads,
             cpu_fallback=task.cpu_duration_s is not None and task.uses_gpu,
-            ram_overflow=task.kind is Residency.GPU_RAM_OVERFLOW,
+            ram_overflow=task.wish is Residency.GPU_RAM_OVERFLOW,
             model=task.model,
             max_slowdown=task.max_slowdown,
             runtime_s=task.runtime_s,
             cpu_runtime_s=task.cpu_duration_s,
             chain_s=self.chains_s[name],
             priority=task.priority,
-            kind=name.partition("[")[0],
+            kind=task.kind or name.partition("[")[0],
         )
         return Job(name, name, claim, "workload")
 

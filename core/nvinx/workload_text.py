@@ -9,7 +9,7 @@ from nvinx.yaml_lines import At, Table, read, shown, suggestion, table
 
 _KEYS = (
     *("name", "duration_s", "model", "threads", "mem_mb", "vram_mb", "residency", "after"),
-    *("release_s", "max_slowdown", "cpu_duration_s", "runtime_s", "priority"),
+    *("release_s", "max_slowdown", "cpu_duration_s", "runtime_s", "priority", "kind"),
 )
 
 
@@ -20,7 +20,7 @@ def parse(text: str, path: str) -> Workload:
     not there or each other in a circle.
     """
     root = read(text, path)
-    if root is None or not root.value:
+    if root is None or root.value is None:
         raise BenchError(path, None, "there is no job in it", "write a list of jobs")
     if isinstance(root.value, dict):
         listed = table(root, "the workload", ("jobs",), needed=("jobs",)).items("jobs")
@@ -29,6 +29,21 @@ def parse(text: str, path: str) -> Workload:
     else:
         raise root.error(f"the workload is {shown(root)}, not a list", "write a list of jobs")
     return Workload.of(_task(at, position) for position, at in enumerate(listed))
+
+
+def write(workload: Workload) -> str:
+    """The workload as JSON, which `parse` reads back: what is default is left out."""
+    import json
+
+    default = Task(name="", duration_s=0)
+    jobs = []
+    for task in workload.tasks.values():
+        plain = {key: getattr(task, key) for key in _KEYS}
+        kept = {k: v for k, v in plain.items() if v != getattr(default, k)}
+        if task.residency is not None:
+            kept["residency"] = task.residency.value
+        jobs.append(kept)
+    return json.dumps({"jobs": jobs}, indent=1) + "\n"
 
 
 def _task(at: At, position: int) -> Task:
@@ -54,6 +69,7 @@ def _task(at: At, position: int) -> Task:
         cpu_duration_s=entry.number("cpu_duration_s"),
         runtime_s=entry.number("runtime_s"),
         priority=int(entry.number("priority") or 0),
+        kind=entry.text("kind"),
     )
 
 

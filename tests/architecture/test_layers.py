@@ -44,6 +44,7 @@ PURE = [
         "simulate",
         "bound",
         "generate",
+        "advice",
         "peers",
         "lanes",
         "testing",

@@ -58,6 +58,12 @@ def refused(text):
 # what a file says
 
 
+def test_utilisation_alone_is_enough_to_know_who_fills_the_card():
+    file = read("interference: {utilisation: {x: 0.9}}")
+    assert file.interference == Interference(utilisation={"x": 0.9})
+    assert resolve(file, MACHINE, GpuLook()).utilisation == {"x": 0.9}
+
+
 def test_everything_a_file_may_say_is_read():
     file = read(FULL)
     assert (file.vram_gb, file.ram_gb, file.cpu_cores, file.headroom_gb) == (4.0, 15.5, 8, 0.25)

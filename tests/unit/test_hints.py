@@ -142,3 +142,28 @@ def test_any_hints_make_a_claim_or_a_hint_error(hints):
     with contextlib.suppress(HintError):
         made = read("embed", hints, Common(mem_mb=10), MODELS)
     assert made is None or isinstance(made, Claim)
+
+
+def test_the_time_on_the_cpu_is_minutes_like_runtime():
+    claim = read("r", {"vram_mb": 900, "cpu_fallback": 1, "cpu_runtime": 30}, Common(), {})
+    assert claim.cpu_runtime_s == 1800
+
+
+@pytest.mark.parametrize(
+    ("hints", "said"),
+    [
+        ({"vram_mb": 9, "cpu_fallback": 1, "cpu_runtime": "soon"}, "must be minutes"),
+        ({"vram_mb": 9, "cpu_fallback": 1, "cpu_runtime": 0}, "must be minutes"),
+        ({"vram_mb": 9, "cpu_runtime": 5}, "add cpu_fallback=1"),
+        ({"cpu_runtime": 5, "cpu_fallback": 1}, "uses no GPU"),
+    ],
+)
+def test_a_time_on_the_cpu_that_means_nothing_is_refused(hints, said):
+    with pytest.raises(HintError, match=said):
+        read("r", hints, Common(), {})
+
+
+def test_a_model_that_was_calibrated_need_not_stand_in_the_bench_file():
+    assert read("r", {"vram_mb": 9, "model": "esm"}, Common(), {}, ("esm",)).model == "esm"
+    with pytest.raises(HintError, match="write model='esm'"):
+        read("r", {"vram_mb": 9, "model": "emm"}, Common(), {}, ("esm",))

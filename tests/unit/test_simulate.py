@@ -186,8 +186,8 @@ def nvinx(tmp_path, monkeypatch):
 def test_the_command_shows_lanes_jobs_and_the_bound(nvinx):
     done = nvinx("w.yaml")
     assert done.exit_code == 0, done.output
-    assert "Takes 78.0 s; no policy can be below 78.0 s (1.00 of it)." in done.output
-    assert "The card is busy for 78.0 s, 100% of the time." in done.output
+    assert "Takes 1 min 18 s; no policy can be below 1 min 18 s (1.00 of it)." in done.output
+    assert "The card is busy for 1 min 18 s, 100% of the time, and idle for 0.0 s." in done.output
     assert "card held alone by whole" in " ".join(done.output.split())
 
 

@@ -31,8 +31,8 @@ def command(folder: Path, as_json: bool) -> None:
     show(ran)
 
 
-def show(jobs: list[Ran]) -> None:
-    """Print the lanes, and a table of the jobs in the order of their starts."""
+def show(jobs: list[Ran], most: int | None = None) -> None:
+    """Print the lanes, and a table of the jobs, of the first `most`, in the order of starts."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -45,7 +45,8 @@ def show(jobs: list[Ran]) -> None:
     table.add_column("waited", justify="right")
     table.add_column("ran", justify="right")
     table.add_column("why", overflow="fold")
-    for job in sorted(jobs, key=lambda j: (j.started_s is None, j.started_s, j.name)):
+    in_order = sorted(jobs, key=lambda j: (j.started_s is None, j.started_s, j.name))
+    for job in in_order[:most]:
         where = job.where or "never started"
         failed = " (failed)" if job.ok is False else ""
         table.add_row(job.name, where + failed, _time(job.waited_s), _time(job.ran_s), job.why)
@@ -53,6 +54,8 @@ def show(jobs: list[Ran]) -> None:
     for line in lanes.draw(jobs, console.width):
         console.print(line, no_wrap=True)
     console.print(table)
+    if most is not None and len(jobs) > most:
+        console.print(f"... and {len(jobs) - most} more; --json lists all.")
 
 
 _JOB_WIDTH = 22

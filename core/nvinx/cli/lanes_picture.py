@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from nvinx.record import Ran
 
 _LANE_IN, _WIDTH_IN = 0.42, 10.0
-_ROOM_FOR_NAME = 0.04
+_LETTERS = 150  # in a bar that is as long as the picture is wide
+_FEWEST = 3
 
 
 def draw(jobs: Sequence[Ran], path: Path) -> None:
@@ -34,12 +35,18 @@ def draw(jobs: Sequence[Ran], path: Path) -> None:
             colour = colours(kinds.setdefault(kind, len(kinds)) % colours.N)
             length = span.end_s - span.start_s
             axes.barh(height, length, left=span.start_s, color=colour, edgecolor="white")
-            if length > _ROOM_FOR_NAME * end_s:
-                middle = span.start_s + length / 2
-                text = axes.text(middle, height, span.name, ha="center", va="center", fontsize=7)
-                text.set_clip_on(True)
+            label = _fitting(span.name, int(_LETTERS * length / end_s))
+            middle = span.start_s + length / 2
+            axes.text(middle, height, label, ha="center", va="center", fontsize=7)
     axes.set_yticks(range(len(rows)), [place for place, _ in rows])
     axes.invert_yaxis()
     axes.set_xlim(0, end_s)
     axes.set_xlabel("seconds")
     figure.savefig(path, dpi=130)
+
+
+def _fitting(name: str, letters: int) -> str:
+    """As much of the name as fits, or nothing."""
+    if len(name) <= letters:
+        return name
+    return f"{name[: letters - 1]}…" if letters >= _FEWEST else ""

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from nvinx.bench import Bench
     from nvinx.outlook import Outlook
-    from nvinx.simulate import Simulation
     from nvinx.workload import Workload
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -54,12 +50,13 @@ def command(  # noqa: PLR0913  (one argument per option)
     """
     from nvinx import bound, peers, simulate, workload_text
     from nvinx.admission import Capacity
+    from nvinx.cli import played as shown
     from nvinx.host import machine
     from nvinx.outlook import Outlook
 
     bench = machine.bench(file, Path.cwd())
     work = workload_text.parse(workload.read_text(encoding="utf-8"), str(workload))
-    believed = Outlook(bench.slowdowns)
+    believed = Outlook(bench.slowdowns, bench.utilisation)
     real = believed if truth is None else _truth(truth)
     capacity = Capacity(bench.cards, bench.cores, bench.ram_mib)
     policy = peers.POLICIES[name](believed)
@@ -68,13 +65,11 @@ def command(  # noqa: PLR0913  (one argument per option)
     if as_json:
         import json
 
-        click.echo(json.dumps(_plain(played, least_s), indent=2))
+        click.echo(json.dumps(shown.plain(played, least_s), indent=2))
     else:
-        _print(played, least_s, bench)
+        shown.show(played, least_s, bench)
     if picture is not None:
-        from nvinx.cli import lanes_picture
-
-        lanes_picture.draw(_rows(played, bench), picture)
+        shown.draw(played, bench, picture)
 
 
 def _truth(path: Path) -> Outlook:
@@ -101,61 +96,3 @@ def _misjudged(work: Workload, seed: int | None) -> Workload:
         replace(task, runtime_s=task.runtime_s and task.runtime_s * factors[name])
         for name, task in work.tasks.items()
     )
-
-
-def _plain(played: Simulation, least_s: float) -> dict[str, Any]:
-    from nvinx.rows import plain_reason
-
-    return {
-        "makespan_s": played.makespan_s,
-        "lower_bound_s": least_s,
-        "gpu_busy_s": sum(played.gpu_busy_s.values()),
-        "jobs": [
-            {
-                "name": task.name,
-                "start_s": task.start_s,
-                "end_s": task.end_s,
-                "placement": task.placement.residency.value,
-                "card": task.placement.card,
-                "why": task.placement.why.value,
-                "partners": list(task.partners),
-                "waited_s": task.start_s - task.ready_s,
-                "waited_for": plain_reason(task.waited_for),
-            }
-            for task in sorted(played.tasks, key=lambda t: (t.start_s, t.name))
-        ],
-    }
-
-
-def _rows(played: Simulation, bench: Bench) -> Sequence[Any]:
-    """The played tasks as a finished run records its jobs."""
-    from nvinx import explain
-    from nvinx.record import Ran
-
-    rows = []
-    for task in sorted(played.tasks, key=lambda t: (t.start_s, t.name)):
-        waited_s = task.start_s - task.ready_s
-        rows.append(
-            Ran(
-                name=task.name,
-                submitted_s=task.ready_s,
-                started_s=task.start_s,
-                ended_s=task.end_s,
-                where=explain.where(task.placement, bench.cards),
-                why=explain.start_reason(task.placement, waited_s, task.waited_for),
-                ok=True,
-            )
-        )
-    return rows
-
-
-def _print(played: Simulation, least_s: float, bench: Bench) -> None:
-    from nvinx.cli.jobs import show
-
-    show(list(_rows(played, bench)))
-    busy_s, makespan_s = sum(played.gpu_busy_s.values()), played.makespan_s
-    ratio = f" ({makespan_s / least_s:.2f} of it)" if least_s else ""
-    click.echo(f"Takes {makespan_s:.1f} s; no policy can be below {least_s:.1f} s{ratio}.")
-    if bench.cards and makespan_s:
-        share = busy_s / (makespan_s * len(bench.cards))
-        click.echo(f"The card is busy for {busy_s:.1f} s, {share:.0%} of the time.")

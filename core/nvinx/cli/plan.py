@@ -1,0 +1,183 @@
+"""`nvinx plan`: what a workflow or a workload would do on this bench, before it runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from nvinx.admission import Capacity
+    from nvinx.advice import Advice
+    from nvinx.bench import Bench
+    from nvinx.experience import Experience, PastRun
+    from nvinx.outlook import Outlook
+    from nvinx.simulate import Simulation
+    from nvinx.workload import Workload
+
+_WORKLOADS = {".yaml", ".yml", ".json"}
+
+
+@click.command(name="plan", context_settings={"ignore_unknown_options": True})
+@click.argument(
+    "source", default="Snakefile", type=click.Path(path_type=Path, exists=True, dir_okay=False)
+)
+@click.argument("snakemake_args", nargs=-1, type=click.UNPROCESSED)
+@click.option("--bench", "file", type=click.Path(path_type=Path), help="The bench file to use.")
+@click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path),
+    help="The state folder, before $NVINX_STATE_DIR and the user's own.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--picture", type=click.Path(path_type=Path), help="Draw the lanes to this picture.")
+@click.option(
+    "--workload",
+    "save_as",
+    type=click.Path(path_type=Path),
+    help="Also write the jobs to this file, for `nvinx simulate`.",
+)
+def command(  # noqa: PLR0913  (one argument per option)
+    *,
+    source: Path,
+    snakemake_args: tuple[str, ...],
+    file: Path | None,
+    state_dir: Path | None,
+    as_json: bool,
+    picture: Path | None,
+    save_as: Path | None,
+) -> None:
+    """Show which job of SOURCE would run where and when, and what would help most.
+
+    SOURCE is a Snakefile, or a workload file (.yaml, .json). SNAKEMAKE_ARGS go to Snakemake:
+    targets, --config, --directory, and so on. Nothing is run. Times are those that earlier runs
+    took, else those that rules declare (`runtime`), else a minute.
+    """
+    from nvinx import workload_text
+    from nvinx.cli import played as shown
+    from nvinx.host import machine, statedir
+
+    folder = source.absolute().parent if source.exists() else Path.cwd()
+    bench = machine.bench(file, folder)
+    state = statedir.choose(state_dir, os.environ)
+    if source.suffix in _WORKLOADS:
+        text = _read(source)
+    else:
+        text = _text_of_workflow(source, snakemake_args, file, state)
+    if save_as is not None:
+        save_as.write_text(text, encoding="utf-8")
+    work = workload_text.parse(text, str(source))
+    if not work.tasks:
+        click.echo("Nothing is to be done.")
+        return
+    planned = _Plan(work, bench, _runs(state, bench))
+    if as_json:
+        import json
+
+        click.echo(json.dumps(planned.plain(), indent=2))
+    else:
+        planned.show()
+    if picture is not None:
+        shown.draw(planned.played, bench, picture)
+
+
+class _Plan:
+    """A workload played once as nvinx would run it, and once with one GPU job at a time."""
+
+    def __init__(self, work: Workload, bench: Bench, runs: tuple[PastRun, ...]) -> None:
+        from nvinx import bound
+        from nvinx.admission import Capacity
+
+        self._work, self._bench, self._runs = work, bench, runs
+        self._capacity = Capacity(bench.cards, bench.cores, bench.ram_mib)
+        self.played = self._play(work, self._capacity, "nvinx")
+        self._serial_s = self._play(work, self._capacity, "serial").makespan_s
+        self._least_s = bound.lower_bound_s(work, self._capacity, self._beliefs()[0])
+
+    def _beliefs(self) -> tuple[Outlook, Experience]:
+        from nvinx.experience import Experience
+        from nvinx.outlook import Outlook
+
+        experience = Experience(self._runs)
+        return Outlook(self._bench.slowdowns, self._bench.utilisation, experience), experience
+
+    def _play(self, work: Workload, capacity: Capacity, policy: str) -> Simulation:
+        """Play as a real run would go, which learns as it goes."""
+        from nvinx import peers, simulate
+
+        outlook, experience = self._beliefs()
+        told = peers.POLICIES[policy](outlook)
+        return simulate.simulate(work, capacity, told, outlook, experience)
+
+    def plain(self) -> dict[str, object]:
+        from dataclasses import asdict
+
+        from nvinx.cli import played as shown
+
+        return {
+            **shown.plain(self.played, self._least_s),
+            "one_gpu_job_at_a_time_s": self._serial_s,
+            "advice": [asdict(advice) for advice in self._advice()],
+        }
+
+    def show(self) -> None:
+        from nvinx import explain
+        from nvinx.cli import played as shown
+
+        shown.show(self.played, self._least_s, self._bench, whole=False)
+        click.echo(f"One GPU job at a time would take {explain.duration(self._serial_s)}.")
+        guessed = {t.name.partition("[")[0] for t in self._work.tasks.values() if not t.runtime_s}
+        if guessed:
+            rules = explain.names(sorted(guessed))
+            click.echo(f"Nobody knows how long {rules} take: declare runtime, or run them once.")
+        advice = self._advice()
+        if advice:
+            click.echo("What would help most:")
+        for each in advice:
+            click.echo(f"  {explain.duration(each.saves_s)} less ({each.share:.0%}): {each.change}")
+
+    def _advice(self) -> list[Advice]:
+        from nvinx import advice
+
+        if len(self._work.tasks) > advice.MOST_TASKS:
+            return []
+        return advice.advise(
+            self._work, self._capacity, lambda w, c: self._play(w, c, "nvinx").makespan_s
+        )
+
+
+def _read(path: Path) -> str:
+    from nvinx.errors import BenchError
+
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchError(str(path), None, f"cannot be read ({error})", "check the path") from error
+
+
+def _text_of_workflow(
+    snakefile: Path, arguments: tuple[str, ...], bench: Path | None, state: Path
+) -> str:
+    """The jobs of a workflow as a workload, from Snakemake with our executor; it runs none."""
+    with tempfile.TemporaryDirectory() as name:
+        written = Path(name) / "workload.json"
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile)]
+        command += ["--executor", "nvinx", "--jobs", "unlimited", "--nolock", "--nocolor"]
+        command += ["--nvinx-workload", str(written), "--nvinx-state-dir", str(state)]
+        command += [] if bench is None else ["--nvinx-bench", str(bench)]
+        done = subprocess.run([*command, *arguments], check=False, capture_output=True, text=True)
+        if not written.exists():
+            click.echo(done.stdout + done.stderr, err=True, nl=False)
+            raise SystemExit(done.returncode or 1)
+        return written.read_text(encoding="utf-8")
+
+
+def _runs(state: Path, bench: Bench) -> tuple[PastRun, ...]:
+    from nvinx.host.history import SqliteHistory
+
+    return SqliteHistory(state / "history.db").runs(card.name for card in bench.cards)

@@ -1,0 +1,69 @@
+"""What a run teaches the next one, through the history file of the state folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nvinx.host.history import SqliteHistory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Workspace
+
+    MakeWorkspace = Callable[..., Workspace]
+
+pytestmark = pytest.mark.usefixtures("executor")
+
+
+def _history(workspace: Workspace) -> SqliteHistory:
+    return SqliteHistory(workspace.state_dir / "history.db")
+
+
+def test_each_job_is_remembered_with_its_company(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace("shared_card")
+    assert workspace.run().status == 0
+    entries = {entry.run.name: entry for entry in _history(workspace).entries()}
+
+    assert set(entries) == {"whole", "part[1]", "part[2]", "part[3]"}
+    assert entries["whole"].run.company == {}
+    assert entries["whole"].source == str(workspace.path("Snakefile"))
+    first = entries["part[1]"].run
+    assert first.declared_mib == 1431
+    assert set(first.company) == {first.kind}
+
+
+def test_jobs_seen_only_in_company_run_alone_once_and_then_share_again(
+    make_workspace: MakeWorkspace,
+) -> None:
+    workspace = make_workspace("shared_card")
+    reasons = []
+    for _ in range(3):
+        outcome = workspace.run("--forceall", "out/part1.txt", "out/part2.txt")
+        assert outcome.status == 0, outcome.text
+        reasons.append(workspace.path(".nvinx/last-run.json").read_text().count("measured_alone"))
+
+    assert reasons == [0, 1, 0]
+
+
+def test_a_failed_job_is_remembered_as_failed(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace("failures")
+    assert workspace.run("--keep-going").status == 1
+
+    outcomes = {entry.run.outcome.value for entry in _history(workspace).entries()}
+    assert outcomes == {"ok", "failed"}
+
+
+def test_a_history_that_cannot_be_used_is_told_and_harms_nothing(
+    make_workspace: MakeWorkspace,
+) -> None:
+    workspace = make_workspace("shared_card")
+    workspace.state_dir.mkdir(parents=True)
+    workspace.state_dir.joinpath("history.db").write_text("no history" * 100)
+    outcome = workspace.run()
+
+    assert outcome.status == 0, outcome.text
+    assert outcome.text.count("history.db cannot be used") == 1
+    assert "Traceback" not in outcome.text

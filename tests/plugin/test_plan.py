@@ -1,0 +1,98 @@
+"""`nvinx plan` on a workflow: the jobs that Snakemake would run, and none of them runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Workspace
+
+    MakeWorkspace = Callable[..., Workspace]
+
+pytestmark = pytest.mark.usefixtures("executor")
+
+
+def _plan(workspace: Workspace, *args: str) -> subprocess.CompletedProcess[str]:
+    program = "from nvinx.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", program, "plan", *args],
+        cwd=workspace.work,
+        env={**workspace._environment(), "COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _jobs(done: subprocess.CompletedProcess[str]) -> dict[str, dict]:
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {job["name"]: job for job in json.loads(done.stdout)["jobs"]}
+
+
+def test_every_job_of_the_workflow_is_planned_and_none_runs(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace("shared_card")
+    done = _plan(workspace)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("whole", "part[1]", "part[2]", "part[3]"):
+        assert name in done.stdout
+    assert "Nobody knows how long part, whole take" in done.stdout
+    assert "no policy can be below" in done.stdout
+    assert workspace.files() == {}
+
+
+def test_after_a_run_the_times_that_jobs_took_are_planned_with(
+    make_workspace: MakeWorkspace,
+) -> None:
+    workspace = make_workspace("shared_card")
+    guessed = _jobs(_plan(workspace, "--json"))
+    assert workspace.run().status == 0
+    known = _jobs(_plan(workspace, "Snakefile", "--json", "--", "--forceall"))
+
+    assert guessed["whole"]["end_s"] - guessed["whole"]["start_s"] == 60
+    assert 0.3 < known["whole"]["end_s"] - known["whole"]["start_s"] < 20
+
+
+def test_what_is_done_already_is_not_planned(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace("shared_card")
+    assert workspace.run().status == 0
+    done = _plan(workspace)
+
+    assert (done.returncode, done.stdout) == (0, "Nothing is to be done.\n"), done.stderr
+
+
+def test_the_jobs_can_be_kept_as_a_workload(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace("shared_card")
+    first = _jobs(_plan(workspace, "Snakefile", "--json", "--workload", "jobs.json"))
+    again = _jobs(_plan(workspace, "jobs.json", "--json"))
+
+    assert again == first
+
+
+def test_needs_between_jobs_are_kept(make_workspace: MakeWorkspace) -> None:
+    planned = _jobs(_plan(make_workspace("checkpoints"), "--json"))
+
+    assert planned["split"]["end_s"] <= planned["aggregate"]["start_s"]
+
+
+def test_a_wrong_hint_is_an_error_of_the_plan_too(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace("misjudged")
+    workspace.write("hints.json", json.dumps({"vram_mb": 90000}))
+    done = _plan(workspace)
+
+    assert done.returncode == 1
+    assert "Fix: lower vram_mb" in done.stdout + done.stderr
+
+
+def test_a_missing_snakefile_is_named(make_workspace: MakeWorkspace) -> None:
+    done = _plan(make_workspace("shared_card"), "Snakefiel")
+
+    assert done.returncode == 2
+    assert "'Snakefiel' does not exist" in done.stderr
