@@ -27,6 +27,8 @@ from nvinx.patterns import (
 from nvinx.substrate import SubstrateInfo, detect_substrate, warn_if_datacenter_with_nonzero_gamma
 
 if TYPE_CHECKING:
+    from nvinx.host.leasing import lease
+
     __version__: str
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "fit_gamma_kernel_size",
     "fractional_coresidency",
     "fractional_coresidency_v2",
+    "lease",
     "lookup_pair_latency",
     "max_kernel_rate_score",
     "predict_pair_latency",
@@ -57,8 +60,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> str:
-    """`nvinx.__version__`, looked up when it is asked for: reading metadata takes a while."""
+def __getattr__(name: str) -> object:
+    """What is looked up when it is asked for, since that takes a while or touches the machine."""
+    if name == "lease":
+        from nvinx.host.leasing import lease
+
+        return lease
     if name != "__version__":
         raise AttributeError(f"module 'nvinx' has no attribute {name!r}")
     from importlib.metadata import version

@@ -134,11 +134,15 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A running job ended, in success or failure; what it held is free."""
+    """A running job ended, in success or failure; what it held is free.
+
+    peak_mib: the most VRAM it was seen to use, None where nobody saw.
+    """
 
     job_id: str
     at: float
     outcome: Outcome = Outcome.OK
+    peak_mib: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

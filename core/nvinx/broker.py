@@ -86,9 +86,21 @@ class Broker:
         """Queue jobs that are ready. Returns what to start now, and what can never start."""
         return self._take(Submitted(tuple(jobs), self._ports.clock()))
 
-    def finish(self, job_id: str, outcome: Outcome = Outcome.OK) -> tuple[Decision, ...]:
+    def finish(
+        self, job_id: str, outcome: Outcome = Outcome.OK, peak_mib: int | None = None
+    ) -> tuple[Decision, ...]:
         """A job of ours ended; its lease is free unless processes of it still live."""
-        return self._take(Finished(job_id, self._ports.clock(), outcome))
+        return self._take(Finished(job_id, self._ports.clock(), outcome, peak_mib))
+
+    def own(self, job_id: str, pid: int) -> None:
+        """This process is the job's, though it carries no marker: what it uses is the lease's."""
+        started = self._ports.life.started(pid)
+        if started is None:
+            return
+        with self._ports.ledger.turn() as page:
+            for lease in page.leases():
+                if lease.id == job_id:
+                    page.note(replace(lease, seen=(*lease.seen, (pid, started))))
 
     def ended(self) -> tuple[PastRun, ...]:
         """The jobs of ours that ended since this was last asked."""
@@ -177,7 +189,8 @@ class Broker:
             return
         ended = self._state.running[event.job_id]
         make = self._make(ended.placement.card)
-        run = self._company.leave(ended, event.at, make=make, outcome=event.outcome)
+        run = self._company.leave(ended, event.at, make=make)
+        run = replace(run, outcome=event.outcome, peak_mib=event.peak_mib)
         self._ended.append(run)
         self._experience.add(run)
 
@@ -240,7 +253,7 @@ class Broker:
             return cards
         look = self._ports.probe.look()
         pids = {p.pid for gpu in look.gpus for p in gpu.processes}
-        owners = self._ports.life.owners(pids)
+        owners = self._known_owners(leases, pids) | self._ports.life.owners(pids)
         for lease in leases:
             known = dict(lease.seen)
             mine = [pid for pid, token in owners.items() if token == lease.id and pid not in known]
@@ -248,6 +261,16 @@ class Broker:
             if fresh:
                 page.note(replace(lease, seen=(*lease.seen, *fresh)))
         return foreign_use(cards, look, leases, owners)
+
+    def _known_owners(self, leases: tuple[Lease, ...], pids: set[int]) -> dict[int, str]:
+        """Processes that were found to be a lease's before, and still are the same ones."""
+        started = self._ports.life.started
+        return {
+            pid: lease.id
+            for lease in leases
+            for pid, start in lease.seen
+            if pid in pids and started(pid) == start
+        }
 
     def _heard_requests(self, page: Page) -> tuple[Request, ...]:
         """Other engines' requests that stand in line; those of the dead and silent are dropped."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from nvinx.experience import Outcome, PastRun
+from nvinx.experience import PastRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,9 +36,7 @@ class Company:
                         self._seconds[job_id][other.job.claim.profile] += seconds
         self._seen, self._at = now, at
 
-    def leave(
-        self, ended: Running, at: float, *, make: str | None = None, outcome: Outcome = Outcome.OK
-    ) -> PastRun:
+    def leave(self, ended: Running, at: float, *, make: str | None = None) -> PastRun:
         """A job has ended: what there is to learn from it. make: the name of its card's make."""
         job, ran_s = ended.job, at - ended.since
         self._seen.pop(job.id, None)
@@ -51,6 +49,5 @@ class Company:
             ran_s=ran_s,
             card=make,
             company={profile: s / ran_s for profile, s in spent.items()} if ran_s > 0 else {},
-            outcome=outcome,
             declared_mib=job.claim.vram_mib,
         )

@@ -15,8 +15,9 @@ class NvinxError(Exception):
 class HintError(NvinxError):
     """A resource hint cannot be understood, or contradicts another one."""
 
-    def __init__(self, rule: str, hint: str, problem: str, fix: str) -> None:
-        super().__init__(f"rule {rule}: {hint}: {problem}. Fix: {fix}.")
+    def __init__(self, rule: str, hint: str, problem: str, fix: str, *, kind: str = "rule") -> None:
+        super().__init__(f"{kind} {rule}: {hint}: {problem}. Fix: {fix}.")
+        self.kind = kind
         self.rule = rule
         self.hint = hint
         self.problem = problem
@@ -26,8 +27,8 @@ class HintError(NvinxError):
 class ImpossibleJobError(NvinxError):
     """A job can never run on this bench, whatever it waits for."""
 
-    def __init__(self, rule: str, problem: str, fix: str) -> None:
-        super().__init__(f"rule {rule}: {problem}. Fix: {fix}.")
+    def __init__(self, rule: str, problem: str, fix: str, *, kind: str = "rule") -> None:
+        super().__init__(f"{kind} {rule}: {problem}. Fix: {fix}.")
         self.rule = rule
         self.problem = problem
         self.fix = fix

@@ -12,7 +12,7 @@ import pytest
 from fake_library import build
 
 from nvinx.admission import Card
-from nvinx.host import hold
+from nvinx.host import counter
 from nvinx.interference import SlowdownModel
 
 MIB = 1024 * 1024
@@ -127,10 +127,10 @@ def test_a_card_that_is_held_is_waited_for(tmp_path):
             waits.append(reason)
             free.set()
 
-        with hold.whole_card(CARD, "second", tmp_path, waiting):
+        with counter.whole_card(CARD, "second", tmp_path, waiting):
             order.append("second")
 
-    with hold.whole_card(CARD, "first", tmp_path, lambda _: None) as exports:
+    with counter.whole_card(CARD, "first", tmp_path, lambda _: None) as exports:
         assert exports["NVINX_PLACEMENT"] == "gpu_exclusive"
         assert exports["CUDA_VISIBLE_DEVICES"] == "0"
         thread = threading.Thread(target=second)
@@ -143,7 +143,7 @@ def test_a_card_that_is_held_is_waited_for(tmp_path):
 
 
 def test_a_card_is_given_back_after_an_error(tmp_path):
-    with pytest.raises(KeyError), hold.whole_card(CARD, "x", Path(tmp_path), lambda _: None):
+    with pytest.raises(KeyError), counter.whole_card(CARD, "x", Path(tmp_path), lambda _: None):
         raise KeyError
-    with hold.whole_card(CARD, "y", tmp_path, lambda _: None):
+    with counter.whole_card(CARD, "y", tmp_path, lambda _: None):
         pass

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from nvinx.admission import Card
 from nvinx.cli import main
-from nvinx.host import hold
+from nvinx.host import counter
 
 RAN = {
     "schema": 1,
@@ -69,9 +69,9 @@ def test_a_job_that_waits_is_explained_with_what_is_in_its_way(explain, tmp_path
         raise InterruptedError
 
     with (
-        hold.whole_card(CARD, "first", tmp_path / "state", lambda _: None),
+        counter.whole_card(CARD, "first", tmp_path / "state", lambda _: None),
         pytest.raises(InterruptedError),
-        hold.whole_card(CARD, "second", tmp_path / "state", look),
+        counter.whole_card(CARD, "second", tmp_path / "state", look),
     ):
         pass
     assert "second has waited for a card for 0.0 s: card held alone by first." in seen[0]

@@ -155,14 +155,14 @@ def _place(
             raise CalibrationError(f"--cpu-core {core}", "this process may not use it", fix)
         click.echo(f"Measuring on CPU core {core}: this says nothing about a GPU.")
         return Place(Provenance("CPU core", None, today, "one core"), core)
-    from nvinx.host import hold, meter, sharing
+    from nvinx.host import counter, meter, sharing
 
     facts = meter.facts(card.id)
     where = Provenance(
         card.name, facts.driver if facts else None, today, sharing.sharing_mode(card.id)
     )
     exports = stack.enter_context(
-        hold.whole_card(card, "nvinx calibrate", state_dir, _say_once("Waiting for the card: "))
+        counter.whole_card(card, "nvinx calibrate", state_dir, _say_once("Waiting for the card: "))
     )
     click.echo(f"Measuring on {card.name} ({where.sharing}); it is held for this alone.")
     gauge = stack.enter_context(meter.NvmlMeter(card.id))

@@ -1,0 +1,173 @@
+"""A place at the bench for one program: it asks for a lease, waits, holds it, and gives it back."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nvinx import explain
+from nvinx.admission import Capacity, Job, Refuse
+from nvinx.bench import Bench
+from nvinx.broker import Broker, Ports
+from nvinx.catalog import Residency
+from nvinx.claim import Claim
+from nvinx.environment import variables
+from nvinx.errors import HistoryError, ImpossibleJobError
+from nvinx.experience import Experience, Outcome
+from nvinx.host import statedir
+from nvinx.host.clock import boot_seconds
+from nvinx.host.history import SqliteHistory
+from nvinx.host.ledger import SqliteLedger
+from nvinx.host.life import ProcessLife
+from nvinx.host.nvml import NvmlProbe
+from nvinx.outlook import Outlook
+from nvinx.policy import LongestChainFirst
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from nvinx.admission import Card, Placement, Running
+    from nvinx.ports import GpuProbe
+    from nvinx.reasons import Reason
+
+LOOK_AGAIN_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A placement in force. exports: the environment for whatever uses it. lock: its sign of life.
+
+    On the CPU nothing is leased, so there is no lock.
+    """
+
+    job: Job
+    placement: Placement
+    exports: dict[str, str]
+    lock: Path | None
+
+
+class Counter:
+    """Asks for leases on a bench, one after the other, in the ledger that all programs share.
+
+    Use it as a context manager. Raises StateDirError when the state folder cannot be used.
+    """
+
+    def __init__(self, bench: Bench, state_dir: Path | None = None, *, source: str = "") -> None:
+        """source: the program, for the history of runs."""
+        folder = statedir.prepare(statedir.choose(state_dir, os.environ))
+        self.state_dir = folder
+        self.bench = bench
+        real = any(not card.simulated for card in bench.cards)
+        self.probe: GpuProbe | None = NvmlProbe() if real else None
+        self.life = ProcessLife(folder / "life")
+        self._engine = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._source = source
+        self._history = SqliteHistory(folder / "history.db")
+        self.experience = self._learnt()
+        self._capacity = Capacity(bench.cards, bench.cores, bench.ram_mib)
+        self._ledger = SqliteLedger(folder / "ledger.db")
+        outlook = Outlook(bench.slowdowns, bench.utilisation, self.experience)
+        ports = Ports(self._ledger, self.life, boot_seconds, self.probe)
+        policy = LongestChainFirst(outlook)
+        self._broker = Broker(self._engine, self._capacity, ports, policy, self.experience)
+        self._asked = 0
+
+    def __enter__(self) -> Counter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave: a lease stays with the processes that still use it."""
+        try:
+            self._broker.close()
+        finally:
+            self._ledger.close()
+
+    def acquire(
+        self, claim: Claim, name: str, waiting: Callable[[Reason | None], None] | None = None
+    ) -> Held:
+        """Wait for a lease. waiting: called again and again with the reason for the wait.
+
+        Raises ImpossibleJobError when this bench can never run it.
+        """
+        self._asked += 1
+        job = Job(
+            f"{self._engine}.{self._asked}", name, self.experience.supply(claim), self._engine
+        )
+        decisions = self._broker.submit([job])
+        while not decisions:
+            if waiting is not None:
+                waiting(self._broker.waits.get(job.id))
+            time.sleep(LOOK_AGAIN_S)
+            decisions = self._broker.poll()
+        (decision,) = decisions
+        if isinstance(decision, Refuse):
+            raise ImpossibleJobError(name, *explain.impossible(decision.reason, self.bench.problem))
+        placement = decision.placement
+        lock = None if placement.card is None else self.life.file(job.id)
+        return Held(job, placement, variables(job.id, placement, self._capacity), lock)
+
+    def use_here(self, held: Held) -> None:
+        """This very process uses the lease: what it takes of the card is the lease's."""
+        if held.lock is not None:
+            self._broker.own(held.job.id, os.getpid())
+
+    def release(
+        self, held: Held, outcome: Outcome = Outcome.OK, peak_mib: int | None = None
+    ) -> None:
+        """Give the lease back and remember how it went."""
+        self._broker.finish(held.job.id, outcome, peak_mib)
+        ended = [run for run in self._broker.ended() if run.kind]
+        try:
+            self._history.add(ended, self._source)
+        except HistoryError:
+            return  # it was told when the history was read
+
+    def beside(self, held: Held) -> tuple[Running, ...]:
+        """Who shared the card when the lease was given."""
+        return self._broker.beside(held.job.id)
+
+    @contextmanager
+    def lease(
+        self, claim: Claim, name: str, waiting: Callable[[Reason | None], None] | None = None
+    ) -> Iterator[Held]:
+        """Wait for a lease and hold it for as long as the block runs."""
+        held = self.acquire(claim, name, waiting)
+        with self.giving_back(held):
+            yield held
+
+    @contextmanager
+    def giving_back(self, held: Held) -> Iterator[None]:
+        """Give a lease back at the end of the block, however it ends."""
+        try:
+            yield
+        except BaseException:
+            self.release(held, Outcome.FAILED)
+            raise
+        self.release(held)
+
+    def _learnt(self) -> Experience:
+        try:
+            return Experience(self._history.runs(card.name for card in self.bench.cards))
+        except HistoryError:
+            return Experience()
+
+
+@contextmanager
+def whole_card(
+    card: Card, name: str, state_dir: Path | None, waiting: Callable[[Reason | None], None]
+) -> Iterator[dict[str, str]]:
+    """Wait for the card, hold it alone, and give it back.
+
+    The value is the environment for the programs that use the card meanwhile; one that outlives
+    this process keeps the card. waiting: called again and again with the reason for the wait.
+    Raises StateDirError.
+    """
+    bench = Bench(cards=(card,), cores=1, ram_mib=0, models={}, origins={})
+    claim = Claim(residency=Residency.GPU_EXCLUSIVE, cores=0)
+    with Counter(bench, state_dir) as counter, counter.lease(claim, name, waiting) as held:
+        yield held.exports

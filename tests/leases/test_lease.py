@@ -1,0 +1,97 @@
+"""`nvinx.lease`: a Python program asks, uses its share, and gives it back."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import nvinx
+from nvinx.errors import HintError, ImpossibleJobError
+
+
+@pytest.fixture
+def here(bench, monkeypatch):
+    """This very process at the bench."""
+    monkeypatch.chdir(bench.folder)
+    monkeypatch.setenv("NVINX_STATE_DIR", str(bench.state))
+    for name in ("NVINX_JOB", "NVINX_BENCH"):
+        monkeypatch.delenv(name, raising=False)
+    return bench
+
+
+def test_the_block_knows_its_placement_and_the_process_is_told(here):
+    with nvinx.lease(vram_mb=900, name="embed") as placement:
+        assert (placement.device, placement.vram_mb) == ("cuda:0", 900)
+        assert placement.from_pretrained_kwargs() == {"device_map": {"": "cuda:0"}}
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
+        assert here.held() == {"embed"}
+    assert "NVINX_JOB" not in os.environ
+    assert here.held() == set()
+
+
+def test_an_error_in_the_block_gives_the_lease_back_and_goes_on(here):
+    with pytest.raises(KeyError), nvinx.lease(gpu=1):
+        raise KeyError
+    assert here.held() == set()
+
+
+def test_another_thread_waits_and_is_told_why(here):
+    reasons, go = [], threading.Event()
+
+    def waits(reason):
+        reasons.append(reason)
+        go.set()
+
+    def second():
+        with nvinx.lease(gpu=1, name="second", on_wait=waits):
+            reasons.append("in")
+
+    with nvinx.lease(gpu=1, name="first"):
+        os.environ.pop("NVINX_JOB")  # as in a process of its own
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert go.wait(30)
+    thread.join(30)
+    assert reasons[-1] == "in"
+    assert reasons[0].behind == ("first",)
+
+
+def test_inside_a_lease_the_placement_at_hand_is_the_answer(here):
+    with nvinx.lease(vram_mb=900), nvinx.lease(vram_mb=3900) as inner:
+        assert inner.vram_mb == 900
+
+
+def test_a_lease_that_may_is_on_the_cpu_when_nothing_fits(here):
+    with nvinx.lease(vram_mb=90_000, cpu_fallback=1) as placement:
+        assert placement.device == "cpu"
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
+
+
+def test_one_that_spills_gets_its_budgets(here):
+    with nvinx.lease(vram_mb=6000, ram_overflow=1, mem_mb=8000) as placement:
+        assert placement.from_pretrained_kwargs()["max_memory"]["cpu"] == 8_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "said"),
+    [
+        ({"vram_mb": -1}, HintError, "lease .*: vram_mb=-1"),
+        ({"vram_gb": 1}, HintError, "nvinx knows no such hint"),
+        ({"vram_mb": 9000}, ImpossibleJobError, "the largest card can give 4.00 GB"),
+        ({"model": "nobody"}, HintError, "no such model"),
+    ],
+)
+def test_a_wrong_wish_is_refused(here, asked, error, said):
+    with pytest.raises(error, match=said), nvinx.lease(**asked):
+        raise AssertionError
+
+
+def test_a_child_that_outlives_the_program_keeps_the_lease(here):
+    with nvinx.lease(gpu=1, name="parent"):
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    assert here.run("run", "--give-up", "0.6", "true").returncode == 75
+    child.kill()
+    child.wait()
+    assert here.run("run", "--give-up", "5", "true").returncode == 0

@@ -1,0 +1,139 @@
+"""`nvinx run`: any command waits for its share of the card, and is itself once it has it."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+
+def test_the_command_sees_its_placement_and_gives_its_exit_status(bench):
+    done = bench.run("run", "--vram", "900MB", "--", "bash", "-c", "env; exit 3")
+    assert done.returncode == 3
+    seen = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
+    assert seen["NVINX_PLACEMENT"] == "gpu_shared"
+    assert seen["NVINX_VRAM_MB"] == "900"
+    assert seen["CUDA_VISIBLE_DEVICES"] == "0"
+    assert done.stderr == "nvinx: bash -> GPU 0 shared (0.90 GB of 4.00 GB)\n"
+    assert bench.held() == set()
+
+
+def test_without_any_word_of_its_needs_it_gets_the_whole_card(bench):
+    done = bench.run("run", "printenv", "NVINX_PLACEMENT")
+    assert (done.returncode, done.stdout) == (0, "gpu_exclusive\n")
+
+
+def test_one_that_has_to_wait_says_why_and_behind_whom(bench, eventually):
+    first = bench.start("run", "--name", "first", "--", "sleep", "60")
+    assert eventually(lambda: bench.held() == {"first"})
+    second = bench.start("run", "--vram", "900MB", "--name", "second", "--", "echo", "mine")
+    assert eventually(lambda: "second" in bench.waits())
+    first.terminate()
+    out, err = second.communicate(timeout=30)
+    assert (second.returncode, out) == (0, "mine\n")
+    assert "nvinx: second waits: card held alone by first\n" in err
+    assert "second -> GPU 0 shared" in err
+    assert first.wait() == 128 + signal.SIGTERM
+
+
+def test_small_ones_share_the_card(bench, eventually):
+    several = [
+        bench.start("run", "--vram", "900MB", "--name", f"n{k}", "sleep", "60") for k in "ab"
+    ]
+    assert eventually(lambda: bench.held() == {"na", "nb"})
+    for process in several:
+        process.terminate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
+def test_signals_reach_the_command(bench, eventually, number):
+    script = f"trap 'echo got; exit 9' {number.value}; echo ready; while :; do sleep 0.05; done"
+    process = bench.start("run", "--", "bash", "-c", script)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    assert process.communicate(timeout=30)[0] == "got\n"
+    assert process.returncode == 9
+    assert bench.held() == set()
+
+
+def test_a_killed_wrapper_leaves_the_lease_with_its_command(bench, eventually):
+    process = bench.start("run", "--name", "orphan", "--", "bash", "-c", "echo $$; exec sleep 60")
+    pid = int(process.stdout.readline())
+    process.kill()
+    process.wait()
+    other = bench.run("run", "--give-up", "0.6", "true")
+    assert other.returncode == 75
+    assert "card held alone by orphan" in other.stderr
+    os.kill(pid, signal.SIGKILL)
+    assert bench.run("run", "--give-up", "5", "true").returncode == 0
+
+
+def test_what_the_command_leaves_behind_keeps_the_lease(bench, eventually):
+    script = "setsid sleep 60 >/dev/null 2>&1 & echo $!"
+    done = bench.run("run", "--name", "daemon", "--", "bash", "-c", script)
+    assert done.returncode == 0
+    assert bench.run("run", "--give-up", "0.6", "true").returncode == 75
+    os.kill(int(done.stdout), signal.SIGKILL)
+    assert bench.run("run", "--give-up", "5", "true").returncode == 0
+
+
+def test_one_that_is_interrupted_while_it_waits_leaves_the_line(bench, eventually):
+    first = bench.start("run", "--name", "first", "--", "sleep", "60")
+    assert eventually(lambda: bench.held() == {"first"})
+    second = bench.start("run", "--name", "second", "true")
+    assert eventually(lambda: "second" in bench.waits())
+    second.send_signal(signal.SIGINT)
+    _, err = second.communicate(timeout=30)
+    assert second.returncode == 130
+    assert "Traceback" not in err
+    assert "second" not in bench.waits()
+    first.terminate()
+
+
+def test_a_command_that_is_not_there_gives_the_lease_back(bench):
+    done = bench.run("run", "no-such-program")
+    assert done.returncode == 127
+    assert "no-such-program was not found. Fix:" in done.stderr
+    assert bench.held() == set()
+
+
+def test_a_command_that_cannot_be_executed_is_told(bench):
+    done = bench.run("run", "--", "./nvinx.yaml")
+    assert done.returncode == 126
+    assert "cannot be executed. Fix:" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--vram", "9XB"), "lease true: vram='9XB'"),
+        (("--vram", "9GB"), "needs 9.00 GB of VRAM, the largest card can give 4.00 GB"),
+        (("--residency", "shared"), "no such residency. Fix: write 'gpu_shared'"),
+        (("--model", "esm"), "has no such model"),
+        (("--vram", "9GB", "--ram-overflow"), "add mem_mb"),
+    ],
+)
+def test_a_wrong_wish_is_refused_before_anything_runs(bench, words, said):
+    done = bench.run("run", *words, "--", "true")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_one_that_may_runs_on_the_cpu_where_there_is_no_room_at_all(bench):
+    done = bench.run("run", "--vram", "9GB", "--cpu-fallback", "--", "printenv", "NVINX_PLACEMENT")
+    assert (done.returncode, done.stdout) == (0, "cpu_only\n")
+
+
+def test_a_command_inside_a_job_has_the_jobs_place(bench):
+    done = bench.run("run", "--", "nvinx", "run", "--vram", "900MB", "printenv", "NVINX_PLACEMENT")
+    assert (done.returncode, done.stdout) == (0, "gpu_exclusive\n"), done.stderr
+
+
+def test_runs_are_remembered(bench):
+    bench.run("run", "--vram", "900MB", "--name", "embed", "true")
+    from nvinx.host.history import SqliteHistory
+
+    (entry,) = SqliteHistory(bench.state / "history.db").entries()
+    assert (entry.run.kind, entry.source, entry.run.declared_mib) == ("embed", "embed", 859)
