@@ -35,6 +35,7 @@ class Ready:
 class Ended:
     job_id: str
     outcome: Outcome = Outcome.OK
+    peak_mib: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ class Dispatcher:
         elif isinstance(message, Ready):
             self._accept(message)
         elif isinstance(message, Ended):
-            self._act(self._broker.finish(message.job_id, message.outcome))
+            self._act(self._broker.finish(message.job_id, message.outcome, message.peak_mib))
             self._engine.learn(self._broker.ended())
         return not self._stopped
 
@@ -162,5 +163,5 @@ class Dispatcher:
             self._handles.clear()
             self._jobs.clear()
         if isinstance(message, Ended):
-            self._broker.finish(message.job_id, message.outcome)
+            self._broker.finish(message.job_id, message.outcome, message.peak_mib)
             self._engine.learn(self._broker.ended())

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from nvinx.admission import Job, Placement
     from nvinx.experience import PastRun
     from nvinx.reasons import Reason
-    from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher
+    from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Message
+    from snakemake_executor_plugin_nvinx.session import End
 
 _SPARE_WORKERS = 64
 
@@ -52,6 +53,7 @@ class Executor(RealExecutor):
     def _open(self) -> None:
         """Look at the bench, refuse what can never run, and open for work."""
         from nvinx import explain
+        from snakemake_executor_plugin_nvinx.runner import Runner
         from snakemake_executor_plugin_nvinx.session import Session
 
         settings = self.workflow.executor_settings or ExecutorSettings()
@@ -69,15 +71,12 @@ class Executor(RealExecutor):
         self._numbers = itertools.count(1)
         self._engine = engine
         self._running: dict[str, Any] = {}
-        self._shells_of: dict[Any, tuple[str, Placement]] = {}
         self._halted = self._cancelled = self._told = False
         self._failure: Exception | None = None
         self._ending = threading.Lock()
         workers = self._session.cores + _SPARE_WORKERS
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="nvinx-job")
-        self._members = ThreadPoolExecutor(10 * workers, thread_name_prefix="nvinx-member")
-        self._local = self._local_executor(internals.InlinePool())
-        self._local_groups = self._local_executor(self._members)
+        self._runner = Runner(self, self._session, workers)
         self._dispatcher: Dispatcher | None = None
 
     def _forecast(self, path: Path) -> None:
@@ -89,13 +88,6 @@ class Executor(RealExecutor):
         path.write_text(text, encoding="utf-8")
         self._session.ledger.close()
         raise SystemExit(0)
-
-    def _local_executor(self, pool: Any) -> Any:
-        local = internals.local_executor(self.workflow, self.logger, pool)
-        prepare = local.job_args_and_prepare
-        local.job_args_and_prepare = lambda job: self._arguments(prepare, job)
-        local.spawn_job = lambda job: self._spawn(local, job)
-        return local
 
     # called by Snakemake's scheduler
 
@@ -113,8 +105,7 @@ class Executor(RealExecutor):
             self._session.look_ahead()
             for job in jobs:
                 claim, name = self._session.ready(job)
-                token = f"{self._engine}.{next(self._numbers)}"
-                ready.append((Job(token, name, claim, self._engine), job))
+                ready.append((Job(self._token(), name, claim, self._engine), job))
         except NvinxError as error:
             self.fail(error)
             return
@@ -132,7 +123,7 @@ class Executor(RealExecutor):
     def shutdown(self) -> None:
         """All is done, or nothing more may start: wait for what runs, then leave."""
         self._pool.shutdown(wait=True)
-        self._members.shutdown(wait=True)
+        self._runner.shutdown()
         if self._dispatcher is not None:
             self._dispatcher.stop()
         self._session.close()
@@ -174,14 +165,11 @@ class Executor(RealExecutor):
             raise
 
     def _launch(self, job: Job, handle: Any, placement: Placement) -> None:
-        for member in internals.members(handle):
-            internals.evaluate_tmpdir(member)
-            self._shells_of[member] = (job.id, placement)
-        self._shells_of[handle] = (job.id, placement)
+        self._runner.place(handle, job.id, placement)
         self.run_job_pre(handle)
         for line in self._session.note_started(job, placement):
             self.logger.info(line)
-        future = self._pool.submit(self._run, handle)
+        future = self._pool.submit(self._runner.run, handle)
         future.add_done_callback(lambda done: self._note_end(job, handle, done))
 
     def hand_back(self, handles: Sequence[Any]) -> None:
@@ -239,49 +227,6 @@ class Executor(RealExecutor):
 
     # on the job's own thread
 
-    def _run(self, job: Any) -> None:
-        if not job.is_group():
-            self._local.run_single_job(job).result()
-        elif internals.runs_all_at_once(job):
-            self._local_groups.run_group_job(job)
-        else:
-            self._spawn(self, job)
-
-    def _arguments(self, prepare: Any, job: Any) -> tuple[Any, ...]:
-        """The local executor's arguments, with our shell among the resources."""
-        shell = self._shell_for(job)
-        try:
-            arguments = list(prepare(job))
-        except Exception as error:
-            raise _PreparationError(error) from error
-        where = next(i for i, a in enumerate(arguments) if a is job.resources)
-        arguments[where] = internals.with_shell(job.resources, shell)
-        self.report_job_submission(SubmittedJobInfo(job=job))
-        return tuple(arguments)
-
-    def _spawn(self, formatter: Any, job: Any) -> None:
-        """Run a job as a process of its own: `run:`, shadow, and grouped jobs."""
-        import subprocess
-
-        from snakemake.exceptions import SpawnedJobError
-
-        shell = str.__str__(self._shell_for(job, "sh"))
-        self.report_job_submission(SubmittedJobInfo(job=job))
-        command = formatter.format_job_exec(job)
-        try:
-            subprocess.check_call(command, shell=True, executable=shell)
-        except subprocess.CalledProcessError as error:
-            raise SpawnedJobError from error
-
-    def _shell_for(self, job: Any, real: str | None = None) -> Any:
-        from nvinx.errors import NvinxError
-
-        token, placement = self._shells_of[job]
-        try:
-            return self._session.shell(real or internals.shell_of(job), token, placement)
-        except NvinxError as error:
-            raise _PreparationError(error) from error
-
     def _note_end(self, job: Job, handle: Any, done: Future[None]) -> None:
         """A mistake in here must not leave Snakemake waiting: futures swallow exceptions."""
         try:
@@ -291,30 +236,56 @@ class Executor(RealExecutor):
             self.fail(error)
 
     def _finish(self, job: Job, handle: Any, done: Future[None]) -> None:
-        """Free what the job held, then tell Snakemake how it ended."""
+        """Free what the job held, then tell Snakemake how it ended, or try it again."""
         from nvinx.experience import Outcome
         from snakemake_executor_plugin_nvinx.dispatcher import Ended
+        from snakemake_executor_plugin_nvinx.runner import PreparationError
 
         error = done.exception()
-        unprepared = isinstance(error, _PreparationError)
-        if unprepared or (error is not None and internals.is_last_attempt(handle)):
-            self._halted |= unprepared or not self.workflow.execution_settings.keep_going
-        for member in (handle, *internals.members(handle)):
-            self._shells_of.pop(member, None)
-        self._session.note_ended(job, error)
-        if error is not None and not isinstance(error, _PreparationError):
-            self._report_failure(handle, error)
-        if self._dispatcher is not None:
-            outcome = Outcome.OK if error is None else Outcome.FAILED
-            self._dispatcher.send(Ended(job.id, outcome))
-        if isinstance(error, _PreparationError):
+        self._runner.forget(handle)
+        if isinstance(error, PreparationError):
+            self._halted = True
+            self._session.note_ended(job, error)
+            self._send(Ended(job.id, Outcome.FAILED))
             self._end(job)
             self.fail(error.reason)
             return
+        end = self._session.judge(job, handle, error)
+        if end.outcome is Outcome.OUT_OF_MEMORY and not self.is_stopping():
+            again = self._session.again(job, handle, end, self._token())
+            for line in self._session.warnings():
+                self.logger.warning(line)
+            if again is not None:
+                self._try_again(job, again, handle, end)
+                return
+        self._session.note_ended(job, error)
+        if error is not None:
+            keeps_going = self.workflow.execution_settings.keep_going
+            self._halted |= internals.is_last_attempt(handle) and not keeps_going
+            self._report_failure(handle, error)
+        self._send(Ended(job.id, end.outcome, end.peak_mib))
         if error is None:
             self.report_job_success(SubmittedJobInfo(job=handle))
         self._end(job)
         self._tell_failure()
+
+    def _try_again(self, job: Job, again: Job, handle: Any, end: End) -> None:
+        """Queue the job anew; Snakemake does not learn of the failed try, but its outputs go."""
+        from snakemake_executor_plugin_nvinx.dispatcher import Ended, Ready
+
+        internals.clean_up(self.workflow, handle)
+        self._session.note_ended(job, None, outcome=end.outcome)
+        self._session.record.submitted(again)
+        self._send(Ended(job.id, end.outcome, end.peak_mib))
+        self._send(Ready(((again, handle),)))
+        self._end(job)
+
+    def _send(self, message: Message) -> None:
+        if self._dispatcher is not None:
+            self._dispatcher.send(message)
+
+    def _token(self) -> str:
+        return f"{self._engine}.{next(self._numbers)}"
 
     def _end(self, job: Job) -> None:
         with self._ending:
@@ -335,11 +306,3 @@ class Executor(RealExecutor):
 
     def handle_job_error(self, job: Any) -> None:
         """Nothing to do: the end was noted when it happened."""
-
-
-class _PreparationError(Exception):
-    """The job never started, so its outputs of earlier runs must stay: the run ends instead."""
-
-    def __init__(self, reason: Exception) -> None:
-        super().__init__(str(reason))
-        self.reason = reason

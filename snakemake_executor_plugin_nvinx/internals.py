@@ -123,6 +123,23 @@ def _flows(producer: Any, file: Any) -> bool:
     return file in producer.pipe_or_service_output
 
 
+def exit_status(error: BaseException) -> int:
+    """The exit status behind a job's failure; 1 where there was no process."""
+    seen: BaseException | None = error
+    while seen is not None:
+        status = getattr(seen, "returncode", None)
+        if isinstance(status, int):
+            return status
+        seen = seen.__cause__ or seen.__context__
+    return 1
+
+
+def clean_up(workflow: Any, job: Any) -> None:
+    """Remove what a failed try left, as after a failure, without using up `retries`."""
+    with workflow.scheduler._lock:
+        workflow.async_run(job.postprocess(error=True))
+
+
 def is_last_attempt(job: Any) -> bool:
     return bool(job.restart_times <= job.attempt - 1)
 

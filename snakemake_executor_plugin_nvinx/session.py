@@ -11,20 +11,23 @@ from typing import TYPE_CHECKING, Any
 from nvinx import explain
 from nvinx.admission import Capacity, Job, Placement
 from nvinx.broker import Broker, Ports
+from nvinx.catalog import Residency
 from nvinx.environment import variables
 from nvinx.errors import HintError, HistoryError, ImpossibleJobError, NvinxError
-from nvinx.experience import Experience
+from nvinx.experience import Experience, Outcome
 from nvinx.host import machine, statedir
 from nvinx.host.clock import boot_seconds
 from nvinx.host.history import SqliteHistory
 from nvinx.host.ledger import SqliteLedger
 from nvinx.host.life import ProcessLife
 from nvinx.host.nvml import NvmlProbe
+from nvinx.host.peaks import PeakWatch
 from nvinx.outlook import Outlook
 from nvinx.policy import LongestChainFirst
 from nvinx.record import PATH as RECORD_PATH
 from nvinx.record import RunRecord
 from snakemake_executor_plugin_nvinx import internals, translate
+from snakemake_executor_plugin_nvinx.rescue import Rescue
 from snakemake_executor_plugin_nvinx.shellexec import ShellExec, Shells, sweep
 
 if TYPE_CHECKING:
@@ -36,6 +39,15 @@ if TYPE_CHECKING:
     from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
 
 _KEEP_EVERY_S = 5.0
+_OFTEN = 2  # times of late that a rule ran out of memory before it loses its company
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a job ended; peak_mib: the most VRAM it was seen to use."""
+
+    outcome: Outcome
+    peak_mib: int | None = None
 
 
 @dataclass(slots=True)
@@ -51,12 +63,13 @@ class Session:
     record: RunRecord
     experience: Experience
     history: SqliteHistory
+    rescue: Rescue
+    peaks: PeakWatch | None
     state_dir: Path
     _workflow: Any
     _shells: Shells | None = None
     _chains_s: dict[Any, float] = field(default_factory=dict)
     _planned: int = 0
-    _capped: set[str] = field(default_factory=set)
     _warned: set[str] = field(default_factory=set)
     _news: list[str] = field(default_factory=list)
     _ended: list[PastRun] = field(default_factory=list)
@@ -91,6 +104,8 @@ class Session:
             record=RunRecord(boot_seconds),
             experience=experience,
             history=history,
+            rescue=Rescue(life, capacity),
+            peaks=None if ports.probe is None else PeakWatch(ports.probe, life),
             state_dir=state,
             _workflow=workflow,
             _news=untaught,
@@ -104,12 +119,27 @@ class Session:
         """The job's claim and name. Raises HintError naming the rule."""
         known = self.bench.slowdowns.traits if self.bench.slowdowns else ()
         claim = translate.claim_of(job, self.bench.models, known)
-        claim = self.experience.supply(claim)
+        claim = self._by_experience(claim, job)
         cap = self.bench.ram_mib
         if claim.ram_mib > cap and not claim.may_overflow:
-            self._capped.add(translate.rule_of(job))
+            self._tell(explain.ram_capped(translate.rule_of(job), cap))
             claim = replace(claim, ram_mib=cap)
         return claim, translate.name_of(job)
+
+    def _by_experience(self, claim: Claim, job: Any) -> Claim:
+        """The claim with learnt times; a rule that often ran out of memory gets the card alone."""
+        claim = self.experience.supply(claim)
+        times = self.experience.ran_out(claim.kind)
+        if claim.residency is not Residency.GPU_SHARED or times < _OFTEN:
+            return claim
+        self._tell(explain.holds_alone(translate.rule_of(job), times))
+        return replace(claim, residency=Residency.GPU_EXCLUSIVE)
+
+    def _tell(self, line: str) -> None:
+        """Warn of it once."""
+        if line not in self._warned:
+            self._warned.add(line)
+            self._news.append(line)
 
     def ready(self, job: Any) -> tuple[Claim, str]:
         """The claim and name of a job that is handed over, with the chain of jobs behind it."""
@@ -128,9 +158,8 @@ class Session:
 
     def warnings(self) -> list[str]:
         """What to warn of that was not warned of before."""
-        fresh, self._warned = self._capped - self._warned, self._warned | self._capped
         news, self._news = self._news, []
-        return news + [explain.ram_capped(rule, self.bench.ram_mib) for rule in sorted(fresh)]
+        return news
 
     def demand_possible(self, jobs: Iterable[Any]) -> None:
         """Raise one error that names every rule which is wrong or can never run here."""
@@ -175,14 +204,36 @@ class Session:
 
     def note_started(self, job: Job, placement: Placement) -> list[str]:
         """Write the start down; returns the line to log, if the start is worth one."""
+        if self.peaks is not None and placement.card is not None:
+            self.peaks.watch(job.id, placement.card)
         beside = self.broker.beside(job.id)
         self.record.started(job, placement, explain.where(placement, self.bench.cards))
         if placement.card is None and not job.claim.uses_gpu:
             return []
         return [explain.started(job, placement, self.bench.cards, beside)]
 
-    def note_ended(self, job: Job, error: BaseException | None) -> None:
-        self.record.ended(job.id, ok=error is None)
+    def judge(self, job: Job, handle: Any, error: BaseException | None) -> End:
+        """How a job ended that was started. Out of memory is looked for where it used a card."""
+        peak_mib = None if self.peaks is None else self.peaks.take(job.id)
+        if error is None:
+            self.rescue.forget(handle)
+            return End(Outcome.OK, peak_mib)
+        if self.broker.is_on_card(job.id) and self._shells is not None:
+            stderr = self._shells.stderr(job.id)
+            return End(self.rescue.outcome(job, handle, error, stderr), peak_mib)
+        return End(Outcome.FAILED, peak_mib)
+
+    def again(self, job: Job, handle: Any, end: End, token: str) -> Job | None:
+        """The job to queue instead of one that ran out of memory; None when all was tried."""
+        claim, news = self.rescue.next_claim(job, handle, end.peak_mib)
+        self._news += news
+        return None if claim is None else replace(job, id=token, claim=claim)
+
+    def note_ended(
+        self, job: Job, error: BaseException | None, outcome: Outcome | None = None
+    ) -> None:
+        ok = error is None and outcome in (None, Outcome.OK)
+        self.record.ended(job.id, ok=ok)
         if self._shells is not None:
             self._shells.drop(job.id)
 
@@ -195,7 +246,7 @@ class Session:
         try:
             self.history.add(self._ended, internals.snakefile(self._workflow))
         except HistoryError as error:
-            self._news = [explain.untaught(error)]
+            self._tell(explain.untaught(error))
         self._ended, self._kept_at = [], now
 
     def close(self) -> None:

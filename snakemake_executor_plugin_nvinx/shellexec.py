@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nvinx.errors import StateDirError
+from nvinx.oom import TAIL_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,11 +25,16 @@ if TYPE_CHECKING:
 
     from nvinx.ports import Life
 
+# The end of stderr is kept for nvinx to read. What keeps it outlives TERM, so that the job's last
+# words get through, and ends when the job's last process has closed its stderr.
 _SCRIPT = """#!{bash}
 . "${{0%/*}}/${{0##*/}}.env"
 if [ -n "$_nvinx_lock" ] && command -v flock >/dev/null; then
   exec 243<>"$_nvinx_lock"
   flock -s 243
+fi
+if [ -n "$_nvinx_tail" ] && command -v tee >/dev/null && command -v tail >/dev/null; then
+  exec 2> >(trap '' INT TERM HUP; exec tee >(exec tail -c {kept} >>"$_nvinx_tail") >&2)
 fi
 exec -a "$_nvinx_name" "$_nvinx_shell" "$@"
 """
@@ -65,7 +71,7 @@ class Shells:
         shells = cls(state_dir / "shells" / engine)
         try:
             shells.folder.mkdir(parents=True, exist_ok=True)
-            shells.script.write_text(_SCRIPT.format(bash=bash), encoding="utf-8")
+            shells.script.write_text(_SCRIPT.format(bash=bash, kept=TAIL_BYTES), encoding="utf-8")
             shells.script.chmod(0o755)
         except OSError as error:
             raise _unwritable(shells.folder, error) from error
@@ -78,11 +84,13 @@ class Shells:
     def make(self, token: str, real: str, variables: Mapping[str, str], lock: Path | None) -> str:
         """The path to use as the job's shell; its basename is the real shell's.
 
+        lock: of the lease, None on the CPU; only a job with a lease has the end of its stderr kept.
         Raises StateDirError when its folder cannot be written.
         """
         real_path = shutil.which(real) or real
         lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
         lines.append(f"_nvinx_lock={shlex.quote(str(lock or ''))}")
+        lines.append(f"_nvinx_tail={shlex.quote(str(self.stderr(token)) if lock else '')}")
         lines.append(f"_nvinx_shell={shlex.quote(real_path)} _nvinx_name={shlex.quote(real)}")
         home = self.folder / token
         link = home / os.path.basename(real_path)
@@ -94,6 +102,10 @@ class Shells:
         except OSError as error:
             raise _unwritable(home, error) from error
         return str(link)
+
+    def stderr(self, token: str) -> Path:
+        """The file that gets the end of a job's stderr."""
+        return self.folder / token / "stderr"
 
     def drop(self, token: str) -> None:
         shutil.rmtree(self.folder / token, ignore_errors=True)

@@ -129,6 +129,11 @@ class Broker:
         """Who shared the card, of any engine, when this job was placed there."""
         return self._beside.get(job_id, ())
 
+    def is_on_card(self, job_id: str) -> bool:
+        """Whether this job of ours runs on a card, as of the last call."""
+        running = self._state.running.get(job_id)
+        return running is not None and running.placement.card is not None
+
     def release(self, job_id: str) -> None:
         """Show no more life for the job, without a turn: for when the ledger is of no use."""
         self._ports.life.end(job_id)
@@ -207,8 +212,7 @@ class Broker:
             case Submitted(jobs=jobs):
                 return any(job.claim.uses_gpu for job in jobs)
             case Finished(job_id=job_id):
-                running = self._state.running.get(job_id)
-                return running is not None and running.placement.card is not None
+                return self.is_on_card(job_id)
         return False
 
     def _merge(self, page: Page, own: State) -> State:

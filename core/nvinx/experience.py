@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nvinx.claim import Claim
 
 KEPT = 40  # runs of one kind on one sort of place: enough for a median, and old ones fade
+LATELY = 8  # runs that tell whether a kind keeps running out of memory
 MEASURE_AT_MOST_S = 600.0
 
 _NO_COMPANY = 0.1  # up to this many partners on average count as none
@@ -60,18 +61,24 @@ class PastRun:
 
 
 class Experience:
-    """Successful runs, and what follows from them. Give it runs of this bench's cards only."""
+    """Successful runs, and what follows from them. Give it runs of this bench's cards only.
+
+    One thread adds, others may ask meanwhile.
+    """
 
     def __init__(self, runs: Iterable[PastRun] = ()) -> None:
         self._on_cpu: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=KEPT))
         self._on_card: dict[str, deque[PastRun]] = defaultdict(lambda: deque(maxlen=KEPT))
         self._of_profile: dict[str, deque[PastRun]] = defaultdict(lambda: deque(maxlen=KEPT))
+        self._outcomes: dict[str, deque[Outcome]] = defaultdict(lambda: deque(maxlen=LATELY))
         self._costs: dict[str, dict[str, float]] = {}
         for run in runs:
             self.add(run)
 
     def add(self, run: PastRun) -> None:
         """Learn from one more run; failed ones teach nothing of times."""
+        if run.card is not None:
+            self._outcomes[run.kind].append(run.outcome)
         if run.outcome is not Outcome.OK or run.ran_s <= 0:
             return
         if run.card is None:
@@ -91,6 +98,10 @@ class Experience:
         seconds = self._on_cpu.get(kind)
         return statistics.median(seconds) if seconds else None
 
+    def ran_out(self, kind: str) -> int:
+        """How many of its last few runs on a card ran out of memory."""
+        return sum(o is Outcome.OUT_OF_MEMORY for o in list(self._outcomes.get(kind, ())))
+
     def supply(self, claim: Claim) -> Claim:
         """The claim with the times that nobody declared."""
         here = self.gpu_s if claim.uses_gpu else self.cpu_s
@@ -104,7 +115,7 @@ class Experience:
     def excess(self, profile: str, partner: str) -> float | None:
         """How much longer a run takes beside this partner, as a share; None when not known."""
         if profile not in self._costs:
-            self._costs[profile] = _costs(self._of_profile.get(profile, ()))
+            self._costs[profile] = _costs(list(self._of_profile.get(profile, ())))
         return self._costs[profile].get(partner)
 
     def wants_alone(self, profile: str) -> bool:
@@ -112,7 +123,7 @@ class Experience:
 
         Only where there were runs beside others and none alone, and they were short.
         """
-        runs = self._of_profile.get(profile)
+        runs = list(self._of_profile.get(profile, ()))
         if not runs or any(run.was_alone for run in runs):
             return False
         return statistics.median(run.ran_s for run in runs) <= MEASURE_AT_MOST_S

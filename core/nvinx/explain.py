@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nvinx.catalog import Residency
+from nvinx.ladder import Rung
 from nvinx.reasons import Reason, Why
 from nvinx.sizes import gb_from_mib
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from nvinx.admission import Card, Job, Placement, Running
     from nvinx.bench import Bench
     from nvinx.catalog import SchedulingPlan
+    from nvinx.claim import Claim
 
 
 def sentence(reason: Reason) -> str:
@@ -93,6 +95,47 @@ def greeting(bench: Bench, cores: int) -> list[str]:
         measured = f"{len(bench.slowdowns.traits)} calibrated models"
         lines.append(f"nvinx: jobs share where that gets more done, by {measured}")
     return lines
+
+
+def ran_out(claim: Claim, peak_mib: int | None) -> str:
+    """How a job had run that ran out of memory: `beside others with 0.90 GB (1.40 GB seen)`."""
+    how = {
+        Residency.GPU_SHARED: f"in {gb(claim.vram_mib)} of the card",
+        Residency.GPU_EXCLUSIVE: "with the card to itself",
+        Residency.GPU_RAM_OVERFLOW: "spilling to RAM",
+        Residency.CPU_ONLY: "on the CPU",
+    }[claim.residency]
+    return how if peak_mib is None else f"{how} ({gb(peak_mib)} seen)"
+
+
+def tries_again(name: str, how: str, rung: Rung, claim: Claim) -> str:
+    ways = {
+        Rung.MORE_ROOM: f"with {gb(claim.vram_mib)}",
+        Rung.MEASURED_PEAK: f"with {gb(claim.vram_mib)}, by what it was seen to use",
+        Rung.WHOLE_CARD: "with the whole card",
+        Rung.SPILL: "spilling to RAM",
+        Rung.CPU: "on the CPU",
+    }
+    return f"nvinx: {name} ran out of GPU memory {how}; it is tried again {ways[rung]}."
+
+
+def gave_up(name: str, rule: str, story: Sequence[str]) -> str:
+    return (
+        f"nvinx: {name} ran out of GPU memory {', then '.join(story)}; nothing is left to try. "
+        f"Fix: lower what rule {rule} loads at once, or let it spill (ram_overflow=1 with mem_mb) "
+        "or run on the CPU (cpu_fallback=1)."
+    )
+
+
+def holds_alone(rule: str, times: int) -> str:
+    return (
+        f"nvinx: rule {rule} ran out of GPU memory {times} times lately, so its jobs get the card "
+        "alone for a while. Fix: declare more vram_mb (nvinx history shows what it used)."
+    )
+
+
+def card_lost(index: int, problem: str, jobs: Sequence[str]) -> str:
+    return f"nvinx: GPU {index} is gone ({problem}); {names(jobs)} cannot go on and is ended."
 
 
 def untaught(error: Exception) -> str:

@@ -1,0 +1,76 @@
+"""Jobs that ran out of GPU memory: recognised, and tried again one rung further up."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nvinx import explain, ladder, oom
+from snakemake_executor_plugin_nvinx import internals, translate
+
+if TYPE_CHECKING:
+    from nvinx.admission import Capacity, Job
+    from nvinx.claim import Claim
+    from nvinx.experience import Outcome
+    from nvinx.ladder import Rung
+    from nvinx.ports import Life
+
+_LAST_WORDS_S = 1.0
+_LOOK_AGAIN_S = 0.02
+
+
+class Rescue:
+    """What was tried with each job that ran out of memory. One call at a time for each job."""
+
+    def __init__(self, life: Life, capacity: Capacity) -> None:
+        self._life = life
+        self._capacity = capacity
+        self._tried: dict[Any, list[Rung]] = {}
+        self._story: dict[Any, list[str]] = {}
+
+    def outcome(self, job: Job, handle: Any, error: BaseException, stderr: Path) -> Outcome:
+        """How a failed job ended, by its exit status and what it wrote."""
+        text = "\n".join((self._last_words(job.id, stderr), *map(_tail, _logs(handle))))
+        return oom.outcome(internals.exit_status(error), text)
+
+    def next_claim(
+        self, job: Job, handle: Any, peak_mib: int | None
+    ) -> tuple[Claim | None, list[str]]:
+        """The claim to try again with and what to say of it; no claim when all was tried."""
+        tried = self._tried.setdefault(handle, [])
+        story = self._story.setdefault(handle, [])
+        story.append(explain.ran_out(job.claim, peak_mib))
+        found = ladder.next_try(job.claim, tried, self._capacity, peak_mib)
+        if found is None:
+            return None, [explain.gave_up(job.name, translate.rule_of(handle), story)]
+        rung, claim = found
+        tried.append(rung)
+        return claim, [explain.tries_again(job.name, story[-1], rung, claim)]
+
+    def forget(self, handle: Any) -> None:
+        """The job succeeded, or its end was told."""
+        self._tried.pop(handle, None)
+        self._story.pop(handle, None)
+
+    def _last_words(self, token: str, stderr: Path) -> str:
+        """The end of what the job wrote to stderr, once its last process has closed it."""
+        deadline = time.monotonic() + _LAST_WORDS_S
+        while self._life.alive({token}) and time.monotonic() < deadline:
+            time.sleep(_LOOK_AGAIN_S)
+        return _tail(stderr)
+
+
+def _logs(handle: Any) -> list[Path]:
+    return [Path(str(log)) for member in internals.members(handle) for log in member.log]
+
+
+def _tail(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(file.tell() - oom.TAIL_BYTES, 0))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,126 @@
+"""A job that runs out of GPU memory is tried again, one rung at a time; nothing else ever is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nvinx.host.history import SqliteHistory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Outcome, Workspace
+
+    MakeWorkspace = Callable[..., Workspace]
+
+pytestmark = pytest.mark.usefixtures("executor")
+
+
+@pytest.fixture
+def run(make_workspace: MakeWorkspace) -> Callable[..., tuple[Outcome, list[str]]]:
+    """Run one rule; what came of it, and where each try was placed."""
+    workspace = make_workspace("too_small")
+
+    def go(rule: str, *args: str) -> tuple[Outcome, list[str]]:
+        workspace.path("tries.txt").unlink(missing_ok=True)
+        outcome = workspace.run(f"out/{rule}.txt", *args)
+        return outcome, workspace.read("tries.txt").splitlines()
+
+    go.workspace = workspace
+    return go
+
+
+def test_it_is_tried_with_more_room_first(run) -> None:
+    outcome, tries = run("grows")
+
+    assert outcome.status == 0, outcome.text
+    assert tries == ["gpu_shared 900", "gpu_shared 1350"]
+    assert outcome.files["out/grows.txt"] == "gpu_shared\n"
+    assert (
+        "grows ran out of GPU memory in 0.90 GB of the card; it is tried again with 1.35 GB"
+        in outcome.text
+    )
+
+
+def test_then_with_the_whole_card(run) -> None:
+    outcome, tries = run("whole")
+
+    assert outcome.status == 0, outcome.text
+    assert tries == ["gpu_shared 1500", "gpu_shared 2250", "gpu_exclusive 3999"]
+
+
+def test_then_it_spills_if_it_may(run) -> None:
+    outcome, tries = run("spills")
+
+    assert outcome.status == 0, outcome.text
+    assert [line.split()[0] for line in tries][2:] == ["gpu_exclusive", "gpu_ram_overflow"]
+
+
+def test_at_last_it_goes_to_the_cpu_if_it_may(run) -> None:
+    outcome, tries = run("falls_back")
+
+    assert outcome.status == 0, outcome.text
+    assert [line.split()[0] for line in tries][2:] == ["gpu_exclusive", "cpu_only"]
+
+
+def test_when_nothing_is_left_the_job_fails_with_the_whole_story(run) -> None:
+    outcome, tries = run("hopeless")
+
+    assert outcome.status == 1
+    assert len(tries) == 3
+    assert (
+        "hopeless ran out of GPU memory in 1.50 GB of the card, then in 2.25 GB of the card, "
+        "then with the card to itself; nothing is left to try. Fix: lower what rule hopeless loads"
+        in outcome.text
+    )
+    assert outcome.text.count("Error in rule hopeless") == 1
+    assert "out/hopeless.txt" not in outcome.files
+
+
+def test_the_text_may_stand_in_the_rules_log_file(run) -> None:
+    outcome, tries = run("logged")
+
+    assert outcome.status == 0, outcome.text
+    assert len(tries) == 2
+
+
+def test_retries_of_the_rule_stay_the_rules_own(run) -> None:
+    outcome, tries = run("retried")
+
+    assert outcome.status == 1
+    assert [line for line in tries if line.startswith("attempt")] == ["attempt 1", "attempt 2"]
+
+
+@pytest.mark.parametrize("rule", ["other", "on_cpu"])
+def test_other_failures_are_not_tried_again(run, rule) -> None:
+    outcome, tries = run(rule)
+
+    assert outcome.status == 1
+    assert tries == ["once"]
+    assert f"out/{rule}.txt" not in outcome.files
+
+
+def test_a_rule_that_keeps_running_out_gets_the_card_alone_for_a_while(run) -> None:
+    for _ in range(2):
+        assert run("grows", "--forceall")[0].status == 0
+    outcome, tries = run("grows", "--forceall")
+
+    assert tries == ["gpu_exclusive 3999"]
+    assert outcome.text.count("rule grows ran out of GPU memory 2 times lately") == 1
+
+
+def test_tries_are_remembered_and_shown_as_jobs_of_the_run(run) -> None:
+    run("grows")
+    workspace = run.workspace
+
+    entries = SqliteHistory(workspace.state_dir / "history.db").entries()
+    assert [entry.run.outcome.value for entry in entries] == ["out_of_memory", "ok"]
+    assert workspace.read(".nvinx/last-run.json").count('"name": "grows"') == 2
+
+
+def test_what_a_job_says_on_stderr_still_reaches_the_terminal(run) -> None:
+    outcome, _ = run("grows")
+
+    assert "Tried to allocate 1300 MiB" in outcome.text
