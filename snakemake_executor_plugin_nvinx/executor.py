@@ -58,7 +58,7 @@ class Executor(RealExecutor):
 
         settings = self.workflow.executor_settings or ExecutorSettings()
         engine = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        self._session = Session.open(engine, settings, self.workflow)
+        self._session = Session.open(engine, settings, self.workflow, self._lost)
         internals.cap_threads(self.workflow, self._session.cores)
         self._session.demand_possible(internals.pending_jobs(self.workflow))
         if settings.workload is not None:
@@ -197,6 +197,16 @@ class Executor(RealExecutor):
         tokens = list(self._running)
         if tokens:
             processes.end(tokens)
+
+    def _lost(self, card_id: str, problem: str) -> None:
+        """A card has gone: what ran on it would hang, or has failed without saying why."""
+        from nvinx import explain
+        from nvinx.host import processes
+
+        there = self._session.on_card(card_id)
+        card = self._session.broker.state.capacity.card(card_id)
+        self.logger.error(explain.card_lost(card.index, problem, list(there.values())))
+        processes.end(list(there))
 
     def fail(self, error: Exception) -> None:
         """Start nothing more. Snakemake is told once the last running job has ended.

@@ -31,7 +31,7 @@ from snakemake_executor_plugin_nvinx.rescue import Rescue
 from snakemake_executor_plugin_nvinx.shellexec import ShellExec, Shells, sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from nvinx.bench import Bench
     from nvinx.claim import Claim
@@ -76,8 +76,17 @@ class Session:
     _kept_at: float = 0.0
 
     @classmethod
-    def open(cls, engine: str, settings: ExecutorSettings, workflow: Any) -> Session:
-        """Raises NvinxError when the bench file or the state folder cannot be used."""
+    def open(
+        cls,
+        engine: str,
+        settings: ExecutorSettings,
+        workflow: Any,
+        lost: Callable[[str, str], None],
+    ) -> Session:
+        """Raises NvinxError when the bench file or the state folder cannot be used.
+
+        lost: told, from a thread, of a card that has gone under running jobs, and why.
+        """
         folder = Path(internals.workflow_folder(workflow))
         bench = machine.bench(settings.bench, folder, settings.headroom_mb)
         state = statedir.prepare(statedir.choose(settings.state_dir, os.environ))
@@ -105,7 +114,7 @@ class Session:
             experience=experience,
             history=history,
             rescue=Rescue(life, capacity),
-            peaks=None if ports.probe is None else PeakWatch(ports.probe, life),
+            peaks=None if ports.probe is None else PeakWatch(ports.probe, life, lost),
             state_dir=state,
             _workflow=workflow,
             _news=untaught,
@@ -228,6 +237,10 @@ class Session:
         claim, news = self.rescue.next_claim(job, handle, end.peak_mib)
         self._news += news
         return None if claim is None else replace(job, id=token, claim=claim)
+
+    def on_card(self, card_id: str) -> dict[str, str]:
+        """Names of this run's jobs on a card, by token."""
+        return {r.job.id: r.job.name for r in self.broker.state.on_card(card_id)}
 
     def note_ended(
         self, job: Job, error: BaseException | None, outcome: Outcome | None = None
