@@ -20,7 +20,7 @@ STEP_S = 0.02
 
 @contextmanager
 def card():
-    """The programs on the card by name, under a lock; changes are written back."""
+    """The programs on the card by name (VRAM, pid), under a lock; changes are written back."""
     with open(os.environ["FAKE_CARD"], "a+", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
@@ -60,10 +60,10 @@ def main(name, vram_mb, seconds):
             log(state, "end", name)
         return
     with card() as state:
-        if sum(state["on"].values()) + vram_mb > TOTAL_MB:
+        if sum(mb for mb, _ in state["on"].values()) + vram_mb > TOTAL_MB:
             log(state, "oom", name)
             sys.exit(f"torch.OutOfMemoryError: CUDA out of memory. Tried to allocate {vram_mb} MiB")
-        state["on"][name] = vram_mb
+        state["on"][name] = vram_mb, os.getpid()
         log(state, "start", name)
     compute(seconds)
     with card() as state:
