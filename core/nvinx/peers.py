@@ -8,7 +8,7 @@ from nvinx.outlook import Outlook
 from nvinx.policy import LongestChainFirst
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from nvinx.admission import State, Waiting
     from nvinx.claim import Claim
@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 class VramFifo(LongestChainFirst):
     """First come, first served, as many as VRAM holds; whoever fits overtakes whoever does not."""
 
+    _ordinary_last = False
+
     def __init__(self) -> None:
         super().__init__(Outlook(), patience_s=float("inf"))
 
     def in_line(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
         return dict(waiting)
+
+    def _line(self, state: State, at: float) -> Iterable[Waiting]:  # noqa: ARG002
+        return state.waiting.values()
 
     def _promise(self, waiting: Waiting, reason: Reason, state: State, room: Room) -> None:
         """Nobody is promised anything."""

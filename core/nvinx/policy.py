@@ -12,6 +12,7 @@ not known. An exclusive job that waited half its own run time goes before everyb
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol
 
 from nvinx.admission import Placement, Start
@@ -53,6 +54,8 @@ class Policy(Protocol):
 
 class LongestChainFirst:
     """Longest chain first, sharing where it pays, with promises; see the head of this file."""
+
+    _ordinary_last = True
 
     def __init__(self, outlook: Outlook | None = None, *, patience_s: float = 60.0) -> None:
         """outlook: what is believed of run times and slowdowns; nothing, by default."""
@@ -96,6 +99,8 @@ class LongestChainFirst:
         for waiting in self._line(state, at):
             job = waiting.job
             if not all_of_them and not queue.is_worth_asking(job.claim, room):
+                if self._ordinary_last and _is_ordinary(job.claim):
+                    return
                 continue
             verdict = _decide(job, state.capacity, room, queue)
             if isinstance(verdict, Placement):
@@ -107,7 +112,8 @@ class LongestChainFirst:
 
     def _line(self, state: State, at: float) -> Iterable[Waiting]:
         """In line, but for exclusive jobs that smaller ones have passed by long enough."""
-        passed = [w for w in state.waiting.values() if _is_passed_by(w, at)]
+        on_gpu = takewhile(lambda w: w.job.claim.uses_gpu, state.waiting.values())
+        passed = [w for w in on_gpu if _is_passed_by(w, at)]
         if not passed:
             return state.waiting.values()
         ids = {waiting.job.id for waiting in passed}
@@ -131,6 +137,11 @@ class LongestChainFirst:
         if claim.runtime_s is None:
             return self._patience_s
         return min(self._patience_s, claim.runtime_s / 2)
+
+
+def _is_ordinary(claim: Claim) -> bool:
+    """Whether it is of those who come last in line: jobs that need cores and no card."""
+    return not claim.uses_gpu and claim.cores > 0
 
 
 def _is_passed_by(waiting: Waiting, at: float) -> bool:
@@ -273,6 +284,5 @@ def _why_cpu(claim: Claim, capacity: Capacity) -> Why:
 
 def _place_in_line(waiting: Waiting) -> tuple[bool, bool, int, float]:
     claim = waiting.job.claim
-    on_cpu = not claim.uses_gpu
     head_start_s = _CHAINS * claim.chain_s
-    return (on_cpu, on_cpu and claim.cores > 0, -claim.priority, waiting.since - head_start_s)
+    return (not claim.uses_gpu, _is_ordinary(claim), -claim.priority, waiting.since - head_start_s)
