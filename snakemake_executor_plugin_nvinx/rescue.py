@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from nvinx.claim import Claim
     from nvinx.experience import Outcome
     from nvinx.ladder import Rung
-    from nvinx.ports import Life
 
 _LAST_WORDS_S = 1.0
 _LOOK_AGAIN_S = 0.02
@@ -24,15 +23,14 @@ _LOOK_AGAIN_S = 0.02
 class Rescue:
     """What was tried with each job that ran out of memory. One call at a time for each job."""
 
-    def __init__(self, life: Life, capacity: Capacity) -> None:
-        self._life = life
+    def __init__(self, capacity: Capacity) -> None:
         self._capacity = capacity
         self._tried: dict[Any, list[Rung]] = {}
         self._story: dict[Any, list[str]] = {}
 
-    def outcome(self, job: Job, handle: Any, error: BaseException, stderr: Path) -> Outcome:
+    def outcome(self, handle: Any, error: BaseException, stderr: Path) -> Outcome:
         """How a failed job ended, by its exit status and what it wrote."""
-        text = "\n".join((self._last_words(job.id, stderr), *map(_tail, _logs(handle))))
+        text = "\n".join((self._last_words(stderr), *map(_tail, _logs(handle))))
         return oom.outcome(internals.exit_status(error), text)
 
     def next_claim(
@@ -54,10 +52,11 @@ class Rescue:
         self._tried.pop(handle, None)
         self._story.pop(handle, None)
 
-    def _last_words(self, token: str, stderr: Path) -> str:
+    def _last_words(self, stderr: Path) -> str:
         """The end of what the job wrote to stderr, once its last process has closed it."""
         deadline = time.monotonic() + _LAST_WORDS_S
-        while self._life.alive({token}) and time.monotonic() < deadline:
+        whole = stderr.with_name(f"{stderr.name}.whole")
+        while not whole.exists() and time.monotonic() < deadline:
             time.sleep(_LOOK_AGAIN_S)
         return _tail(stderr)
 

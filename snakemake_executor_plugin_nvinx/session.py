@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvinx import explain
+from nvinx import caps, explain
 from nvinx.admission import Capacity, Job, Placement
 from nvinx.broker import Broker, Ports
 from nvinx.catalog import Residency
@@ -17,6 +17,7 @@ from nvinx.errors import HintError, HistoryError, ImpossibleJobError, NvinxError
 from nvinx.experience import Experience, Outcome
 from nvinx.host import machine, statedir
 from nvinx.host.clock import boot_seconds
+from nvinx.host.counter import SITE
 from nvinx.host.history import SqliteHistory
 from nvinx.host.ledger import SqliteLedger
 from nvinx.host.life import ProcessLife
@@ -67,6 +68,7 @@ class Session:
     peaks: PeakWatch | None
     state_dir: Path
     _workflow: Any
+    _caps: bool = True
     _shells: Shells | None = None
     _chains_s: dict[Any, float] = field(default_factory=dict)
     _planned: int = 0
@@ -113,10 +115,11 @@ class Session:
             record=RunRecord(boot_seconds),
             experience=experience,
             history=history,
-            rescue=Rescue(life, capacity),
+            rescue=Rescue(capacity),
             peaks=None if ports.probe is None else PeakWatch(ports.probe, life, lost),
             state_dir=state,
             _workflow=workflow,
+            _caps=settings.caps == "on",
             _news=untaught,
         )
 
@@ -206,7 +209,10 @@ class Session:
     def shell(self, real: str, token: str, placement: Placement) -> ShellExec:
         """A stand-in for the shell `real` that first exports where the job was placed."""
         lock = self.life.file(token) if placement.card is not None else None
-        exports = variables(token, placement, self.broker.state.capacity)
+        capacity = self.broker.state.capacity
+        exports = variables(token, placement, capacity)
+        if self._caps:
+            exports |= caps.variables(placement, capacity, SITE, os.environ)
         if self._shells is None:
             raise RuntimeError("begin() comes before the first job")
         return ShellExec(self._shells.make(token, real, exports, lock))
@@ -229,7 +235,7 @@ class Session:
             return End(Outcome.OK, peak_mib)
         if self.broker.is_on_card(job.id) and self._shells is not None:
             stderr = self._shells.stderr(job.id)
-            return End(self.rescue.outcome(job, handle, error, stderr), peak_mib)
+            return End(self.rescue.outcome(handle, error, stderr), peak_mib)
         return End(Outcome.FAILED, peak_mib)
 
     def again(self, job: Job, handle: Any, end: End, token: str) -> Job | None:

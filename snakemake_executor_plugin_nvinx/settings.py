@@ -45,6 +45,15 @@ class ExecutorSettings(ExecutorSettingsBase):
             "type": int,
         },
     )
+    caps: str = field(
+        default="on",
+        metadata={
+            "help": "Hold PyTorch, JAX and CuPy to the VRAM that a shared job declares (on), or "
+            "not (off). Default: on.",
+            "type": str,
+            "choices": ["on", "off"],
+        },
+    )
     workload: Path | None = field(
         default=None,
         metadata={

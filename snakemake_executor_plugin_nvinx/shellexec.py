@@ -25,16 +25,22 @@ if TYPE_CHECKING:
 
     from nvinx.ports import Life
 
-# The end of stderr is kept for nvinx to read. What keeps it outlives TERM, so that the job's last
+# The end of stderr is kept for nvinx to read. What keeps it is no sign of the job's life, so it
+# starts before the lock is taken, and without the marker; it outlives TERM, so that the job's last
 # words get through, and ends when the job's last process has closed its stderr.
 _SCRIPT = """#!{bash}
 . "${{0%/*}}/${{0##*/}}.env"
+if [ -n "$_nvinx_tail" ] && command -v tee >/dev/null && command -v tail >/dev/null; then
+  rm -f "$_nvinx_tail.whole"
+  exec 2> >(
+    trap '' INT TERM HUP
+    unset NVINX_JOB
+    exec tee >(tail -c {kept} >>"$_nvinx_tail"; : >"$_nvinx_tail.whole") >&2
+  )
+fi
 if [ -n "$_nvinx_lock" ] && command -v flock >/dev/null; then
   exec 243<>"$_nvinx_lock"
   flock -s 243
-fi
-if [ -n "$_nvinx_tail" ] && command -v tee >/dev/null && command -v tail >/dev/null; then
-  exec 2> >(trap '' INT TERM HUP; exec tee >(exec tail -c {kept} >>"$_nvinx_tail") >&2)
 fi
 exec -a "$_nvinx_name" "$_nvinx_shell" "$@"
 """
@@ -104,7 +110,7 @@ class Shells:
         return str(link)
 
     def stderr(self, token: str) -> Path:
-        """The file that gets the end of a job's stderr."""
+        """The file that gets the end of a job's stderr; one called `.whole` tells that."""
         return self.folder / token / "stderr"
 
     def drop(self, token: str) -> None:

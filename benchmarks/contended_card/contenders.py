@@ -57,6 +57,14 @@ class Contender:
 # with which it refuses the long job.
 GPUSCHED = ("--margin", "0", "--poll", "0.2")
 VRAM = ("--resources", "vram_mb=4000")
+TOLD = {"cool": BENCH, "hot": BENCH + CALIBRATED}
+UNTOLD = {"cool": BENCH, "hot": BENCH}
+NVINX = {
+    "arguments": ("--executor", "nvinx", "--jobs", "100"),
+    "config": ("rules=nvinx",),
+    "needs": "snakemake_executor_plugin_nvinx",
+    "package": "snakemake-executor-plugin-nvinx",
+}
 
 CONTENDERS = (
     Contender(
@@ -104,13 +112,14 @@ CONTENDERS = (
         needs="gpusched",
         package="gpusched",
     ),
+    Contender(name="nvinx", label="nvinx, calibrated", bench=TOLD, **NVINX),
     Contender(
-        name="nvinx",
-        label="nvinx",
-        arguments=("--executor", "nvinx", "--jobs", "100"),
-        config=("rules=nvinx",),
-        bench={"cool": BENCH, "hot": BENCH + CALIBRATED},
-        needs="snakemake_executor_plugin_nvinx",
-        package="snakemake-executor-plugin-nvinx",
+        name="nvinx-first", label="nvinx, told nothing", bench=UNTOLD, state="untold", **NVINX
+    ),
+    Contender(
+        name="nvinx-second", label="nvinx, its second run", bench=UNTOLD, state="untold", **NVINX
+    ),
+    Contender(
+        name="nvinx-third", label="nvinx, its third run", bench=UNTOLD, state="untold", **NVINX
     ),
 )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nvinx.bench import Bench
     from nvinx.catalog import SchedulingPlan
     from nvinx.claim import Claim
+    from nvinx.habits import Habit
 
 
 def sentence(reason: Reason) -> str:
@@ -185,6 +186,27 @@ def impossible(reason: Reason, no_gpu: str | None = None) -> tuple[str, str]:
     )
 
 
+def of_habit(habit: Habit) -> list[str]:
+    """What the history of one kind of job asks for, each as a sentence."""
+    lines = []
+    if habit.suggested_mb is not None:
+        declared, seen = gb(habit.declared_mib), gb(habit.peak_mib)
+        change = f"declare vram_mb={habit.suggested_mb}"
+        lines.append(f"{habit.rule}: {change}, it used {seen} of the {declared} declared.")
+    if habit.preallocates:
+        lines.append(
+            f"{habit.rule}: it took {gb(habit.peak_mib)}, most of the card; its framework may take "
+            "that in advance (JAX, TensorFlow), so this is not what it needs."
+        )
+    if habit.out_of_memory:
+        lines.append(f"{habit.rule}: ran out of memory {habit.out_of_memory} times.")
+    for partner, cost in habit.slower.items():
+        if cost >= _WORTH_A_WORD:
+            name = partner.partition("@")[0]
+            lines.append(f"{habit.rule}: takes {1 + cost:.2f} times as long beside {name}.")
+    return lines
+
+
 def handoff_notes(plan: SchedulingPlan) -> list[str]:
     holder = plan.gpu_foreground.name if plan.gpu_foreground else "nobody"
     first = (
@@ -253,6 +275,7 @@ def _count(number: int | None) -> str:
 
 
 _SMALL_GB = 0.1
+_WORTH_A_WORD = 0.1
 _MINUTE_S = 60
 _WORTH_TELLING_S = 0.5
 

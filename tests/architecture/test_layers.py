@@ -20,6 +20,7 @@ PURE = [
         "claim",
         "experience",
         "oom",
+        "habits",
         "admission",
         "ladder",
         "company",
@@ -39,6 +40,7 @@ PURE = [
         "patterns",
         "hints",
         "environment",
+        "caps",
     ),
     *(
         "workload",
@@ -105,7 +107,8 @@ def ours(path, **kw):
     return {m.removeprefix("nvinx.") for m in imports(path, **kw) if m.startswith("nvinx.")}
 
 
-CORE_MODULES = [p for p in modules(CORE) if p.values[0] != "__init__"]
+FOR_JOBS = ("__init__", "site.sitecustomize")
+CORE_MODULES = [p for p in modules(CORE) if p.values[0] not in FOR_JOBS]
 
 
 @pytest.mark.parametrize(("name", "path"), CORE_MODULES)

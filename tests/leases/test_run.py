@@ -137,3 +137,10 @@ def test_runs_are_remembered(bench):
 
     (entry,) = SqliteHistory(bench.state / "history.db").entries()
     assert (entry.run.kind, entry.source, entry.run.declared_mib) == ("embed", "embed", 859)
+
+
+def test_a_share_is_imposed_unless_that_is_turned_off(bench):
+    capped = bench.run("run", "--vram", "900MB", "--", "printenv", "XLA_CLIENT_MEM_FRACTION")
+    assert 0.1 < float(capped.stdout) < 0.225
+    free = bench.run("run", "--vram", "900MB", "--no-caps", "printenv", "XLA_CLIENT_MEM_FRACTION")
+    assert free.returncode == 1

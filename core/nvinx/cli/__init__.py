@@ -11,7 +11,18 @@ import click
 from nvinx.errors import NvinxError
 
 DISTRIBUTION = "snakemake-executor-plugin-nvinx"
-VERBS = ("bench", "calibrate", "explain", "init", "jobs", "plan", "run", "simulate", "status")
+VERBS = (
+    "bench",
+    "calibrate",
+    "explain",
+    "history",
+    "init",
+    "jobs",
+    "plan",
+    "run",
+    "simulate",
+    "status",
+)
 _REFUSED = 2
 
 

@@ -31,6 +31,7 @@ _GAVE_UP = 75
 @click.option("--runtime", type=float, help="Minutes that it takes, about.")
 @click.option("--priority", type=int, default=0, help="Higher ones are asked first.")
 @click.option("--give-up", type=float, metavar="SECONDS", help="Wait no longer (exit status 75).")
+@click.option("--caps/--no-caps", default=True, help="Hold its framework to --vram.")
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("--bench", "file", type=click.Path(path_type=Path), help="The bench file to use.")
 @click.option(
@@ -51,7 +52,7 @@ def command(*, command: tuple[str, ...], **options: Any) -> None:
     raise SystemExit(_run(command, **options))
 
 
-def _run(
+def _run(  # noqa: PLR0913  (one argument per option)
     command: tuple[str, ...],
     *,
     file: Path | None,
@@ -59,6 +60,7 @@ def _run(
     name: str | None,
     give_up: float | None,
     quiet: bool,
+    caps: bool,
     **asked: Any,
 ) -> int:
     from nvinx import explain
@@ -71,7 +73,7 @@ def _run(
     bench = machine.bench(file, Path.cwd())
     called = name or Path(command[0]).name
     common = {key: asked.pop(key) for key in ("mem_mb", "runtime", "priority")}
-    with Counter(bench, state_dir, source=called) as counter:
+    with Counter(bench, state_dir, source=called, caps=caps) as counter:
         claim = claim_of(called, _hints(asked), bench, **common)
         say = _quiet if quiet else _say
         with as_lease(called):

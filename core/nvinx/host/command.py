@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 _LOCK_FD = 243  # high, since scripts use the low ones
+_LOOK_UP_S = 1.0
 _PASSED_ON = (
     *(signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM),
     *(signal.SIGUSR1, signal.SIGUSR2),
@@ -33,15 +34,16 @@ def run(command: Sequence[str], held: Held, *, stderr: int | None = None) -> int
     lease.
     """
     environ = {**os.environ, **held.exports}
-    with _locked(held.lock) as passed:
-        try:
-            child = subprocess.Popen(command, env=environ, pass_fds=passed, stderr=stderr)
-        except FileNotFoundError:
-            return NOT_FOUND
-        except OSError:
-            return NOT_EXECUTABLE
-    with _passing_signals_on(child):
-        status = child.wait()
+    with _Relay() as relay:
+        with _locked(held.lock) as passed:
+            try:
+                child = subprocess.Popen(command, env=environ, pass_fds=passed, stderr=stderr)
+            except FileNotFoundError:
+                return NOT_FOUND
+            except OSError:
+                return NOT_EXECUTABLE
+        relay.to(child)
+        status = _end_of(child)
     return status if status >= 0 else 128 - status
 
 
@@ -63,18 +65,43 @@ def _locked(lock: Path | None) -> Iterator[tuple[int, ...]]:
         os.close(_LOCK_FD)
 
 
-@contextmanager
-def _passing_signals_on(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    def pass_on(number: int, _frame: FrameType | None) -> None:
-        if number not in _OF_KEYBOARD or not _is_at_keyboard():
+def _end_of(child: subprocess.Popen[bytes]) -> int:
+    """Wait, but look up now and then: a signal that comes just before a wait would not wake it."""
+    while True:
+        try:
+            return child.wait(timeout=_LOOK_UP_S)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+class _Relay:
+    """Passes this process's signals on to its child; those that come too early wait for it."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._early: list[int] = []
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _Relay:
+        self._before = {number: signal.signal(number, self._pass_on) for number in _PASSED_ON}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def to(self, child: subprocess.Popen[bytes]) -> None:
+        self._child = child
+        for number in self._early:
             child.send_signal(number)
 
-    before = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def _pass_on(self, number: int, _frame: FrameType | None) -> None:
+        if number in _OF_KEYBOARD and _is_at_keyboard():
+            return
+        if self._child is None:
+            self._early.append(number)
+        else:
+            self._child.send_signal(number)
 
 
 def _is_at_keyboard() -> bool:

@@ -7,8 +7,10 @@ import time
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nvinx import caps as vram_caps
 from nvinx import explain
 from nvinx.admission import Capacity, Job, Refuse
 from nvinx.bench import Bench
@@ -29,13 +31,13 @@ from nvinx.policy import LongestChainFirst
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from nvinx.admission import Card, Placement, Running
     from nvinx.ports import GpuProbe
     from nvinx.reasons import Reason
 
 LOOK_AGAIN_S = 0.25
+SITE = str(Path(__file__).parents[1] / "site")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,10 @@ class Counter:
     Use it as a context manager. Raises StateDirError when the state folder cannot be used.
     """
 
-    def __init__(self, bench: Bench, state_dir: Path | None = None, *, source: str = "") -> None:
-        """source: the program, for the history of runs."""
+    def __init__(
+        self, bench: Bench, state_dir: Path | None = None, *, source: str = "", caps: bool = True
+    ) -> None:
+        """source: the program, for the history of runs. caps: impose what is declared."""
         folder = statedir.prepare(statedir.choose(state_dir, os.environ))
         self.state_dir = folder
         self.bench = bench
@@ -66,7 +70,7 @@ class Counter:
         self.probe: GpuProbe | None = NvmlProbe() if real else None
         self.life = ProcessLife(folder / "life")
         self._engine = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        self._source = source
+        self._source, self._caps = source, caps
         self._history = SqliteHistory(folder / "history.db")
         self.experience = self._learnt()
         self._capacity = Capacity(bench.cards, bench.cores, bench.ram_mib)
@@ -109,7 +113,10 @@ class Counter:
             raise ImpossibleJobError(name, *explain.impossible(decision.reason, self.bench.problem))
         placement = decision.placement
         lock = None if placement.card is None else self.life.file(job.id)
-        return Held(job, placement, variables(job.id, placement, self._capacity), lock)
+        exports = variables(job.id, placement, self._capacity)
+        if self._caps:
+            exports |= vram_caps.variables(placement, self._capacity, SITE, os.environ)
+        return Held(job, placement, exports, lock)
 
     def use_here(self, held: Held) -> None:
         """This very process uses the lease: what it takes of the card is the lease's."""

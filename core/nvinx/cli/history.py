@@ -1,0 +1,87 @@
+"""`nvinx history`: how jobs ran before, and what to declare for them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from nvinx.habits import Habit
+
+
+@click.command(name="history")
+@click.argument("rule", required=False)
+@click.option("--forget", is_flag=True, help="Forget RULE's runs, or all.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--bench", "file", type=click.Path(path_type=Path), help="The bench file to use.")
+@click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path),
+    help="The state folder, before $NVINX_STATE_DIR and the user's own.",
+)
+def command(
+    *, rule: str | None, forget: bool, as_json: bool, file: Path | None, state_dir: Path | None
+) -> None:
+    """Show each kind of job that ran here (or RULE): its times, declared against measured VRAM.
+
+    A kind is a rule with what it runs, or the name given to `nvinx run`. Times are medians of the
+    last runs: alone on a card, beside others there, and on the CPU.
+    """
+    from nvinx import habits
+    from nvinx.host import machine, statedir
+    from nvinx.host.history import SqliteHistory
+
+    bench = machine.bench(file, Path.cwd())
+    history = SqliteHistory(statedir.choose(state_dir, os.environ) / "history.db")
+    runs = [entry.run for entry in history.entries()]
+    found = habits.habits(runs, {card.name: card.total_mib for card in bench.cards})
+    if rule is not None:
+        found = [habit for habit in found if rule in (habit.rule, habit.kind)]
+    if forget:
+        gone = sum(history.clear(habit.kind) for habit in found)
+        click.echo(f"Forgot {gone} runs.")
+    elif as_json:
+        _print_json(found)
+    elif not found:
+        click.echo("No run is remembered" + (f" of {rule}." if rule else "."))
+    else:
+        _print(found)
+
+
+def _print_json(found: list[Habit]) -> None:
+    import json
+    from dataclasses import asdict
+
+    click.echo(json.dumps([asdict(habit) for habit in found], indent=2))
+
+
+def _print(found: list[Habit]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from nvinx import explain
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("job", overflow="fold")
+    for column in ("runs", "alone", "beside", "CPU", "declared", "seen"):
+        table.add_column(column, justify="right")
+    for habit in found:
+        declared = "" if habit.declared_mib is None else explain.gb(habit.declared_mib)
+        seen = "" if habit.peak_mib is None else explain.gb(habit.peak_mib)
+        times = (_time(each) for each in (habit.alone_s, habit.beside_s, habit.cpu_s))
+        table.add_row(habit.rule, str(habit.runs), *times, declared, seen)
+    console = Console(markup=False, highlight=False, emoji=False)
+    console.print(table)
+    for habit in found:
+        for line in explain.of_habit(habit):
+            console.print(line, soft_wrap=True)
+
+
+def _time(seconds: float | None) -> str:
+    from nvinx import explain
+
+    return "" if seconds is None else explain.duration(seconds)

@@ -1,0 +1,101 @@
+"""What the history of a kind of job says, and what it advises to declare."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from nvinx.catalog import Residency
+from nvinx.cli import main
+from nvinx.experience import Outcome, PastRun
+from nvinx.habits import habits
+from nvinx.host.history import SqliteHistory
+
+
+def run(ran_s=3.0, kind="embed@1", card="card", peak=None, **kw):
+    where = Residency.GPU_SHARED if card else Residency.CPU_ONLY
+    declared = kw.pop("declared_mib", 859 if card else None)
+    return PastRun(
+        name="embed[1]",
+        kind=kind,
+        profile=kind,
+        residency=where,
+        ran_s=ran_s,
+        card=card,
+        peak_mib=peak,
+        declared_mib=declared,
+        **kw,
+    )
+
+
+def only(*runs):
+    (habit,) = habits(runs, {"card": 4000})
+    return habit
+
+
+def test_times_are_told_apart_by_company_and_place():
+    habit = only(run(3), run(5), run(9, company={"fold@2": 1.0}), run(40, card=None))
+    assert (habit.alone_s, habit.beside_s, habit.cpu_s) == (4, 9, 40)
+    assert (habit.runs, habit.rule) == (4, "embed")
+    assert habit.slower["fold@2"] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("peaks", "suggested"),
+    [
+        ((500, 560), 650),  # far below what is declared
+        ((700,), None),  # near enough
+        ((859,), None),
+        ((900,), 1040),  # more than is declared
+        ((1400,), 1620),
+        ((), None),
+    ],
+)
+def test_what_to_declare_follows_the_highest_peak(peaks, suggested):
+    assert only(run(), *(run(peak=peak) for peak in peaks)).suggested_mb == suggested
+
+
+def test_a_peak_of_most_of_the_card_is_what_the_framework_took():
+    habit = only(run(peak=3000))
+    assert (habit.preallocates, habit.suggested_mb) == (True, None)
+
+
+def test_failures_are_counted_and_teach_no_times():
+    habit = only(run(3), run(1, outcome=Outcome.OUT_OF_MEMORY), run(1, outcome=Outcome.FAILED))
+    assert (habit.out_of_memory, habit.failed, habit.alone_s) == (1, 1, 3)
+
+
+@pytest.fixture
+def nvinx(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "90")
+    monkeypatch.setenv("NVINX_STATE_DIR", str(tmp_path / "state"))
+    (tmp_path / "nvinx.yaml").write_text("hardware: {vram_gb: 4, simulated: true}\n")
+    (tmp_path / "state").mkdir()
+    return lambda *words: CliRunner().invoke(main, ["history", *words])
+
+
+@pytest.fixture
+def remembered(tmp_path, nvinx):
+    runs = [run(3, peak=500), run(9, company={"fold@2": 1.0}), run(60, kind="fold@2")]
+    SqliteHistory(tmp_path / "state" / "history.db").add(runs, "/w/Snakefile")
+
+
+@pytest.mark.usefixtures("remembered")
+def test_the_command_shows_declared_against_seen_and_what_to_change(nvinx):
+    shown = nvinx().output
+    assert "declared      seen" in shown
+    assert "embed: declare vram_mb=580, it used 0.52 GB of the 0.90 GB declared." in shown
+    assert "embed: takes 2.33 times as long beside fold." in shown
+
+
+@pytest.mark.usefixtures("remembered")
+def test_one_rule_can_be_asked_for_and_forgotten(nvinx):
+    assert [habit["kind"] for habit in json.loads(nvinx("fold", "--json").output)] == ["fold@2"]
+    assert nvinx("fold", "--forget").output == "Forgot 1 runs.\n"
+    assert nvinx("fold").output == "No run is remembered of fold.\n"
+    assert "embed" in nvinx().output
+
+
+def test_without_any_history_it_says_so(nvinx):
+    assert nvinx().output == "No run is remembered.\n"
