@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nvinx.errors import StateDirError
+from nvinx.host import statedir
 from nvinx.oom import TAIL_BYTES
 
 if TYPE_CHECKING:
@@ -76,7 +77,10 @@ class Shells:
             raise StateDirError(str(state_dir), "bash is not on the PATH", "install bash")
         shells = cls(state_dir / "shells" / engine)
         try:
-            shells.folder.mkdir(parents=True, exist_ok=True)
+            state_dir.mkdir(parents=True, exist_ok=True)
+            shared = statedir.is_shared(state_dir)
+            statedir.subfolder(state_dir / "shells", shared=shared)
+            statedir.subfolder(shells.folder, shared=False)
             shells.script.write_text(_SCRIPT.format(bash=bash, kept=TAIL_BYTES), encoding="utf-8")
             shells.script.chmod(0o755)
         except OSError as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from nvinx.catalog import Residency
 from nvinx.errors import HistoryError
 from nvinx.experience import KEPT, Outcome, PastRun
+from nvinx.host import statedir
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -103,18 +104,18 @@ class SqliteHistory:
     def _open(self) -> Iterator[sqlite3.Connection]:
         """One transaction."""
         try:
+            statedir.make_file(self._path)
             with closing(sqlite3.connect(self._path, timeout=10, isolation_level=None)) as db:
                 (found,) = db.execute("PRAGMA user_version").fetchone()
                 if found not in (0, SCHEMA):
                     raise HistoryError(str(self._path), f"has schema {found}, not {SCHEMA}")
-                db.execute("PRAGMA journal_mode = WAL")
                 db.execute("PRAGMA synchronous = NORMAL")
                 db.execute("BEGIN IMMEDIATE")
                 db.execute(_TABLE)
                 db.execute(f"PRAGMA user_version = {SCHEMA}")
                 yield db
                 db.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise HistoryError(str(self._path), f"cannot be used ({error})") from error
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nvinx.errors import LeaseExistsError, LedgerVersionError, StateDirError
+from nvinx.host import statedir
 from nvinx.host.clock import boot_id
 from nvinx.ports import Lease, Request
 from nvinx.rows import (
@@ -57,7 +58,7 @@ class SqliteLedger:
         self._path = path
         self._boot = boot_id()
         self._lock = threading.Lock()
-        with self._translated(), _alone(path.with_suffix(".lock")):
+        with self._translated(), _alone(path):
             self._db = sqlite3.connect(
                 path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
             )
@@ -112,10 +113,16 @@ class SqliteLedger:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """One opener at a time: SQLite's busy timeout does not cover the switch to write-ahead log."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """One opener at a time: SQLite's busy timeout does not cover the switch to write-ahead log.
+
+    The ledger's file is made here, with the folder's rights; SQLite gives them to its others.
+    """
+    lock = path.with_suffix(".lock")
+    statedir.make_file(lock)
+    fd = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
+        statedir.make_file(path)
         yield
     finally:
         os.close(fd)

@@ -16,6 +16,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nvinx.errors import StateDirError
+from nvinx.host import statedir
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -33,7 +34,9 @@ class ProcessLife:
         self._folder = folder
         self._held: dict[str, int] = {}
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            statedir.subfolder(folder, shared=statedir.is_shared(folder.parent))
+            self._mode = statedir.file_mode(folder)
         except OSError as error:
             problem, fix = f"cannot be made ({error.strerror})", "check its rights and free space"
             raise StateDirError(str(folder), problem, fix) from error
@@ -44,7 +47,9 @@ class ProcessLife:
 
     def begin(self, token: str) -> None:
         while token not in self._held:
-            fd = os.open(self.file(token), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = os.open(self.file(token), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, self._mode)
+            if self._mode & 0o060:
+                os.fchmod(fd, self._mode)  # whatever the umask
             fcntl.flock(fd, fcntl.LOCK_SH)
             if self._is_in_place(fd, token):
                 self._held[token] = fd

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,10 +35,12 @@ def prepare(folder: Path) -> Path:
     """Make the folder (for its owner alone) and try it. Raises StateDirError before any job runs.
 
     File locks and SQLite's write-ahead log are not reliable over a network, so a network file
-    system is refused.
+    system is refused, and so is a folder in which strangers could write leases: one that everybody
+    may write to, or that is somebody else's and not shared with a group of ours.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _demand_safe(folder)
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"0" * 4096)
             probe.flush()
@@ -51,6 +54,55 @@ def prepare(folder: Path) -> Path:
     if kind in _NETWORK:
         raise StateDirError(str(folder), f"lies on a network file system ({kind})", _OTHER_FOLDER)
     return folder
+
+
+def is_shared(folder: Path) -> bool:
+    """Whether a group shares the folder: it may write there, and new files get that group."""
+    mode = folder.stat().st_mode
+    return bool(mode & stat.S_IWGRP and mode & stat.S_ISGID)
+
+
+def file_mode(folder: Path) -> int:
+    """The rights of a new file in it: the owner's alone, or the group's too."""
+    return 0o660 if is_shared(folder) else 0o600
+
+
+def subfolder(folder: Path, *, shared: bool) -> Path:
+    """Make a folder inside; its group may write there, too, if it is shared.
+
+    Raises OSError.
+    """
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        return folder
+    folder.chmod(0o2770 if shared else 0o700)
+    return folder
+
+
+def make_file(file: Path) -> None:
+    """Make a file with its folder's rights, if it is not there. Raises OSError.
+
+    One that is there is not even opened: closing it would release SQLite's own locks on it.
+    """
+    mode = file_mode(file.parent)
+    try:
+        fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except FileExistsError:
+        return
+    os.fchmod(fd, mode)
+    os.close(fd)
+
+
+def _demand_safe(folder: Path) -> None:
+    found = folder.stat()
+    if found.st_mode & stat.S_IWOTH:
+        raise StateDirError(str(folder), "everybody may write there", f"chmod o-w {folder}")
+    ours = {os.getegid(), *os.getgroups()}
+    if found.st_uid == os.geteuid() or (is_shared(folder) and found.st_gid in ours):
+        return
+    fix = f"{_OTHER_FOLDER}, or share it with a group of yours (chgrp GROUP, chmod 2770)"
+    raise StateDirError(str(folder), f"belongs to another user (uid {found.st_uid})", fix)
 
 
 def file_system(folder: Path) -> str | None:

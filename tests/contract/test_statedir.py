@@ -1,0 +1,118 @@
+"""The state folder: whose it may be, and who may write there."""
+
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from nvinx.errors import StateDirError
+from nvinx.host import statedir
+from nvinx.host.ledger import SqliteLedger
+from nvinx.host.life import ProcessLife
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files to other users")
+STRANGER, GROUP = 54_321, 54_322
+
+
+def rights(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_new_folder_and_all_in_it_are_the_owners_alone(tmp_path):
+    folder = statedir.prepare(tmp_path / "state")
+    SqliteLedger(folder / "ledger.db").close()
+    life = ProcessLife(folder / "life")
+    life.begin("a")
+    assert rights(folder) == 0o700
+    assert rights(folder / "ledger.db") == rights(folder / "ledger.lock") == 0o600
+    assert rights(life.file("a")) == 0o600
+    life.end("a")
+
+
+def test_a_folder_that_everybody_may_write_to_is_refused(tmp_path):
+    tmp_path.chmod(0o777)
+    with pytest.raises(StateDirError, match=r"everybody may write there\. Fix: chmod o-w"):
+        statedir.prepare(tmp_path)
+
+
+@as_root
+def test_a_strangers_folder_is_refused(tmp_path):
+    os.chown(tmp_path, STRANGER, STRANGER)
+    with pytest.raises(StateDirError, match="belongs to another user"):
+        statedir.prepare(tmp_path)
+
+
+@as_root
+def test_a_folder_that_our_group_shares_is_used_and_its_files_are_the_groups(tmp_path):
+    os.chown(tmp_path, STRANGER, os.getegid())
+    tmp_path.chmod(0o2770)
+    before = os.umask(0o077)
+    try:
+        folder = statedir.prepare(tmp_path)
+        ledger = SqliteLedger(folder / "ledger.db")
+        life = ProcessLife(folder / "life")
+        life.begin("a")
+    finally:
+        os.umask(before)
+    assert rights(folder / "ledger.db") == 0o660
+    assert rights(life.file("a")) == 0o660
+    life.end("a")
+    ledger.close()
+
+
+@as_root
+def test_a_folder_of_another_group_is_refused(tmp_path):
+    os.chown(tmp_path, STRANGER, GROUP)
+    tmp_path.chmod(0o2770)
+    with pytest.raises(StateDirError, match="share it with a group of yours"):
+        statedir.prepare(tmp_path)
+
+
+@as_root
+def test_two_users_of_one_group_share_a_ledger(tmp_path):
+    """Another user writes to the ledger that we made, and we to what that user made."""
+    for parent in (tmp_path, *tmp_path.parents[:3]):
+        parent.chmod(parent.stat().st_mode | 0o055)
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    os.chown(folder, 0, GROUP)
+    folder.chmod(0o2770)
+    program = f"""
+import os, psutil, tempfile, encodings.ascii
+from pathlib import Path
+from nvinx.host import statedir
+from nvinx.host.ledger import SqliteLedger
+from nvinx.host.life import ProcessLife
+os.setgroups([{GROUP}]); os.setgid({STRANGER}); os.setuid({STRANGER})
+folder = statedir.prepare(Path({str(folder)!r}))
+ledger = SqliteLedger(folder / "ledger.db")
+life = ProcessLife(folder / "life")
+life.begin("theirs")
+with ledger.turn() as page:
+    page.drop("nobody")
+print("fine", life.alive({{"ours", "theirs"}}) == {{"ours", "theirs"}}, flush=True)
+input()
+"""
+    ledger, life = SqliteLedger(folder / "ledger.db"), ProcessLife(folder / "life")
+    life.begin("ours")
+    other = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    said = other.stdout.readline()
+    try:
+        assert said == "fine True\n", other.stderr.read()
+        assert life.alive({"theirs"}) == {"theirs"}
+        with ledger.turn() as page:
+            page.drop("nobody")
+    finally:
+        other.kill()
+        other.communicate()
+        ledger.close()
+    assert life.alive({"theirs"}) == set()
+    life.end("ours")
