@@ -1,5 +1,6 @@
 """One suite, every Ledger: the fake obeys the same contract as the real one."""
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -193,3 +194,27 @@ def test_engines_that_start_together_may_make_the_ledger_together(tmp_path):
     )
 
     assert done.returncode == 0, done.stderr
+
+
+def test_a_ledger_of_an_older_nvinx_keeps_its_leases(tmp_path):
+    """Jobs were written without what claims know since."""
+    path = tmp_path / "ledger.db"
+    ledger = SqliteLedger(path)
+    with ledger.turn() as page:
+        page.hold(lease("a"))
+    ledger.close()
+    with sqlite3.connect(path) as db:
+        (text,) = db.execute("SELECT job FROM lease").fetchone()
+        older = json.loads(text)
+        for key in ("kind", "chain_s", "cpu_runtime_s"):
+            del older["claim"][key]
+        db.execute("UPDATE lease SET job = ?", (json.dumps(older),))
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    ledger = SqliteLedger(path)
+    with ledger.turn() as page:
+        assert page.leases() == (lease("a"),)
+    ledger.close()
+    with sqlite3.connect(path) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
+    db.close()

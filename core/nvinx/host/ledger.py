@@ -27,7 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SCHEMA = 1
+SCHEMA = 2
+# What turns a ledger of an older schema into the next one, with all that is in it.
+_MIGRATIONS: dict[int, tuple[str, ...]] = {
+    1: (),  # claims know more since; what an older one leaves out has a default
+}
 _TABLES = """
 CREATE TABLE IF NOT EXISTS lease (
     id        TEXT PRIMARY KEY,
@@ -87,13 +91,16 @@ class SqliteLedger:
 
     def _prepare(self) -> None:
         (found,) = self._db.execute("PRAGMA user_version").fetchone()
-        if found not in (0, SCHEMA):
+        if found not in (0, SCHEMA, *_MIGRATIONS):
             raise LedgerVersionError(str(self._path), found, SCHEMA)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("BEGIN IMMEDIATE")
         for statement in _TABLES.split(";"):
             self._db.execute(statement)
+        for version in range(found or SCHEMA, SCHEMA):
+            for statement in _MIGRATIONS[version]:
+                self._db.execute(statement)
         for table in ("lease", "request"):
             self._db.execute(f"DELETE FROM {table} WHERE boot != ?", (self._boot,))
         self._db.execute(f"PRAGMA user_version = {SCHEMA}")
