@@ -16,7 +16,7 @@ from nvinx.explain import impossible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nvinx.admission import Decision, Placement
+    from nvinx.admission import Card, Decision, Placement
     from nvinx.broker import Broker
     from nvinx.experience import PastRun
     from nvinx.reasons import Reason
@@ -56,6 +56,10 @@ class Engine(Protocol):
         ...
 
     def hand_back(self, handles: Sequence[Any]) -> None: ...
+
+    def cards(self) -> Sequence[Card]:
+        """The cards there are now; asked while a job waits for one."""
+        ...
 
     def learn(self, ended: Sequence[PastRun]) -> None:
         """How jobs ran that ended."""
@@ -129,6 +133,7 @@ class Dispatcher:
             self._engine.end_running()
         elif message is None:
             if self._broker.awaits_card:
+                self._broker.meet(self._engine.cards())
                 self._act(self._broker.poll())
         elif isinstance(message, Ready):
             self._accept(message)

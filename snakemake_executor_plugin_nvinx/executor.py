@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from nvinx.admission import Job, Placement
+    from nvinx.admission import Card, Job, Placement
     from nvinx.experience import PastRun
     from nvinx.reasons import Reason
     from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Message
@@ -182,6 +182,9 @@ class Executor(RealExecutor):
     def waiting(self, reasons: dict[str, Reason]) -> None:
         for job_id, reason in reasons.items():
             self._session.record.waited(job_id, reason)
+
+    def cards(self) -> Sequence[Card]:
+        return self._session.cards()
 
     def learn(self, ended: Sequence[PastRun]) -> None:
         self._session.keep(ended)

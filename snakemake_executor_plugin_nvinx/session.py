@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nvinx import caps, explain
-from nvinx.admission import Capacity, Job, Placement
+from nvinx.admission import Capacity, Card, Job, Placement
 from nvinx.broker import Broker, Ports
 from nvinx.catalog import Residency
 from nvinx.environment import variables
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
 
 _KEEP_EVERY_S = 5.0
+_LOOK_FOR_CARDS_S = 5.0
 _OFTEN = 2  # times of late that a rule ran out of memory before it loses its company
 
 
@@ -68,6 +71,7 @@ class Session:
     peaks: PeakWatch | None
     state_dir: Path
     _workflow: Any
+    _bench_again: Callable[[], Bench]
     _caps: bool = True
     _shells: Shells | None = None
     _chains_s: dict[Any, float] = field(default_factory=dict)
@@ -76,6 +80,7 @@ class Session:
     _news: list[str] = field(default_factory=list)
     _ended: list[PastRun] = field(default_factory=list)
     _kept_at: float = 0.0
+    _looked_at: float = field(default_factory=time.monotonic)
 
     @classmethod
     def open(
@@ -90,7 +95,8 @@ class Session:
         lost: told, from a thread, of a card that has gone under running jobs, and why.
         """
         folder = Path(internals.workflow_folder(workflow))
-        bench = machine.bench(settings.bench, folder, settings.headroom_mb)
+        find_bench = partial(machine.bench, settings.bench, folder, settings.headroom_mb)
+        bench = find_bench()
         state = statedir.prepare(statedir.choose(settings.state_dir, os.environ))
         ledger = SqliteLedger(state / "ledger.db")
         life = ProcessLife(state / "life")
@@ -119,6 +125,7 @@ class Session:
             peaks=None if ports.probe is None else PeakWatch(ports.probe, life, lost),
             state_dir=state,
             _workflow=workflow,
+            _bench_again=find_bench,
             _caps=settings.caps == "on",
             _news=untaught,
         )
@@ -205,6 +212,17 @@ class Session:
         if self._shells is None:
             self.life.begin(self.engine)  # or another run's sweep takes the shells away
             self._shells = Shells.under(self.state_dir, self.engine)
+
+    def cards(self) -> tuple[Card, ...]:
+        """The cards there are: looked for anew now and then where they are real."""
+        now = time.monotonic()
+        if self.peaks is not None and now - self._looked_at > _LOOK_FOR_CARDS_S:
+            self._looked_at = now
+            with contextlib.suppress(NvinxError):  # the file was fine when the run began
+                found = self._bench_again()
+                new = [c for c in found.cards if c.id not in {b.id for b in self.bench.cards}]
+                self.bench = replace(self.bench, cards=(*self.bench.cards, *new))
+        return self.bench.cards
 
     def shell(self, real: str, token: str, placement: Placement) -> ShellExec:
         """A stand-in for the shell `real` that first exports where the job was placed."""

@@ -115,6 +115,14 @@ class Broker:
         """Look again: other engines may have made room, strangers may have come or gone."""
         return self._take(Looked(self._state.capacity.cards, self._ports.clock()))
 
+    def meet(self, cards: Iterable[Card]) -> None:
+        """Cards that were not there before; the next call may use them."""
+        capacity = self._state.capacity
+        known = {card.id for card in capacity.cards}
+        new = tuple(card for card in cards if card.id not in known)
+        capacity = replace(capacity, cards=(*capacity.cards, *new))
+        self._state = replace(self._state, capacity=capacity)
+
     @property
     def awaits_card(self) -> bool:
         """True when a call to `poll` could start something that nothing of ours announces."""

@@ -96,3 +96,17 @@ def test_a_card_that_failed_for_a_moment_ends_nothing(
     text = workspace.wait(process, 60)
 
     assert process.returncode == 0, text
+
+
+def test_a_card_that_appears_later_is_used(
+    workspace: Workspace, tmp_path: Path, wait_until: Callable[..., bool]
+) -> None:
+    """The long job has no room on the first card, which strangers use; then there is another."""
+    _show(tmp_path, 3_000_000_000)
+    process = workspace.start("out/long.txt")
+    assert wait_until((workspace.state_dir / "ledger.db").exists)
+    _show(tmp_path, 3_000_000_000, "gpu 1 GPU-bbbb 4194304000 0 0\n")
+    text = workspace.wait(process, 60)
+
+    assert process.returncode == 0, text
+    assert "nvinx: long -> GPU 1 shared" in text

@@ -279,3 +279,12 @@ def test_a_long_queue_names_only_a_few_of_those_in_the_way(machine):
     one.submit([shared(f"s{i}", 1) for i in range(50)])
 
     assert max(len(reason.behind) for reason in one.waits.values()) <= 5
+
+
+def test_a_card_that_appears_later_is_used(machine):
+    one = machine.engine("one")
+    one.submit([alone("x"), alone("y")])
+    assert one.poll() == ()
+    one.meet([CARD, Card(id="gpu-1", index=1, name="card", total_mib=4096)])
+
+    assert started(one.poll()) == ["y"]

@@ -32,6 +32,9 @@ class Engine:
     def hand_back(self, handles):
         self.handed_back += handles
 
+    def cards(self):
+        return [CARD]
+
     def learn(self, ended):
         self.learnt += [run.name for run in ended]
 
