@@ -33,13 +33,15 @@ class Tenant:
 class Promise:
     """The earliest start of a job that does not fit now, and what it leaves of the machine then.
 
-    binding: nobody may overtake any more, unless there is room for both.
+    company: who is on its card then. binding: nobody may overtake any more, unless there is room
+    for both.
     """
 
     job: Job
+    residency: Residency
     start_s: float
-    card: str | None
-    free_mib: int
+    card: Card | None
+    company: list[Tenant]
     spare_cores: int
     spare_ram_mib: int | None
     binding: bool
@@ -85,8 +87,8 @@ class Room:
                 promise.spare_cores -= job.claim.cores
                 if promise.spare_ram_mib is not None:
                     promise.spare_ram_mib -= placement.ram_mib
-                if promise.card is not None and promise.card == placement.card:
-                    promise.free_mib -= placement.vram_mib
+                if promise.card is not None and promise.card.id == placement.card:
+                    promise.company.append(tenant)
 
     def _seat(self, tenant: Tenant) -> None:
         self._tenants.append(tenant)
@@ -189,8 +191,10 @@ class Room:
             return False
         if promise.spare_ram_mib is not None and placement.ram_mib > promise.spare_ram_mib:
             return False
-        same_card = promise.card is not None and promise.card == placement.card
-        return not same_card or placement.vram_mib <= promise.free_mib
+        if promise.card is None or promise.card.id != placement.card:
+            return True
+        company = [*promise.company, Tenant(job, placement, end_s)]
+        return self._refusal(promise.card, promise.job, promise.residency, company) is None
 
     def promise(
         self, job: Job, residency: Residency, cards: Iterable[Card], *, binding: bool
@@ -217,15 +221,9 @@ class Room:
             cores += tenant.job.claim.cores
             ram = None if ram is None else ram + tenant.placement.ram_mib
             there = [other for other in there if other is not tenant]
-        free = 0
-        if card is not None and residency is Residency.GPU_SHARED:
-            need, free = _need_and_free(card, job, residency, there)
-            free -= need
         spare_ram = None if ram is None else ram - job.claim.ram_mib
-        card_id = None if card is None else card.id
-        return Promise(
-            job, start_s, card_id, free, cores - job.claim.cores, spare_ram, binding=False
-        )
+        spare_cores = cores - job.claim.cores
+        return Promise(job, residency, start_s, card, there, spare_cores, spare_ram, binding=False)
 
     def _used_mib(self, card_id: str) -> int:
         return sum(tenant.placement.vram_mib for tenant in self._on.get(card_id, ()))
