@@ -21,7 +21,7 @@ from nvinx.reasons import Reason, Why
 from nvinx.room import Room
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nvinx.admission import Capacity, Card, Job, State, Waiting
     from nvinx.claim import Claim
@@ -186,13 +186,7 @@ def _decide(job: Job, capacity: Capacity, room: Room, queue: _Queue) -> Placemen
     refusals = {card: room.refuses(card, job, residency) for card in cards}
     open_cards = [card for card in cards if refusals[card] is None]
     if open_cards:
-        card = min(
-            open_cards, key=lambda c: (room.end_s(job, c.id), len(room.residents(c.id)), c.index)
-        )
-        placement = _on(card, claim, residency)
-        if residency is Residency.GPU_SHARED and room.is_to_measure(job, card):
-            placement = replace(placement, why=Why.MEASURED_ALONE)
-        verdict = _start(job, placement, room)
+        verdict = _start_on_one_of(open_cards, job, residency, room)
     else:
         verdict = next(reason for reason in refusals.values() if reason is not None)
     if isinstance(verdict, Reason) and queue.is_longer_than_cpu(claim, room):
@@ -200,6 +194,25 @@ def _decide(job: Job, capacity: Capacity, room: Room, queue: _Queue) -> Placemen
         instead = _start(job, on_cpu, room)
         return instead if isinstance(instead, Placement) else verdict
     return verdict
+
+
+def _start_on_one_of(
+    cards: Sequence[Card], job: Job, residency: Residency, room: Room
+) -> Placement | Reason:
+    """On the card where the job ends first, of those that are promised to nobody else."""
+
+    def place(card: Card) -> tuple[float, int, int]:
+        return room.end_s(job, card.id), len(room.residents(card.id)), card.index
+
+    verdicts = []
+    for card in sorted(cards, key=place):
+        placement = _on(card, job.claim, residency)
+        if residency is Residency.GPU_SHARED and room.is_to_measure(job, card):
+            placement = replace(placement, why=Why.MEASURED_ALONE)
+        verdicts.append(_start(job, placement, room))
+        if isinstance(verdicts[-1], Placement):
+            return verdicts[-1]
+    return verdicts[0]
 
 
 def _next(job: Job) -> Reason:

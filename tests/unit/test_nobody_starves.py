@@ -66,3 +66,11 @@ def test_newcomers_that_a_promised_job_may_not_stand_beside_do_not_take_its_card
 
 def test_jobs_without_vram_do_not_keep_an_exclusive_one_waiting():
     assert start_in_a_stream(alone("waits"), lambda name: job(name, 0), every_s=5) == TAKES_S
+
+
+def test_a_promise_on_one_idle_card_keeps_no_other_idle():
+    state, _ = submit(empty(CARD, OTHER, cores=4), cpu("there", cores=2, runtime_s=100))
+    state, _ = submit(state, alone("promised", cores=3))
+    state, started = submit(state, job("small", runtime_s=500), at=1.0)
+    assert started == ["small"]
+    assert state.running["small"].placement.card == "gpu-1"
