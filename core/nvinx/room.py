@@ -12,7 +12,7 @@ from nvinx.outlook import WORTHWHILE
 from nvinx.reasons import Reason, Why
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from nvinx.admission import Card, Job, Placement, State
     from nvinx.outlook import Outlook
@@ -197,19 +197,21 @@ class Room:
         return self._refusal(promise.card, promise.job, promise.residency, company) is None
 
     def promise(
-        self, job: Job, residency: Residency, cards: Iterable[Card], *, binding: bool
-    ) -> Promise:
-        """Promise a job that does not fit now the earliest start that can be foreseen."""
-        if residency is Residency.CPU_ONLY:
-            best = self._earliest(job, residency, None)
-        else:
-            each = [(self._earliest(job, residency, c), self._used_mib(c.id)) for c in cards]
-            best, _ = min(each, key=lambda found: (found[0].start_s, found[1]))
-        best.binding = binding
-        self.promises.append(best)
-        return best
+        self, job: Job, residency: Residency, cards: Sequence[Card], *, binding: bool
+    ) -> None:
+        """Promise a job that does not fit now the earliest start that can be foreseen.
 
-    def _earliest(self, job: Job, residency: Residency, card: Card | None) -> Promise:
+        Nothing where it would not fit without any tenant either: it waits for strangers to go.
+        """
+        places: Sequence[Card | None] = [None] if residency is Residency.CPU_ONLY else cards
+        found = [self._earliest(job, residency, card) for card in places]
+        possible = [promise for promise in found if promise is not None]
+        if possible:
+            best = min(possible, key=lambda p: (p.start_s, self._used_mib(p.card)))
+            best.binding = binding
+            self.promises.append(best)
+
+    def _earliest(self, job: Job, residency: Residency, card: Card | None) -> Promise | None:
         """Let the tenants go one by one, the first to end first, until the job fits."""
         cores, ram = self.free_cores, self.free_ram_mib
         there = list(self._on.get(card.id, ())) if card else []
@@ -221,12 +223,15 @@ class Room:
             cores += tenant.job.claim.cores
             ram = None if ram is None else ram + tenant.placement.ram_mib
             there = [other for other in there if other is not tenant]
+        if not self._fits(job, residency, card, cores, ram, there):
+            return None
         spare_ram = None if ram is None else ram - job.claim.ram_mib
         spare_cores = cores - job.claim.cores
         return Promise(job, residency, start_s, card, there, spare_cores, spare_ram, binding=False)
 
-    def _used_mib(self, card_id: str) -> int:
-        return sum(tenant.placement.vram_mib for tenant in self._on.get(card_id, ()))
+    def _used_mib(self, card: Card | None) -> int:
+        there = () if card is None else self._on.get(card.id, ())
+        return sum(tenant.placement.vram_mib for tenant in there)
 
     def _fits(
         self,

@@ -1,5 +1,6 @@
 """Streams of newcomers that once kept one job waiting for good."""
 
+from dataclasses import replace
 from itertools import count
 
 from nvinx.admission import Capacity, Card, Finished, Job, Start, State, Submitted, check, step
@@ -74,3 +75,10 @@ def test_a_promise_on_one_idle_card_keeps_no_other_idle():
     state, started = submit(state, job("small", runtime_s=500), at=1.0)
     assert started == ["small"]
     assert state.running["small"].placement.card == "gpu-1"
+
+
+def test_a_job_that_waits_for_strangers_is_promised_nothing():
+    state = empty(replace(CARD, foreign_mib=2000))
+    state, _ = submit(state, job("large", 3000, runtime_s=None))
+    state, started = submit(state, job("small", runtime_s=None), at=100.0)
+    assert started == ["small"]
