@@ -6,12 +6,13 @@ as some seconds of age, so that whoever waits is passed by only for a time, and 
 job joins a busy card only where that gets more work done and breaks nobody's `max_slowdown`. The
 first job of each kind that does not fit is promised its earliest start, and others overtake it only
 if they end before that or leave it its room (EASY back-fill), for `patience_s` where run times are
-not known. An exclusive job that waited half its own run time goes before everybody.
+not known. An exclusive job that waited half its own run time goes before all that are younger.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from heapq import merge
 from typing import TYPE_CHECKING, Protocol
 
 from nvinx.admission import Placement, Start
@@ -106,13 +107,26 @@ class LongestChainFirst:
             yield waiting, verdict
 
     def _line(self, state: State, at: float) -> Iterable[Waiting]:
-        """In line, but for exclusive jobs that smaller ones have passed by long enough."""
-        passed = [w for w in state.waiting.values() if _is_passed_by(w, at)]
+        """In line, but for exclusive jobs that smaller ones have passed by long enough.
+
+        These count as jobs of the highest priority and longest chain there is; not as older than
+        they are, or a stream of them would starve everybody else.
+        """
+        line = state.waiting.values()
+        passed = [w for w in line if _is_passed_by(w, at)]
         if not passed:
-            return state.waiting.values()
+            return line
         ids = {waiting.job.id for waiting in passed}
-        rest = (w for w in state.waiting.values() if w.job.id not in ids)
-        return [*sorted(passed, key=lambda w: w.since), *rest]
+        priority = max(w.job.claim.priority for w in line)
+        chain_s = max(w.job.claim.chain_s for w in line)
+
+        def place(w: Waiting) -> tuple[bool, bool, int, float]:
+            if w.job.id in ids:
+                return False, False, -priority, w.since - _CHAINS * chain_s
+            return _place_in_line(w)
+
+        rest = (w for w in line if w.job.id not in ids)
+        return merge(sorted(passed, key=place), rest, key=place)
 
     def _promise(self, waiting: Waiting, reason: Reason, state: State, room: Room) -> None:
         """The first job of each kind that does not fit is promised its earliest start."""
@@ -139,22 +153,6 @@ def _is_passed_by(waiting: Waiting, at: float) -> bool:
     if claim.residency is not Residency.GPU_EXCLUSIVE or claim.runtime_s is None:
         return False
     return at - waiting.since > claim.runtime_s / 2
-
-
-class Nothing:
-    """Starts nothing: for a state that is about to be completed before anything is decided."""
-
-    def in_line(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
-        return dict(waiting)
-
-    def admit(self, state: State, at: float) -> tuple[Start, ...]:  # noqa: ARG002
-        return ()
-
-    def never(self, job: Job, capacity: Capacity) -> Reason | None:  # noqa: ARG002
-        return None
-
-    def reasons(self, state: State, at: float) -> dict[str, Reason]:  # noqa: ARG002
-        return {}
 
 
 def options(claim: Claim, capacity: Capacity) -> tuple[Residency, ...]:

@@ -82,3 +82,7 @@ def test_a_job_that_waits_for_strangers_is_promised_nothing():
     state, _ = submit(state, job("large", 3000, runtime_s=None))
     state, started = submit(state, job("small", runtime_s=None), at=100.0)
     assert started == ["small"]
+
+
+def test_a_stream_of_exclusive_jobs_does_not_starve_a_shared_one():
+    assert start_in_a_stream(job("waits"), alone, every_s=9) == TAKES_S
