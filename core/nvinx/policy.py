@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _MOST_IN_VAIN = 100
 _CHAINS = 4.0  # seconds of age that each second of the chain behind a job counts for
+_CPU_PATIENCE = 10.0  # times patience_s: how long GPU jobs may keep CPU jobs of a size from running
 
 
 class Policy(Protocol):
@@ -59,6 +60,7 @@ class LongestChainFirst:
         """outlook: what is believed of run times and slowdowns; nothing, by default."""
         self._outlook = outlook or Outlook()
         self._patience_s = patience_s
+        self._cpu_patience_s = patience_s * _CPU_PATIENCE
 
     def in_line(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
         """GPU jobs before CPU jobs, then by priority, then by chain and age.
@@ -107,13 +109,13 @@ class LongestChainFirst:
             yield waiting, verdict
 
     def _line(self, state: State, at: float) -> Iterable[Waiting]:
-        """In line, but for exclusive jobs that smaller ones have passed by long enough.
+        """In line, but for jobs that others have passed by long enough.
 
-        These count as jobs of the highest priority and longest chain there is; not as older than
-        they are, or a stream of them would starve everybody else.
+        Exclusive ones count as of the highest priority and longest chain there is, the first CPU
+        job as a GPU job that came later; never as older than they are, or others would starve.
         """
         line = state.waiting.values()
-        passed = [w for w in line if _is_passed_by(w, at)]
+        passed = [w for w in line if _is_passed_by(w, at)] + self._first_on_cpu(state, at)
         if not passed:
             return line
         ids = {waiting.job.id for waiting in passed}
@@ -121,12 +123,24 @@ class LongestChainFirst:
         chain_s = max(w.job.claim.chain_s for w in line)
 
         def place(w: Waiting) -> tuple[bool, bool, int, float]:
-            if w.job.id in ids:
+            if w.job.id not in ids:
+                return _place_in_line(w)
+            if w.job.claim.uses_gpu:
                 return False, False, -priority, w.since - _CHAINS * chain_s
-            return _place_in_line(w)
+            return False, False, -w.job.claim.priority, w.since + self._cpu_patience_s
 
         rest = (w for w in line if w.job.id not in ids)
         return merge(sorted(passed, key=place), rest, key=place)
+
+    def _first_on_cpu(self, state: State, at: float) -> list[Waiting]:
+        """The first CPU job, if GPU jobs kept it waiting for too long, and none its size runs."""
+        first = next((w for w in state.waiting.values() if not w.job.claim.uses_gpu), None)
+        if first is None or at - first.since <= self._cpu_patience_s:
+            return []
+        there = [r.job.claim for r in state.running.values() if not r.job.claim.uses_gpu]
+        wish = first.job.claim
+        alike = [c for c in there if c.cores >= wish.cores and c.ram_mib >= wish.ram_mib]
+        return [] if alike else [first]
 
     def _promise(self, waiting: Waiting, reason: Reason, state: State, room: Room) -> None:
         """The first job of each kind that does not fit is promised its earliest start."""
@@ -198,19 +212,15 @@ def _start_on_one_of(
     cards: Sequence[Card], job: Job, residency: Residency, room: Room
 ) -> Placement | Reason:
     """On the card where the job ends first, of those that are promised to nobody else."""
-
-    def place(card: Card) -> tuple[float, int, int]:
-        return room.end_s(job, card.id), len(room.residents(card.id)), card.index
-
     verdicts = []
-    for card in sorted(cards, key=place):
+    for card in sorted(
+        cards, key=lambda c: (room.end_s(job, c.id), len(room.residents(c.id)), c.index)
+    ):
         placement = _on(card, job.claim, residency)
         if residency is Residency.GPU_SHARED and room.is_to_measure(job, card):
             placement = replace(placement, why=Why.MEASURED_ALONE)
         verdicts.append(_start(job, placement, room))
-        if isinstance(verdicts[-1], Placement):
-            return verdicts[-1]
-    return verdicts[0]
+    return next((v for v in verdicts if isinstance(v, Placement)), verdicts[0])
 
 
 def _next(job: Job) -> Reason:

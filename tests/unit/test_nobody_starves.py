@@ -86,3 +86,9 @@ def test_a_job_that_waits_for_strangers_is_promised_nothing():
 
 def test_a_stream_of_exclusive_jobs_does_not_starve_a_shared_one():
     assert start_in_a_stream(job("waits"), alone, every_s=9) == TAKES_S
+
+
+def test_a_stream_of_gpu_jobs_does_not_keep_all_cores_from_a_wide_cpu_job():
+    start = start_in_a_stream(cpu("waits", cores=4), job, every_s=5, cores=4)
+    assert start is not None
+    assert start <= 630
