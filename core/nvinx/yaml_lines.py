@@ -121,7 +121,7 @@ def read(text: str, path: str) -> At | None:
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
-        return None if node is None else _place(node, loader, path)
+        return None if node is None else _Places(loader, path).of(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, problem = (mark.line + 1 if mark else None), error.problem or "is not YAML"
@@ -132,29 +132,43 @@ def read(text: str, path: str) -> At | None:
     raise BenchError(path, line, f"not YAML: {problem}", "correct it; indent with spaces, not tabs")
 
 
-def _place(node: Any, loader: Any, path: str) -> At:
-    line = node.start_mark.line + 1
-    if node.id == "mapping":
-        return At(path, line, dict(_entries(node, loader, path)))
-    if node.id == "sequence":
-        return At(path, line, [_place(item, loader, path) for item in node.value])
-    try:
-        return At(path, line, loader.construct_object(node))
-    except ValueError as error:
-        problem = f"{node.value[:40]!r} cannot be read ({error})"
-        raise BenchError(path, line, problem, "write it in quotes if it is a text") from error
+class _Places:
+    """Values with their lines; what an alias repeats is read once, however often it is there."""
 
+    def __init__(self, loader: Any, path: str) -> None:
+        self._loader = loader
+        self._path = path
+        self._known: dict[Any, At] = {}
 
-def _entries(node: Any, loader: Any, path: str) -> Iterator[tuple[Any, At]]:
-    """The entries of a mapping, each with the line of its key; one that comes twice is an error."""
-    first: dict[Any, int] = {}
-    for key_node, value_node in node.value:
-        line = key_node.start_mark.line + 1
-        if key_node.id != "scalar":
-            raise BenchError(path, line, "a key is a list or a mapping", "write a plain key")
-        key = _place(key_node, loader, path).value
-        if key in first:
-            problem = f"{key!r} is there already, on line {first[key]}"
-            raise BenchError(path, line, problem, "keep one of the two")
-        first[key] = line
-        yield key, replace(_place(value_node, loader, path), line=line)
+    def of(self, node: Any) -> At:
+        if node not in self._known:
+            value = self._value(node)
+            self._known[node] = At(self._path, node.start_mark.line + 1, value)
+        return self._known[node]
+
+    def _value(self, node: Any) -> Any:
+        if node.id == "mapping":
+            return dict(self._entries(node))
+        if node.id == "sequence":
+            return [self.of(item) for item in node.value]
+        try:
+            return self._loader.construct_object(node)
+        except ValueError as error:
+            problem = f"{node.value[:40]!r} cannot be read ({error})"
+            fix = "write it in quotes if it is a text"
+            raise BenchError(self._path, node.start_mark.line + 1, problem, fix) from error
+
+    def _entries(self, node: Any) -> Iterator[tuple[Any, At]]:
+        """The entries of a mapping, each with its key's line; a key that comes twice is an error."""
+        first: dict[Any, int] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if key_node.id != "scalar":
+                problem = "a key is a list or a mapping"
+                raise BenchError(self._path, line, problem, "write a plain key")
+            key = self.of(key_node).value
+            if key in first:
+                problem = f"{key!r} is there already, on line {first[key]}"
+                raise BenchError(self._path, line, problem, "keep one of the two")
+            first[key] = line
+            yield key, replace(self.of(value_node), line=line)
