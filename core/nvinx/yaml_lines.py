@@ -127,6 +127,8 @@ def read(text: str, path: str) -> At | None:
         line, problem = (mark.line + 1 if mark else None), error.problem or "is not YAML"
     except yaml.reader.ReaderError as error:
         line, problem = text.count("\n", 0, error.position) + 1, "has a character YAML forbids"
+    except (ArithmeticError, ValueError):
+        line, problem = loader.line + 1, "has a number or an escape that is too large"
     except RecursionError:
         line, problem = None, "is nested too deep, or contains itself"
     raise BenchError(path, line, f"not YAML: {problem}", "correct it; indent with spaces, not tabs")
@@ -151,15 +153,19 @@ class _Places:
             return dict(self._entries(node))
         if node.id == "sequence":
             return [self.of(item) for item in node.value]
+        fix = "write it in quotes if it is a text"
         try:
-            return self._loader.construct_object(node)
-        except ValueError as error:
+            value = self._loader.construct_object(node)
+        except (ArithmeticError, AttributeError, LookupError, ValueError) as error:
             problem = f"{node.value[:40]!r} cannot be read ({error})"
-            fix = "write it in quotes if it is a text"
             raise BenchError(self._path, node.start_mark.line + 1, problem, fix) from error
+        if isinstance(value, dict | list | set):
+            problem = f"{node.value[:40]!r} is marked as a list or a mapping"
+            raise BenchError(self._path, node.start_mark.line + 1, problem, fix)
+        return value
 
     def _entries(self, node: Any) -> Iterator[tuple[Any, At]]:
-        """The entries of a mapping, each with its key's line; a key that comes twice is an error."""
+        """The entries of a mapping, each with its key's line; no key may come twice."""
         first: dict[Any, int] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1

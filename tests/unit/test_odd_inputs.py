@@ -19,3 +19,17 @@ def test_aliases_of_aliases_are_read_once_and_do_not_hang():
 
 def test_a_value_that_contains_itself_is_refused():
     assert "contains itself" in refused("hardware: &a {vram_gb: *a}").problem
+
+
+@pytest.mark.parametrize("tag", ["int", "bool", "float", "timestamp", "seq", "map", "set", "omap"])
+def test_a_tag_that_its_value_does_not_bear_is_refused_with_its_line(tag):
+    assert refused(f"hardware:\n  vram_gb: !!{tag} x").line == 2
+
+
+def test_a_key_that_is_marked_as_a_list_is_refused():
+    assert refused("? !!seq x\n: 1").line == 1
+
+
+@pytest.mark.parametrize("letter", ["UFFFFFFFF", "U00110000"])
+def test_an_escape_beyond_unicode_is_refused_with_its_line(letter):
+    assert refused(f'hardware:\n  vram_gb: "\\{letter}"').line == 2
