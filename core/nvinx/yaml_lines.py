@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _LARGEST_GB = 1e6
+_LARGEST = 1e15  # of any number: sizes and times in smaller units must stay countable
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Table:
             raise at.error(f"{key} is {shown(at)}, not a number", fix)
         if at.value < 0:
             raise at.error(f"{key} is negative ({at.value})", "write 0 or more")
+        if not at.value <= _LARGEST:
+            raise at.error(f"{key} is {at.value}, which is no size, time or factor", fix)
         return float(at.value)
 
     def count(self, key: str) -> int | None:
@@ -159,6 +162,9 @@ class _Places:
         except (ArithmeticError, AttributeError, LookupError, ValueError) as error:
             problem = f"{node.value[:40]!r} cannot be read ({error})"
             raise BenchError(self._path, node.start_mark.line + 1, problem, fix) from error
+        if isinstance(value, int) and abs(value) > _LARGEST:
+            problem = f"{node.value[:40]!r} is too large a number"
+            raise BenchError(self._path, node.start_mark.line + 1, problem, fix)
         if isinstance(value, dict | list | set):
             problem = f"{node.value[:40]!r} is marked as a list or a mapping"
             raise BenchError(self._path, node.start_mark.line + 1, problem, fix)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nvinx import bench_text
+from nvinx import bench_text, corun_text, workload_text
 from nvinx.errors import BenchError
 
 
@@ -33,3 +33,23 @@ def test_a_key_that_is_marked_as_a_list_is_refused():
 @pytest.mark.parametrize("letter", ["UFFFFFFFF", "U00110000"])
 def test_an_escape_beyond_unicode_is_refused_with_its_line(letter):
     assert refused(f'hardware:\n  vram_gb: "\\{letter}"').line == 2
+
+
+HUGE = "0x" + "f" * 4000
+
+
+@pytest.mark.parametrize("key", ["vram_gb", "cpu_cores", HUGE])
+def test_a_number_of_thousands_of_digits_is_refused_with_its_line(key):
+    assert refused(f"hardware:\n  {key}: {HUGE}").line == 2
+
+
+@pytest.mark.parametrize("number", [".inf", ".nan", "1.0e+308"])
+@pytest.mark.parametrize("key", ["mem_mb", "vram_mb", "release_s", "runtime_s", "cpu_duration_s"])
+def test_a_number_of_a_workload_that_nobody_can_count_with_is_refused(key, number):
+    text = f"- name: a\n  duration_s: 1\n  {key}: {number}"
+    assert refused(text, workload_text.parse).line == 3
+
+
+def test_a_slowdown_too_large_for_a_float_is_refused():
+    text = f"pairs: [{{a: x, b: y, slowdown_a: {'9' * 400}}}]"
+    assert refused(text, corun_text.parse).line == 1
