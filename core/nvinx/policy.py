@@ -111,7 +111,7 @@ class LongestChainFirst:
     def _line(self, state: State, at: float) -> Iterable[Waiting]:
         """In line, but for jobs that others have passed by long enough.
 
-        Exclusive ones count as of the highest priority and longest chain there is, the first CPU
+        Exclusive ones count as of the highest priority and longest chain of the line, the first CPU
         job as a GPU job that came later; never as older than they are, or others would starve.
         """
         line = state.waiting.values()
@@ -119,8 +119,9 @@ class LongestChainFirst:
         if not passed:
             return line
         ids = {waiting.job.id for waiting in passed}
-        priority = max(w.job.claim.priority for w in line)
-        chain_s = max(w.job.claim.chain_s for w in line)
+        on_gpu = [w.job.claim for w in line if w.job.claim.uses_gpu]
+        priority = max((claim.priority for claim in on_gpu), default=0)
+        chain_s = max((claim.chain_s for claim in on_gpu), default=0.0)
 
         def place(w: Waiting) -> tuple[bool, bool, int, float]:
             if w.job.id not in ids:
