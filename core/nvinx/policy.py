@@ -118,7 +118,7 @@ class LongestChainFirst:
         passed = [w for w in line if _is_passed_by(w, at)] + self._first_on_cpu(state, at)
         if not passed:
             return line
-        ids = {waiting.job.id for waiting in passed}
+        ids = {w.job.id for w in passed}
         on_gpu = [w.job.claim for w in line if w.job.claim.uses_gpu]
         priority = max((claim.priority for claim in on_gpu), default=0)
         chain_s = max((claim.chain_s for claim in on_gpu), default=0.0)

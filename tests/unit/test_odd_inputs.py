@@ -2,8 +2,8 @@
 
 import pytest
 
-from nvinx import bench_text, corun_text, workload_text
-from nvinx.errors import BenchError
+from nvinx import bench_text, corun_text, hints, workload_text
+from nvinx.errors import BenchError, HintError
 
 
 def refused(text, parse=bench_text.parse):
@@ -53,3 +53,29 @@ def test_a_number_of_a_workload_that_nobody_can_count_with_is_refused(key, numbe
 def test_a_slowdown_too_large_for_a_float_is_refused():
     text = f"pairs: [{{a: x, b: y, slowdown_a: {'9' * 400}}}]"
     assert refused(text, corun_text.parse).line == 1
+
+
+ODD_HINTS = (
+    *(("model", ["esm2"]), ("vram_mb", 10**400), ("vram_mb", 1e308), ("vram_mb", 10**5000)),
+    *(("vram", "9" * 400 + "GB"), ("vram", "\u0663GB"), ("gpu", 10**5000), ("gpu", -(10**5000))),
+    *(("max_slowdown", 10**400), ("cpu_runtime", 10**400), ("residency", 10**5000)),
+)
+
+
+@pytest.mark.parametrize(("hint", "value"), ODD_HINTS, ids=range(len(ODD_HINTS)))
+def test_a_hint_of_an_odd_kind_or_size_is_refused_with_a_fix(hint, value):
+    with pytest.raises(HintError, match=r"^rule embed: .*Fix: ") as caught:
+        hints.read("embed", {hint: value}, hints.Common(), {})
+    assert caught.value.hint.startswith(hint)
+
+
+def test_minutes_on_the_cpu_that_are_endless_in_seconds_are_refused():
+    stated = {"vram_mb": 900, "cpu_fallback": 1, "cpu_runtime": 1e308}
+    with pytest.raises(HintError, match=r"cpu_runtime=1e\+308: .*Fix: "):
+        hints.read("embed", stated, hints.Common(), {})
+
+
+@pytest.mark.parametrize("mem_mb", [float("inf"), float("nan"), -1, 1e300])
+def test_memory_that_is_no_number_of_mb_is_refused_with_a_fix(mem_mb):
+    with pytest.raises(HintError, match=r"rule embed: mem_mb: .*Fix: "):
+        hints.read("embed", {}, hints.Common(mem_mb=mem_mb), {})
