@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _MOST_IN_VAIN = 100
 _CHAINS = 4.0  # seconds of age that each second of the chain behind a job counts for
-_CPU_PATIENCE = 10.0  # times patience_s: how long GPU jobs may keep CPU jobs of a size from running
+_LONG = 10.0  # times patience_s: how long GPU jobs may keep CPU jobs of a size from running
 
 
 class Policy(Protocol):
@@ -60,7 +60,7 @@ class LongestChainFirst:
         """outlook: what is believed of run times and slowdowns; nothing, by default."""
         self._outlook = outlook or Outlook()
         self._patience_s = patience_s
-        self._cpu_patience_s = patience_s * _CPU_PATIENCE
+        self._long_s = patience_s * _LONG
 
     def in_line(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
         """GPU jobs before CPU jobs, then by priority, then by chain and age.
@@ -83,7 +83,9 @@ class LongestChainFirst:
 
     def reasons(self, state: State, at: float) -> dict[str, Reason]:
         verdicts = self._walk(state, at, all_of_them=True)
-        return {w.job.id: v if isinstance(v, Reason) else _next(w.job) for w, v in verdicts}
+        why = Why.BEHIND_OLDER_JOB  # what a job waits for that could start once these are seated
+        named = ((w.job, v) for w, v in verdicts)
+        return {j.id: v if isinstance(v, Reason) else Reason(j.name, why) for j, v in named}
 
     def _walk(
         self, state: State, at: float, *, all_of_them: bool
@@ -120,15 +122,15 @@ class LongestChainFirst:
             return line
         ids = {w.job.id for w in passed}
         on_gpu = [w.job.claim for w in line if w.job.claim.uses_gpu]
-        priority = max((claim.priority for claim in on_gpu), default=0)
+        most = max((claim.priority for claim in on_gpu), default=0)
         chain_s = max((claim.chain_s for claim in on_gpu), default=0.0)
 
         def place(w: Waiting) -> tuple[bool, bool, int, float]:
             if w.job.id not in ids:
                 return _place_in_line(w)
             if w.job.claim.uses_gpu:
-                return False, False, -priority, w.since - _CHAINS * chain_s
-            return False, False, -w.job.claim.priority, w.since + self._cpu_patience_s
+                return False, False, -most, w.since - _CHAINS * chain_s
+            return False, False, -w.job.claim.priority, w.since + self._long_s
 
         rest = (w for w in line if w.job.id not in ids)
         return merge(sorted(passed, key=place), rest, key=place)
@@ -136,7 +138,7 @@ class LongestChainFirst:
     def _first_on_cpu(self, state: State, at: float) -> list[Waiting]:
         """The first CPU job, if GPU jobs kept it waiting for too long, and none its size runs."""
         first = next((w for w in state.waiting.values() if not w.job.claim.uses_gpu), None)
-        if first is None or at - first.since <= self._cpu_patience_s:
+        if first is None or at - first.since <= self._long_s:
             return []
         there = [r.job.claim for r in state.running.values() if not r.job.claim.uses_gpu]
         wish = first.job.claim
@@ -153,7 +155,8 @@ class LongestChainFirst:
         cards = [c for c in state.capacity.cards if _could_hold(c, claim, residency)]
         only_cores = reason.of_machine and claim.uses_gpu
         waited_s = room.at - waiting.since
-        room.promise(job, residency, cards, binding=waited_s >= self._patience(claim) or only_cores)
+        binding, settled = waited_s >= self._patience(claim), waited_s >= self._long_s
+        room.promise(job, residency, cards, binding=binding or only_cores, settled=settled)
 
     def _patience(self, claim: Claim) -> float:
         """How long others may overtake: half the job's own run time, where that is known."""
@@ -222,11 +225,6 @@ def _start_on_one_of(
             placement = replace(placement, why=Why.MEASURED_ALONE)
         verdicts.append(_start(job, placement, room))
     return next((v for v in verdicts if isinstance(v, Placement)), verdicts[0])
-
-
-def _next(job: Job) -> Reason:
-    """What a job is told that could start once the others of this round are seated."""
-    return Reason(job.name, Why.BEHIND_OLDER_JOB)
 
 
 def _start(job: Job, placement: Placement, room: Room) -> Placement | Reason:

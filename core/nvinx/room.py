@@ -27,6 +27,7 @@ class Tenant:
     job: Job
     placement: Placement
     end_s: float
+    since: float
 
 
 @dataclass(slots=True)
@@ -72,7 +73,7 @@ class Room:
             if partners:
                 partners.remove(claim)
             end_s = outlook.end_s(claim, partners, running.since, at)
-            room._seat(Tenant(running.job, running.placement, end_s))
+            room._seat(Tenant(running.job, running.placement, end_s, running.since))
         return room
 
     def residents(self, card_id: str) -> list[Job]:
@@ -80,7 +81,7 @@ class Room:
 
     def take(self, job: Job, placement: Placement) -> None:
         """Seat a job that starts now; what was promised to others is left to them."""
-        tenant = Tenant(job, placement, self.end_s(job, placement.card))
+        tenant = Tenant(job, placement, self.end_s(job, placement.card), self.at)
         self._seat(tenant)
         for promise in self.promises:
             if tenant.end_s > promise.start_s:
@@ -193,21 +194,26 @@ class Room:
             return False
         if promise.card is None or promise.card.id != placement.card:
             return True
-        company = [*promise.company, Tenant(job, placement, end_s)]
+        company = [*promise.company, Tenant(job, placement, end_s, self.at)]
         return self._refusal(promise.card, promise.job, promise.residency, company) is None
 
     def promise(
-        self, job: Job, residency: Residency, cards: Sequence[Card], *, binding: bool
+        self, job: Job, residency: Residency, cards: Sequence[Card], *, binding: bool, settled: bool
     ) -> None:
         """Promise a job that does not fit now the earliest start that can be foreseen.
 
         Nothing where it would not fit without any tenant either: it waits for strangers to go.
+        settled: on the card whose last newcomer came first. Foreseen ends that turn out wrong may
+        send a promise from card to card for ever, while newcomers fill the card that it left.
         """
         places: Sequence[Card | None] = [None] if residency is Residency.CPU_ONLY else cards
         found = [self._earliest(job, residency, card) for card in places]
         possible = [promise for promise in found if promise is not None]
         if possible:
-            best = min(possible, key=lambda p: (p.start_s, self._used_mib(p.card)))
+            best = min(
+                possible,
+                key=lambda p: (settled and self._newest(p.card), p.start_s, self._used_mib(p.card)),
+            )
             best.binding = binding
             self.promises.append(best)
 
@@ -228,6 +234,10 @@ class Room:
         spare_ram = None if ram is None else ram - job.claim.ram_mib
         spare_cores = cores - job.claim.cores
         return Promise(job, residency, start_s, card, there, spare_cores, spare_ram, binding=False)
+
+    def _newest(self, card: Card | None) -> float:
+        there = () if card is None else self._on.get(card.id, ())
+        return max((tenant.since for tenant in there), default=0.0)
 
     def _used_mib(self, card: Card | None) -> int:
         there = () if card is None else self._on.get(card.id, ())
