@@ -261,3 +261,19 @@ def _without(entries: Mapping[str, _T], ids: Iterable[str]) -> dict[str, _T]:
 def _demand(job_id: str, event: str, **allowed: bool) -> None:
     if not any(allowed.values()):
         raise IllegalEventError(job_id, event, tuple(allowed))
+
+
+class Nothing:
+    """Starts nothing: for a state that is about to be completed before anything is decided."""
+
+    def in_line(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
+        return dict(waiting)
+
+    def admit(self, state: State, at: float) -> tuple[Start, ...]:  # noqa: ARG002
+        return ()
+
+    def never(self, job: Job, capacity: Capacity) -> Reason | None:  # noqa: ARG002
+        return None
+
+    def reasons(self, state: State, at: float) -> dict[str, Reason]:  # noqa: ARG002
+        return {}

@@ -15,6 +15,7 @@ from nvinx.admission import (
     Capacity,
     Finished,
     Looked,
+    Nothing,
     Running,
     Start,
     State,
@@ -25,7 +26,7 @@ from nvinx.admission import (
 )
 from nvinx.company import Company
 from nvinx.experience import Experience, Outcome, PastRun
-from nvinx.policy import LongestChainFirst, Nothing, options
+from nvinx.policy import LongestChainFirst, options
 from nvinx.ports import Lease, Request
 from nvinx.strangers import foreign_use
 

@@ -19,6 +19,7 @@ HINTS = (
     *("gpu", "vram_mb", "vram", "residency", "cpu_fallback", "ram_overflow"),
     *("cpu_runtime", "model", "max_slowdown"),
 )
+_LARGEST = 1e15  # of any number: larger ones can be neither converted nor counted with
 _NOT_OURS = {"gpu_model", "gpus", "gpu_type", "gpu_manufacturer"}
 _ALIKE = ("vram", "resid", "cpu_fall", "cpu_run", "ram_over", "max_slow", "slowdown", "nvinx")
 
@@ -64,7 +65,7 @@ def read(
     cpu_fallback = reader.flag("cpu_fallback", bool(spec and spec.cpu_fallback_supported))
     overflow = reader.flag("ram_overflow", bool(spec and spec.ram_overflow_supported))
     reader.demand_consistent(residency, stated_vram, vram_mib, gpus)
-    ram_mib = 0 if common.mem_mb is None else need_from_mb(common.mem_mb)
+    ram_mib = reader.ram_mib(common.mem_mb)
     if common.mem_mb is None and spec is not None and spec.ram_gb_needed and overflow:
         ram_mib = need_from_gb(spec.ram_gb_needed)
     if (overflow or residency is Residency.GPU_RAM_OVERFLOW) and ram_mib == 0:
@@ -109,8 +110,7 @@ class _Reader:
         self._hints = hints
 
     def error(self, hint: str, problem: str, fix: str) -> HintError:
-        value = self._hints.get(hint)
-        shown = f"{hint}={value!r}" if hint in self._hints else hint
+        shown = f"{hint}={_shown(self._hints[hint])}" if hint in self._hints else hint
         return HintError(self._rule, shown, problem, fix)
 
     def demand_known_names(self) -> None:
@@ -123,10 +123,12 @@ class _Reader:
 
     def model(self, models: Mapping[str, ModelSpec], calibrated: Collection[str]) -> str | None:
         name = self._hints.get("model")
-        if name is None or name in models or name in calibrated:
-            return None if name is None else str(name)
-        names = {*models, *calibrated}
-        close = difflib.get_close_matches(str(name), names, n=1)
+        if name is None:
+            return None
+        word, names = str(name) if isinstance(name, str) else "", {*models, *calibrated}
+        if word in names:
+            return word
+        close = difflib.get_close_matches(word, names, n=1)
         known = ", ".join(sorted(names)) or "none yet"
         fix = f"write model={close[0]!r}" if close else "add it to the bench file under models:"
         raise self.error("model", f"the bench file has no such model (it has: {known})", fix)
@@ -135,11 +137,12 @@ class _Reader:
         value = self._hints.get("residency")
         if value is None:
             return None
+        word = value.lower() if isinstance(value, str) else ""
         try:
-            return Residency(str(value).lower())
+            return Residency(word)
         except ValueError:
             names = [r.value for r in Residency]
-            close = difflib.get_close_matches(str(value).lower(), names, n=1)
+            close = difflib.get_close_matches(word, names, n=1)
             fix = f"write {close[0]!r}" if close else f"write one of {', '.join(names)}"
             raise self.error("residency", "no such residency", fix) from None
 
@@ -157,7 +160,7 @@ class _Reader:
         elif name == "vram" and isinstance(value, str):
             try:
                 mib = need_mib(parse_bytes(value))
-            except ValueError:
+            except (OverflowError, ValueError):
                 problem = "this is not a size with a unit that nvinx knows"
                 raise self.error(name, problem, "write it like vram='900MB' or '2GiB'") from None
         else:
@@ -167,6 +170,14 @@ class _Reader:
         if mib <= 0:
             raise self.error(name, "must be more than nothing", "state the VRAM the job needs")
         return mib
+
+    def ram_mib(self, mem_mb: float | None) -> int:
+        if mem_mb is None:
+            return 0
+        if not _is_number(mem_mb) or mem_mb < 0:
+            problem = f"{_shown(mem_mb)} is no number of MB"
+            raise self.error("mem_mb", problem, "write it like mem_mb=2000")
+        return need_from_mb(mem_mb)
 
     def count(self, name: str) -> int:
         value = self._hints.get(name, 0)
@@ -186,7 +197,7 @@ class _Reader:
             return None
         try:
             limit = float(value)
-        except (TypeError, ValueError):
+        except (OverflowError, TypeError, ValueError):
             limit = 0.0
         if not (limit >= 1.0 and isfinite(limit)):
             problem = "must be a factor of at least 1"
@@ -199,9 +210,9 @@ class _Reader:
             return None
         try:
             minutes = float(value)
-        except (TypeError, ValueError):
+        except (OverflowError, TypeError, ValueError):
             minutes = 0.0
-        if not (minutes > 0 and isfinite(minutes)):
+        if not 0 < minutes <= _LARGEST:
             raise self.error("cpu_runtime", "must be minutes, above 0", "write cpu_runtime=30")
         if not cpu_fallback:
             problem = "says how long the CPU takes, and the job may not run there"
@@ -239,4 +250,11 @@ class _Reader:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # Python writes no number of thousands of digits
+        return "a huge number"

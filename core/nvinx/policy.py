@@ -6,12 +6,13 @@ as some seconds of age, so that whoever waits is passed by only for a time, and 
 job joins a busy card only where that gets more work done and breaks nobody's `max_slowdown`. The
 first job of each kind that does not fit is promised its earliest start, and others overtake it only
 if they end before that or leave it its room (EASY back-fill), for `patience_s` where run times are
-not known. An exclusive job that waited half its own run time goes before everybody.
+not known. An exclusive job that waited half its own run time goes before all that are younger.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from heapq import merge
 from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,7 +23,7 @@ from nvinx.reasons import Reason, Why
 from nvinx.room import Room
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nvinx.admission import Capacity, Card, Job, State, Waiting
     from nvinx.claim import Claim
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _MOST_IN_VAIN = 100
 _CHAINS = 4.0  # seconds of age that each second of the chain behind a job counts for
+_LONG = 10.0  # times patience_s: how long GPU jobs may keep CPU jobs of a size from running
 
 
 class Policy(Protocol):
@@ -61,6 +63,7 @@ class LongestChainFirst:
         """outlook: what is believed of run times and slowdowns; nothing, by default."""
         self._outlook = outlook or Outlook()
         self._patience_s = patience_s
+        self._long_s = patience_s * _LONG
 
     def in_line(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
         """GPU jobs before CPU jobs, then by priority, then by chain and age.
@@ -83,7 +86,9 @@ class LongestChainFirst:
 
     def reasons(self, state: State, at: float) -> dict[str, Reason]:
         verdicts = self._walk(state, at, all_of_them=True)
-        return {w.job.id: v if isinstance(v, Reason) else _next(w.job) for w, v in verdicts}
+        why = Why.BEHIND_OLDER_JOB  # what a job waits for that could start once these are seated
+        named = ((w.job, v) for w, v in verdicts)
+        return {j.id: v if isinstance(v, Reason) else Reason(j.name, why) for j, v in named}
 
     def _walk(
         self, state: State, at: float, *, all_of_them: bool
@@ -95,12 +100,13 @@ class LongestChainFirst:
         if not state.waiting:
             return
         room = Room.of(state, at, self._outlook)
-        queue = _Queue()
+        queue, ordinary = _Queue(), 0
         for waiting in self._line(state, at):
             job = waiting.job
             if not all_of_them and not queue.is_worth_asking(job.claim, room):
-                if self._ordinary_last and _is_ordinary(job.claim):
-                    return
+                ordinary += _is_ordinary(job.claim)
+                if self._ordinary_last and ordinary > 1:
+                    return  # the first may have been let forward; after it all are alike
                 continue
             verdict = _decide(job, state.capacity, room, queue)
             if isinstance(verdict, Placement):
@@ -111,14 +117,40 @@ class LongestChainFirst:
             yield waiting, verdict
 
     def _line(self, state: State, at: float) -> Iterable[Waiting]:
-        """In line, but for exclusive jobs that smaller ones have passed by long enough."""
-        on_gpu = takewhile(lambda w: w.job.claim.uses_gpu, state.waiting.values())
-        passed = [w for w in on_gpu if _is_passed_by(w, at)]
+        """In line, but for jobs that others have passed by long enough.
+
+        Exclusive ones count as of the highest priority and longest chain of the line, the first CPU
+        job as a GPU job that came later; never as older than they are, or others would starve.
+        """
+        line = state.waiting.values()
+        gpu_jobs = takewhile(lambda w: w.job.claim.uses_gpu, line)
+        passed = [w for w in gpu_jobs if _is_passed_by(w, at)] + self._first_on_cpu(state, at)
         if not passed:
-            return state.waiting.values()
-        ids = {waiting.job.id for waiting in passed}
-        rest = (w for w in state.waiting.values() if w.job.id not in ids)
-        return [*sorted(passed, key=lambda w: w.since), *rest]
+            return line
+        ids = {w.job.id for w in passed}
+        on_gpu = [w.job.claim for w in line if w.job.claim.uses_gpu]
+        most = max((claim.priority for claim in on_gpu), default=0)
+        chain_s = max((claim.chain_s for claim in on_gpu), default=0.0)
+
+        def place(w: Waiting) -> tuple[bool, bool, int, float]:
+            if w.job.id not in ids:
+                return _place_in_line(w)
+            if w.job.claim.uses_gpu:
+                return False, False, -most, w.since - _CHAINS * chain_s
+            return False, False, -w.job.claim.priority, w.since + self._long_s
+
+        rest = (w for w in line if w.job.id not in ids)
+        return merge(sorted(passed, key=place), rest, key=place)
+
+    def _first_on_cpu(self, state: State, at: float) -> list[Waiting]:
+        """The first CPU job, if GPU jobs kept it waiting for too long, and none its size runs."""
+        first = next((w for w in state.waiting.values() if not w.job.claim.uses_gpu), None)
+        if first is None or at - first.since <= self._long_s:
+            return []
+        there = [r.job.claim for r in state.running.values() if not r.job.claim.uses_gpu]
+        wish = first.job.claim
+        alike = [c for c in there if c.cores >= wish.cores and c.ram_mib >= wish.ram_mib]
+        return [] if alike else [first]
 
     def _promise(self, waiting: Waiting, reason: Reason, state: State, room: Room) -> None:
         """The first job of each kind that does not fit is promised its earliest start."""
@@ -130,7 +162,8 @@ class LongestChainFirst:
         cards = [c for c in state.capacity.cards if _could_hold(c, claim, residency)]
         only_cores = reason.of_machine and claim.uses_gpu
         waited_s = room.at - waiting.since
-        room.promise(job, residency, cards, binding=waited_s >= self._patience(claim) or only_cores)
+        binding, settled = waited_s >= self._patience(claim), waited_s >= self._long_s
+        room.promise(job, residency, cards, binding=binding or only_cores, settled=settled)
 
     def _patience(self, claim: Claim) -> float:
         """How long others may overtake: half the job's own run time, where that is known."""
@@ -150,22 +183,6 @@ def _is_passed_by(waiting: Waiting, at: float) -> bool:
     if claim.residency is not Residency.GPU_EXCLUSIVE or claim.runtime_s is None:
         return False
     return at - waiting.since > claim.runtime_s / 2
-
-
-class Nothing:
-    """Starts nothing: for a state that is about to be completed before anything is decided."""
-
-    def in_line(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
-        return dict(waiting)
-
-    def admit(self, state: State, at: float) -> tuple[Start, ...]:  # noqa: ARG002
-        return ()
-
-    def never(self, job: Job, capacity: Capacity) -> Reason | None:  # noqa: ARG002
-        return None
-
-    def reasons(self, state: State, at: float) -> dict[str, Reason]:  # noqa: ARG002
-        return {}
 
 
 def options(claim: Claim, capacity: Capacity) -> tuple[Residency, ...]:
@@ -197,13 +214,7 @@ def _decide(job: Job, capacity: Capacity, room: Room, queue: _Queue) -> Placemen
     refusals = {card: room.refuses(card, job, residency) for card in cards}
     open_cards = [card for card in cards if refusals[card] is None]
     if open_cards:
-        card = min(
-            open_cards, key=lambda c: (room.end_s(job, c.id), len(room.residents(c.id)), c.index)
-        )
-        placement = _on(card, claim, residency)
-        if residency is Residency.GPU_SHARED and room.is_to_measure(job, card):
-            placement = replace(placement, why=Why.MEASURED_ALONE)
-        verdict = _start(job, placement, room)
+        verdict = _start_on_one_of(open_cards, job, residency, room)
     else:
         verdict = next(reason for reason in refusals.values() if reason is not None)
     if isinstance(verdict, Reason) and queue.is_longer_than_cpu(claim, room):
@@ -213,9 +224,19 @@ def _decide(job: Job, capacity: Capacity, room: Room, queue: _Queue) -> Placemen
     return verdict
 
 
-def _next(job: Job) -> Reason:
-    """What a job is told that could start once the others of this round are seated."""
-    return Reason(job.name, Why.BEHIND_OLDER_JOB)
+def _start_on_one_of(
+    cards: Sequence[Card], job: Job, residency: Residency, room: Room
+) -> Placement | Reason:
+    """On the card where the job ends first, of those that are promised to nobody else."""
+    verdicts = []
+    for card in sorted(
+        cards, key=lambda c: (room.end_s(job, c.id), len(room.residents(c.id)), c.index)
+    ):
+        placement = _on(card, job.claim, residency)
+        if residency is Residency.GPU_SHARED and room.is_to_measure(job, card):
+            placement = replace(placement, why=Why.MEASURED_ALONE)
+        verdicts.append(_start(job, placement, room))
+    return next((v for v in verdicts if isinstance(v, Placement)), verdicts[0])
 
 
 def _start(job: Job, placement: Placement, room: Room) -> Placement | Reason:

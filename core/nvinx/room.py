@@ -12,7 +12,7 @@ from nvinx.outlook import WORTHWHILE
 from nvinx.reasons import Reason, Why
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from nvinx.admission import Card, Job, Placement, State
     from nvinx.outlook import Outlook
@@ -27,19 +27,22 @@ class Tenant:
     job: Job
     placement: Placement
     end_s: float
+    since: float
 
 
 @dataclass(slots=True)
 class Promise:
     """The earliest start of a job that does not fit now, and what it leaves of the machine then.
 
-    binding: nobody may overtake any more, unless there is room for both.
+    company: who is on its card then. binding: nobody may overtake any more, unless there is room
+    for both.
     """
 
     job: Job
+    residency: Residency
     start_s: float
-    card: str | None
-    free_mib: int
+    card: Card | None
+    company: list[Tenant]
     spare_cores: int
     spare_ram_mib: int | None
     binding: bool
@@ -70,7 +73,7 @@ class Room:
             if partners:
                 partners.remove(claim)
             end_s = outlook.end_s(claim, partners, running.since, at)
-            room._seat(Tenant(running.job, running.placement, end_s))
+            room._seat(Tenant(running.job, running.placement, end_s, running.since))
         return room
 
     def residents(self, card_id: str) -> list[Job]:
@@ -78,15 +81,15 @@ class Room:
 
     def take(self, job: Job, placement: Placement) -> None:
         """Seat a job that starts now; what was promised to others is left to them."""
-        tenant = Tenant(job, placement, self.end_s(job, placement.card))
+        tenant = Tenant(job, placement, self.end_s(job, placement.card), self.at)
         self._seat(tenant)
         for promise in self.promises:
             if tenant.end_s > promise.start_s:
                 promise.spare_cores -= job.claim.cores
                 if promise.spare_ram_mib is not None:
                     promise.spare_ram_mib -= placement.ram_mib
-                if promise.card is not None and promise.card == placement.card:
-                    promise.free_mib -= placement.vram_mib
+                if promise.card is not None and promise.card.id == placement.card:
+                    promise.company.append(tenant)
 
     def _seat(self, tenant: Tenant) -> None:
         self._tenants.append(tenant)
@@ -189,23 +192,32 @@ class Room:
             return False
         if promise.spare_ram_mib is not None and placement.ram_mib > promise.spare_ram_mib:
             return False
-        same_card = promise.card is not None and promise.card == placement.card
-        return not same_card or placement.vram_mib <= promise.free_mib
+        if promise.card is None or promise.card.id != placement.card:
+            return True
+        company = [*promise.company, Tenant(job, placement, end_s, self.at)]
+        return self._refusal(promise.card, promise.job, promise.residency, company) is None
 
     def promise(
-        self, job: Job, residency: Residency, cards: Iterable[Card], *, binding: bool
-    ) -> Promise:
-        """Promise a job that does not fit now the earliest start that can be foreseen."""
-        if residency is Residency.CPU_ONLY:
-            best = self._earliest(job, residency, None)
-        else:
-            each = [(self._earliest(job, residency, c), self._used_mib(c.id)) for c in cards]
-            best, _ = min(each, key=lambda found: (found[0].start_s, found[1]))
-        best.binding = binding
-        self.promises.append(best)
-        return best
+        self, job: Job, residency: Residency, cards: Sequence[Card], *, binding: bool, settled: bool
+    ) -> None:
+        """Promise a job that does not fit now the earliest start that can be foreseen.
 
-    def _earliest(self, job: Job, residency: Residency, card: Card | None) -> Promise:
+        Nothing where it would not fit without any tenant either: it waits for strangers to go.
+        settled: on the card whose last newcomer came first. Foreseen ends that turn out wrong may
+        send a promise from card to card for ever, while newcomers fill the card that it left.
+        """
+        places: Sequence[Card | None] = [None] if residency is Residency.CPU_ONLY else cards
+        found = [self._earliest(job, residency, card) for card in places]
+        possible = [promise for promise in found if promise is not None]
+        if possible:
+            best = min(
+                possible,
+                key=lambda p: (settled and self._newest(p.card), p.start_s, self._used_mib(p.card)),
+            )
+            best.binding = binding
+            self.promises.append(best)
+
+    def _earliest(self, job: Job, residency: Residency, card: Card | None) -> Promise | None:
         """Let the tenants go one by one, the first to end first, until the job fits."""
         cores, ram = self.free_cores, self.free_ram_mib
         there = list(self._on.get(card.id, ())) if card else []
@@ -217,18 +229,19 @@ class Room:
             cores += tenant.job.claim.cores
             ram = None if ram is None else ram + tenant.placement.ram_mib
             there = [other for other in there if other is not tenant]
-        free = 0
-        if card is not None and residency is Residency.GPU_SHARED:
-            need, free = _need_and_free(card, job, residency, there)
-            free -= need
+        if not self._fits(job, residency, card, cores, ram, there):
+            return None
         spare_ram = None if ram is None else ram - job.claim.ram_mib
-        card_id = None if card is None else card.id
-        return Promise(
-            job, start_s, card_id, free, cores - job.claim.cores, spare_ram, binding=False
-        )
+        spare_cores = cores - job.claim.cores
+        return Promise(job, residency, start_s, card, there, spare_cores, spare_ram, binding=False)
 
-    def _used_mib(self, card_id: str) -> int:
-        return sum(tenant.placement.vram_mib for tenant in self._on.get(card_id, ()))
+    def _newest(self, card: Card | None) -> float:
+        there = () if card is None else self._on.get(card.id, ())
+        return max((tenant.since for tenant in there), default=0.0)
+
+    def _used_mib(self, card: Card | None) -> int:
+        there = () if card is None else self._on.get(card.id, ())
+        return sum(tenant.placement.vram_mib for tenant in there)
 
     def _fits(
         self,

@@ -9,7 +9,7 @@ import math
 import re
 
 MIB = 1024 * 1024
-_NUMBER_AND_UNIT = re.compile(r"\s*\d+(\.\d+)?\s*[kmgt]i?b?\s*", re.IGNORECASE)
+_NUMBER_AND_UNIT = re.compile(r"\s*\d+(\.\d+)?\s*[kmgt]i?b?\s*", re.ASCII | re.IGNORECASE)
 
 
 def need_mib(size_bytes: float) -> int:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _LARGEST_GB = 1e6
+_LARGEST = 1e15  # of any number: sizes and times in smaller units must stay countable
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Table:
             raise at.error(f"{key} is {shown(at)}, not a number", fix)
         if at.value < 0:
             raise at.error(f"{key} is negative ({at.value})", "write 0 or more")
+        if not at.value <= _LARGEST:
+            raise at.error(f"{key} is {at.value}, which is no size, time or factor", fix)
         return float(at.value)
 
     def count(self, key: str) -> int | None:
@@ -121,40 +124,63 @@ def read(text: str, path: str) -> At | None:
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
-        return None if node is None else _place(node, loader, path)
+        return None if node is None else _Places(loader, path).of(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, problem = (mark.line + 1 if mark else None), error.problem or "is not YAML"
     except yaml.reader.ReaderError as error:
         line, problem = text.count("\n", 0, error.position) + 1, "has a character YAML forbids"
+    except (ArithmeticError, ValueError):
+        line, problem = loader.line + 1, "has a number or an escape that is too large"
     except RecursionError:
         line, problem = None, "is nested too deep, or contains itself"
     raise BenchError(path, line, f"not YAML: {problem}", "correct it; indent with spaces, not tabs")
 
 
-def _place(node: Any, loader: Any, path: str) -> At:
-    line = node.start_mark.line + 1
-    if node.id == "mapping":
-        return At(path, line, dict(_entries(node, loader, path)))
-    if node.id == "sequence":
-        return At(path, line, [_place(item, loader, path) for item in node.value])
-    try:
-        return At(path, line, loader.construct_object(node))
-    except ValueError as error:
-        problem = f"{node.value[:40]!r} cannot be read ({error})"
-        raise BenchError(path, line, problem, "write it in quotes if it is a text") from error
+class _Places:
+    """Values with their lines; what an alias repeats is read once, however often it is there."""
 
+    def __init__(self, loader: Any, path: str) -> None:
+        self._loader = loader
+        self._path = path
+        self._known: dict[Any, At] = {}
 
-def _entries(node: Any, loader: Any, path: str) -> Iterator[tuple[Any, At]]:
-    """The entries of a mapping, each with the line of its key; one that comes twice is an error."""
-    first: dict[Any, int] = {}
-    for key_node, value_node in node.value:
-        line = key_node.start_mark.line + 1
-        if key_node.id != "scalar":
-            raise BenchError(path, line, "a key is a list or a mapping", "write a plain key")
-        key = _place(key_node, loader, path).value
-        if key in first:
-            problem = f"{key!r} is there already, on line {first[key]}"
-            raise BenchError(path, line, problem, "keep one of the two")
-        first[key] = line
-        yield key, replace(_place(value_node, loader, path), line=line)
+    def of(self, node: Any) -> At:
+        if node not in self._known:
+            value = self._value(node)
+            self._known[node] = At(self._path, node.start_mark.line + 1, value)
+        return self._known[node]
+
+    def _value(self, node: Any) -> Any:
+        if node.id == "mapping":
+            return dict(self._entries(node))
+        if node.id == "sequence":
+            return [self.of(item) for item in node.value]
+        fix = "write it in quotes if it is a text"
+        try:
+            value = self._loader.construct_object(node)
+        except (ArithmeticError, AttributeError, LookupError, ValueError) as error:
+            problem = f"{node.value[:40]!r} cannot be read ({error})"
+            raise BenchError(self._path, node.start_mark.line + 1, problem, fix) from error
+        if isinstance(value, int) and abs(value) > _LARGEST:
+            problem = f"{node.value[:40]!r} is too large a number"
+            raise BenchError(self._path, node.start_mark.line + 1, problem, fix)
+        if isinstance(value, dict | list | set):
+            problem = f"{node.value[:40]!r} is marked as a list or a mapping"
+            raise BenchError(self._path, node.start_mark.line + 1, problem, fix)
+        return value
+
+    def _entries(self, node: Any) -> Iterator[tuple[Any, At]]:
+        """The entries of a mapping, each with its key's line; no key may come twice."""
+        first: dict[Any, int] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if key_node.id != "scalar":
+                problem = "a key is a list or a mapping"
+                raise BenchError(self._path, line, problem, "write a plain key")
+            key = self.of(key_node).value
+            if key in first:
+                problem = f"{key!r} is there already, on line {first[key]}"
+                raise BenchError(self._path, line, problem, "keep one of the two")
+            first[key] = line
+            yield key, replace(self.of(value_node), line=line)

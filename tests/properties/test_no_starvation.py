@@ -1,0 +1,258 @@
+"""Nobody starves, whatever comes after: streams of newcomers that never stop.
+
+The bound. Let D be the longest time a job really runs, C the longest chain, P the patience. A chain
+counts for 4 seconds of age each, so none that comes 4 C after a job goes before it; for a CPU job,
+no GPU job that comes 10 P later either. From then on those before it are a fixed number n. The first
+of them has a promise that binds after P; all that runs and is in its way ends within D, and as long
+may a CPU job of its size have to end first. So a job starts at most (n + 1) 2 D + P after that, not
+counting the time in which strangers use the cards.
+"""
+
+from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
+from itertools import cycle
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nvinx.admission import (
+    Capacity,
+    Card,
+    Finished,
+    Job,
+    Looked,
+    Start,
+    State,
+    Submitted,
+    check,
+    step,
+)
+from nvinx.calibration import fit_slowdown_model
+from nvinx.catalog import Residency
+from nvinx.claim import Claim
+from nvinx.interference import CoRun
+from nvinx.outlook import Outlook
+from nvinx.policy import LongestChainFirst, options
+from nvinx.reasons import Why
+
+LONGEST_S, LONGEST_CHAIN_S, PATIENCE_S = 8, 3, 2
+CHAIN_COUNTS, CPU_PATIENCE_S = 4, 10 * PATIENCE_S
+STRANGERS_S, UNTIL_S = 30, 300
+MODELS = (None, "hot", "cool", "never run beside another")
+SLOWDOWNS = fit_slowdown_model(
+    [
+        CoRun("hot", "hot", 3.0, 3.0),
+        CoRun("cool", "cool", 1.1, 1.1),
+        CoRun("hot", "cool", 1.5, 1.6),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Work:
+    """A claim, and how long it really runs."""
+
+    claim: Claim
+    lasts_s: int
+
+
+@dataclass(frozen=True)
+class Story:
+    capacity: Capacity
+    outlook: Outlook
+    first: tuple[Work, ...]
+    newcomers: tuple[Work, ...]
+    every_s: int
+    strangers: tuple[tuple[int, int], ...]
+
+
+@st.composite
+def works(draw):
+    residency = draw(st.sampled_from(Residency))
+    seconds = st.none() | st.integers(1, 2 * LONGEST_S)
+    claim = Claim(
+        residency=residency,
+        vram_mib=draw(st.integers(0, 5) | st.integers(100, 5000)) if residency.uses_gpu else None,
+        ram_mib=draw(st.sampled_from([0, 0, 3000, 8000])),
+        cores=draw(st.integers(0, 4)),
+        cpu_fallback=draw(st.booleans()),
+        ram_overflow=draw(st.booleans()),
+        model=draw(st.sampled_from(MODELS)),
+        max_slowdown=draw(st.sampled_from([None, 1.05, 1.3, 2.0])),
+        runtime_s=draw(seconds),
+        cpu_runtime_s=draw(seconds),
+        chain_s=draw(st.integers(0, LONGEST_CHAIN_S)),
+    )
+    return Work(claim, draw(st.integers(1, LONGEST_S)))
+
+
+stories = st.builds(
+    Story,
+    capacity=st.builds(
+        lambda sizes, cores: Capacity(
+            tuple(
+                Card(id=f"gpu-{i}", index=i, name="c", total_mib=mib, headroom_mib=300)
+                for i, mib in enumerate(sizes)
+            ),
+            cores,
+            8000,
+        ),
+        st.lists(st.sampled_from([2000, 4000, 4000, 5500]), min_size=1, max_size=3),
+        st.integers(1, 6),
+    ),
+    outlook=st.sampled_from([Outlook(), Outlook(SLOWDOWNS)]),
+    first=st.lists(works(), min_size=1, max_size=5).map(tuple),
+    newcomers=st.lists(works(), min_size=1, max_size=5).map(tuple),
+    every_s=st.integers(1, 4),
+    strangers=st.lists(
+        st.tuples(st.integers(0, STRANGERS_S), st.integers(0, 5500)), max_size=4
+    ).map(tuple),
+)
+
+
+@dataclass
+class Played:
+    """What happened; raises as soon as something happened that must not."""
+
+    story: Story
+    most_waiting: int = 6
+    since: dict[str, float] = field(default_factory=dict)
+    claims: dict[str, Claim] = field(default_factory=dict)
+    started: dict[str, float] = field(default_factory=dict)
+    decisions: list[object] = field(default_factory=list)
+
+    def __post_init__(self):
+        self.policy = LongestChainFirst(self.story.outlook, patience_s=PATIENCE_S)
+        self.state = State(self.story.capacity)
+        self.lasts, self.ends = {}, []
+
+    def take(self, event):
+        self.state, decisions = step(self.state, event, self.policy)
+        self.decisions.append(decisions)
+        check(self.state)
+        for start in decisions:
+            if isinstance(start, Start):
+                assert start.job_id not in self.started, "started twice"
+                self.started[start.job_id] = event.at
+                heappush(self.ends, (event.at + self.lasts[start.job_id], start.job_id))
+                self._is_within_what_strangers_leave(start)
+            else:
+                del self.since[start.job_id]
+        self._no_card_idles(event.at)
+
+    def submit(self, works, at):
+        jobs = []
+        for work in works:
+            name = str(len(self.lasts))
+            jobs.append(Job(name, name, work.claim, engine=f"engine {len(name) % 2}"))
+            self.lasts[name], self.since[name], self.claims[name] = work.lasts_s, at, work.claim
+        self.take(Submitted(tuple(jobs), at))
+
+    def until(self, end_s):
+        newcomers = cycle(self.story.newcomers)
+        looks = [*sorted(self.story.strangers), (STRANGERS_S, 0)]
+        self.submit(self.story.first, 0.0)
+        for now in range(end_s):
+            while self.ends and self.ends[0][0] <= now:
+                self.take(Finished(heappop(self.ends)[1], now))
+            while looks and looks[0][0] <= now:
+                self._look(looks.pop(0)[1], now)
+            if now % self.story.every_s == 0:
+                some = max(self.most_waiting - len(self.state.waiting), 0)
+                self.submit([next(newcomers) for _ in range(some)], now)
+        return self
+
+    def _look(self, foreign_mib, now):
+        cards = self.state.capacity.cards
+        foreign = [min(foreign_mib // (1 + card.index), card.total_mib) for card in cards]
+        seen = (replace(c, foreign_mib=mib) for c, mib in zip(cards, foreign, strict=True))
+        self.take(Looked(tuple(seen), now))
+
+    def _is_within_what_strangers_leave(self, start):
+        if start.placement.vram_mib:
+            card = self.state.capacity.card(start.placement.card)
+            held = sum(r.placement.vram_mib for r in self.state.on_card(card.id))
+            assert held <= (card.alone_mib if start.placement.alone else card.budget_mib)
+
+    def _no_card_idles(self, at):
+        """But for a card that a promise wants whole, or whose jobs lack cores, RAM or VRAM."""
+        running, capacity = self.state.running.values(), self.state.capacity
+        cores = capacity.cores - sum(r.job.claim.cores for r in running)
+        ram = capacity.ram_mib - sum(r.placement.ram_mib for r in running)
+        idle = [card for card in capacity.cards if not self.state.on_card(card.id)]
+        reasons = self.policy.reasons(self.state, at) if idle else {}
+        names = [name for name in reasons if self.claims[name].uses_gpu]
+        asked = {*names, *(name for name, when in self.started.items() if when == at)}
+        if any(self._was_passed_by(name, at) for name in asked):
+            return  # its place in line may change once those with longer chains have started
+        nobody_named = any(r.why is Why.BEHIND_OLDER_JOB and not r.behind for r in reasons.values())
+        if cores == 0 and nobody_named:
+            return  # without a free core those who need one are passed over, with their promises
+        for card, name in ((card, name) for card in idle for name in names):
+            claim = self.claims[name]
+            if claim.cores > cores or claim.ram_mib > ram or not _fits(card, claim, capacity):
+                continue
+            assert reasons[name].why is Why.BEHIND_OLDER_JOB, reasons[name]
+            promised = self.claims[reasons[name].behind[0]]
+            both_on_machine = (
+                claim.cores + promised.cores <= cores and claim.ram_mib + promised.ram_mib <= ram
+            )
+            assert not both_on_machine or _fits(card, promised, capacity), reasons[name]
+
+    def _was_passed_by(self, name, at):
+        claim = self.claims[name]
+        if claim.residency is not Residency.GPU_EXCLUSIVE or claim.runtime_s is None:
+            return False
+        return at - self.since[name] > claim.runtime_s / 2
+
+    def deadline_s(self, name):
+        """When the job must have started; see the head of this file."""
+        claim, since = self.claims[name], self.since[name]
+        later = CHAIN_COUNTS * LONGEST_CHAIN_S + (0 if claim.uses_gpu else CPU_PATIENCE_S)
+        fixed = max(since + later, STRANGERS_S)
+        before = [other for other, at in self.since.items() if at <= fixed and other != name]
+        before = [other for other in before if self.started.get(other, UNTIL_S) >= since]
+        return fixed + PATIENCE_S + (len(before) + 1) * 2 * LONGEST_S
+
+
+def _fits(card, claim, capacity):
+    best = options(claim, capacity)[0]
+    if best is Residency.GPU_SHARED:
+        return claim.vram_mib <= card.budget_mib and card.alone_mib > 0
+    if best is Residency.GPU_EXCLUSIVE:
+        return (claim.vram_mib or 0) <= card.alone_mib and card.alone_mib > 0
+    return best is Residency.GPU_RAM_OVERFLOW and card.alone_mib > 0
+
+
+SETTINGS = settings(max_examples=150, suppress_health_check=list(HealthCheck))
+
+
+@SETTINGS
+@given(stories)
+def test_every_job_starts_in_time_however_many_come_after_it(story):
+    played = Played(story).until(UNTIL_S)
+    for name in played.since:
+        deadline_s = played.deadline_s(name)
+        if deadline_s < UNTIL_S:
+            assert name in played.started, f"{name} waits since {played.since[name]}"
+            assert played.started[name] <= deadline_s
+
+
+@settings(SETTINGS, max_examples=15)
+@given(stories)
+def test_the_same_events_give_the_same_decisions(story):
+    assert Played(story).until(40).decisions == Played(story).until(40).decisions
+
+
+def test_jobs_that_overrun_do_not_send_a_promise_from_card_to_card_for_ever():
+    def share(mib, says_s, lasts_s):
+        claim = Claim(residency=Residency.GPU_SHARED, vram_mib=mib, runtime_s=says_s)
+        return Work(claim, lasts_s)
+
+    newcomers = (share(500, 1, 8), share(900, 1, 2), share(900, 8, 3), share(1300, 1, 3))
+    cards = tuple(Card(id=str(k), index=k, name="c", total_mib=4000) for k in range(2))
+    alone = Work(Claim(residency=Residency.GPU_EXCLUSIVE), 3)
+    first = (*newcomers[:3], alone)
+    story = Story(Capacity(cards, 16, 8000), Outlook(), first, newcomers, 2, ())
+    played = Played(story, most_waiting=4).until(100)
+    assert played.started["3"] <= CPU_PATIENCE_S + LONGEST_S

@@ -1,0 +1,94 @@
+"""Streams of newcomers that once kept one job waiting for good."""
+
+from dataclasses import replace
+from itertools import count
+
+from nvinx.admission import Capacity, Card, Finished, Job, Start, State, Submitted, check, step
+from nvinx.calibration import fit_slowdown_model
+from nvinx.catalog import Residency
+from nvinx.claim import Claim
+from nvinx.interference import CoRun
+from nvinx.outlook import Outlook
+from nvinx.policy import LongestChainFirst
+
+CARD = Card(id="gpu-0", index=0, name="card", total_mib=4000)
+OTHER = Card(id="gpu-1", index=1, name="card", total_mib=4000)
+PAIRS = [CoRun("hot", "hot", 3.0, 3.0), CoRun("cool", "cool", 1.1, 1.1)]
+SEEING = LongestChainFirst(Outlook(fit_slowdown_model([*PAIRS, CoRun("hot", "cool", 1.5, 1.6)])))
+BLIND = LongestChainFirst()
+TAKES_S = 10.0
+
+
+def job(name, vram=900, residency=Residency.GPU_SHARED, **kw):
+    claim = Claim(**{"residency": residency, "vram_mib": vram, "runtime_s": TAKES_S, **kw})
+    return Job(name, name, claim)
+
+
+def alone(name, **kw):
+    return job(name, None, Residency.GPU_EXCLUSIVE, **kw)
+
+
+def cpu(name, **kw):
+    return job(name, None, Residency.CPU_ONLY, **kw)
+
+
+def empty(*cards, cores=8):
+    return State(Capacity(cards or (CARD,), cores, 64_000))
+
+
+def submit(state, *jobs, at=0.0, policy=BLIND):
+    state, decisions = step(state, Submitted(jobs, at), policy)
+    check(state)
+    return state, [d.job_id for d in decisions if isinstance(d, Start)]
+
+
+def start_in_a_stream(waits, newcomer, *, every_s, policy=BLIND, cores=8, limit_s=3000.0):
+    """When the job starts that comes second, if newcomers never stop; None when it does not."""
+    state, _ = submit(empty(cores=cores), newcomer("first"), policy=policy)
+    state, _ = submit(state, waits, at=1.0, policy=policy)
+    arrivals = count(2.0, every_s)
+    coming = next(arrivals)
+    while coming < limit_s and waits.id in state.waiting:
+        ends = {r.since + TAKES_S: r.job.id for r in state.running.values()}
+        if ends and min(ends) <= coming:
+            state, _ = step(state, Finished(ends[min(ends)], min(ends)), policy)
+        else:
+            state, _ = submit(state, newcomer(f"at {coming}"), at=coming, policy=policy)
+            coming = next(arrivals)
+    return None if waits.id in state.waiting else state.running[waits.id].since
+
+
+def test_newcomers_that_a_promised_job_may_not_stand_beside_do_not_take_its_card():
+    waits = job("waits", model="hot", max_slowdown=1.05)
+    start = start_in_a_stream(waits, lambda name: job(name, model="cool"), every_s=5, policy=SEEING)
+    assert start is not None
+    assert start <= 70
+
+
+def test_jobs_without_vram_do_not_keep_an_exclusive_one_waiting():
+    assert start_in_a_stream(alone("waits"), lambda name: job(name, 0), every_s=5) == TAKES_S
+
+
+def test_a_promise_on_one_idle_card_keeps_no_other_idle():
+    state, _ = submit(empty(CARD, OTHER, cores=4), cpu("there", cores=2, runtime_s=100))
+    state, _ = submit(state, alone("promised", cores=3))
+    state, started = submit(state, job("small", runtime_s=500), at=1.0)
+    assert started == ["small"]
+    assert state.running["small"].placement.card == "gpu-1"
+
+
+def test_a_job_that_waits_for_strangers_is_promised_nothing():
+    state = empty(replace(CARD, foreign_mib=2000))
+    state, _ = submit(state, job("large", 3000, runtime_s=None))
+    state, started = submit(state, job("small", runtime_s=None), at=100.0)
+    assert started == ["small"]
+
+
+def test_a_stream_of_exclusive_jobs_does_not_starve_a_shared_one():
+    assert start_in_a_stream(job("waits"), alone, every_s=9) == TAKES_S
+
+
+def test_a_stream_of_gpu_jobs_does_not_keep_all_cores_from_a_wide_cpu_job():
+    start = start_in_a_stream(cpu("waits", cores=4), job, every_s=5, cores=4)
+    assert start is not None
+    assert start <= 630
