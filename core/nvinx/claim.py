@@ -40,7 +40,7 @@ class Claim:
 
     @property
     def uses_gpu(self) -> bool:
-        return self.residency.uses_gpu
+        return self.residency is not Residency.CPU_ONLY
 
     @property
     def profile(self) -> str:

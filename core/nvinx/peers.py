@@ -20,16 +20,14 @@ if TYPE_CHECKING:
 class VramFifo(LongestChainFirst):
     """First come, first served, as many as VRAM holds; whoever fits overtakes whoever does not."""
 
-    _ordinary_last = False
-
     def __init__(self) -> None:
         super().__init__(Outlook(), patience_s=float("inf"))
 
     def in_line(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
         return dict(waiting)
 
-    def _line(self, state: State, at: float) -> Iterable[Waiting]:  # noqa: ARG002
-        return state.waiting.values()
+    def _line(self, state: State, at: float) -> Sequence[Iterable[Waiting]]:  # noqa: ARG002
+        return [[waiting] for waiting in state.waiting.values()]
 
     def _promise(self, waiting: Waiting, reason: Reason, state: State, room: Room) -> None:
         """Nobody is promised anything."""

@@ -12,10 +12,9 @@ not known. An exclusive job that waited half its own run time goes before all th
 from __future__ import annotations
 
 from dataclasses import replace
-from heapq import merge
-from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol
 
+from nvinx import line
 from nvinx.admission import Placement, Start
 from nvinx.catalog import Residency
 from nvinx.outlook import Outlook
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 
 _MOST_IN_VAIN = 100
-_CHAINS = 4.0  # seconds of age that each second of the chain behind a job counts for
 _LONG = 10.0  # times patience_s: how long GPU jobs may keep CPU jobs of a size from running
 
 
@@ -57,8 +55,6 @@ class Policy(Protocol):
 class LongestChainFirst:
     """Longest chain first, sharing where it pays, with promises; see the head of this file."""
 
-    _ordinary_last = True
-
     def __init__(self, outlook: Outlook | None = None, *, patience_s: float = 60.0) -> None:
         """outlook: what is believed of run times and slowdowns; nothing, by default."""
         self._outlook = outlook or Outlook()
@@ -70,7 +66,7 @@ class LongestChainFirst:
 
         Within the CPU jobs those that need no core come first.
         """
-        return dict(sorted(waiting.items(), key=lambda item: _place_in_line(item[1])))
+        return dict(sorted(waiting.items(), key=lambda item: line.place(item[1])))
 
     def admit(self, state: State, at: float) -> tuple[Start, ...]:
         verdicts = self._walk(state, at, all_of_them=False)
@@ -99,58 +95,19 @@ class LongestChainFirst:
         """
         if not state.waiting:
             return
-        room = Room.of(state, at, self._outlook)
-        queue, ordinary = _Queue(), 0
-        for waiting in self._line(state, at):
-            job = waiting.job
-            if not all_of_them and not queue.is_worth_asking(job.claim, room):
-                ordinary += _is_ordinary(job.claim)
-                if self._ordinary_last and ordinary > 1:
-                    return  # the first may have been let forward; after it all are alike
-                continue
-            verdict = _decide(job, state.capacity, room, queue)
-            if isinstance(verdict, Placement):
-                room.take(job, verdict)
-            else:
-                self._promise(waiting, verdict, state, room)
-                queue.add(job.claim)
-            yield waiting, verdict
+        room, queue = Room.of(state, at, self._outlook), _Queue()
+        for part in self._line(state, at):
+            for waiting in part if all_of_them else queue.worth_asking(part, room):
+                verdict = _decide(waiting.job, state.capacity, room, queue)
+                if isinstance(verdict, Placement):
+                    room.take(waiting.job, verdict)
+                else:
+                    self._promise(waiting, verdict, state, room)
+                    queue.add(waiting.job.claim)
+                yield waiting, verdict
 
-    def _line(self, state: State, at: float) -> Iterable[Waiting]:
-        """In line, but for jobs that others have passed by long enough.
-
-        Exclusive ones count as of the highest priority and longest chain of the line, the first CPU
-        job as a GPU job that came later; never as older than they are, or others would starve.
-        """
-        line = state.waiting.values()
-        gpu_jobs = takewhile(lambda w: w.job.claim.uses_gpu, line)
-        passed = [w for w in gpu_jobs if _is_passed_by(w, at)] + self._first_on_cpu(state, at)
-        if not passed:
-            return line
-        ids = {w.job.id for w in passed}
-        on_gpu = [w.job.claim for w in line if w.job.claim.uses_gpu]
-        most = max((claim.priority for claim in on_gpu), default=0)
-        chain_s = max((claim.chain_s for claim in on_gpu), default=0.0)
-
-        def place(w: Waiting) -> tuple[bool, bool, int, float]:
-            if w.job.id not in ids:
-                return _place_in_line(w)
-            if w.job.claim.uses_gpu:
-                return False, False, -most, w.since - _CHAINS * chain_s
-            return False, False, -w.job.claim.priority, w.since + self._long_s
-
-        rest = (w for w in line if w.job.id not in ids)
-        return merge(sorted(passed, key=place), rest, key=place)
-
-    def _first_on_cpu(self, state: State, at: float) -> list[Waiting]:
-        """The first CPU job, if GPU jobs kept it waiting for too long, and none its size runs."""
-        first = next((w for w in state.waiting.values() if not w.job.claim.uses_gpu), None)
-        if first is None or at - first.since <= self._long_s:
-            return []
-        there = [r.job.claim for r in state.running.values() if not r.job.claim.uses_gpu]
-        wish = first.job.claim
-        alike = [c for c in there if c.cores >= wish.cores and c.ram_mib >= wish.ram_mib]
-        return [] if alike else [first]
+    def _line(self, state: State, at: float) -> Sequence[Iterable[Waiting]]:
+        return line.parts(state, at, self._long_s)
 
     def _promise(self, waiting: Waiting, reason: Reason, state: State, room: Room) -> None:
         """The first job of each kind that does not fit is promised its earliest start."""
@@ -170,19 +127,6 @@ class LongestChainFirst:
         if claim.runtime_s is None:
             return self._patience_s
         return min(self._patience_s, claim.runtime_s / 2)
-
-
-def _is_ordinary(claim: Claim) -> bool:
-    """Whether it is of those who come last in line: jobs that need cores and no card."""
-    return not claim.uses_gpu and claim.cores > 0
-
-
-def _is_passed_by(waiting: Waiting, at: float) -> bool:
-    """Whether an exclusive job has waited for half its own run time: smaller ones pass it by."""
-    claim = waiting.job.claim
-    if claim.residency is not Residency.GPU_EXCLUSIVE or claim.runtime_s is None:
-        return False
-    return at - waiting.since > claim.runtime_s / 2
 
 
 def options(claim: Claim, capacity: Capacity) -> tuple[Residency, ...]:
@@ -251,10 +195,14 @@ class _Queue:
         self._work_s = 0.0
         self._in_vain = [0, 0]
 
-    def is_worth_asking(self, claim: Claim, room: Room) -> bool:
-        """Whether the job could start at all: cores are free, and not too many were refused."""
-        few = self._in_vain[claim.uses_gpu] < _MOST_IN_VAIN
-        return few and (room.free_cores > 0 or claim.cores == 0)
+    def worth_asking(self, part: Iterable[Waiting], room: Room) -> Iterator[Waiting]:
+        """Those who could start at all: until too many of a kind were refused, while cores last."""
+        for waiting in part:
+            claim = waiting.job.claim
+            if self._in_vain[claim.uses_gpu] >= _MOST_IN_VAIN:
+                return
+            if room.free_cores > 0 or not claim.cores:
+                yield waiting
 
     def add(self, claim: Claim) -> None:
         """A job was refused; those behind it wait for its work too."""
@@ -301,9 +249,3 @@ def _why_cpu(claim: Claim, capacity: Capacity) -> Why:
     if not claim.uses_gpu:
         return Why.NEEDS_NO_GPU
     return Why.LARGER_THAN_CARD if capacity.cards else Why.NO_GPU_ON_BENCH
-
-
-def _place_in_line(waiting: Waiting) -> tuple[bool, bool, int, float]:
-    claim = waiting.job.claim
-    head_start_s = _CHAINS * claim.chain_s
-    return (not claim.uses_gpu, _is_ordinary(claim), -claim.priority, waiting.since - head_start_s)

@@ -24,6 +24,7 @@ PURE = [
         "admission",
         "ladder",
         "company",
+        "line",
         "outlook",
         "room",
         "policy",
