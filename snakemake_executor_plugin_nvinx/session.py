@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from nvinx import caps, explain
 from nvinx.admission import Capacity, Card, Job, Placement
 from nvinx.broker import Broker, Ports
-from nvinx.catalog import Residency
 from nvinx.environment import variables
 from nvinx.errors import HintError, HistoryError, ImpossibleJobError, NvinxError
 from nvinx.experience import Experience, Outcome
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
 
 _KEEP_EVERY_S = 5.0
 _LOOK_FOR_CARDS_S = 5.0
-_OFTEN = 2  # times of late that a rule ran out of memory before it loses its company
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +144,10 @@ class Session:
         return claim, translate.name_of(job)
 
     def _by_experience(self, claim: Claim, job: Any) -> Claim:
-        """The claim with learnt times; a rule that often ran out of memory gets the card alone."""
-        claim = self.experience.supply(claim)
-        times = self.experience.ran_out(claim.kind)
-        if claim.residency is not Residency.GPU_SHARED or times < _OFTEN:
-            return claim
-        self._tell(explain.holds_alone(translate.rule_of(job), times))
-        return replace(claim, residency=Residency.GPU_EXCLUSIVE)
+        if self.experience.keeps_running_out(claim):
+            times = self.experience.ran_out(claim.kind)
+            self._tell(explain.holds_alone(translate.rule_of(job), times))
+        return self.experience.adapt(claim)
 
     def _tell(self, line: str) -> None:
         """Warn of it once."""

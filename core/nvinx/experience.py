@@ -14,16 +14,18 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from nvinx.catalog import Residency
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from nvinx.catalog import Residency
     from nvinx.claim import Claim
 
 KEPT = 40  # runs of one kind on one sort of place: enough for a median, and old ones fade
 LATELY = 8  # runs that tell whether a kind keeps running out of memory
 MEASURE_AT_MOST_S = 600.0
 
+_OFTEN = 2
 _NO_COMPANY = 0.1  # up to this many partners on average count as none
 _DRAWN_TO_NONE = 0.5
 
@@ -111,6 +113,17 @@ class Experience:
             cpu_runtime_s=claim.cpu_runtime_s
             or (self.cpu_s(claim.kind) if claim.uses_gpu else None),
         )
+
+    def keeps_running_out(self, claim: Claim) -> bool:
+        """Whether jobs of this kind ran out of memory so often of late that they get no company."""
+        return claim.residency is Residency.GPU_SHARED and self.ran_out(claim.kind) >= _OFTEN
+
+    def adapt(self, claim: Claim) -> Claim:
+        """The claim with learnt times, and with the whole card where it keeps running out."""
+        claim = self.supply(claim)
+        if self.keeps_running_out(claim):
+            return replace(claim, residency=Residency.GPU_EXCLUSIVE)
+        return claim
 
     def excess(self, profile: str, partner: str) -> float | None:
         """How much longer a run takes beside this partner, as a share; None when not known."""

@@ -95,3 +95,14 @@ def test_a_child_that_outlives_the_program_keeps_the_lease(here):
     child.kill()
     child.wait()
     assert here.run("run", "--give-up", "5", "true").returncode == 0
+
+
+def test_a_program_that_keeps_running_out_of_memory_gets_the_card_alone(here):
+    class OutOfMemoryError(RuntimeError):
+        pass
+
+    for _ in range(2):
+        with pytest.raises(OutOfMemoryError), nvinx.lease(vram_mb=900, name="embed"):
+            raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+    with nvinx.lease(vram_mb=900, name="embed") as placement:
+        assert placement.residency.value == "gpu_exclusive"

@@ -144,3 +144,24 @@ def test_a_share_is_imposed_unless_that_is_turned_off(bench):
     assert 0.1 < float(capped.stdout) < 0.225
     free = bench.run("run", "--vram", "900MB", "--no-caps", "printenv", "XLA_CLIENT_MEM_FRACTION")
     assert free.returncode == 1
+
+
+def test_a_command_that_runs_out_of_memory_is_run_again_if_asked(bench):
+    script = (
+        'echo "try $NVINX_VRAM_MB"; [ $NVINX_VRAM_MB -ge 1350 ] || '
+        '{ echo "CUDA out of memory. Tried to allocate" >&2; exit 1; }'
+    )
+    words = ("run", "--vram", "900MB", "--name", "embed")
+    done = bench.run(*words, "--retry-oom", "--", "bash", "-c", script)
+    assert (done.returncode, done.stdout) == (0, "try 900\ntry 1350\n")
+    assert "CUDA out of memory" in done.stderr
+    assert "embed ran out of GPU memory in 0.90 GB of the card; it is tried again" in done.stderr
+    once = bench.run(*words, "--", "bash", "-c", script)
+    assert (once.returncode, once.stdout) == (1, "try 900\n")
+
+
+def test_when_every_rung_failed_the_last_exit_status_counts(bench):
+    script = 'echo $NVINX_PLACEMENT; echo "CUDA out of memory" >&2; exit 7'
+    done = bench.run("run", "--vram", "900MB", "--retry-oom", "--", "bash", "-c", script)
+    assert done.returncode == 7
+    assert done.stdout.split() == ["gpu_shared", "gpu_shared", "gpu_exclusive"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     MakeWorkspace = Callable[..., Workspace]
 
 pytestmark = pytest.mark.usefixtures("executor")
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -124,3 +128,23 @@ def test_what_a_job_says_on_stderr_still_reaches_the_terminal(run) -> None:
     outcome, _ = run("grows")
 
     assert "Tried to allocate 1300 MiB" in outcome.text
+
+
+def test_jobs_that_take_more_than_they_declare_all_come_through(
+    make_workspace: MakeWorkspace, tmp_path: Path
+) -> None:
+    """Where two fit and four were started; stock Snakemake and its retries lose some of them."""
+    workspace = make_workspace("under_declared")
+    workspace.environ |= {
+        "CARD_PROGRAM": str(ROOT / "benchmarks" / "contended_card" / "card.py"),
+        "FAKE_CARD": str(tmp_path / "card.json"),
+    }
+    outcome = workspace.run()
+
+    assert outcome.status == 0, outcome.text
+    assert {name for name in outcome.files if name.startswith("out/")} == {
+        f"out/{n}.txt" for n in range(4)
+    }
+    log = json.loads((tmp_path / "card.json").read_text())["log"]
+    assert sum(what == "end" for _, what, _ in log) == 4
+    assert sum(what == "oom" for _, what, _ in log) >= 1

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nvinx.host.counter import Counter, Held
+    from nvinx.ladder import Rung
     from nvinx.reasons import Reason
 
 _INTERRUPTED = 130
 _GAVE_UP = 75
 
 
-@click.command(name="run", context_settings={"ignore_unknown_options": True})
+@click.command(name="run", context_settings={"allow_interspersed_args": False})
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.option("--vram", metavar="SIZE", help="VRAM it needs, such as 900MB or 2GiB.")
 @click.option("--residency", help="gpu_shared, gpu_exclusive, gpu_ram_overflow or cpu_only.")
@@ -32,6 +33,12 @@ _GAVE_UP = 75
 @click.option("--priority", type=int, default=0, help="Higher ones are asked first.")
 @click.option("--give-up", type=float, metavar="SECONDS", help="Wait no longer (exit status 75).")
 @click.option("--caps/--no-caps", default=True, help="Hold its framework to --vram.")
+@click.option(
+    "--retry-oom",
+    is_flag=True,
+    help="If it runs out of GPU memory, run it again with more room, one rung each time. Its "
+    "stderr is then no terminal.",
+)
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("--bench", "file", type=click.Path(path_type=Path), help="The bench file to use.")
 @click.option(
@@ -61,9 +68,10 @@ def _run(  # noqa: PLR0913  (one argument per option)
     give_up: float | None,
     quiet: bool,
     caps: bool,
+    retry_oom: bool,
     **asked: Any,
 ) -> int:
-    from nvinx import explain
+    from nvinx import explain, ladder, oom
     from nvinx.experience import Outcome
     from nvinx.host import command as commands
     from nvinx.host import machine
@@ -76,12 +84,23 @@ def _run(  # noqa: PLR0913  (one argument per option)
     with Counter(bench, state_dir, source=called, caps=caps) as counter:
         claim = claim_of(called, _hints(asked), bench, **common)
         say = _quiet if quiet else _say
-        with as_lease(called):
-            held = _waited_for(counter, claim, called, _Patience(called, give_up, say))
-        say(explain.started(held.job, held.placement, bench.cards, counter.beside(held)))
-        status = commands.run(command, held)
-        counter.release(held, Outcome.OK if status == 0 else Outcome.FAILED)
-    return _explained(status, command)
+        tried: list[Rung] = []
+        while True:
+            with as_lease(called):
+                held = _waited_for(counter, claim, called, _Patience(called, give_up, say))
+            say(explain.started(held.job, held.placement, bench.cards, counter.beside(held)))
+            status, words = commands.run(command, held, listen=retry_oom)
+            outcome = oom.outcome(status, words)
+            peak_mib = counter.release(held, outcome)
+            again = None
+            if retry_oom and outcome is Outcome.OUT_OF_MEMORY:
+                again = ladder.next_try(held.job.claim, tried, counter.capacity, peak_mib)
+            if again is None:
+                return _explained(status, command)
+            rung, claim = again
+            tried.append(rung)
+            how = explain.ran_out(held.job.claim, peak_mib)
+            say(explain.tries_again(called, how, rung, claim))
 
 
 def _hints(asked: dict[str, Any]) -> dict[str, Any]:

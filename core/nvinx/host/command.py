@@ -6,8 +6,12 @@ import fcntl
 import os
 import signal
 import subprocess
+import sys
+import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
+
+from nvinx.oom import TAIL_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 _LOCK_FD = 243  # high, since scripts use the low ones
 _LOOK_UP_S = 1.0
+_LAST_WORDS_S = 1.0
 _PASSED_ON = (
     *(signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM),
     *(signal.SIGUSR1, signal.SIGUSR2),
@@ -26,25 +31,53 @@ _PASSED_ON = (
 _OF_KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
 
 
-def run(command: Sequence[str], held: Held, *, stderr: int | None = None) -> int:
-    """Run the command with the lease's environment and lock; its exit status as a shell gives it.
+def run(command: Sequence[str], held: Held, *, listen: bool = False) -> tuple[int, str]:
+    """Run the command with the lease's environment and lock.
 
-    Signals are passed on, but for those that the keyboard gave the command already. stderr: a
-    descriptor to write to instead of this process's own. What the command leaves behind keeps the
-    lease.
+    Gives its exit status as a shell does and, if we listen, the last it wrote to stderr, which is
+    then passed on by us. Signals are passed on, but for those that the keyboard gave the command
+    already. What the command leaves behind keeps the lease.
     """
     environ = {**os.environ, **held.exports}
     with _Relay() as relay:
         with _locked(held.lock) as passed:
             try:
-                child = subprocess.Popen(command, env=environ, pass_fds=passed, stderr=stderr)
+                child = subprocess.Popen(
+                    command,
+                    env=environ,
+                    pass_fds=passed,
+                    stderr=subprocess.PIPE if listen else None,
+                )
             except FileNotFoundError:
-                return NOT_FOUND
+                return NOT_FOUND, ""
             except OSError:
-                return NOT_EXECUTABLE
+                return NOT_EXECUTABLE, ""
         relay.to(child)
+        ear = _Ear(child.stderr) if child.stderr is not None else None
         status = _end_of(child)
-    return status if status >= 0 else 128 - status
+    return status if status >= 0 else 128 - status, ear.words() if ear is not None else ""
+
+
+class _Ear:
+    """Passes on what comes through a pipe, and remembers the end of it."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self._pipe = pipe
+        self._heard = b""
+        self._thread = threading.Thread(target=self._listen, name="nvinx-stderr", daemon=True)
+        self._thread.start()
+
+    def words(self) -> str:
+        """The last words; what the command left behind may hold the pipe open, so not for ever."""
+        self._thread.join(_LAST_WORDS_S)
+        return self._heard.decode(errors="replace")
+
+    def _listen(self) -> None:
+        while piece := os.read(self._pipe.fileno(), TAIL_BYTES):
+            self._heard = (self._heard + piece)[-TAIL_BYTES:]
+            sys.stderr.buffer.write(piece)
+            sys.stderr.buffer.flush()
+        self._pipe.close()
 
 
 @contextmanager

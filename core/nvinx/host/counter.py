@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import format_exception_only
 from typing import TYPE_CHECKING
 
 from nvinx import caps as vram_caps
-from nvinx import explain
+from nvinx import explain, oom
 from nvinx.admission import Capacity, Job, Refuse
 from nvinx.bench import Bench
 from nvinx.broker import Broker, Ports
@@ -26,6 +27,7 @@ from nvinx.host.history import SqliteHistory
 from nvinx.host.ledger import SqliteLedger
 from nvinx.host.life import ProcessLife
 from nvinx.host.nvml import NvmlProbe
+from nvinx.host.peaks import PeakWatch
 from nvinx.outlook import Outlook
 from nvinx.policy import LongestChainFirst
 
@@ -69,16 +71,17 @@ class Counter:
         real = any(not card.simulated for card in bench.cards)
         self.probe: GpuProbe | None = NvmlProbe() if real else None
         self.life = ProcessLife(folder / "life")
+        self._peaks = None if self.probe is None else PeakWatch(self.probe, self.life)
         self._engine = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._source, self._caps = source, caps
         self._history = SqliteHistory(folder / "history.db")
         self.experience = self._learnt()
-        self._capacity = Capacity(bench.cards, bench.cores, bench.ram_mib)
+        self.capacity = Capacity(bench.cards, bench.cores, bench.ram_mib)
         self._ledger = SqliteLedger(folder / "ledger.db")
         outlook = Outlook(bench.slowdowns, bench.utilisation, self.experience)
         ports = Ports(self._ledger, self.life, boot_seconds, self.probe)
         policy = LongestChainFirst(outlook)
-        self._broker = Broker(self._engine, self._capacity, ports, policy, self.experience)
+        self._broker = Broker(self._engine, self.capacity, ports, policy, self.experience)
         self._asked = 0
 
     def __enter__(self) -> Counter:
@@ -99,9 +102,7 @@ class Counter:
         Raises ImpossibleJobError when this bench can never run it.
         """
         self._asked += 1
-        job = Job(
-            f"{self._engine}.{self._asked}", name, self.experience.supply(claim), self._engine
-        )
+        job = Job(f"{self._engine}.{self._asked}", name, self.experience.adapt(claim), self._engine)
         decisions = self._broker.submit([job])
         while not decisions:
             if waiting is not None:
@@ -113,26 +114,28 @@ class Counter:
             raise ImpossibleJobError(name, *explain.impossible(decision.reason, self.bench.problem))
         placement = decision.placement
         lock = None if placement.card is None else self.life.file(job.id)
-        exports = variables(job.id, placement, self._capacity)
+        if self._peaks is not None and placement.card is not None:
+            self._peaks.watch(job.id, placement.card)
+        exports = variables(job.id, placement, self.capacity)
         if self._caps:
-            exports |= vram_caps.variables(placement, self._capacity, SITE, os.environ)
+            exports |= vram_caps.variables(placement, self.capacity, SITE, os.environ)
         return Held(job, placement, exports, lock)
 
     def use_here(self, held: Held) -> None:
         """This very process uses the lease: what it takes of the card is the lease's."""
         if held.lock is not None:
             self._broker.own(held.job.id, os.getpid())
+            if self._peaks is not None:
+                self._peaks.count(held.job.id, os.getpid())
 
-    def release(
-        self, held: Held, outcome: Outcome = Outcome.OK, peak_mib: int | None = None
-    ) -> None:
-        """Give the lease back and remember how it went."""
+    def release(self, held: Held, outcome: Outcome = Outcome.OK) -> int | None:
+        """Give the lease back and remember how it went; its peak of VRAM in MiB, if it was seen."""
+        peak_mib = None if self._peaks is None else self._peaks.take(held.job.id)
         self._broker.finish(held.job.id, outcome, peak_mib)
         ended = [run for run in self._broker.ended() if run.kind]
-        try:
+        with suppress(HistoryError):  # nothing but its lesson is lost
             self._history.add(ended, self._source)
-        except HistoryError:
-            return  # it was told when the history was read
+        return peak_mib
 
     def beside(self, held: Held) -> tuple[Running, ...]:
         """Who shared the card when the lease was given."""
@@ -152,8 +155,8 @@ class Counter:
         """Give a lease back at the end of the block, however it ends."""
         try:
             yield
-        except BaseException:
-            self.release(held, Outcome.FAILED)
+        except BaseException as error:
+            self.release(held, oom.outcome(1, "".join(format_exception_only(error))))
             raise
         self.release(held)
 

@@ -28,6 +28,7 @@ class PeakWatch:
         self._probe, self._life, self._on_lost = probe, life, lost
         self._lock = threading.Lock()
         self._cards: dict[str, str] = {}
+        self._own: dict[int, str] = {}
         self._peaks: dict[str, int] = {}
         self._missed: dict[str, int] = {}
         self._wake = threading.Event()
@@ -42,10 +43,16 @@ class PeakWatch:
                 self._thread = threading.Thread(target=self._run, name="nvinx-peaks", daemon=True)
                 self._thread.start()
 
+    def count(self, token: str, pid: int) -> None:
+        """This process is the job's, though it carries no marker."""
+        with self._lock:
+            self._own[pid] = token
+
     def take(self, token: str) -> int | None:
         """Watch no longer; the job's peak in MiB, None when it was never seen on the card."""
         with self._lock:
             self._cards.pop(token, None)
+            self._own = {pid: other for pid, other in self._own.items() if other != token}
             if not self._cards:
                 self._wake.set()
             return self._peaks.pop(token, None)
@@ -59,8 +66,9 @@ class PeakWatch:
                 if process.used_mib is not None:
                     used[process.pid] = used.get(process.pid, 0) + process.used_mib
         sums: dict[str, int] = {}
-        for pid, token in self._life.owners(used).items():
-            sums[token] = sums.get(token, 0) + used[pid]
+        owners = self._own | self._life.owners(used)
+        for pid, token in owners.items():
+            sums[token] = sums.get(token, 0) + used.get(pid, 0)
         with self._lock:
             for token in sums.keys() & self._cards.keys():
                 self._peaks[token] = max(self._peaks.get(token, 0), sums[token])
