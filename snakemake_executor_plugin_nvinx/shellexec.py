@@ -36,7 +36,7 @@ if [ -n "$_nvinx_tail" ] && command -v tee >/dev/null && command -v tail >/dev/n
   exec 2> >(
     trap '' INT TERM HUP
     unset NVINX_JOB
-    exec tee >(tail -c {kept} >>"$_nvinx_tail"; : >"$_nvinx_tail.whole") >&2
+    exec tee >(tail -c {kept} >>"$_nvinx_tail"; {{ : >"$_nvinx_tail.whole"; }} 2>/dev/null) >&2
   )
 fi
 if [ -n "$_nvinx_lock" ] && command -v flock >/dev/null; then

@@ -75,6 +75,13 @@ def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path):
         Shells.under(tmp_path, "engine-1")
 
 
+def test_a_job_whose_files_went_before_its_last_word_leaves_no_complaint(shells, tmp_path):
+    path = shells.make("a", "bash", {}, tmp_path / "lease.lock")
+    script = f"rm -r '{shells.folder / 'a'}'; echo words >&2"
+    done = subprocess.run([path, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == "words\n"
+
+
 def test_what_a_job_left_goes_and_nothing_else(shells):
     one = shells.make("engine-1.1", "bash", {}, None)
     two = shells.make("engine-1.2", "bash", {}, None)
