@@ -6,7 +6,7 @@ DEMO := example_workflows/phage_proteins
 # A real card is used when the driver shows one; else the example declares a simulated one.
 DEMO_BENCH := $(shell nvidia-smi -L >/dev/null 2>&1 && echo nvinx.yaml || echo nvinx.simulated.yaml)
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-crash lint bench clean
 
 demo: $(VENV)/.ready
 	rm -rf $(DEMO)/results
@@ -18,6 +18,9 @@ demo: $(VENV)/.ready
 test: lint
 	$(BIN)/python -m pytest -n auto -m "not alone"
 	$(BIN)/python -m pytest -m alone
+
+test-crash: $(VENV)/.ready
+	NVINX_CRASH_ROUNDS=200 $(BIN)/python -m pytest -s tests/crash/test_random_kills.py
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
