@@ -288,3 +288,19 @@ def test_a_card_that_appears_later_is_used(machine):
     one.meet([CARD, Card(id="gpu-1", index=1, name="card", total_mib=4096)])
 
     assert started(one.poll()) == ["y"]
+
+
+def test_a_pid_that_was_given_to_another_process_is_no_sign_of_life():
+    """The job's process had pid 7; now another program has it, and uses the card."""
+    machine = Machine(Driver())
+    one, two = machine.engine("one"), machine.engine("two")
+    machine.life.processes[7] = ("a", 100)
+    one.submit([alone("a")])
+    machine.probe.used, machine.probe.processes = 100, [GpuProcess(7, 100)]
+    one.submit([shared("later", 4000)])
+    machine.life.end("one")
+    machine.life.end("a")
+    machine.life.processes[7] = (None, 999)
+
+    two.submit([shared("b", 100, "two")])
+    assert machine.leases() == {"b"}

@@ -32,6 +32,7 @@ SCHEMA = 2
 _MIGRATIONS: dict[int, tuple[str, ...]] = {
     1: (),  # claims know more since; what an older one leaves out has a default
 }
+_BROKEN = ("not a database", "malformed", "disk I/O error", "no such")
 _TABLES = """
 CREATE TABLE IF NOT EXISTS lease (
     id        TEXT PRIMARY KEY,
@@ -112,8 +113,8 @@ class SqliteLedger:
             yield
         except (sqlite3.Error, OSError) as error:
             fix = "free some disk space, or name another folder with --nvinx-state-dir"
-            if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
-                fix = f"move {self._path.name} away; it is no nvinx ledger"
+            if any(sign in str(error) for sign in _BROKEN):
+                fix = f"move {self._path.name} away, when no job of nvinx runs: it is broken"
             problem = f"the ledger cannot be used ({error})"
             raise StateDirError(str(self._path.parent), problem, fix) from error
 

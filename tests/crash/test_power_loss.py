@@ -1,0 +1,118 @@
+"""What a power loss leaves of the ledger is read, or refused in one sentence; nothing hangs."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import shutil
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nvinx.admission import Job, Placement
+from nvinx.catalog import Residency
+from nvinx.claim import Claim
+from nvinx.errors import StateDirError
+from nvinx.host.ledger import SqliteLedger
+from nvinx.ports import Lease
+from nvinx.reasons import Why
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FILES = ("ledger.db", "ledger.db-wal", "ledger.db-shm")
+
+
+def lease(name: str) -> Lease:
+    claim = Claim(residency=Residency.GPU_SHARED, vram_mib=900)
+    where = Placement(Residency.GPU_SHARED, Why.FITS_BESIDE_OTHERS, "g", 900)
+    return Lease(Job(name, name, claim, "one"), where, 1.0)
+
+
+@pytest.fixture
+def busy(tmp_path: Path) -> Iterator[Path]:
+    """A folder whose ledger is written to all the time."""
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o700)
+    ledger, done = SqliteLedger(folder / "ledger.db"), threading.Event()
+
+    def write() -> None:
+        n = 0
+        while not done.is_set():
+            with ledger.turn() as page:
+                page.hold(lease(f"j{n}"))
+                if n > 20:
+                    page.drop(f"j{n - 20}")
+            n += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    yield folder
+    done.set()
+    writer.join()
+    ledger.close()
+
+
+def copy(source: Path, target: Path, draw: random.Random) -> None:
+    """The files as they are on the disk now, some of them cut short, or with their last part lost."""
+    target.mkdir(mode=0o700)
+    for name in FILES:
+        if (source / name).exists():
+            shutil.copyfile(source / name, target / name)
+            if draw.random() < 0.5:
+                size = (target / name).stat().st_size
+                with (target / name).open("r+b") as file:
+                    file.truncate(draw.randrange(size + 1))
+
+
+def test_a_half_written_ledger_is_used_or_refused_in_a_sentence(busy: Path, tmp_path: Path) -> None:
+    draw = random.Random(20)
+    used, refusals = 0, []
+    for n in range(60):
+        copy(busy, tmp_path / f"copy{n}", draw)
+        try:
+            ledger = SqliteLedger(tmp_path / f"copy{n}" / "ledger.db", busy_timeout_s=1.0)
+        except StateDirError as error:
+            refusals.append(str(error))
+            continue
+        with contextlib.closing(ledger):
+            try:
+                with ledger.turn() as page:
+                    page.leases()
+                    page.drop("nobody")
+                used += 1
+            except StateDirError as error:
+                refusals.append(str(error))
+    assert used > 10
+    assert all("Fix: move ledger.db away" in refusal for refusal in refusals), refusals
+
+
+def test_after_a_reboot_no_lease_of_before_is_left(tmp_path: Path, monkeypatch) -> None:
+    ledger = SqliteLedger(tmp_path / "ledger.db")
+    with ledger.turn() as page:
+        page.hold(lease("before"))
+    ledger.close()
+    monkeypatch.setattr("nvinx.host.ledger.boot_id", lambda: "another boot")
+    ledger = SqliteLedger(tmp_path / "ledger.db")
+    with ledger.turn() as page:
+        assert page.leases() == ()
+        page.hold(lease("before"))
+    ledger.close()
+
+
+def test_a_wall_clock_that_jumps_changes_nothing(tmp_path: Path, monkeypatch) -> None:
+    """Leases know only the time since boot, which nobody can set."""
+    import nvinx
+    from nvinx.host import leasing  # noqa: F401  (imported before the clock jumps)
+
+    (tmp_path / "nvinx.yaml").write_text("hardware: {vram_gb: 4, simulated: true}\n")
+    for name in ("NVINX_JOB", "NVINX_BENCH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    with nvinx.lease(vram_mb=900, name="a", state_dir=tmp_path / "state") as first:
+        monkeypatch.setattr("time.time", lambda: 0.0)
+        monkeypatch.delenv("NVINX_JOB")
+        with nvinx.lease(vram_mb=900, name="b", state_dir=tmp_path / "state") as second:
+            assert (first.vram_mb, second.vram_mb) == (900, 900)
