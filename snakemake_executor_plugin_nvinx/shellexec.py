@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from nvinx.ports import Life
 
 # The end of stderr is kept for nvinx to read. What keeps it is no sign of the job's life, so it
-# starts before the lock is taken, and without the marker; it outlives TERM, so that the job's last
-# words get through, and ends when the job's last process has closed its stderr.
+# starts before the lock is taken, without the marker, and with no word of the job in its command
+# line. It outlives TERM, so that the job's last words get through, and ends when the job's last
+# process has closed its stderr.
 _SCRIPT = """#!{bash}
 . "${{0%/*}}/${{0##*/}}.env"
 if [ -n "$_nvinx_tail" ] && command -v tee >/dev/null && command -v tail >/dev/null; then
@@ -36,7 +37,10 @@ if [ -n "$_nvinx_tail" ] && command -v tee >/dev/null && command -v tail >/dev/n
   exec 2> >(
     trap '' INT TERM HUP
     unset NVINX_JOB
-    exec tee >(tail -c {kept} >>"$_nvinx_tail"; {{ : >"$_nvinx_tail.whole"; }} 2>/dev/null) >&2
+    export _nvinx_tail
+    exec tee >(exec {bash} -c '
+      tail -c {kept} >>"$_nvinx_tail"; {{ : >"$_nvinx_tail.whole"; }} 2>/dev/null
+    ') >&2
   )
 fi
 if [ -n "$_nvinx_lock" ] && command -v flock >/dev/null; then

@@ -43,7 +43,7 @@ def write(workload: Workload) -> str:
         if task.residency is not None:
             kept["residency"] = task.residency.value
         jobs.append(kept)
-    return json.dumps({"jobs": jobs}, indent=1) + "\n"
+    return json.dumps({"jobs": jobs}, indent=1, ensure_ascii=False) + "\n"
 
 
 def _task(at: At, position: int) -> Task:

@@ -1,12 +1,16 @@
 """The shell that tells a job its placement is otherwise the shell that the rule asked for."""
 
+import os
 import pickle
+import signal
 import subprocess
 import threading
+import time
 
 import pytest
 
 from nvinx.errors import StateDirError
+from nvinx.host.life import pids_of
 from snakemake_executor_plugin_nvinx.shellexec import ShellExec, Shells, sweep
 
 
@@ -73,6 +77,23 @@ def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path):
     (tmp_path / "shells").write_text("a file in the way")
     with pytest.raises(StateDirError, match="cannot be written"):
         Shells.under(tmp_path, "engine-1")
+
+
+def test_what_keeps_the_last_words_is_no_sign_of_the_jobs_life(shells, tmp_path):
+    """The job has ended, but a program that it left behind, and disowned, still has its stderr."""
+    path = shells.make("engine-1.1", "bash", {"NVINX_JOB": "engine-1.1"}, tmp_path / "lease.lock")
+    pids = tmp_path / "pids"
+    script = f"exec 243<&-; env -i sleep 60 >/dev/null </dev/null & echo $! > '{pids}'"
+    job = subprocess.Popen([path, "-c", script], stderr=subprocess.DEVNULL)
+    job.wait()
+    try:
+        for _ in range(200):  # a shell that is just starting still has the job in its command line
+            if not (found := pids_of({"engine-1", "engine-1.1"})):
+                break
+            time.sleep(0.02)
+        assert found == {}
+    finally:
+        os.kill(int(pids.read_text()), signal.SIGKILL)
 
 
 def test_a_job_whose_files_went_before_its_last_word_leaves_no_complaint(shells, tmp_path):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nvinx.host.life import pids_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -202,9 +204,10 @@ def test_engines_wait_for_a_turn_that_is_under_way_and_go_on_when_it_dies(
 
 
 def test_the_locks_of_a_killed_engine_are_swept_up_by_the_next_but_not_its_jobs(
-    machine: Machine, orphan
+    machine: Machine, orphan, wait_until
 ) -> None:
     shell, _ = orphan(f"echo $$ > $PID; {FOR_A_MINUTE}")
+    assert wait_until(lambda: not pids_of({"doomed"}))  # until its shells have all become others
     machine.engine("next").told("sweep")
     assert machine.lock_files() == {"doomed.job.lock"}
 
