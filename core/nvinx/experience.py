@@ -28,6 +28,7 @@ MEASURE_AT_MOST_S = 600.0
 _OFTEN = 2
 _NO_COMPANY = 0.1  # up to this many partners on average count as none
 _DRAWN_TO_NONE = 0.5
+_SETTLED, _MOST_PASSES = 1e-9, 1000
 
 
 class Outcome(Enum):
@@ -166,13 +167,27 @@ def _costs(runs: Iterable[PastRun]) -> dict[str, float]:
 
 
 def _least_squares(rows: list[Mapping[str, float]], longer: list[float]) -> dict[str, float]:
-    import numpy as np
-    from scipy.optimize import nnls
+    """The best cost of each partner given the others', again and again until none changes.
 
+    The pull to 0 makes the problem strictly convex, so this ends at its only minimum. By hand, as
+    this is asked while the ledger is held, and loading numpy and scipy takes half a second.
+    """
     partners = sorted({name for row in rows for name in row})
-    if not partners:
-        return {}
-    table = np.array([[row.get(name, 0.0) for name in partners] for row in rows])
-    drawn = np.sqrt(_DRAWN_TO_NONE) * np.eye(len(partners))
-    found, _ = nnls(np.vstack([table, drawn]), np.concatenate([longer, np.zeros(len(partners))]))
-    return dict(zip(partners, map(float, found), strict=True))
+    table = [[row.get(name, 0.0) for name in partners] for row in rows]
+    columns = list(zip(*table, strict=True))
+    shared = [[_dot(one, other) for other in columns] for one in columns]
+    wanted = [_dot(column, longer) for column in columns]
+    costs = [0.0] * len(partners)
+    for _ in range(_MOST_PASSES):
+        moved = 0.0
+        for j, row in enumerate(shared):
+            others = _dot(row, costs) - row[j] * costs[j]
+            best = max(0.0, (wanted[j] - others) / (row[j] + _DRAWN_TO_NONE))
+            moved, costs[j] = max(moved, abs(best - costs[j])), best
+        if moved < _SETTLED:
+            break
+    return dict(zip(partners, costs, strict=True))
+
+
+def _dot(one: Iterable[float], other: Iterable[float]) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))
