@@ -167,9 +167,10 @@ class Broker:
             return decisions
         self._ports.life.begin(self._engine)
         begun: list[str] = []
+        gone = self._gone(event)
         try:
             with self._ports.ledger.turn() as page:
-                merged, ours = self._turn(page, event)
+                merged, ours = self._turn(page, event, gone)
                 self._enter(page, merged, ours, begun)
                 self._publish(page, merged, event.at)
         except BaseException:
@@ -179,7 +180,19 @@ class Broker:
         self._state = self._own(merged)
         return ours
 
-    def _turn(self, page: Page, event: Event) -> tuple[State, tuple[Decision, ...]]:
+    def _gone(self, event: Event) -> str | None:
+        """The job that ended and left no process behind.
+
+        Asked before the turn, as it takes a look at every process of the machine; once it has
+        left none, nothing but this engine could start another.
+        """
+        if not isinstance(event, Finished) or self._ports.life.outlived(event.job_id):
+            return None
+        return event.job_id
+
+    def _turn(
+        self, page: Page, event: Event, gone: str | None
+    ) -> tuple[State, tuple[Decision, ...]]:
         """Decide with everybody in view; returns the merged state and what concerns our jobs."""
         own, mine = self._state, set(self._state.waiting)
         if isinstance(event, Finished):
@@ -188,7 +201,7 @@ class Broker:
             self._beside.pop(event.job_id, None)
         elif isinstance(event, Submitted):
             mine |= {job.id for job in event.jobs}
-        merged = self._merge(page, own)
+        merged = self._merge(page, own, gone)
         self._company.look(merged.running.values(), event.at)
         self._remember(event)
         if isinstance(event, Finished | Looked):
@@ -224,9 +237,9 @@ class Broker:
                 return self.is_on_card(job_id)
         return False
 
-    def _merge(self, page: Page, own: State) -> State:
+    def _merge(self, page: Page, own: State, gone: str | None) -> State:
         """Our state with everybody else's leases and requests added as guests."""
-        leases = self._living_leases(page)
+        leases = self._living_leases(page, gone)
         cards = self._look(page, leases)
         state = replace(own, capacity=replace(own.capacity, cards=cards))
         running = dict(state.running)
@@ -241,10 +254,10 @@ class Broker:
                 waiting[request.id] = Waiting(job, request.since)
         return replace(state, running=running, waiting=self._policy.in_line(waiting))
 
-    def _living_leases(self, page: Page) -> tuple[Lease, ...]:
+    def _living_leases(self, page: Page, gone: str | None) -> tuple[Lease, ...]:
         """All leases but those of the dead, which are dropped here and now."""
         leases = page.leases()
-        alive = self._ports.life.alive([lease.id for lease in leases])
+        alive = self._ports.life.alive([lease.id for lease in leases if lease.id != gone])
         silent = [lease for lease in leases if lease.id not in alive]
         if silent and self._ports.probe is not None:
             on_gpu = {p.pid for gpu in self._ports.probe.look().gpus for p in gpu.processes}

@@ -159,6 +159,10 @@ class Life(Protocol):
         """Stop showing life; other processes that carry the token keep it alive."""
         ...
 
+    def outlived(self, token: str) -> bool:
+        """Whether anything but what this process began shows life for the token."""
+        ...
+
     def alive(self, tokens: Collection[str]) -> set[str]:
         """Those tokens for which anything on this machine still shows life."""
         ...

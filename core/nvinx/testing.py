@@ -76,6 +76,9 @@ class FakeLife:
     def end(self, token: str) -> None:
         self.tokens.discard(token)
 
+    def outlived(self, token: str) -> bool:
+        return token in self.lingering
+
     def alive(self, tokens: Collection[str]) -> set[str]:
         return set(tokens) & (self.tokens | self.lingering)
 

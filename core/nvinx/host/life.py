@@ -13,13 +13,14 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nvinx.errors import StateDirError
 from nvinx.host import statedir
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
 MARKER = "NVINX_JOB"
@@ -62,6 +63,10 @@ class ProcessLife:
             os.close(fd)
             self._tidy(token)
 
+    def outlived(self, token: str) -> bool:
+        fd = self._held.get(token)
+        return fd is None or not _is_only_holder(fd) or bool(pids_of({token}))
+
     def alive(self, tokens: Collection[str]) -> set[str]:
         locked = {token for token in tokens if self._is_locked(token)}
         silent = set(tokens) - locked
@@ -80,7 +85,7 @@ class ProcessLife:
         """Remove the files of tokens that show no life: what killed processes left behind."""
         tokens = {path.name.removesuffix(".lock") for path in self._folder.glob("*.lock")}
         for token in tokens - self.alive(tokens):
-            self._tidy(token)
+            self._tidy(token, unless=partial(pids_of, {token}))
 
     def _is_in_place(self, fd: int, token: str) -> bool:
         """Whether the locked file is still the one that others look at: a sweep may race us."""
@@ -102,20 +107,34 @@ class ProcessLife:
             os.close(fd)
         return False
 
-    def _tidy(self, token: str) -> None:
-        """Remove the file unless somebody else still shows life; a `begin` under way notices."""
+    def _tidy(self, token: str, unless: Callable[[], object] = lambda: None) -> None:
+        """Remove the file unless somebody else still locks it; a `begin` under way notices.
+
+        Who carries only the marker needs no file. unless: is asked once nobody can lock it.
+        """
         try:
             fd = os.open(self.file(token), os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             return
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not pids_of({token}):
+            if not unless():
                 self.file(token).unlink(missing_ok=True)
         except BlockingIOError:
             return
         finally:
             os.close(fd)
+
+
+def _is_only_holder(fd: int) -> bool:
+    """Whether nobody else shares the lock; it is held as before afterwards."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        fcntl.flock(fd, fcntl.LOCK_SH)
+    return True
 
 
 def pids_of(tokens: Collection[str]) -> dict[int, str]:
