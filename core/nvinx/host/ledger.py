@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import random
 import sqlite3
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -33,6 +35,8 @@ _MIGRATIONS: dict[int, tuple[str, ...]] = {
     1: (),  # claims know more since; what an older one leaves out has a default
 }
 _BROKEN = ("not a database", "malformed", "disk I/O error", "no such")
+_LOOK_AGAIN_S = (0.001, 0.003)
+_PRIMARY_CODE = 0xFF  # SQLite's error without its subtype
 _TABLES = """
 CREATE TABLE IF NOT EXISTS lease (
     id        TEXT PRIMARY KEY,
@@ -62,6 +66,7 @@ class SqliteLedger:
     def __init__(self, path: Path, *, busy_timeout_s: float = 20.0) -> None:
         self._path = path
         self._boot = boot_id()
+        self._busy_timeout_s = busy_timeout_s
         self._lock = threading.Lock()
         with self._translated(), _alone(path):
             self._db = sqlite3.connect(
@@ -81,7 +86,7 @@ class SqliteLedger:
     def turn(self) -> Iterator[SqlitePage]:
         """One short transaction that holds the machine-wide write lock from its first statement."""
         with self._lock, self._translated():
-            self._db.execute("BEGIN IMMEDIATE")
+            self._begin()
             try:
                 yield SqlitePage(self._db, self._boot)
                 self._db.execute("COMMIT")
@@ -89,6 +94,26 @@ class SqliteLedger:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+
+    def _begin(self) -> None:
+        """Look again after a millisecond or two: SQLite sleeps up to 100 times as long as a turn.
+
+        Whoever came late would then win again and again against those that sleep longest. A lock
+        to queue at would be fair, but could not be given up when its holder is stopped.
+        """
+        end = time.monotonic() + self._busy_timeout_s
+        while True:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if (
+                    error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY
+                    or time.monotonic() > end
+                ):
+                    raise
+            else:
+                return
+            time.sleep(random.uniform(*_LOOK_AGAIN_S))
 
     def _prepare(self) -> None:
         (found,) = self._db.execute("PRAGMA user_version").fetchone()
@@ -106,6 +131,7 @@ class SqliteLedger:
             self._db.execute(f"DELETE FROM {table} WHERE boot != ?", (self._boot,))
         self._db.execute(f"PRAGMA user_version = {SCHEMA}")
         self._db.execute("COMMIT")
+        self._db.execute("PRAGMA busy_timeout = 0")
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
