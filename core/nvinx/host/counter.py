@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from nvinx.reasons import Reason
 
 LOOK_AGAIN_S = 0.25
+FIRST_LOOK_S = 0.01  # a short lease is over soon; each look is half as far again from the last
 SITE = str(Path(__file__).parents[1] / "site")
 
 
@@ -104,10 +105,12 @@ class Counter:
         self._asked += 1
         job = Job(f"{self._engine}.{self._asked}", name, self.experience.adapt(claim), self._engine)
         decisions = self._broker.submit([job])
+        pause_s = FIRST_LOOK_S
         while not decisions:
             if waiting is not None:
                 waiting(self._broker.waits.get(job.id))
-            time.sleep(LOOK_AGAIN_S)
+            time.sleep(pause_s)
+            pause_s = min(1.5 * pause_s, LOOK_AGAIN_S)
             decisions = self._broker.poll()
         (decision,) = decisions
         if isinstance(decision, Refuse):
