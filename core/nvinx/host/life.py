@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MARKER = "NVINX_JOB"
 _TICKS_AT_START = 19  # position of "starttime" once "pid (name) " has been cut off
+_PIECE = 1 << 16
 _TOKEN = re.compile(rb"(?:^|\0)NVINX_JOB=([^\0]+)")
 
 
@@ -176,7 +177,10 @@ def _pids() -> Iterator[int]:
 def _read(pid: int, name: str) -> bytes:
     """A file of /proc, empty when the process is gone or belongs to somebody else."""
     try:
-        with open(f"/proc/{pid}/{name}", "rb") as file:
-            return file.read()
+        fd = os.open(f"/proc/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return b"".join(iter(partial(os.read, fd, _PIECE), b""))
+        finally:
+            os.close(fd)
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return b""
