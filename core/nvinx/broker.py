@@ -116,6 +116,13 @@ class Broker:
         """Look again: other engines may have made room, strangers may have come or gone."""
         return self._take(Looked(self._state.capacity.cards, self._ports.clock()))
 
+    def disown(self, job_id: str, pid: int) -> None:
+        """This process no longer uses the lease; what it keeps of the card is a stranger's."""
+        with self._ports.ledger.turn() as page:
+            for lease in page.leases():
+                if lease.id == job_id:
+                    page.note(replace(lease, seen=tuple(s for s in lease.seen if s[0] != pid)))
+
     def meet(self, cards: Iterable[Card]) -> None:
         """Cards that were not there before; the next call may use them."""
         capacity = self._state.capacity

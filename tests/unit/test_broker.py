@@ -304,3 +304,20 @@ def test_a_pid_that_was_given_to_another_process_is_no_sign_of_life():
 
     two.submit([shared("b", 100, "two")])
     assert machine.leases() == {"b"}
+
+
+def test_a_program_that_gave_its_lease_back_may_keep_its_context_and_ask_again():
+    """The CUDA context stays until the program ends; it counts as a stranger's then."""
+    machine = Machine(Driver())
+    one = machine.engine("one")
+    machine.life.processes[7] = (None, 100)
+    one.submit([alone("a")])
+    machine.probe.used, machine.probe.processes = 400, [GpuProcess(7, 400)]
+    one.own("a", 7)
+    two = machine.engine("two")
+    assert started(two.submit([shared("b", 3300, "two")])) == []
+    one.disown("a", 7)
+    one.finish("a")
+
+    assert machine.leases() == set()
+    assert started(one.submit([alone("again")])) == ["again"]

@@ -84,6 +84,7 @@ class Counter:
         policy = LongestChainFirst(outlook)
         self._broker = Broker(self._engine, self.capacity, ports, policy, self.experience)
         self._asked = 0
+        self._used_here: set[str] = set()
 
     def __enter__(self) -> Counter:
         return self
@@ -127,6 +128,7 @@ class Counter:
     def use_here(self, held: Held) -> None:
         """This very process uses the lease: what it takes of the card is the lease's."""
         if held.lock is not None:
+            self._used_here.add(held.job.id)
             self._broker.own(held.job.id, os.getpid())
             if self._peaks is not None:
                 self._peaks.count(held.job.id, os.getpid())
@@ -134,6 +136,9 @@ class Counter:
     def release(self, held: Held, outcome: Outcome = Outcome.OK) -> int | None:
         """Give the lease back and remember how it went; its peak of VRAM in MiB, if it was seen."""
         peak_mib = None if self._peaks is None else self._peaks.take(held.job.id)
+        if held.job.id in self._used_here:
+            self._used_here.discard(held.job.id)
+            self._broker.disown(held.job.id, os.getpid())
         self._broker.finish(held.job.id, outcome, peak_mib)
         ended = [run for run in self._broker.ended() if run.kind]
         with suppress(HistoryError):  # nothing but its lesson is lost
