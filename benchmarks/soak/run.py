@@ -150,17 +150,21 @@ def victim(soak: Soak, kind: str, chance: random.Random) -> psutil.Process | Non
     """A program of that kind that lives, or the shell of a job of one."""
     with soak.lock:
         named = {name: process.pid for name, process in soak.programs.items()}
-    snakemakes = [pid for name, pid in named.items() if name != "command"]
-    pids = [named["command"]] if "command" in named and kind == "nvinx run" else snakemakes
-    if not pids or (kind == "nvinx run" and "command" not in named):
-        return None
+    ours = {"nvinx run": [named["command"]] if "command" in named else []}
+    ours["Snakemake"] = [pid for name, pid in named.items() if name != "command"]
+    ours["shell"] = [shell for pid in ours["Snakemake"] for shell in shells(pid)]
     with contextlib.suppress(psutil.Error):
-        chosen = psutil.Process(chance.choice(pids))
-        if kind != "shell":
-            return chosen
-        shells = [p for p in chosen.children() if token_of(p)]
-        return chance.choice(shells) if shells else None
+        return psutil.Process(chance.choice(ours[kind])) if ours[kind] else None
     return None
+
+
+def shells(pid: int) -> list[int]:
+    """The jobs' shells of one Snakemake: the first of its line to carry a marker."""
+    with contextlib.suppress(psutil.Error):
+        line = psutil.Process(pid).children(recursive=True)
+        marked = {p.pid: p for p in line if token_of(p)}
+        return [p.pid for p in marked.values() if p.ppid() not in marked]
+    return []
 
 
 def kill(soak: Soak, kind: str, chance: random.Random) -> None:

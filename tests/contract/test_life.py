@@ -123,3 +123,25 @@ def test_a_process_is_known_by_its_own_marker_or_an_ancestors(life, child):
 def test_a_start_time_tells_a_process_from_its_pid(life):
     assert life.started(os.getpid()) == life.started(os.getpid())
     assert life.started(2**22 + 1) is None
+
+
+def test_a_token_that_only_this_process_shows_is_not_outlived_and_lives_on(life):
+    life.begin(TOKEN)
+    assert not life.outlived(TOKEN)
+    assert life.alive([TOKEN]) == {TOKEN}
+
+
+def test_a_token_is_outlived_by_a_shell_that_has_the_lock_and_by_a_marked_child(life, child):
+    life.begin(TOKEN)
+    shell = child(
+        ["bash", "-c", f"exec 243<>'{life.file(TOKEN)}'; flock -s 243; echo up; sleep 60; :"]
+    )
+    assert shell.stdout.readline() == "up\n"
+    assert life.outlived(TOKEN)
+    os.killpg(shell.pid, signal.SIGKILL)
+    shell.wait()
+    assert not life.outlived(TOKEN)
+
+    marked = child(["sh", "-c", "echo up; sleep 60"], env={**os.environ, "NVINX_JOB": TOKEN})
+    assert marked.stdout.readline() == "up\n"
+    assert life.outlived(TOKEN)
