@@ -44,7 +44,7 @@ class Bench:
         process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, *words],
             cwd=self.folder,
-            env={**os.environ, "PATH": PATH, "NVINX_STATE_DIR": str(self.state), **self.environ},
+            env={**_clean(), "PATH": PATH, "NVINX_STATE_DIR": str(self.state), **self.environ},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -80,6 +80,11 @@ class Bench:
 
     def status(self) -> dict[str, object]:
         return json.loads(self.run("status", "--json").stdout)
+
+
+def _clean() -> dict[str, str]:
+    """This environment without what nvinx may have put there."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("NVINX_")}
 
 
 def _mind_the_keyboard() -> None:

@@ -162,6 +162,15 @@ def _alone(path: Path) -> Iterator[None]:
         os.close(fd)
 
 
+@contextmanager
+def _whole() -> Iterator[None]:
+    """A row that cannot be read was half written when the power went."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError) as error:
+        raise sqlite3.DatabaseError(f"malformed row: {error}") from error
+
+
 class SqlitePage:
     """The ledger inside one transaction."""
 
@@ -174,25 +183,27 @@ class SqlitePage:
             "SELECT job, placement, since, seen FROM lease WHERE boot = ? ORDER BY since, id",
             (self._boot,),
         )
-        return tuple(
-            Lease(
-                job_from(json.loads(job)),
-                placement_from(json.loads(placement)),
-                since,
-                tuple((pid, started) for pid, started in json.loads(seen)),
+        with _whole():
+            return tuple(
+                Lease(
+                    job_from(json.loads(job)),
+                    placement_from(json.loads(placement)),
+                    since,
+                    tuple((pid, started) for pid, started in json.loads(seen)),
+                )
+                for job, placement, since, seen in rows
             )
-            for job, placement, since, seen in rows
-        )
 
     def requests(self) -> tuple[Request, ...]:
         rows = self._db.execute(
             "SELECT job, since, heard, reason FROM request WHERE boot = ? ORDER BY since, rowid",
             (self._boot,),
         )
-        return tuple(
-            Request(job_from(json.loads(job)), since, heard, reason_from(json.loads(reason)))
-            for job, since, heard, reason in rows
-        )
+        with _whole():
+            return tuple(
+                Request(job_from(json.loads(job)), since, heard, reason_from(json.loads(reason)))
+                for job, since, heard, reason in rows
+            )
 
     def hold(self, lease: Lease) -> None:
         self._db.execute("DELETE FROM lease WHERE id = ? AND boot != ?", (lease.id, self._boot))
