@@ -145,3 +145,29 @@ def test_a_token_is_outlived_by_a_shell_that_has_the_lock_and_by_a_marked_child(
     marked = child(["sh", "-c", "echo up; sleep 60"], env={**os.environ, "NVINX_JOB": TOKEN})
     assert marked.stdout.readline() == "up\n"
     assert life.outlived(TOKEN)
+
+
+HOPPER = """
+import os, sys, time
+os.closerange(3, 1024)
+end = float(os.environ.setdefault("END", str(time.monotonic() + 3)))
+if sys.argv[1] == "exec":
+    time.sleep(0.002)
+    if time.monotonic() < end:
+        os.execve(sys.executable, [sys.executable, "-SE", "-c", os.environ["CODE"], "exec"], os.environ)
+while time.monotonic() < end:
+    if os.fork():
+        os._exit(0)
+    time.sleep(0.003)
+"""
+
+
+@pytest.mark.parametrize("how", ["fork", "exec"])
+def test_a_token_lives_while_its_only_process_turns_into_another(life, child, how):
+    """One that closed the lock, and forks and ends, or becomes another program, meanwhile."""
+    env = {**os.environ, "NVINX_JOB": TOKEN, "CODE": HOPPER}
+    child([sys.executable, "-SE", "-c", HOPPER, how], env=env)
+    time.sleep(0.3)
+    end = time.monotonic() + 2
+    looks = [life.alive([TOKEN]) for _ in iter(lambda: time.monotonic() < end, False)]
+    assert looks.count(set()) == 0, f"dead in {looks.count(set())} of {len(looks)} looks"
