@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MARKER = "NVINX_JOB"
 _TICKS_AT_START = 19  # position of "starttime" once "pid (name) " has been cut off
 _PIECE = 1 << 16
+_MEMORY = 20  # position of "vsize", likewise
+_LOOKS = 50  # enough for any but a machine that does nothing but start processes
 _TOKEN = re.compile(rb"(?:^|\0)NVINX_JOB=([^\0]+)")
 
 
@@ -139,19 +141,44 @@ def _is_only_holder(fd: int) -> bool:
 
 
 def pids_of(tokens: Collection[str]) -> dict[int, str]:
-    """The processes that carry one of the tokens in their environment or command line."""
+    """The processes that carry one of the tokens in their environment or command line.
+
+    A job's last process may hand over to a child that was born after the list was made, and one
+    that becomes another program shows nothing for a moment. So where a token was not found, look
+    again at what is new, and at what showed nothing, until there is no such process.
+    """
     wanted = {token.encode(): token for token in tokens}
     found: dict[int, str] = {}
-    for pid in _pids():
-        marker = _marker(pid)
-        if marker in wanted:
-            found[pid] = wanted[marker]
-            continue
-        command = _read(pid, "cmdline")
-        for raw, token in wanted.items():
-            if b"/" + raw + b"/" in command:
+    looked_at: set[int] = set()
+    for look in range(_LOOKS):
+        new = set(_pids()) - looked_at
+        if not new:
+            break
+        for pid in new:
+            token = _token_of(pid, wanted)
+            if token is not None:
                 found[pid] = token
+            if token is not None or not _may_be_between_programs(pid, look):
+                looked_at.add(pid)
+        if len(set(found.values())) == len(wanted):
+            break
     return found
+
+
+def _token_of(pid: int, wanted: dict[bytes, str]) -> str | None:
+    marker = _marker(pid)
+    if marker in wanted:
+        return wanted[marker]
+    command = _read(pid, "cmdline")
+    return next((token for raw, token in wanted.items() if b"/" + raw + b"/" in command), None)
+
+
+def _may_be_between_programs(pid: int, look: int) -> bool:
+    """Whether it has memory but no command line yet, or started its program just now."""
+    if _read(pid, "cmdline"):
+        return look == 0  # it may have got that since its marker was looked for
+    _pid_and_name, found, rest = _read(pid, "stat").rpartition(b") ")
+    return bool(found) and int(rest.split()[_MEMORY]) > 0
 
 
 def _owner(pid: int) -> str | None:
