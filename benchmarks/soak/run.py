@@ -150,7 +150,10 @@ def victim(soak: Soak, kind: str, chance: random.Random) -> psutil.Process | Non
     """A program of that kind that lives, or the shell of a job of one."""
     with soak.lock:
         named = {name: process.pid for name, process in soak.programs.items()}
-    ours = {"nvinx run": [named["command"]] if "command" in named else []}
+    # Most of them only wait; seven in ten kills are for one that holds a lease.
+    waits_too = chance.random() < 0.3
+    running = [pid for name, pid in named.items() if name == "command"]
+    ours = {"nvinx run": [pid for pid in running if waits_too or shells(pid)]}
     ours["Snakemake"] = [pid for name, pid in named.items() if name != "command"]
     ours["shell"] = [shell for pid in ours["Snakemake"] for shell in shells(pid)]
     with contextlib.suppress(psutil.Error):
@@ -207,6 +210,8 @@ def rows(soak: Soak, table: str) -> list[tuple[str, int]]:
     if not (soak.state / "ledger.db").exists():
         return []
     with contextlib.closing(sqlite3.connect(soak.state / "ledger.db", timeout=20)) as db:
+        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
+            return []
         return db.execute(f"SELECT id, {vram} FROM {table}").fetchall()
 
 
