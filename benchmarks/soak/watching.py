@@ -1,0 +1,88 @@
+"""What the ledger and /proc say, looked at by itself: nothing of nvinx is used here."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from job import truth
+
+if TYPE_CHECKING:
+    import threading
+
+    from scene import Soak, Watched
+
+FREE_WITHIN_S = 2.0
+LOOK_S = 0.1
+
+
+def marked() -> set[str]:
+    """The tokens that living processes carry."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                for line in (entry / "environ").read_bytes().split(b"\0"):
+                    if line.startswith(b"NVINX_JOB="):
+                        found.add(line.partition(b"=")[2].decode())
+    return found
+
+
+def rows(soak: Soak, table: str) -> list[tuple[str, int]]:
+    """Ids and VRAM (MiB, 0 for a request) as they stand in the ledger."""
+    vram = "json_extract(placement, '$.vram_mib')" if table == "lease" else "0"
+    if not (soak.state / "ledger.db").exists():
+        return []
+    with contextlib.closing(sqlite3.connect(soak.state / "ledger.db", timeout=20)) as db:
+        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
+            return []
+        return db.execute(f"SELECT id, {vram} FROM {table}").fetchall()
+
+
+def look(soak: Soak) -> None:
+    """One look of the watcher; the processes are read after the ledger."""
+    leases = dict(rows(soak, "lease"))
+    alive, now = marked(), time.monotonic()
+    if sum(leases.values()) * 1024**2 > 4_000_000_000:
+        soak.fault(f"the ledger gives away more than there is: {leases}")
+    check_leases(soak, leases)
+    with soak.lock:
+        watched = dict(soak.watched)
+    for token, one in watched.items():
+        if token in alive:
+            one.dead_since = None
+        elif one.dead_since is None:
+            one.dead_since = now
+        if token not in alive and token not in leases:
+            settle(soak, token, one, now)
+        elif one.dead_since is not None and now - one.dead_since > FREE_WITHIN_S:
+            soak.fault(f"{token} ({one.kind} killed) still has its lease after {FREE_WITHIN_S} s")
+            settle(soak, token, one, now)
+
+
+def check_leases(soak: Soak, leases: dict[str, int]) -> None:
+    """Whoever is on the card has a lease."""
+    with truth(soak.truth) as state:
+        on = {one["token"] for one in state["on"]}
+    for token in on - leases.keys() - {""}:
+        if token in dict(rows(soak, "lease")) or token not in marked():
+            continue  # it came, or went, between two looks
+        soak.fault(f"{token} is on the card without a lease")
+
+
+def settle(soak: Soak, token: str, one: Watched, now: float) -> None:
+    took = now - (now if one.dead_since is None else one.dead_since)
+    soak.frees_s.setdefault(one.kind, []).append(took)
+    with soak.lock:
+        soak.watched.pop(token, None)
+
+
+def watcher(soak: Soak, over: threading.Event) -> None:
+    while not over.wait(LOOK_S):
+        try:
+            look(soak)
+        except (OSError, sqlite3.Error) as error:
+            soak.fault(f"the watcher could not look: {error}")
