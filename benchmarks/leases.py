@@ -2,8 +2,8 @@
 
     python benchmarks/leases.py [--processes 16] [--rounds 100000] [--state-dir DIR] [--json]
 
-Each process asks for a random share of a simulated card of 4000 MB, holds it for a few
-milliseconds, gives it back and thinks for a few milliseconds. Asking is one call of
+Each process asks for a random share of a simulated card of 4000 MB, holds it for some 25 ms, gives
+it back and thinks for some 150 ms. Asking is one call of
 `Counter.acquire`, as in `nvinx.lease` and `nvinx run`; a call that found room at once is counted
 apart from one that stood in line. Whether the card is ever overbooked is told by a sum of its own
 that knows nothing of nvinx: added to after a lease is given, taken from before it is given back.
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 CARD_MB = 4000
 LEAST_MB, MOST_MB = 100, 900
-HOLD_S = THINK_S = 0.008  # at most; half of it on average
+HOLD_S, THINK_S = 0.05, 0.3  # at most; half of it on average
 TOLD_EVERY_S = 10.0
 NAME = "share"
 CARD = Card(

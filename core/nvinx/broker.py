@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 UNHEARD_AFTER_S = 10.0
 HEARTBEAT_S = 2.0
+_GUEST = "guest:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Broker:
         self._state = State(capacity)
         self._asked: dict[str, Request] = {}
         self._beside: dict[str, tuple[Running, ...]] = {}
+        self._room_for: set[str] = set()
 
     @property
     def state(self) -> State:
@@ -115,6 +117,10 @@ class Broker:
     def poll(self) -> tuple[Decision, ...]:
         """Look again: other engines may have made room, strangers may have come or gone."""
         return self._take(Looked(self._state.capacity.cards, self._ports.clock()))
+
+    def is_called(self) -> bool:
+        """Whether another engine saw room for a job of ours, so that it is worth a `poll`."""
+        return self._ports.life.has_rung(self._engine)
 
     def disown(self, job_id: str, pid: int) -> None:
         """This process no longer uses the lease; what it keeps of the card is a stranger's."""
@@ -184,6 +190,8 @@ class Broker:
             for token in begun:
                 self._ports.life.end(token)
             raise
+        for engine in self._room_for:
+            self._ports.life.ring(engine)
         self._state = self._own(merged)
         return ours
 
@@ -215,6 +223,8 @@ class Broker:
             event = Looked(merged.capacity.cards, event.at)
         merged, decisions = step(merged, event, self._policy)
         self._company.look(merged.running.values(), event.at)
+        starts = [d.job_id for d in decisions if isinstance(d, Start) and d.job_id not in mine]
+        self._room_for = {merged.running[i].job.engine.removeprefix(_GUEST) for i in starts}
         return merged, tuple(d for d in decisions if d.job_id in mine)
 
     def _remember(self, event: Event) -> None:
@@ -356,7 +366,7 @@ class Broker:
 def _guest(job: Job) -> Job:
     """Another engine's job: it counts on the card; cores and RAM are its own engine's business."""
     claim = replace(job.claim, cores=0, ram_mib=0)
-    return replace(job, claim=claim, engine=f"guest:{job.engine}")
+    return replace(job, claim=claim, engine=_GUEST + job.engine)
 
 
 def _wants_card(job: Job, capacity: Capacity) -> bool:

@@ -171,6 +171,18 @@ class Life(Protocol):
         """Which of these processes carry a token, themselves or by descent."""
         ...
 
+    def ring(self, token: str) -> None:
+        """Tell whoever shows life for this token that there may be room for it now."""
+        ...
+
+    def has_rung(self, token: str) -> bool:
+        """Whether somebody rang for this token since this was last asked; a look, not a turn.
+
+        Two rings within a few milliseconds may count as one, and one may be missed: look anyway
+        now and then.
+        """
+        ...
+
     def started(self, pid: int) -> int | None:
         """When the process started, in clock ticks since boot; None when it is gone."""
         ...

@@ -68,6 +68,7 @@ class FakeLife:
     def __init__(self) -> None:
         self.tokens: set[str] = set()
         self.lingering: set[str] = set()
+        self.rung: set[str] = set()
         self.processes: dict[int, tuple[str | None, int]] = {}
 
     def begin(self, token: str) -> None:
@@ -75,6 +76,14 @@ class FakeLife:
 
     def end(self, token: str) -> None:
         self.tokens.discard(token)
+
+    def ring(self, token: str) -> None:
+        self.rung.add(token)
+
+    def has_rung(self, token: str) -> bool:
+        rung = token in self.rung
+        self.rung.discard(token)
+        return rung
 
     def outlived(self, token: str) -> bool:
         return token in self.lingering

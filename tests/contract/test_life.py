@@ -120,6 +120,19 @@ def test_a_process_is_known_by_its_own_marker_or_an_ancestors(life, child):
     assert life.owners([grandchild, os.getpid()]) == {grandchild: TOKEN}
 
 
+def test_a_ring_reaches_whoever_shows_life_for_the_token_and_nobody_else(life, tmp_path):
+    other = ProcessLife(tmp_path / "life")
+    life.begin(TOKEN)
+    other.begin("other")
+    time.sleep(0.02)  # beyond the grain of the file system's clock
+    other.ring(TOKEN)
+    assert life.has_rung(TOKEN)
+    assert not life.has_rung(TOKEN)
+    assert not other.has_rung("other")
+    other.ring("nobody")
+    assert not life.has_rung("nobody")
+
+
 def test_a_start_time_tells_a_process_from_its_pid(life):
     assert life.started(os.getpid()) == life.started(os.getpid())
     assert life.started(2**22 + 1) is None

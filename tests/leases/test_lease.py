@@ -9,6 +9,7 @@ import pytest
 
 import nvinx
 from nvinx.errors import HintError, ImpossibleJobError
+from nvinx.host import counter
 
 
 @pytest.fixture
@@ -35,6 +36,23 @@ def test_an_error_in_the_block_gives_the_lease_back_and_goes_on(here):
     with pytest.raises(KeyError), nvinx.lease(gpu=1):
         raise KeyError
     assert here.held() == set()
+
+
+def test_whoever_waits_is_called_when_there_is_room(here, monkeypatch):
+    monkeypatch.setattr(counter, "LOOK_AGAIN_S", 3600.0)
+    waits, done = threading.Event(), threading.Event()
+
+    def second():
+        with nvinx.lease(gpu=1, on_wait=lambda _: waits.set()):
+            done.set()
+
+    with nvinx.lease(gpu=1):
+        os.environ.pop("NVINX_JOB")  # as in a process of its own
+        thread = threading.Thread(target=second, daemon=True)
+        thread.start()
+        assert waits.wait(30)
+    assert done.wait(30)
+    thread.join(30)
 
 
 def test_another_thread_waits_and_is_told_why(here):

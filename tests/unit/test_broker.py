@@ -100,6 +100,20 @@ def test_an_older_request_of_another_engine_goes_first(machine):
     assert started(two.poll()) == ["y"]
 
 
+def test_whoever_makes_room_calls_the_engine_that_it_is_for(machine):
+    one, two, three = (machine.engine(n) for n in ("one", "two", "three"))
+    one.submit([alone("x")])
+    two.submit([alone("y", "two")])
+    machine.clock.now = 1.0
+    three.submit([alone("z", "three")])
+    assert not two.is_called()
+    one.finish("x")
+
+    assert two.is_called()
+    assert not three.is_called()
+    assert not two.is_called()
+
+
 def test_the_request_of_an_engine_that_died_is_forgotten(machine):
     one, two = machine.engine("one"), machine.engine("two")
     one.submit([shared("a", 3000)])

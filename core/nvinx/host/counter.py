@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from nvinx.reasons import Reason
 
 LOOK_AGAIN_S = 0.25
-FIRST_LOOK_S = 0.01  # a short lease is over soon; each look is half as far again from the last
+HARK_S = 0.005, 0.05  # for a call: a short wait is over soon, a long one is worth no hurry
 SITE = str(Path(__file__).parents[1] / "site")
 
 
@@ -106,12 +106,11 @@ class Counter:
         self._asked += 1
         job = Job(f"{self._engine}.{self._asked}", name, self.experience.adapt(claim), self._engine)
         decisions = self._broker.submit([job])
-        pause_s = FIRST_LOOK_S
+        begin = time.monotonic()
         while not decisions:
             if waiting is not None:
                 waiting(self._broker.waits.get(job.id))
-            time.sleep(pause_s)
-            pause_s = min(1.5 * pause_s, LOOK_AGAIN_S)
+            self._await_call(time.monotonic() - begin)
             decisions = self._broker.poll()
         (decision,) = decisions
         if isinstance(decision, Refuse):
@@ -124,6 +123,13 @@ class Counter:
         if self._caps:
             exports |= vram_caps.variables(placement, self.capacity, SITE, os.environ)
         return Held(job, placement, exports, lock)
+
+    def _await_call(self, waited_s: float) -> None:
+        """Until another program sees room for us, or it is time to look for ourselves."""
+        least_s, most_s = HARK_S
+        end = time.monotonic() + LOOK_AGAIN_S
+        while not self._broker.is_called() and (left_s := end - time.monotonic()) > 0:
+            time.sleep(min(max(least_s, waited_s / 10), most_s, left_s))
 
     def use_here(self, held: Held) -> None:
         """This very process uses the lease: what it takes of the card is the lease's."""

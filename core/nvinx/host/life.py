@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,7 @@ class ProcessLife:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._held: dict[str, int] = {}
+        self._rung: dict[str, int] = {}
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             statedir.subfolder(folder, shared=statedir.is_shared(folder.parent))
@@ -57,6 +59,7 @@ class ProcessLife:
             fcntl.flock(fd, fcntl.LOCK_SH)
             if self._is_in_place(fd, token):
                 self._held[token] = fd
+                self._rung[token] = os.fstat(fd).st_mtime_ns
             else:
                 os.close(fd)
 
@@ -65,6 +68,17 @@ class ProcessLife:
         if fd is not None:
             os.close(fd)
             self._tidy(token)
+
+    def ring(self, token: str) -> None:
+        with suppress(OSError):  # it has gone, or it looks by itself before long
+            os.utime(self.file(token))
+
+    def has_rung(self, token: str) -> bool:
+        fd = self._held.get(token)
+        if fd is None:
+            return False
+        before, self._rung[token] = self._rung[token], os.fstat(fd).st_mtime_ns
+        return self._rung[token] != before
 
     def outlived(self, token: str) -> bool:
         fd = self._held.get(token)
