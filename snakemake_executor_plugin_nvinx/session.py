@@ -100,7 +100,8 @@ class Session:
         life = ProcessLife(state / "life")
         cores = workflow.resource_settings.cores or bench.cores
         real = any(not card.simulated for card in bench.cards)
-        ports = Ports(ledger, life, boot_seconds, NvmlProbe() if real else None)
+        probe, ram_left = (NvmlProbe(), machine.ram_left_mib) if real else (None, None)
+        ports = Ports(ledger, life, boot_seconds, probe, ram_left)
         capacity = Capacity(bench.cards, cores, bench.ram_mib)
         history = SqliteHistory(state / "history.db")
         experience, untaught = _experience(history, bench)

@@ -39,7 +39,8 @@ if [ -n "$_nvinx_tail" ] && command -v tee >/dev/null && command -v tail >/dev/n
     unset NVINX_JOB
     export _nvinx_tail
     exec tee >(exec {bash} -c '
-      tail -c {kept} >>"$_nvinx_tail"; {{ : >"$_nvinx_tail.whole"; }} 2>/dev/null
+      {{ tail -c {kept} >>"$_nvinx_tail" && : >"$_nvinx_tail.whole" || cat >/dev/null
+      }} 2>/dev/null
     ') >&2
   )
 fi

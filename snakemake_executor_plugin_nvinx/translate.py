@@ -38,7 +38,7 @@ def stated(job: Any) -> dict[str, Any]:
 
 def is_open(job: Any) -> bool:
     """True when a resource that decides admission waits for a file to be there."""
-    return _first_open(job, (*hints.HINTS, "mem_mb")) is not None
+    return _first_open(job, (*hints.HINTS, "mem_mb", "disk_mb")) is not None
 
 
 def _first_open(job: Any, names: tuple[str, ...]) -> str | None:
@@ -72,6 +72,7 @@ def claim_of(job: Any, models: Mapping[str, ModelSpec], calibrated: Collection[s
     common = hints.Common(
         cores=job.threads,
         mem_mb=resources.get("mem_mb"),
+        disk_mb=resources.get("disk_mb"),
         runtime_s=_seconds(resources),
         priority=_whole(job.priority),
         kind=kind_of(job),
@@ -109,6 +110,7 @@ def _claim_of_group(
         residency=next(r for r in _STRICTEST_FIRST if r in residencies),
         vram_mib=sum(sizes) if sizes else None,
         ram_mib=max(need_from_mb(group.resources.get("mem_mb") or 0), *(c.ram_mib for c in claims)),
+        disk_mib=max(c.disk_mib for c in claims),
         cores=int(group.resources.get("_cores") or max(c.cores for c in claims)),
         cpu_fallback=bool(on_gpu) and all(c.cpu_fallback for c in on_gpu),
         ram_overflow=any(c.may_overflow for c in on_gpu),

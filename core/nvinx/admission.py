@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from nvinx.catalog import Residency
 from nvinx.errors import IllegalEventError
 from nvinx.experience import Outcome
+from nvinx.sizes import CONTEXT_MIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -55,14 +56,23 @@ class Card:
         """What a job that holds the card alone may use right now."""
         return max(self.total_mib - self.foreign_mib, 0)
 
+    @property
+    def weights_mib(self) -> int:
+        """What a job that spills may put on the card right now, its context aside."""
+        return max(self.budget_mib - (0 if self.simulated else CONTEXT_MIB), 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """Everything there is to hand out: cards, CPU cores, and RAM in MiB (None: not counted)."""
+    """Everything there is to hand out: cards, CPU cores, and RAM in MiB (None: not counted).
+
+    ram_left_mib: RAM that nobody uses right now, for jobs that spill; None where nobody looked.
+    """
 
     cards: tuple[Card, ...] = ()
     cores: int = 1
     ram_mib: int | None = None
+    ram_left_mib: int | None = None
 
     def card(self, card_id: str) -> Card:
         return next(c for c in self.cards if c.id == card_id)
@@ -87,6 +97,7 @@ class Placement:
     card: str | None = None
     vram_mib: int = 0
     ram_mib: int = 0
+    disk_mib: int = 0
 
     @property
     def alone(self) -> bool:

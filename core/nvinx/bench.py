@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nvinx.admission import Card
 from nvinx.errors import BenchError
+from nvinx.overflow import Bandwidth
 from nvinx.sizes import capacity_from_gb, capacity_from_mb, gb_from_mib, need_from_gb, need_from_mb
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ _DEFAULTS = {
     "ram_gb": MACHINE,
     "models": "default",
     "interference": "nothing calibrated",
+    "bus_gb_per_s": "default (--measure)",
+    "disk_gb_per_s": "default (--measure)",
 }
 
 _NO_CARD = "write `simulated: true` to try things without a card, or check the driver (nvidia-smi)"
@@ -70,6 +73,7 @@ class BenchFile:
     cpu_cores: int | None = None
     gpus: tuple[DeclaredGpu, ...] = ()
     headroom_gb: float | None = None
+    bandwidth: Bandwidth = field(default_factory=Bandwidth)
     models: Mapping[str, ModelSpec] = field(default_factory=dict)
     interference: Interference | None = None
     lines: Mapping[str, int] = field(default_factory=dict)
@@ -92,9 +96,10 @@ class Bench:
     """What is in force.
 
     `origins` says where each value came from; its keys are `cpu_cores`, `ram_gb`, `models`, `gpus`,
-    `interference` and, by position in `cards`, such as `gpus[0].vram_gb` and
-    `gpus[0].headroom_gb`. `problem` says why there is no GPU, or why one is missing. `slowdowns`
-    predicts who slows whom; None when nobody calibrated. `utilisation`: by model, 0..1.
+    `interference`, `bus_gb_per_s`, `disk_gb_per_s` and, by position in `cards`, such as
+    `gpus[0].vram_gb` and `gpus[0].headroom_gb`. `problem` says why there is no GPU, or why one is
+    missing. `slowdowns` predicts who slows whom; None when nobody calibrated. `utilisation`: by
+    model, 0..1. `bandwidth`: between the tiers of a model that is split.
     """
 
     cards: tuple[Card, ...]
@@ -106,6 +111,7 @@ class Bench:
     problem: str | None = None
     slowdowns: SlowdownModel | None = None
     utilisation: Mapping[str, float] = field(default_factory=dict)
+    bandwidth: Bandwidth = field(default_factory=Bandwidth)
 
     @property
     def simulated(self) -> bool:
@@ -148,6 +154,7 @@ def resolve(
         problem=problem,
         slowdowns=slowdowns,
         utilisation=said.interference.utilisation if said.interference else {},
+        bandwidth=said.bandwidth,
     )
 
 

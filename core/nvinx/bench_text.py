@@ -8,10 +8,14 @@ from nvinx.bench import BenchFile, DeclaredGpu, Interference, headroom_error
 from nvinx.catalog import ModelSpec, Residency
 from nvinx.corun_text import corun
 from nvinx.errors import BenchError
+from nvinx.overflow import Bandwidth
 from nvinx.yaml_lines import At, Table, read, shown, suggestion, table
 
 _TOP = ("hardware", "gpus", "headroom_gb", "models", "interference")
-_HARDWARE = ("vram_gb", "ram_gb", "cpu_cores", "simulated", "gpus", "headroom_gb")
+_HARDWARE = (
+    *("vram_gb", "ram_gb", "cpu_cores", "simulated", "gpus", "headroom_gb"),
+    *("bus_gb_per_s", "disk_gb_per_s"),
+)
 _GPU = ("name", "vram_gb", "simulated", "headroom_gb")
 _MODEL = (
     *("name", "vram_gb", "residency"),
@@ -38,6 +42,7 @@ def parse(text: str, path: str) -> BenchFile:
         cpu_cores=hardware.count("cpu_cores"),
         gpus=gpus,
         headroom_gb=_holder("headroom_gb", top, hardware).gb("headroom_gb"),
+        bandwidth=_bandwidth(hardware),
         models=_models(top),
         interference=_interference(top),
         lines=lines,
@@ -96,6 +101,19 @@ def _gpu(entry: Table, names: set[str | None]) -> DeclaredGpu:
     if not vram_gb:
         raise entry.entries["vram_gb"].error("a card of 0 GB is no card", "leave the entry out")
     return DeclaredGpu(name, vram_gb, entry.flag("simulated"), entry.gb("headroom_gb"))
+
+
+def _bandwidth(hardware: Table) -> Bandwidth:
+    said = {}
+    for tier in ("bus", "disk"):
+        key = f"{tier}_gb_per_s"
+        speed = hardware.number(key, "write GB per second, such as 6.25")
+        if speed == 0:
+            fix = "measure it (nvinx bench --measure), or leave the line out"
+            raise hardware.entries[key].error(f"{key} is 0", fix)
+        if speed is not None:
+            said[tier] = speed * 1e9
+    return Bandwidth(**said)
 
 
 def _models(top: Table) -> dict[str, ModelSpec]:

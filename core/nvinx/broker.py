@@ -24,6 +24,7 @@ from nvinx.admission import (
     Withdrawn,
     step,
 )
+from nvinx.catalog import Residency
 from nvinx.company import Company
 from nvinx.experience import Experience, Outcome, PastRun
 from nvinx.policy import LongestChainFirst, options
@@ -31,9 +32,9 @@ from nvinx.ports import Lease, Request
 from nvinx.strangers import foreign_use
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from nvinx.admission import Card, Decision, Event, Job
+    from nvinx.admission import Card, Decision, Event, Job, Placement
     from nvinx.policy import Policy
     from nvinx.ports import Clock, GpuProbe, Ledger, Life, Page
     from nvinx.reasons import Reason
@@ -45,12 +46,16 @@ _GUEST = "guest:"
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What a broker needs of the outside world. `probe` is None when every card is simulated."""
+    """What a broker needs of the outside world.
+
+    probe: None when every card is simulated. ram_left: MiB of RAM that nobody uses right now.
+    """
 
     ledger: Ledger
     life: Life
     clock: Clock
     probe: GpuProbe | None = None
+    ram_left: Callable[[], int] | None = None
 
 
 class Broker:
@@ -258,12 +263,12 @@ class Broker:
         """Our state with everybody else's leases and requests added as guests."""
         leases = self._living_leases(page, gone)
         cards = self._look(page, leases)
-        state = replace(own, capacity=replace(own.capacity, cards=cards))
+        left = None if self._ports.ram_left is None else self._ports.ram_left()
+        state = replace(own, capacity=replace(own.capacity, cards=cards, ram_left_mib=left))
         running = dict(state.running)
         for lease in leases:
             if lease.id not in running:
-                placement = replace(lease.placement, ram_mib=0)
-                running[lease.id] = Running(_guest(lease.job), placement, lease.since)
+                running[lease.id] = Running(_guest(lease.job), _seen(lease.placement), lease.since)
         waiting = dict(state.waiting)
         for request in self._heard_requests(page):
             job = _guest(request.job)
@@ -367,6 +372,12 @@ def _guest(job: Job) -> Job:
     """Another engine's job: it counts on the card; cores and RAM are its own engine's business."""
     claim = replace(job.claim, cores=0, ram_mib=0)
     return replace(job, claim=claim, engine=_GUEST + job.engine)
+
+
+def _seen(placement: Placement) -> Placement:
+    """Another engine's placement: the RAM that a model spills into is gone for everybody."""
+    spills = placement.residency is Residency.GPU_RAM_OVERFLOW
+    return placement if spills else replace(placement, ram_mib=0)
 
 
 def _wants_card(job: Job, capacity: Capacity) -> bool:

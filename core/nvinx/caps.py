@@ -9,14 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nvinx.catalog import Residency
-from nvinx.sizes import MIB
+from nvinx.sizes import CONTEXT_MIB, MIB
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nvinx.admission import Capacity, Placement
 
-CONTEXT_MIB = 300  # of 100 to 500 that one process takes besides what it allocates
 _LEAST_SHARE = 0.5  # of what was declared, where the context would leave less
 
 

@@ -12,15 +12,17 @@ class Claim:
     """One job's needs: memory in whole MiB, cores as a count, times in seconds.
 
     vram_mib: None means the whole card (only with `GPU_EXCLUSIVE`). ram_mib: host memory, 0 where
-    nothing was declared. runtime_s, cpu_runtime_s: expected, alone on the card and on the CPU; None
-    where nobody knows. chain_s: the longest chain of jobs that begins with this one, 0 where the
-    engine knows none. kind: the name under which runs of such jobs are remembered. Raises
-    ValueError when a number is negative or VRAM is missing.
+    nothing was declared. disk_mib: of the scratch folder, for what fits neither card nor RAM.
+    runtime_s, cpu_runtime_s: expected, alone on the card and on the CPU; None where nobody knows.
+    chain_s: the longest chain of jobs that begins with this one, 0 where the engine knows none.
+    kind: the name under which runs of such jobs are remembered. Raises ValueError when a number is
+    negative or VRAM is missing.
     """
 
     residency: Residency
     vram_mib: int | None = None
     ram_mib: int = 0
+    disk_mib: int = 0
     cores: int = 1
     cpu_fallback: bool = False
     ram_overflow: bool = False
@@ -33,7 +35,7 @@ class Claim:
     kind: str = ""
 
     def __post_init__(self) -> None:
-        if self.cores < 0 or self.ram_mib < 0 or (self.vram_mib or 0) < 0:
+        if min(self.cores, self.ram_mib, self.disk_mib, self.vram_mib or 0) < 0:
             raise ValueError(f"a claim must not be negative: {self}")
         if self.residency.may_share and self.vram_mib is None:
             raise ValueError(f"{self.residency.value} needs vram_mib")
@@ -50,3 +52,8 @@ class Claim:
     @property
     def may_overflow(self) -> bool:
         return self.ram_overflow or self.residency is Residency.GPU_RAM_OVERFLOW
+
+    @property
+    def least_on_card_mib(self) -> int:
+        """What must be on a card if all that may spill does; 0 where no size is known."""
+        return max((self.vram_mib or 0) - self.ram_mib - self.disk_mib, 0)

@@ -11,6 +11,11 @@ from nvinx.sizes import MIB
 if TYPE_CHECKING:
     from nvinx.admission import Capacity, Card, Placement
 
+_OF_A_CARD = (
+    *("CUDA_VISIBLE_DEVICES", "NVINX_VRAM_MB", "NVINX_MAX_MEMORY", "NVINX_SIMULATED"),
+    "NVINX_CARD_MB",
+)
+
 
 def variables(job_id: str, placement: Placement, capacity: Capacity) -> dict[str, str]:
     """What to export before the job's first command.
@@ -20,8 +25,7 @@ def variables(job_id: str, placement: Placement, capacity: Capacity) -> dict[str
     """
     common = {"NVINX_JOB": job_id, "NVINX_PLACEMENT": placement.residency.value}
     if placement.card is None:
-        empty = ("CUDA_VISIBLE_DEVICES", "NVINX_VRAM_MB", "NVINX_MAX_MEMORY", "NVINX_SIMULATED")
-        return {**common, **dict.fromkeys(empty, "")}
+        return {**common, **dict.fromkeys(_OF_A_CARD, "")}
     card = capacity.card(placement.card)
     return {
         **common,
@@ -29,13 +33,16 @@ def variables(job_id: str, placement: Placement, capacity: Capacity) -> dict[str
         "NVINX_VRAM_MB": str(_whole_mb(placement.vram_mib)),
         "NVINX_MAX_MEMORY": json.dumps(_max_memory(placement, card)),
         "NVINX_SIMULATED": "1" if card.simulated else "",
+        "NVINX_CARD_MB": str(card.total_mib * MIB // 10**6),
     }
 
 
 def _max_memory(placement: Placement, card: Card) -> dict[str, int]:
-    """Bytes by device, in accelerate's words; a job that spills leaves the headroom free."""
+    """Bytes by device, in accelerate's words; a job that spills leaves context and headroom."""
     if placement.residency is Residency.GPU_RAM_OVERFLOW:
-        return {"0": card.budget_mib * MIB, "cpu": _whole_mb(placement.ram_mib) * 10**6}
+        limits = {"0": card.weights_mib * MIB, "cpu": _whole_mb(placement.ram_mib) * 10**6}
+        disk = {"disk": _whole_mb(placement.disk_mib) * 10**6} if placement.disk_mib else {}
+        return limits | disk
     return {"0": _whole_mb(placement.vram_mib) * 10**6}
 
 

@@ -152,3 +152,37 @@ class HistoryError(NvinxError):
         )
         self.path = path
         self.problem = problem
+
+
+class DoesNotFitError(NvinxError):
+    """A model cannot be held, however it is split. Sizes in bytes."""
+
+    def __init__(self, missing: int, total: int, where: str) -> None:
+        super().__init__(
+            f"a model of {total / 1e6:.0f} MB does not fit {where}: {missing / 1e6:.0f} MB are "
+            "missing. Fix: free memory or raise mem_mb or disk_mb by that much, or load it "
+            "quantised."
+        )
+        self.missing = missing
+        self.total = total
+        self.where = where
+
+
+class CheckpointError(NvinxError):
+    """A model's files cannot be sized."""
+
+    def __init__(self, path: str, problem: str, fix: str) -> None:
+        super().__init__(f"model {path}: {problem}. Fix: {fix}.")
+        self.path = path
+        self.problem = problem
+        self.fix = fix
+
+
+class MeasureError(NvinxError):
+    """This machine could not be measured."""
+
+    def __init__(self, what: str, problem: str, fix: str) -> None:
+        super().__init__(f"{what}: {problem}. Fix: {fix}.")
+        self.what = what
+        self.problem = problem
+        self.fix = fix

@@ -181,6 +181,13 @@ def impossible(reason: Reason, no_gpu: str | None = None) -> tuple[str, str]:
                 f"{reason.job} needs {need} of RAM, the bench has {have}",
                 "lower mem_mb, or raise ram_gb in nvinx.yaml",
             )
+        case Why.TOO_LARGE_TO_SPLIT:
+            missing = (reason.need or 0) - (reason.have or 0)
+            return (
+                f"{reason.job} needs {need}; the card, its mem_mb and its disk_mb hold {have}, "
+                f"{gb(missing)} are missing",
+                "raise mem_mb, or add disk_mb for what may lie on disk; `nvinx fit` tells the cost",
+            )
     return f"{reason.job} needs {need} of VRAM, the largest card can give {have}", (
         "lower vram_mb, or add cpu_fallback=1, or ram_overflow=1 with mem_mb"
     )
@@ -286,6 +293,7 @@ _TEXTS = {
     Why.NEEDS_NO_GPU: "no GPU asked",
     Why.NO_GPU_ON_BENCH: "no GPU on this bench",
     Why.LARGER_THAN_CARD: "larger than the card",
+    Why.TOO_LARGE_TO_SPLIT: "needs {need}; card, RAM and disk hold {have}",
     Why.SPILLS_TO_RAM: "larger than the card, spills to RAM",
     Why.SOONER_ON_CPU: "done sooner on the CPU than by waiting",
     Why.DURING_EXCLUSIVE: "runs on the CPU while the card is held",

@@ -30,6 +30,7 @@ class Common:
 
     cores: int = 1
     mem_mb: float | None = None
+    disk_mb: float | None = None
     runtime_s: float | None = None
     priority: int = 0
     kind: str = ""
@@ -65,7 +66,7 @@ def read(
     cpu_fallback = reader.flag("cpu_fallback", bool(spec and spec.cpu_fallback_supported))
     overflow = reader.flag("ram_overflow", bool(spec and spec.ram_overflow_supported))
     reader.demand_consistent(residency, stated_vram, vram_mib, gpus)
-    ram_mib = reader.ram_mib(common.mem_mb)
+    ram_mib, disk_mib = reader.mib("mem_mb", common.mem_mb), reader.mib("disk_mb", common.disk_mb)
     if common.mem_mb is None and spec is not None and spec.ram_gb_needed and overflow:
         ram_mib = need_from_gb(spec.ram_gb_needed)
     if (overflow or residency is Residency.GPU_RAM_OVERFLOW) and ram_mib == 0:
@@ -77,6 +78,7 @@ def read(
         residency=residency,
         vram_mib=vram_mib if residency.uses_gpu else None,
         ram_mib=ram_mib,
+        disk_mib=disk_mib,
         cores=common.cores,
         cpu_fallback=cpu_fallback,
         ram_overflow=overflow,
@@ -171,13 +173,13 @@ class _Reader:
             raise self.error(name, "must be more than nothing", "state the VRAM the job needs")
         return mib
 
-    def ram_mib(self, mem_mb: float | None) -> int:
-        if mem_mb is None:
+    def mib(self, name: str, mb: float | None) -> int:
+        if mb is None:
             return 0
-        if not _is_number(mem_mb) or mem_mb < 0:
-            problem = f"{_shown(mem_mb)} is no number of MB"
-            raise self.error("mem_mb", problem, "write it like mem_mb=2000")
-        return need_from_mb(mem_mb)
+        if not _is_number(mb) or mb < 0:
+            problem = f"{_shown(mb)} is no number of MB"
+            raise self.error(name, problem, f"write it like {name}=2000")
+        return need_from_mb(mb)
 
     def count(self, name: str) -> int:
         value = self._hints.get(name, 0)

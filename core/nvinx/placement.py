@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nvinx import checkpoint, offload
 from nvinx.catalog import Residency
+from nvinx.overflow import Free, plan_overflow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +22,9 @@ class CurrentPlacement:
 
     residency: None outside nvinx. device: "cuda:0" or "cpu", as torch takes it. vram_mb: VRAM this
     job may use in MB (10^6 bytes), None when nobody said. max_memory: bytes by device, int keys for
-    GPUs and "cpu", empty when nobody said. simulated: the card is declared, not real, so a program
-    that finds no CUDA should compute on the CPU.
+    GPUs, "cpu", and "disk" where the job may use its scratch folder; empty when nobody said.
+    simulated: the card is declared, not real, so a program should compute on the CPU. card_mb: all
+    of the card, in MB.
     """
 
     residency: Residency | None
@@ -29,21 +33,44 @@ class CurrentPlacement:
     max_memory: Mapping[int | str, int] = field(default_factory=dict)
     job: str | None = None
     simulated: bool = False
+    card_mb: int | None = None
 
     @property
     def managed(self) -> bool:
         """True when nvinx placed this process."""
         return self.job is not None
 
-    def from_pretrained_kwargs(self) -> dict[str, Any]:
+    @property
+    def spills(self) -> bool:
+        """True when the model is to be split over card, RAM and perhaps disk."""
+        return self.residency is Residency.GPU_RAM_OVERFLOW and bool(self.max_memory)
+
+    def tiers(self) -> Free:
+        """What a job that spills may use, in bytes; a simulated card is a part of the RAM."""
+        cards = [size for device, size in self.max_memory.items() if isinstance(device, int)]
+        ram, disk = self.max_memory.get("cpu", 0), self.max_memory.get("disk", 0)
+        if self.simulated:
+            return Free(cards=(), ram=ram + sum(cards), disk=disk)
+        return Free(cards=cards, ram=ram, disk=disk)
+
+    def from_pretrained_kwargs(self, model: str | Path | None = None) -> dict[str, Any]:
         """Keyword arguments for HuggingFace's `from_pretrained`, a fresh dict at each call.
 
-        A job that spills gets `device_map="auto"` with `max_memory` in bytes; one that fits is put
-        on its device whole.
+        A job that spills gets `device_map` with `max_memory` in bytes, and an `offload_folder`
+        where it may use the disk; one that fits is put on its device whole. model: its folder; then
+        a split that does not work is found before anything is loaded: raises DoesNotFitError, and
+        CheckpointError where its files cannot be read.
         """
-        if self.residency is Residency.GPU_RAM_OVERFLOW and self.max_memory:
-            return {"device_map": "auto", "max_memory": dict(self.max_memory)}
-        return {"device_map": {"": self.device}}
+        if not self.spills:
+            return {"device_map": {"": "cpu" if self.simulated else self.device}}
+        free = self.tiers()
+        if model is not None:
+            plan_overflow(checkpoint.read(Path(model)).parts, free, context=0)
+        max_memory: dict[int | str, int] = dict(enumerate(free.cards))
+        max_memory["cpu"] = free.ram
+        device_map = "sequential" if len(free.cards) > 1 else "auto"
+        kwargs: dict[str, Any] = {"device_map": device_map, "max_memory": max_memory}
+        return kwargs | ({"offload_folder": offload.folder()} if free.disk else {})
 
 
 def current(environ: Mapping[str, str] | None = None) -> CurrentPlacement:
@@ -65,6 +92,7 @@ def current(environ: Mapping[str, str] | None = None) -> CurrentPlacement:
         _max_memory(env.get("NVINX_MAX_MEMORY", "")),
         job,
         env.get("NVINX_SIMULATED", "") == "1",
+        int(card) if (card := env.get("NVINX_CARD_MB", "")) else None,
     )
 
 

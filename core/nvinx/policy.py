@@ -139,7 +139,9 @@ def options(claim: Claim, capacity: Capacity) -> tuple[Residency, ...]:
         fits = Residency.GPU_EXCLUSIVE
     if any(_could_hold(card, claim, fits) for card in capacity.cards):
         possible.append(fits)
-    elif capacity.cards and claim.may_overflow:
+    elif claim.may_overflow and any(
+        _could_hold(card, claim, Residency.GPU_RAM_OVERFLOW) for card in capacity.cards
+    ):
         possible.append(Residency.GPU_RAM_OVERFLOW)
     if not possible and claim.cpu_fallback:
         possible.append(Residency.CPU_ONLY)
@@ -227,12 +229,13 @@ def _on(card: Card, claim: Claim, residency: Residency) -> Placement:
         Residency.GPU_RAM_OVERFLOW: Why.SPILLS_TO_RAM,
     }[residency]
     vram = card.alone_mib if alone else claim.vram_mib or 0
-    return Placement(residency, why, card.id, vram, claim.ram_mib)
+    disk = claim.disk_mib if residency is Residency.GPU_RAM_OVERFLOW else 0
+    return Placement(residency, why, card.id, vram, claim.ram_mib, disk)
 
 
 def _could_hold(card: Card, claim: Claim, residency: Residency) -> bool:
     if residency is Residency.GPU_RAM_OVERFLOW:
-        return True
+        return claim.least_on_card_mib <= replace(card, foreign_mib=0).weights_mib
     limit = card.shareable_mib if residency is Residency.GPU_SHARED else card.total_mib
     return (claim.vram_mib or 0) <= limit
 
@@ -240,6 +243,10 @@ def _could_hold(card: Card, claim: Claim, residency: Residency) -> bool:
 def _does_not_fit(job: Job, capacity: Capacity) -> Reason:
     if not capacity.cards:
         return Reason(job.name, Why.NO_GPU_ON_BENCH, job.claim.vram_mib)
+    if job.claim.may_overflow:
+        spilt = job.claim.ram_mib + job.claim.disk_mib
+        most = max(replace(card, foreign_mib=0).weights_mib for card in capacity.cards) + spilt
+        return Reason(job.name, Why.TOO_LARGE_TO_SPLIT, job.claim.vram_mib, most)
     exclusive = job.claim.residency is Residency.GPU_EXCLUSIVE
     largest = max(c.total_mib if exclusive else c.shareable_mib for c in capacity.cards)
     return Reason(job.name, Why.LARGER_THAN_CARD, job.claim.vram_mib, largest)

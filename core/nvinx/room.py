@@ -59,11 +59,13 @@ class Room:
         self._tenants: list[Tenant] = []
         self._on: dict[str, list[Tenant]] = defaultdict(list)
         self.promises: list[Promise] = []
+        self._ram_left_mib: int | None = None
 
     @classmethod
     def of(cls, state: State, at: float, outlook: Outlook) -> Room:
         """The room that the running jobs leave."""
         room = cls(state.capacity.cores, state.capacity.ram_mib, at, outlook)
+        room._ram_left_mib = state.capacity.ram_left_mib
         claims = defaultdict(list)
         for running in state.running.values():
             claims[running.placement.card].append(running.job.claim)
@@ -83,6 +85,8 @@ class Room:
         """Seat a job that starts now; what was promised to others is left to them."""
         tenant = Tenant(job, placement, self.end_s(job, placement.card), self.at)
         self._seat(tenant)
+        if self._ram_left_mib is not None:
+            self._ram_left_mib -= placement.ram_mib
         for promise in self.promises:
             if tenant.end_s > promise.start_s:
                 promise.spare_cores -= job.claim.cores
@@ -123,6 +127,10 @@ class Room:
             return Reason(job.name, Why.CARD_HELD_EXCLUSIVELY, behind=names)
         if there and residency is not Residency.GPU_SHARED:
             return Reason(job.name, Why.WANTS_CARD_ALONE, behind=names)
+        if residency is Residency.GPU_RAM_OVERFLOW and self._ram_left_mib is not None:
+            ram, left = job.claim.ram_mib, max(self._ram_left_mib, 0)
+            if ram > left:
+                return Reason(job.name, Why.NOT_ENOUGH_RAM, ram, left, names)
         need, free = _need_and_free(card, job, residency, there)
         if card.alone_mib <= 0 or need > free:
             why = Why.NOT_ENOUGH_VRAM if there else Why.CARD_USED_BY_OTHERS
@@ -261,7 +269,7 @@ def _need_and_free(
     card: Card, job: Job, residency: Residency, there: Sequence[Tenant]
 ) -> tuple[int, int]:
     if residency is Residency.GPU_RAM_OVERFLOW:
-        return 0, card.alone_mib
+        return job.claim.least_on_card_mib, card.weights_mib
     if residency is Residency.GPU_EXCLUSIVE:
         return job.claim.vram_mib or 0, card.alone_mib
     used = sum(tenant.placement.vram_mib for tenant in there)

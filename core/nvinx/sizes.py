@@ -9,6 +9,7 @@ import math
 import re
 
 MIB = 1024 * 1024
+CONTEXT_MIB = 300  # of 100 to 500 that one process takes of a card besides what it allocates
 _NUMBER_AND_UNIT = re.compile(r"\s*\d+(\.\d+)?\s*[kmgt]i?b?\s*", re.ASCII | re.IGNORECASE)
 
 

@@ -25,7 +25,7 @@ def here(bench, monkeypatch):
 def test_the_block_knows_its_placement_and_the_process_is_told(here):
     with nvinx.lease(vram_mb=900, name="embed") as placement:
         assert (placement.device, placement.vram_mb) == ("cuda:0", 900)
-        assert placement.from_pretrained_kwargs() == {"device_map": {"": "cuda:0"}}
+        assert placement.from_pretrained_kwargs() == {"device_map": {"": "cpu"}}  # simulated
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
         assert here.held() == {"embed"}
     assert "NVINX_JOB" not in os.environ
@@ -89,7 +89,10 @@ def test_a_lease_that_may_is_on_the_cpu_when_nothing_fits(here):
 
 def test_one_that_spills_gets_its_budgets(here):
     with nvinx.lease(vram_mb=6000, ram_overflow=1, mem_mb=8000) as placement:
-        assert placement.from_pretrained_kwargs()["max_memory"]["cpu"] == 8_000_000_000
+        assert placement.max_memory["cpu"] == 8_000_000_000
+        assert placement.from_pretrained_kwargs()["max_memory"] == {
+            "cpu": sum(placement.max_memory.values())  # a simulated card is a part of the RAM
+        }
 
 
 @pytest.mark.parametrize(

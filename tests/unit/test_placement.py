@@ -9,7 +9,7 @@ from nvinx.catalog import Residency
 from nvinx.environment import variables
 from nvinx.placement import current
 from nvinx.reasons import Why
-from nvinx.sizes import need_from_mb
+from nvinx.sizes import CONTEXT_MIB, need_from_mb
 
 REAL = Card(id="GPU-1b2c", index=1, name="RTX", total_mib=4096, headroom_mib=477)
 SIMULATED = Card(id="simulated-0", index=0, name="sim", total_mib=3814, simulated=True)
@@ -44,12 +44,12 @@ def test_a_simulated_card_is_named_by_its_index_and_says_so():
     assert current(env).simulated
 
 
-def test_a_job_that_spills_gets_the_card_less_its_headroom_and_the_ram_it_declared():
+def test_a_job_that_spills_gets_the_card_less_its_headroom_context_and_the_ram_it_declared():
     here = current(told(Residency.GPU_RAM_OVERFLOW, "GPU-1b2c", 4096, need_from_mb(8000)))
 
     assert here.from_pretrained_kwargs() == {
         "device_map": "auto",
-        "max_memory": {0: 3619 * 2**20, "cpu": 8_000_000_000},
+        "max_memory": {0: (3619 - CONTEXT_MIB) * 2**20, "cpu": 8_000_000_000},
     }
 
 

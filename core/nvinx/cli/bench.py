@@ -21,10 +21,19 @@ if TYPE_CHECKING:
     help="The bench file to use, before $NVINX_BENCH, ./nvinx.yaml and the user's own.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(file: Path | None, as_json: bool) -> None:
+@click.option("--measure", is_flag=True, help="Measure how fast weights come from RAM and disk.")
+@click.option(
+    "--scratch",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="With --measure: the folder whose disk is measured; by default TMPDIR.",
+)
+def command(file: Path | None, as_json: bool, measure: bool, scratch: Path | None) -> None:
     """Show the bench that is in force here, and where each value came from."""
     from nvinx.host import machine
 
+    if measure:
+        _measure(scratch, as_json=as_json)
+        return
     bench = machine.bench(file, Path.cwd())
     if as_json:
         import json
@@ -32,6 +41,28 @@ def command(file: Path | None, as_json: bool) -> None:
         click.echo(json.dumps(_plain(bench), indent=2))
     else:
         _print(bench)
+
+
+def _measure(scratch: Path | None, *, as_json: bool) -> None:
+    """Bandwidths of this machine, as lines for its bench file."""
+    import json
+    import tempfile
+
+    from nvinx.host import bandwidth
+
+    where = scratch or Path(tempfile.gettempdir())
+    click.echo(f"nvinx: reading {bandwidth.SIZE / 1e9:.1f} GB from {where} ...", err=True)
+    disk = bandwidth.disk(where)
+    bus, problem = bandwidth.bus()
+    found = {"disk_gb_per_s": disk / 1e9} | ({} if bus is None else {"bus_gb_per_s": bus / 1e9})
+    if problem is not None:
+        click.echo(f"nvinx: the bus was not measured: {problem}", err=True)
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    click.echo("Write this below `hardware:` in the bench file:")
+    for key, speed in found.items():
+        click.echo(f"  {key}: {speed:.3g}")
 
 
 def _plain(bench: Bench) -> dict[str, Any]:
@@ -48,6 +79,7 @@ def _plain(bench: Bench) -> dict[str, Any]:
             name: {**asdict(model), "residency": model.residency.value}
             for name, model in bench.models.items()
         },
+        "bandwidth": asdict(bench.bandwidth),
         "interference": None if bench.slowdowns is None else sorted(bench.slowdowns.traits),
         "origins": dict(bench.origins),
     }
@@ -84,6 +116,8 @@ def _rows(bench: Bench) -> Iterator[tuple[str, str, str]]:
         yield f"GPU {card.index}", f"{card.name} ({kind})", origins["gpus"]
         yield "  VRAM", f"{vram:.1f} GB", origins[f"gpus[{n}].vram_gb"]
         yield "  headroom", f"{headroom:.1f} GB", origins[f"gpus[{n}].headroom_gb"]
+    for what, speed in (("bus", bench.bandwidth.bus), ("disk", bench.bandwidth.disk)):
+        yield f"{what} speed", f"{speed / 1e9:.3g} GB/s", origins[f"{what}_gb_per_s"]
     if not bench.models:
         yield "models", "none", origins["models"]
     for model in bench.models.values():

@@ -28,6 +28,7 @@ _GAVE_UP = 75
 @click.option("--cpu-fallback", is_flag=True, help="It may run on the CPU instead.")
 @click.option("--ram-overflow", is_flag=True, help="It may spill to RAM (with --mem-mb).")
 @click.option("--mem-mb", type=float, help="RAM that it needs, in MB.")
+@click.option("--disk-mb", type=float, help="Disk for what fits neither card nor RAM, in MB.")
 @click.option("--max-slowdown", type=float, help="Never beside others if that slows it more.")
 @click.option("--runtime", type=float, help="Minutes that it takes, about.")
 @click.option("--priority", type=int, default=0, help="Higher ones are asked first.")
@@ -71,18 +72,24 @@ def _run(  # noqa: PLR0913  (one argument per option)
     retry_oom: bool,
     **asked: Any,
 ) -> int:
-    from nvinx import explain, ladder, oom
+    from nvinx import explain, hints, ladder, oom
     from nvinx.experience import Outcome
     from nvinx.host import command as commands
     from nvinx.host import machine
     from nvinx.host.counter import Counter
-    from nvinx.host.leasing import as_lease, claim_of
+    from nvinx.host.leasing import CORELESS, as_lease, claim_of
 
     bench = machine.bench(file, Path.cwd())
     called = name or Path(command[0]).name
-    common = {key: asked.pop(key) for key in ("mem_mb", "runtime", "priority")}
+    runtime = asked.pop("runtime")
+    common = hints.Common(
+        cores=CORELESS,
+        runtime_s=None if runtime is None else runtime * 60,
+        kind=called,
+        **{key: asked.pop(key) for key in ("mem_mb", "disk_mb", "priority")},
+    )
     with Counter(bench, state_dir, source=called, caps=caps) as counter:
-        claim = claim_of(called, _hints(asked), bench, **common)
+        claim = claim_of(_hints(asked), common, bench)
         say = _quiet if quiet else _say
         tried: list[Rung] = []
         while True:

@@ -21,7 +21,7 @@ from nvinx.claim import Claim
 from nvinx.environment import variables
 from nvinx.errors import HistoryError, ImpossibleJobError
 from nvinx.experience import Experience, Outcome
-from nvinx.host import statedir
+from nvinx.host import machine, statedir
 from nvinx.host.clock import boot_seconds
 from nvinx.host.history import SqliteHistory
 from nvinx.host.ledger import SqliteLedger
@@ -71,6 +71,7 @@ class Counter:
         self.bench = bench
         real = any(not card.simulated for card in bench.cards)
         self.probe: GpuProbe | None = NvmlProbe() if real else None
+        ram_left = machine.ram_left_mib if real else None
         self.life = ProcessLife(folder / "life")
         self._peaks = None if self.probe is None else PeakWatch(self.probe, self.life)
         self._engine = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -80,7 +81,7 @@ class Counter:
         self.capacity = Capacity(bench.cards, bench.cores, bench.ram_mib)
         self._ledger = SqliteLedger(folder / "ledger.db")
         outlook = Outlook(bench.slowdowns, bench.utilisation, self.experience)
-        ports = Ports(self._ledger, self.life, boot_seconds, self.probe)
+        ports = Ports(self._ledger, self.life, boot_seconds, self.probe, ram_left)
         policy = LongestChainFirst(outlook)
         self._broker = Broker(self._engine, self.capacity, ports, policy, self.experience)
         self._asked = 0

@@ -32,6 +32,7 @@ def lease(  # noqa: PLR0913  (all by name)
     state_dir: str | Path | None = None,
     on_wait: Callable[[Reason | None], None] | None = None,
     mem_mb: float | None = None,
+    disk_mb: float | None = None,
     runtime: float | None = None,
     priority: int = 0,
     **asked: object,
@@ -39,9 +40,9 @@ def lease(  # noqa: PLR0913  (all by name)
     """Wait for room on a card, and keep it while the block runs; the value says where.
 
     asked: the hints of a rule, such as `vram_mb=900`, `gpu=1`, `residency="gpu_shared"`,
-    `model="esm2"`, `cpu_fallback=1`, `max_slowdown=1.5`. mem_mb: RAM in MB, for a job that may
-    spill. runtime: expected minutes. bench: a bench file; found as everywhere by default. on_wait:
-    called a few times a second with the reason for the wait.
+    `model="esm2"`, `cpu_fallback=1`, `max_slowdown=1.5`. mem_mb, disk_mb: RAM and disk in MB,
+    for a job that may spill. runtime: expected minutes. bench: a bench file; found as everywhere
+    by default. on_wait: called a few times a second with the reason for the wait.
 
     CUDA_VISIBLE_DEVICES and the other variables of a job are set in this process for as long as
     the block runs, so ask before anything starts CUDA. In a process that nvinx placed already, that
@@ -53,7 +54,15 @@ def lease(  # noqa: PLR0913  (all by name)
         return
     found = machine.bench(None if bench is None else Path(bench), Path.cwd())
     called = name or Path(sys.argv[0]).stem or "python"
-    claim = claim_of(called, asked, found, mem_mb=mem_mb, runtime=runtime, priority=priority)
+    common = hints.Common(
+        cores=CORELESS,
+        mem_mb=mem_mb,
+        disk_mb=disk_mb,
+        runtime_s=None if runtime is None else runtime * 60,
+        priority=priority,
+        kind=called,
+    )
+    claim = claim_of(asked, common, found)
     folder = None if state_dir is None else Path(state_dir)
     with Counter(found, folder, source=called) as counter:
         with as_lease(called):
@@ -63,23 +72,9 @@ def lease(  # noqa: PLR0913  (all by name)
             yield placement.current()
 
 
-def claim_of(
-    name: str,
-    asked: dict[str, object],
-    bench: Bench,
-    *,
-    mem_mb: float | None = None,
-    runtime: float | None = None,
-    priority: int = 0,
-) -> Claim:
-    """The claim of one program outside any workflow. Raises HintError."""
-    common = hints.Common(
-        cores=CORELESS,
-        mem_mb=mem_mb,
-        runtime_s=None if runtime is None else runtime * 60,
-        priority=priority,
-        kind=name,
-    )
+def claim_of(asked: dict[str, object], common: hints.Common, bench: Bench) -> Claim:
+    """The claim of one program outside any workflow, `common.kind`. Raises HintError."""
+    name = common.kind
     known = {key: value for key, value in asked.items() if value is not None}
     calibrated = bench.slowdowns.traits if bench.slowdowns else ()
     unknown = sorted(known.keys() - set(hints.HINTS))

@@ -22,6 +22,13 @@ def detect() -> Machine:
     return Machine(cores=cores, ram_mib=capacity_mib(psutil.virtual_memory().total))
 
 
+def ram_left_mib() -> int:
+    """RAM that programs may take right now without swapping, in MiB."""
+    import psutil
+
+    return capacity_mib(psutil.virtual_memory().available)
+
+
 def bench(
     explicit: Path | None = None,
     workflow_dir: Path | None = None,
