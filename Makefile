@@ -1,12 +1,13 @@
 # `make demo` and `make test` need git, python3.11 or later, and make; they set up all the rest.
 PYTHON ?= python3
 VENV := .venv
+MODELS_VENV := .venv-models
 BIN := $(abspath $(VENV))/bin
 DEMO := example_workflows/phage_proteins
 # A real card is used when the driver shows one; else the example declares a simulated one.
 DEMO_BENCH := $(shell nvidia-smi -L >/dev/null 2>&1 && echo nvinx.yaml || echo nvinx.simulated.yaml)
 
-.PHONY: demo test test-crash lint bench clean
+.PHONY: demo demo-split test test-crash test-models lint bench clean
 
 demo: $(VENV)/.ready
 	rm -rf $(DEMO)/results
@@ -21,6 +22,10 @@ test: lint
 
 test-crash: $(VENV)/.ready
 	NVINX_CRASH_ROUNDS=200 $(BIN)/python -m pytest -s tests/crash/test_random_kills.py
+
+# Real transformers models need torch, which is large; uv brings it in a minute or so.
+test-models: $(MODELS_VENV)/.ready
+	$(MODELS_VENV)/bin/python -m pytest -n auto tests/models
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
@@ -40,5 +45,11 @@ $(VENV)/.ready: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[dev,examples]"
 	touch $@
 
+$(MODELS_VENV)/.ready: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(MODELS_VENV)
+	$(BIN)/uv pip install --quiet --python $(MODELS_VENV)/bin/python --editable ".[dev,examples,hf]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(DEMO)/results $(DEMO)/.snakemake $(DEMO)/.nvinx
+	rm -rf $(VENV) $(MODELS_VENV) $(DEMO)/results $(DEMO)/.snakemake $(DEMO)/.nvinx

@@ -52,7 +52,7 @@ def _measure(scratch: Path | None, *, as_json: bool) -> None:
 
     where = scratch or Path(tempfile.gettempdir())
     click.echo(f"nvinx: reading {bandwidth.SIZE / 1e9:.1f} GB from {where} ...", err=True)
-    disk = bandwidth.disk(where)
+    disk = bandwidth.disk(where, bandwidth.SIZE)
     bus, problem = bandwidth.bus()
     found = {"disk_gb_per_s": disk / 1e9} | ({} if bus is None else {"bus_gb_per_s": bus / 1e9})
     if problem is not None:
