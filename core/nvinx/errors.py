@@ -34,6 +34,16 @@ class ImpossibleJobError(NvinxError):
         self.fix = fix
 
 
+class OptionError(NvinxError):
+    """An option asks for something that is not to be had here."""
+
+    def __init__(self, option: str, problem: str, fix: str) -> None:
+        super().__init__(f"{option}: {problem}. Fix: {fix}.")
+        self.option = option
+        self.problem = problem
+        self.fix = fix
+
+
 class BenchError(NvinxError):
     """The bench file cannot be used; says where and what to write instead."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nvinx.catalog import Residency
 from nvinx.ladder import Rung
 from nvinx.reasons import Reason, Why
-from nvinx.sizes import gb_from_mib
+from nvinx.sizes import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nvinx.catalog import SchedulingPlan
     from nvinx.claim import Claim
     from nvinx.habits import Habit
+    from nvinx.ports import Warmed
 
 
 def sentence(reason: Reason) -> str:
@@ -77,6 +78,19 @@ def started(
     used = placement.vram_mib + sum(r.placement.vram_mib for r in beside)
     company = f" with {names([r.job.name for r in beside])}" if beside else ""
     return f"{text}{company} ({gb(used)} of {gb(card.shareable_mib)})"
+
+
+def warmed(name: str, done: Warmed) -> str:
+    """What was read ahead for a job: `warmed embed[3]: 2.10 GB in 3.2 s`."""
+    return f"nvinx: warmed {name}: {_size(done.size_bytes)} in {duration(done.took_s)}"
+
+
+def not_warmed(name: str, problem: str) -> str:
+    return f"nvinx: could not warm everything for {name}: {problem}"
+
+
+def no_plain_file(path: str) -> str:
+    return f"{path} is no file (folders are not read ahead)"
 
 
 def greeting(bench: Bench, cores: int) -> list[str]:
@@ -250,7 +264,11 @@ def gb(mib: int | None) -> str:
     """Memory for people: `0.90 GB`; below 0.1 GB in MB."""
     if mib is None:
         return "an unknown amount"
-    size_gb = gb_from_mib(mib)
+    return _size(mib * MIB)
+
+
+def _size(size_bytes: int) -> str:
+    size_gb = size_bytes / 1e9
     return f"{size_gb * 1000:.0f} MB" if 0 < size_gb < _SMALL_GB else f"{size_gb:.2f} GB"
 
 

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nvinx.errors import LeaseExistsError
+from nvinx.ports import Warmed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
-    from nvinx.ports import Lease, Request
+    from nvinx.ports import File, Lease, Request
 
 
 class MemoryLedger:
@@ -107,3 +108,26 @@ class FakeClock:
 
     def __call__(self) -> float:
         return self.now
+
+
+class FakeStager:
+    """Reads nothing, and says so as if it had: at once, or when `busy` is over."""
+
+    def __init__(self) -> None:
+        self.busy = False
+        self.problem: str | None = None
+        self.reading: tuple[File, ...] = ()
+        self.begun: list[tuple[str, ...]] = []
+
+    def begin(self, files: Sequence[File], floor_mib: int) -> None:  # noqa: ARG002
+        self.reading = tuple(files)
+        self.begun.append(tuple(file.path for file in files))
+
+    def result(self) -> Warmed | None:
+        if self.busy or not self.reading:
+            return None
+        read, self.reading = self.reading, ()
+        return Warmed(sum(file.size_bytes for file in read), 1.0, self.problem)
+
+    def stop(self) -> None:
+        self.reading = ()

@@ -31,6 +31,7 @@ PURE = [
         "rows",
         "ports",
         "strangers",
+        "staging",
     ),
     *(
         "bench",
