@@ -14,7 +14,7 @@ from nvinx.experience import Outcome
 from nvinx.explain import impossible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from nvinx.admission import Card, Decision, Placement
     from nvinx.broker import Broker
@@ -53,6 +53,10 @@ class Engine(Protocol):
 
     def waiting(self, reasons: dict[str, Reason]) -> None:
         """Why those jobs wait that could use a card; called after every decision."""
+        ...
+
+    def next_up(self, line: Iterable[tuple[Job, Any]]) -> None:
+        """Who waits and could use a card, in the line's order; called after every decision."""
         ...
 
     def hand_back(self, handles: Sequence[Any]) -> None: ...
@@ -110,6 +114,7 @@ class Dispatcher:
 
     def _outlast(self) -> None:
         """After a failure: keep the leases of what still runs, and end it on SIGTERM."""
+        self._engine.next_up(())
         for job_id in self._handles:  # these never ran
             self._broker.release(job_id)
         while not self._stopped:
@@ -156,10 +161,14 @@ class Dispatcher:
             elif isinstance(decision, Refuse):
                 raise ImpossibleJobError(job.name, *impossible(decision.reason))
             del self._jobs[decision.job_id], self._handles[decision.job_id]
-        self._engine.waiting(self._broker.waits)
+        waits = self._broker.waits
+        self._engine.waiting(waits)
+        line = (job_id for job_id in self._broker.state.waiting if job_id in waits)
+        self._engine.next_up((self._jobs[job_id], self._handles[job_id]) for job_id in line)
 
     def _wind_down(self, message: Message | None) -> None:
         """Nothing may start any more: what waits goes back, then what ended is taken note of."""
+        self._engine.next_up(())
         if isinstance(message, Ready):
             self._engine.hand_back([handle for _, handle in message.jobs])
         if self._handles:

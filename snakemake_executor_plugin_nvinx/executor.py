@@ -25,7 +25,7 @@ from snakemake_executor_plugin_nvinx import internals
 from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -182,6 +182,10 @@ class Executor(RealExecutor):
     def waiting(self, reasons: dict[str, Reason]) -> None:
         for job_id, reason in reasons.items():
             self._session.record.waited(job_id, reason)
+
+    def next_up(self, line: Iterable[tuple[Job, Any]]) -> None:
+        for news in self._session.staging.look(line):
+            self.logger.info(news)
 
     def cards(self) -> Sequence[Card]:
         return self._session.cards()

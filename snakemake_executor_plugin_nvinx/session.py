@@ -28,9 +28,10 @@ from nvinx.outlook import Outlook
 from nvinx.policy import LongestChainFirst
 from nvinx.record import PATH as RECORD_PATH
 from nvinx.record import RunRecord
-from snakemake_executor_plugin_nvinx import internals, translate
+from snakemake_executor_plugin_nvinx import internals, staging, translate
 from snakemake_executor_plugin_nvinx.rescue import Rescue
 from snakemake_executor_plugin_nvinx.shellexec import ShellExec, Shells, sweep
+from snakemake_executor_plugin_nvinx.staging import Staging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -67,6 +68,7 @@ class Session:
     history: SqliteHistory
     rescue: Rescue
     peaks: PeakWatch | None
+    staging: Staging
     state_dir: Path
     _workflow: Any
     _bench_again: Callable[[], Bench]
@@ -122,6 +124,7 @@ class Session:
             history=history,
             rescue=Rescue(capacity),
             peaks=None if ports.probe is None else PeakWatch(ports.probe, life, lost),
+            staging=Staging(staging.stager(settings.stage), settings.stage_share),
             state_dir=state,
             _workflow=workflow,
             _bench_again=find_bench,
@@ -285,6 +288,7 @@ class Session:
     def close(self) -> None:
         """Write the record and leave the state folder as it was found."""
         self.keep((), at_once=True)
+        self.staging.close()
         self.ledger.close()
         self.life.end(self.engine)
         if self._shells is not None:

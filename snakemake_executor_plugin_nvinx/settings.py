@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
+
+
+def share(text: str) -> float:
+    """A share of something that is there: above 0, and 1 at most."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 1:
+        raise ArgumentTypeError(f"{text!r} must be above 0 and at most 1. Fix: write it like 0.25.")
+    return number
 
 
 @dataclass
@@ -52,6 +64,22 @@ class ExecutorSettings(ExecutorSettingsBase):
             "not (off). Default: on.",
             "type": str,
             "choices": ["on", "off"],
+        },
+    )
+    stage: str = field(
+        default="on",
+        metadata={
+            "help": "Read what the next GPU jobs will load into the page cache while they wait "
+            "(on), with NIXL where that is installed (nixl), or not (off). Default: on.",
+            "type": str,
+            "choices": ["on", "off", "nixl"],
+        },
+    )
+    stage_share: float = field(
+        default=0.25,
+        metadata={
+            "help": "Share of the available RAM that files read ahead may take. Default: 0.25.",
+            "type": share,
         },
     )
     workload: Path | None = field(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nvinx import hints
+from nvinx import hints, staging
 from nvinx.catalog import Residency
 from nvinx.claim import Claim
 from nvinx.errors import HintError
 from nvinx.sizes import need_from_mb
+from snakemake_executor_plugin_nvinx import internals
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -66,7 +68,7 @@ def claim_of(job: Any, models: Mapping[str, ModelSpec], calibrated: Collection[s
     resources = stated(job)
     if job.is_local and hints.wants_gpu(resources):
         problem = "a local rule runs outside the executor, so nvinx cannot place it"
-        hint = next(h for h in hints.HINTS if h in resources and h != "model")
+        hint = next(h for h in hints.HINTS if h in resources and h not in hints.NO_WISH)
         fix = "take the rule out of localrules, or the hint out of the rule"
         raise HintError(job.rule.name, f"{hint}={resources[hint]!r}", problem, fix)
     common = hints.Common(
@@ -78,6 +80,24 @@ def claim_of(job: Any, models: Mapping[str, ModelSpec], calibrated: Collection[s
         kind=kind_of(job),
     )
     return hints.read(job.rule.name, resources, common, models, calibrated)
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The paths that a job will load, and whether its rule names them or they are its input."""
+
+    paths: tuple[str, ...]
+    are_named: bool
+
+
+def weights(job: Any) -> Weights:
+    """What to read ahead for a job or group job. Raises HintError."""
+    members = internals.members(job)
+    wishes = [staging.named(m.rule.name, stated(m).get(staging.HINT)) for m in members]
+    paths: list[str] = []
+    for member, wish in zip(members, wishes, strict=True):
+        paths += map(str, member.input) if wish is None else wish
+    return Weights(tuple(paths), all(wish is not None for wish in wishes))
 
 
 def length_s(job: Any, experience: Experience) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from nvinx import staging
 from nvinx.catalog import ModelSpec, Residency
 from nvinx.claim import Claim
 from nvinx.errors import HintError
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 
 HINTS = (
     *("gpu", "vram_mb", "vram", "residency", "cpu_fallback", "ram_overflow"),
-    *("cpu_runtime", "model", "max_slowdown"),
+    *("cpu_runtime", "model", "max_slowdown", staging.HINT),
 )
+NO_WISH = ("model", staging.HINT)  # alone they do not ask for a card
 _LARGEST = 1e15  # of any number: larger ones can be neither converted nor counted with
 _NOT_OURS = {"gpu_model", "gpus", "gpu_type", "gpu_manufacturer"}
 _ALIKE = ("vram", "resid", "cpu_fall", "cpu_run", "ram_over", "max_slow", "slowdown", "nvinx")
@@ -66,6 +68,7 @@ def read(
     cpu_fallback = reader.flag("cpu_fallback", bool(spec and spec.cpu_fallback_supported))
     overflow = reader.flag("ram_overflow", bool(spec and spec.ram_overflow_supported))
     reader.demand_consistent(residency, stated_vram, vram_mib, gpus)
+    staging.named(rule, hints.get(staging.HINT))
     ram_mib, disk_mib = reader.mib("mem_mb", common.mem_mb), reader.mib("disk_mb", common.disk_mb)
     if common.mem_mb is None and spec is not None and spec.ram_gb_needed and overflow:
         ram_mib = need_from_gb(spec.ram_gb_needed)
@@ -93,7 +96,7 @@ def read(
 
 def wants_gpu(hints: Mapping[str, Any]) -> bool:
     """True when any hint asks for a card, whatever its value."""
-    return any(name in hints for name in HINTS if name != "model")
+    return any(name in hints for name in HINTS if name not in NO_WISH)
 
 
 def _default_residency(vram_mib: int | None, gpus: int, *, has_gpu_hint: bool) -> Residency:
@@ -242,8 +245,8 @@ class _Reader:
             raise self.error(hint, f"contradicts {where}", fix)
         if gpus:
             raise self.error("gpu", f"contradicts {where}", fix)
-        for name in ("ram_overflow", "max_slowdown", "cpu_runtime"):
-            if self._hints.get(name):
+        for name in ("ram_overflow", "max_slowdown", "cpu_runtime", staging.HINT):
+            if self._hints.get(name, staging.OFF) not in (0, staging.OFF):
                 raise self.error(
                     name,
                     "means nothing for a job that uses no GPU",

@@ -59,6 +59,11 @@ def _is_one_clear_refusal(outcome: Outcome, *words: str) -> None:
         pytest.param({"vram_mb": -5}, ["-5", "vram_mb"], id="negative"),
         pytest.param({"vram_gb": 2}, ["vram_gb", "vram_mb"], id="unknown hint"),
         pytest.param({"gpu": 1, "local": True}, ["local"], id="on a local rule"),
+        pytest.param({"gpu": 1, "nvinx_stage": ""}, ["nvinx_stage", "off"], id="no file to stage"),
+        pytest.param({"gpu": 1, "nvinx_stage": 1}, ["nvinx_stage=1", "string"], id="a number"),
+        pytest.param({"gpu": 1, "nvinx_stage": "a 'b"}, ["nvinx_stage", "quote"], id="open quote"),
+        pytest.param({"nvinx_stage": "a.bin"}, ["nvinx_stage", "no GPU"], id="staged for the CPU"),
+        pytest.param({"gpu": 1, "nvinx_stag": "a"}, ["did you mean nvinx_stage"], id="misspelt"),
     ],
 )
 def test_a_wrong_hint_is_refused_with_rule_value_and_fix(

@@ -20,6 +20,7 @@ class Engine:
 
     def __init__(self):
         self.started, self.handed_back, self.failures, self.learnt = [], [], [], []
+        self.line = []
         self.stopping = False
         self.asked_to_end, self.failed = threading.Event(), threading.Event()
 
@@ -28,6 +29,9 @@ class Engine:
 
     def waiting(self, reasons):
         pass
+
+    def next_up(self, line):
+        self.line = [(job.id, handle) for job, handle in line]
 
     def hand_back(self, handles):
         self.handed_back += handles
@@ -103,6 +107,20 @@ def test_after_a_failure_what_runs_keeps_its_lease_until_it_ends(parts):
     assert eventually(lambda: "a" not in life.tokens)
     dispatcher.stop()
     assert [str(e).split(":")[0] for e in engine.failures] == ["state folder /state"]
+
+
+def test_who_waits_for_the_card_is_told_in_the_order_of_the_line_and_nobody_once_it_stops(parts):
+    _, _, engine, dispatcher = parts
+    alone = Job("x", "x", Claim(residency=Residency.GPU_EXCLUSIVE), "one")
+    urgent = Job("c", "c", Claim(residency=Residency.GPU_EXCLUSIVE, priority=9), "one")
+    on_cpu = Job("d", "d", Claim(residency=Residency.CPU_ONLY, cores=4), "one")
+    dispatcher.send(Ready(((alone, "handle x"),)))
+    dispatcher.send(Ready(((gpu("b"), "handle b"), (on_cpu, "handle d"), (urgent, "handle c"))))
+    assert eventually(lambda: engine.line == [("c", "handle c"), ("b", "handle b")])
+    engine.stopping = True
+    assert eventually(lambda: engine.line == [])
+    dispatcher.send(Ended("x"))
+    dispatcher.stop()
 
 
 def test_once_nothing_more_may_start_what_waits_goes_back(parts):

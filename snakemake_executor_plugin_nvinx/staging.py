@@ -1,0 +1,114 @@
+"""What the next GPU jobs will load, read into the page cache while they wait."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from nvinx import explain
+from nvinx.errors import OptionError
+from nvinx.host import files, machine
+from nvinx.host.stager import ProcessStager, has_nixl
+from nvinx.staging import SMALL_LOAD_BYTES, Load, Memory, choose
+from snakemake_executor_plugin_nvinx import translate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from nvinx.admission import Job
+    from nvinx.ports import File, Stager, Warmed
+
+_NEXT = 32  # of a long line, the jobs whose files are looked at
+
+
+def stager(how: str) -> Stager | None:
+    """What the option `--nvinx-stage` stands for; None for "off". Raises OptionError."""
+    if how == "off":
+        return None
+    if how == "nixl" and not has_nixl():
+        fix = "pip install 'snakemake-executor-plugin-nvinx[nixl]', or write on"
+        raise OptionError("--nvinx-stage nixl", "NIXL is not installed here", fix)
+    return ProcessStager("nixl" if how == "nixl" else "plain")
+
+
+class Staging:
+    """Follows the line of waiting jobs and has one job's files read at a time.
+
+    What is read for a job that left the line, since it started or was withdrawn, is given up.
+    """
+
+    def __init__(
+        self,
+        stager: Stager | None,
+        share: float,
+        ram_left_mib: Callable[[], int] = machine.ram_left_mib,
+        weights: Callable[[Any], translate.Weights] = translate.weights,
+    ) -> None:
+        """share: of the RAM that is left, which files read ahead may take."""
+        self._stager, self._share = stager, share
+        self._ram_left_mib, self._weights = ram_left_mib, weights
+        self._ahead: dict[str, Load] = {}
+        self._reading: Load | None = None
+        self._warm: set[str] = set()
+        self._told: set[str] = set()
+        self._news: list[str] = []
+
+    def look(self, line: Iterable[tuple[Job, Any]]) -> list[str]:
+        """Go on with this line, which may be empty; returns what to log."""
+        if self._stager is None:
+            return []
+        known = self._ahead
+        ahead = [
+            known.get(job.id) or self._load(job, handle) for job, handle in islice(line, _NEXT)
+        ]
+        self._ahead = {load.job_id: load for load in ahead}
+        self._warm &= {file.path for load in ahead for file in load.files}
+        if self._reading is not None:
+            self._follow(self._stager, self._reading)
+        if self._reading is None and ahead:
+            self._begin(self._stager)
+        news, self._news = self._news, []
+        return news
+
+    def close(self) -> None:
+        """Leave nothing running."""
+        self.look(())
+
+    def _load(self, job: Job, handle: Any) -> Load:
+        weights = self._weights(handle)
+        found: list[File] = []
+        for path in weights.paths:
+            file = files.plain(path)
+            if file is not None:
+                found.append(file)
+            elif weights.are_named:
+                self._complain(job.name, explain.no_plain_file(path))
+        return Load(job.id, job.name, tuple(found))
+
+    def _follow(self, stager: Stager, load: Load) -> None:
+        done = stager.result()
+        if done is not None:
+            self._reading = None
+            self._warm |= {file.path for file in load.files}
+            self._tell(load, done)
+        elif load.job_id not in self._ahead:
+            stager.stop()
+            self._reading = None
+
+    def _begin(self, stager: Stager) -> None:
+        memory = Memory(self._ram_left_mib(), self._share)
+        self._reading = choose(self._ahead.values(), self._warm, memory)
+        if self._reading is not None:
+            stager.begin(self._reading.files, memory.floor_mib)
+
+    def _tell(self, load: Load, done: Warmed) -> None:
+        if done.size_bytes >= SMALL_LOAD_BYTES:
+            self._news.append(explain.warmed(load.name, done))
+        if done.problem is not None:
+            self._complain(load.name, done.problem)
+
+    def _complain(self, name: str, problem: str) -> None:
+        """Once for each problem, since many jobs load the same file."""
+        if problem not in self._told:
+            self._told.add(problem)
+            self._news.append(explain.not_warmed(name, problem))

@@ -1,0 +1,228 @@
+"""While a job holds the card, what the next one loads is read ahead; that never does any harm."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+from page_cache import make, resident_share
+
+from nvinx.host.stager import has_nixl
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable, Iterator
+
+    from conftest import Workspace
+
+    WaitUntil = Callable[..., bool]
+
+pytestmark = pytest.mark.usefixtures("executor")
+
+SIZE = 64_000_000
+LONG = 2_000_000_000
+LIMIT_S = 60
+
+
+@pytest.fixture
+def workspace(make_workspace: Callable[..., Workspace]) -> Iterator[Workspace]:
+    """A job that holds the card until told, and one behind it with 64 MB of input."""
+    made = make_workspace("staged")
+    made.write("folder/inside", "")
+    make(made.path("weights.bin"), SIZE)
+    yield made
+    for path in made.work.glob("*.bin"):
+        path.unlink()
+
+
+def _start(workspace: Workspace, *args: str, **hints: Any) -> subprocess.Popen[str]:
+    workspace.write("hints.json", json.dumps(hints))
+    return workspace.start(*args)
+
+
+def _readers(workspace: Workspace) -> list[psutil.Process]:
+    return [p for p in workspace.processes() if _is_reader(p)]
+
+
+def _is_reader(process: psutil.Process) -> bool:
+    try:
+        return "nvinx.host.reader" in process.cmdline()
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _end(workspace: Workspace, process: subprocess.Popen[str]) -> str:
+    """Let the first job go, and the run end well."""
+    workspace.write("go_on", "")
+    text = workspace.wait(process, LIMIT_S)
+    assert process.returncode == 0, text
+    assert workspace.read("out/loads.txt") == "loaded\n"
+    assert "Traceback" not in text
+    assert workspace.processes() == []
+    return text
+
+
+def _cold(workspace: Workspace, name: str = "weights.bin") -> None:
+    if resident_share(workspace.path(name)) > 0:
+        pytest.skip("this file system keeps all files in memory")
+
+
+def _catch_reader(
+    workspace: Workspace, wait_until: WaitUntil
+) -> tuple[subprocess.Popen[str], psutil.Process]:
+    """Start with a long file to read, and stop the clock for whoever reads it."""
+    _write_sparse(workspace)
+    process = _start(workspace, nvinx_stage="long.bin")
+    assert wait_until(lambda: _readers(workspace)), "nothing was read"
+    (reader,) = _readers(workspace)
+    reader.suspend()
+    return process, reader
+
+
+def _write_sparse(workspace: Workspace) -> None:
+    with workspace.path("long.bin").open("wb") as file:
+        file.truncate(LONG)
+
+
+def test_the_input_of_the_next_job_is_in_the_page_cache_before_it_starts(
+    workspace: Workspace, wait_until: WaitUntil
+) -> None:
+    _cold(workspace)
+    process = _start(workspace)
+    assert wait_until(lambda: resident_share(workspace.path("weights.bin")) == 1)
+    assert wait_until(lambda: not _readers(workspace))
+
+    assert not workspace.path("out/loads.txt").exists()
+    assert _end(workspace, process).count("nvinx: warmed loads: 64 MB in ") == 1
+
+
+def test_files_that_a_hint_names_are_read_instead_of_the_input(
+    workspace: Workspace, wait_until: WaitUntil
+) -> None:
+    named = make(workspace.path("by name.bin"), SIZE)
+    _cold(workspace)
+    process = _start(workspace, nvinx_stage="'by name.bin' nowhere.bin")
+    assert wait_until(lambda: resident_share(named) == 1)
+    assert wait_until(lambda: not _readers(workspace))
+
+    assert resident_share(workspace.path("weights.bin")) == 0
+    text = _end(workspace, process)
+    assert text.count("nvinx: warmed loads: 64 MB in ") == 1
+    assert text.count("nvinx: could not warm everything for loads: nowhere.bin is no file") == 1
+
+
+def test_a_function_may_name_the_files(workspace: Workspace, wait_until: WaitUntil) -> None:
+    named = make(workspace.path("other.bin"), SIZE)
+    _cold(workspace)
+    process = _start(workspace, named_for_input=True)
+    assert wait_until(lambda: resident_share(named) == 1)
+    assert wait_until(lambda: not _readers(workspace))
+
+    assert "could not warm" not in _end(workspace, process)
+
+
+@pytest.mark.parametrize(
+    ("args", "hints"),
+    [
+        pytest.param((), {"nvinx_stage": "off"}, id="by the rule"),
+        pytest.param(("--nvinx-stage", "off"), {}, id="by the option"),
+        pytest.param(("--nvinx-stage", "off"), {"nvinx_stage": "weights.bin"}, id="by both"),
+    ],
+)
+def test_turned_off_nothing_is_read(
+    args: tuple[str, ...], hints: dict[str, str], workspace: Workspace, wait_until: WaitUntil
+) -> None:
+    process = _start(workspace, *args, **hints)
+    assert wait_until(workspace.path("holding").exists)
+    assert not wait_until(lambda: _readers(workspace), 1)
+
+    assert "warm" not in _end(workspace, process)
+
+
+def test_a_tiny_input_is_not_worth_a_word(workspace: Workspace, wait_until: WaitUntil) -> None:
+    make(workspace.path("weights.bin"), 15_000_000)
+    process = _start(workspace)
+    assert wait_until(workspace.path("holding").exists)
+    assert not wait_until(lambda: _readers(workspace), 1)
+
+    assert "warm" not in _end(workspace, process)
+
+
+def test_a_job_that_starts_is_read_ahead_for_no_longer(
+    workspace: Workspace, wait_until: WaitUntil
+) -> None:
+    process, _ = _catch_reader(workspace, wait_until)
+    assert "warm" not in _end(workspace, process)
+
+
+def test_a_reader_that_dies_harms_nobody_and_is_told_of_once(
+    workspace: Workspace, wait_until: WaitUntil
+) -> None:
+    process, reader = _catch_reader(workspace, wait_until)
+    reader.kill()
+    assert wait_until(lambda: not _readers(workspace))
+
+    assert _end(workspace, process).count("nvinx: could not warm everything for loads: ") == 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_leaves_no_reader_behind(
+    how: signal.Signals, workspace: Workspace, wait_until: WaitUntil
+) -> None:
+    process, _ = _catch_reader(workspace, wait_until)
+    os.killpg(process.pid, how)
+    text = workspace.wait(process, LIMIT_S)
+
+    assert "warm" not in text
+    assert wait_until(lambda: not workspace.processes(), 5), workspace.processes()
+
+
+def test_a_run_that_is_killed_leaves_no_reader_behind(
+    workspace: Workspace, wait_until: WaitUntil
+) -> None:
+    process, reader = _catch_reader(workspace, wait_until)
+    process.kill()
+    process.wait()
+    reader.resume()
+
+    assert wait_until(lambda: not _readers(workspace))
+    workspace.write("go_on", "")
+    assert wait_until(lambda: not workspace.processes())
+
+
+@pytest.mark.parametrize("value", ["0", "1.5", "-1", "nan", "much"])
+def test_a_share_that_is_none_is_refused(value: str, workspace: Workspace) -> None:
+    workspace.write("hints.json", "{}")
+    workspace.write("weights.bin", "")
+    outcome = workspace.run(f"--nvinx-stage-share={value}")
+
+    assert outcome.status == 2
+    assert f"--nvinx-stage-share: '{value}' must be above 0 and at most 1. Fix: " in outcome.text
+    assert "out/holds.txt" not in outcome.files
+
+
+@pytest.mark.skipif(has_nixl(), reason="NIXL is installed here")
+def test_nixl_where_it_is_not_installed_is_refused_before_any_job(workspace: Workspace) -> None:
+    workspace.write("hints.json", "{}")
+    workspace.write("weights.bin", "")
+    outcome = workspace.run("--nvinx-stage", "nixl")
+
+    assert outcome.status == 1
+    assert "--nvinx-stage nixl: NIXL is not installed here. Fix: pip install" in outcome.text
+    assert "out/holds.txt" not in outcome.files
+
+
+@pytest.mark.skipif(not has_nixl(), reason="NIXL is not installed here")
+def test_nixl_leaves_the_same_in_the_page_cache(
+    workspace: Workspace, wait_until: WaitUntil
+) -> None:
+    _cold(workspace)
+    process = _start(workspace, "--nvinx-stage", "nixl")
+    assert wait_until(lambda: resident_share(workspace.path("weights.bin")) == 1)
+    assert wait_until(lambda: not _readers(workspace))
+
+    assert _end(workspace, process).count("nvinx: warmed loads: 64 MB in ") == 1
