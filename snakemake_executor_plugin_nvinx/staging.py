@@ -26,7 +26,7 @@ def stager(how: str) -> Stager | None:
     if how == "off":
         return None
     if how == "nixl" and not has_nixl():
-        fix = "pip install 'snakemake-executor-plugin-nvinx[nixl]', or write on"
+        fix = "pip install nixl-cu12 (or nixl-cu13, for CUDA 13), or write on"
         raise OptionError("--nvinx-stage nixl", "NIXL is not installed here", fix)
     return ProcessStager("nixl" if how == "nixl" else "plain")
 
