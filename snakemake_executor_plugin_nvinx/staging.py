@@ -78,11 +78,10 @@ class Staging:
         weights = self._weights(handle)
         found: list[File] = []
         for path in weights.paths:
-            file = files.plain(path)
-            if file is not None:
-                found.append(file)
-            elif weights.are_named:
-                self._complain(job.name, explain.no_plain_file(path))
+            some = files.behind(path)
+            found += some
+            if not some and weights.are_named:
+                self._complain(job.name, explain.no_file(path))
         return Load(job.id, job.name, tuple(found))
 
     def _follow(self, stager: Stager, load: Load) -> None:

@@ -89,8 +89,8 @@ def not_warmed(name: str, problem: str) -> str:
     return f"nvinx: could not warm everything for {name}: {problem}"
 
 
-def no_plain_file(path: str) -> str:
-    return f"{path} is no file (folders are not read ahead)"
+def no_file(path: str) -> str:
+    return f"{path} is no file, nor a folder of files"
 
 
 def greeting(bench: Bench, cores: int) -> list[str]:

@@ -25,13 +25,16 @@ def bench(tmp_path):
         for job_id, sizes in jobs.items():
             paths = []
             for number, size in enumerate(sizes):
-                path = tmp_path / f"{job_id}{number}"
-                with path.open("wb") as file:
-                    file.truncate(size * MB)
-                paths.append(str(path))
+                paths.append(make(tmp_path / f"{job_id}{number}", size))
             yield Job(job_id, f"rule[{job_id}]", CLAIM), tuple(paths)
 
     return fake, staging, line
+
+
+def make(path, size):
+    with path.open("wb") as file:
+        file.truncate(size * MB)
+    return str(path)
 
 
 def names(fake):
@@ -99,11 +102,28 @@ def test_a_long_line_is_looked_at_in_front_only(bench):
     assert staging.look(endless()) == []
 
 
-def test_a_folder_or_a_file_that_is_not_there_is_passed_over_in_silence(bench, tmp_path):
+def test_what_is_no_file_is_passed_over_in_silence(bench, tmp_path):
     fake, staging, line = bench
     ((job, paths),) = line(a=[20])
-    assert staging.look([(job, (str(tmp_path), "/nowhere", "\0", *paths))]) == []
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "deeper").mkdir()
+    none = (str(tmp_path / "empty"), "/nowhere", "\0", "/dev/null")
+    assert staging.look([(job, (*none, *paths))]) == []
     assert names(fake) == ["a0"]
+
+
+def test_a_models_folder_stands_for_its_files(bench, tmp_path):
+    fake, staging, line = bench
+    ((job, _),) = line(a=[])
+    folder = tmp_path / "model"
+    (folder / "deeper").mkdir(parents=True)
+    for name in ("b.safetensors", "a.safetensors", "deeper/c.safetensors"):
+        make(folder / name, 20)
+    (folder / "linked.safetensors").symlink_to(folder / "deeper" / "c.safetensors")
+    (folder / "broken.safetensors").symlink_to(folder / "gone")
+
+    assert staging.look([(job, (str(folder),))]) == []
+    assert names(fake) == ["a.safetensors+b.safetensors+c.safetensors"]
 
 
 def test_it_is_said_once_where_a_hint_names_it(tmp_path):
@@ -112,8 +132,8 @@ def test_it_is_said_once_where_a_hint_names_it(tmp_path):
     )
     said = staging.look([(Job("a", "rule[a]", CLAIM), None), (Job("b", "rule[b]", CLAIM), None)])
     assert said == [
-        f"nvinx: could not warm everything for rule[a]: {tmp_path} is no file "
-        "(folders are not read ahead)"
+        f"nvinx: could not warm everything for rule[a]: {tmp_path} is no file, "
+        "nor a folder of files"
     ]
 
 
