@@ -18,6 +18,7 @@ from nvinx.interference import (
     predict_pair_latency_queue_aware,
     predict_pair_latency_queue_aware_v5,
 )
+from nvinx.overflow import plan_overflow
 from nvinx.patterns import (
     fractional_coresidency,
     fractional_coresidency_v2,
@@ -51,6 +52,7 @@ __all__ = [
     "lease",
     "lookup_pair_latency",
     "max_kernel_rate_score",
+    "plan_overflow",
     "predict_pair_latency",
     "predict_pair_latency_queue_aware",
     "predict_pair_latency_queue_aware_v5",

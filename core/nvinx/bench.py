@@ -29,8 +29,8 @@ _DEFAULTS = {
     "ram_gb": MACHINE,
     "models": "default",
     "interference": "nothing calibrated",
-    "bus_gb_per_s": "default (--measure)",
-    "disk_gb_per_s": "default (--measure)",
+    "bus_gb_per_s": "default",
+    "disk_gb_per_s": "default",
 }
 
 _NO_CARD = "write `simulated: true` to try things without a card, or check the driver (nvidia-smi)"

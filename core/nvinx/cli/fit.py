@@ -149,7 +149,8 @@ def _sentences(bench: Bench, answer: Fit) -> Iterator[str]:
 def _speeds(bench: Bench, *, disk: bool) -> str:
     speeds = [("bus", bench.bandwidth.bus), *([("disk", bench.bandwidth.disk)] if disk else [])]
     said = [f"{t} {s / 1e9:.3g} GB/s, {bench.origins[f'{t}_gb_per_s']}" for t, s in speeds]
-    return "; ".join(said).replace("--measure", "measure it: nvinx bench --measure")
+    advice = ["measure it with nvinx bench --measure"] if said[0].endswith("default") else []
+    return "; ".join(said + advice)
 
 
 def _gb(size: float) -> str:
