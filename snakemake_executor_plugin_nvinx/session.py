@@ -237,7 +237,7 @@ class Session:
     def note_started(self, job: Job, placement: Placement) -> list[str]:
         """Write the start down; returns the line to log, if the start is worth one."""
         if self.peaks is not None and placement.card is not None:
-            self.peaks.watch(job.id, placement.card)
+            self.peaks.watch(job.id, placement.cards)
         beside = self.broker.beside(job.id)
         self.record.started(job, placement, explain.where(placement, self.bench.cards))
         if placement.card is None and not job.claim.uses_gpu:

@@ -90,7 +90,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a job runs and what it holds there; `card` is None on the CPU."""
+    """Where a job runs and what it holds there; `card` is None on the CPU.
+
+    more: further cards, which a job that spills holds as well.
+    """
 
     residency: Residency
     why: Why
@@ -98,6 +101,11 @@ class Placement:
     vram_mib: int = 0
     ram_mib: int = 0
     disk_mib: int = 0
+    more: tuple[str, ...] = ()
+
+    @property
+    def cards(self) -> tuple[str, ...]:
+        return () if self.card is None else (self.card, *self.more)
 
     @property
     def alone(self) -> bool:
@@ -129,7 +137,7 @@ class State:
     running: Mapping[str, Running] = field(default_factory=dict)
 
     def on_card(self, card_id: str) -> tuple[Running, ...]:
-        return tuple(r for r in self.running.values() if r.placement.card == card_id)
+        return tuple(r for r in self.running.values() if card_id in r.placement.cards)
 
 
 # what can happen
@@ -229,7 +237,7 @@ def check(state: State) -> None:
         there = state.on_card(card.id)
         alone = any(r.placement.alone for r in there)
         assert not alone or len(there) == 1, "an exclusive job has company"
-        held = sum(r.placement.vram_mib for r in there)
+        held = sum(r.placement.vram_mib for r in there if r.placement.card == card.id)
         limit = card.total_mib if alone else card.shareable_mib
         assert held <= limit, "VRAM over budget"
 

@@ -9,6 +9,8 @@ from nvinx.catalog import Residency
 from nvinx.sizes import MIB
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nvinx.admission import Capacity, Card, Placement
 
 _OF_A_CARD = (
@@ -26,21 +28,22 @@ def variables(job_id: str, placement: Placement, capacity: Capacity) -> dict[str
     common = {"NVINX_JOB": job_id, "NVINX_PLACEMENT": placement.residency.value}
     if placement.card is None:
         return {**common, **dict.fromkeys(_OF_A_CARD, "")}
-    card = capacity.card(placement.card)
+    cards = [capacity.card(card_id) for card_id in placement.cards]
     return {
         **common,
-        "CUDA_VISIBLE_DEVICES": str(card.index) if card.simulated else card.id,
+        "CUDA_VISIBLE_DEVICES": ",".join(str(c.index) if c.simulated else c.id for c in cards),
         "NVINX_VRAM_MB": str(_whole_mb(placement.vram_mib)),
-        "NVINX_MAX_MEMORY": json.dumps(_max_memory(placement, card)),
-        "NVINX_SIMULATED": "1" if card.simulated else "",
-        "NVINX_CARD_MB": str(card.total_mib * MIB // 10**6),
+        "NVINX_MAX_MEMORY": json.dumps(_max_memory(placement, cards)),
+        "NVINX_SIMULATED": "1" if cards[0].simulated else "",
+        "NVINX_CARD_MB": str(cards[0].total_mib * MIB // 10**6),
     }
 
 
-def _max_memory(placement: Placement, card: Card) -> dict[str, int]:
+def _max_memory(placement: Placement, cards: Sequence[Card]) -> dict[str, int]:
     """Bytes by device, in accelerate's words; a job that spills leaves context and headroom."""
     if placement.residency is Residency.GPU_RAM_OVERFLOW:
-        limits = {"0": card.weights_mib * MIB, "cpu": _whole_mb(placement.ram_mib) * 10**6}
+        limits = {str(n): card.weights_mib * MIB for n, card in enumerate(cards)}
+        limits["cpu"] = _whole_mb(placement.ram_mib) * 10**6
         disk = {"disk": _whole_mb(placement.disk_mib) * 10**6} if placement.disk_mib else {}
         return limits | disk
     return {"0": _whole_mb(placement.vram_mib) * 10**6}

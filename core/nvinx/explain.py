@@ -51,7 +51,8 @@ def where(placement: Placement, cards: Sequence[Card]) -> str:
     """`GPU 0 shared`, `GPU 0 alone`, `GPU 0 + RAM` or `CPU`."""
     if placement.card is None:
         return "CPU"
-    index = next((c.index for c in cards if c.id == placement.card), "?")
+    known = {card.id: str(card.index) for card in cards}
+    index = "+".join(known.get(card_id, "?") for card_id in placement.cards)
     manner = {
         Residency.GPU_SHARED: "shared",
         Residency.GPU_EXCLUSIVE: "alone",

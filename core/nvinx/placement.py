@@ -58,16 +58,17 @@ class CurrentPlacement:
 
         A job that spills gets `device_map` with `max_memory` in bytes, and an `offload_folder`
         where it may use the disk; one that fits is put on its device whole. model: its folder; then
-        a split that does not work is found before anything is loaded: raises DoesNotFitError, and
-        CheckpointError where its files cannot be read.
+        several cards are filled in proportion to their room, and a split that does not work is
+        found before anything is loaded: raises DoesNotFitError, and CheckpointError where its files
+        cannot be read.
         """
         if not self.spills:
             return {"device_map": {"": "cpu" if self.simulated else self.device}}
         free = self.tiers()
+        max_memory: dict[int | str, int] = {**dict(enumerate(free.cards)), "cpu": free.ram}
         if model is not None:
-            plan_overflow(checkpoint.read(Path(model)).parts, free, context=0)
-        max_memory: dict[int | str, int] = dict(enumerate(free.cards))
-        max_memory["cpu"] = free.ram
+            parts = checkpoint.read(Path(model)).parts
+            max_memory = plan_overflow(parts, free, context=0).max_memory()
         device_map = "sequential" if len(free.cards) > 1 else "auto"
         kwargs: dict[str, Any] = {"device_map": device_map, "max_memory": max_memory}
         return kwargs | ({"offload_folder": offload.folder()} if free.disk else {})

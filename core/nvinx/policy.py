@@ -100,6 +100,8 @@ class LongestChainFirst:
             for waiting in part if all_of_them else queue.worth_asking(part, room):
                 verdict = _decide(waiting.job, state.capacity, room, queue)
                 if isinstance(verdict, Placement):
+                    if verdict.residency is Residency.GPU_RAM_OVERFLOW and _is_last(state):
+                        verdict = _spread(verdict, waiting.job, state.capacity.cards, room)
                     room.take(waiting.job, verdict)
                 else:
                     self._promise(waiting, verdict, state, room)
@@ -127,6 +129,11 @@ class LongestChainFirst:
         if claim.runtime_s is None:
             return self._patience_s
         return min(self._patience_s, claim.runtime_s / 2)
+
+
+def _is_last(state: State) -> bool:
+    """Whether but one job waits for a card, so that nobody else would use those left idle."""
+    return sum(waiting.job.claim.uses_gpu for waiting in state.waiting.values()) == 1
 
 
 def options(claim: Claim, capacity: Capacity) -> tuple[Residency, ...]:
@@ -183,6 +190,17 @@ def _start_on_one_of(
             placement = replace(placement, why=Why.MEASURED_ALONE)
         verdicts.append(_start(job, placement, room))
     return next((v for v in verdicts if isinstance(v, Placement)), verdicts[0])
+
+
+def _spread(placement: Placement, job: Job, cards: Sequence[Card], room: Room) -> Placement:
+    """Take further idle cards, the largest first, until nothing of the job has to spill."""
+    spills = (job.claim.vram_mib or 0) - sum(c.weights_mib for c in cards if c.id == placement.card)
+    for card in sorted(cards, key=lambda card: -card.weights_mib):
+        idle = card.id != placement.card and not room.residents(card.id)
+        if spills > 0 and idle and card.weights_mib > 0:
+            placement = replace(placement, more=(*placement.more, card.id))
+            spills -= card.weights_mib
+    return placement
 
 
 def _start(job: Job, placement: Placement, room: Room) -> Placement | Reason:

@@ -92,7 +92,7 @@ class Room:
                 promise.spare_cores -= job.claim.cores
                 if promise.spare_ram_mib is not None:
                     promise.spare_ram_mib -= placement.ram_mib
-                if promise.card is not None and promise.card.id == placement.card:
+                if promise.card is not None and promise.card.id in placement.cards:
                     promise.company.append(tenant)
 
     def _seat(self, tenant: Tenant) -> None:
@@ -100,8 +100,8 @@ class Room:
         self.free_cores -= tenant.job.claim.cores
         if self.free_ram_mib is not None:
             self.free_ram_mib -= tenant.placement.ram_mib
-        if tenant.placement.card is not None:
-            self._on[tenant.placement.card].append(tenant)
+        for card_id in tenant.placement.cards:
+            self._on[card_id].append(tenant)
 
     # what is free now
 
@@ -200,7 +200,7 @@ class Room:
             return False
         if promise.spare_ram_mib is not None and placement.ram_mib > promise.spare_ram_mib:
             return False
-        if promise.card is None or promise.card.id != placement.card:
+        if promise.card is None or promise.card.id not in placement.cards:
             return True
         company = [*promise.company, Tenant(job, placement, end_s, self.at)]
         return self._refusal(promise.card, promise.job, promise.residency, company) is None

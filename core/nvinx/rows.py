@@ -32,9 +32,8 @@ def plain_placement(placement: Placement) -> dict[str, Any]:
 
 
 def placement_from(plain: dict[str, Any]) -> Placement:
-    return Placement(
-        **{**plain, "residency": Residency(plain["residency"]), "why": Why(plain["why"])}
-    )
+    enums = {"residency": Residency(plain["residency"]), "why": Why(plain["why"])}
+    return Placement(**{**plain, **enums, "more": tuple(plain.get("more", ()))})
 
 
 def plain_reason(reason: Reason | None) -> dict[str, Any] | None:

@@ -38,8 +38,9 @@ def _with_foreign(
 
 def _ours(card: Card, sight: GpuSight, leases: Sequence[Lease], owners: Mapping[int, str]) -> int:
     """What nvinx's jobs use of the card: per process where the driver says, else as leased."""
-    held = {lease.id for lease in leases if lease.placement.card == card.id}
+    there = [lease for lease in leases if card.id in lease.placement.cards]
+    held = {lease.id for lease in there}
     ours = [p for p in sight.processes if owners.get(p.pid) in held]
     if any(p.used_mib is None for p in ours):
-        return sum(x.placement.vram_mib for x in leases if x.placement.card == card.id)
+        return sum(lease.placement.vram_mib for lease in there)
     return sum(p.used_mib or 0 for p in ours)

@@ -35,8 +35,8 @@ def watch():
 
 def test_a_jobs_processes_count_together_and_the_highest_moment_counts():
     probe, seen, _ = watch()
-    seen.watch("a", "g")
-    seen.watch("b", "g")
+    seen.watch("a", ("g",))
+    seen.watch("b", ("g",))
     for processes in ([(1, 100), (3, 50)], [(1, 300), (2, 200), (9, 999)], [(1, 400)]):
         probe.show(*processes)
         seen.look()
@@ -45,7 +45,7 @@ def test_a_jobs_processes_count_together_and_the_highest_moment_counts():
 
 def test_what_was_never_seen_is_unknown():
     probe, seen, _ = watch()
-    seen.watch("a", "g")
+    seen.watch("a", ("g",))
     probe.show((1, None))
     seen.look()
     assert seen.take("a") is None
@@ -54,7 +54,7 @@ def test_what_was_never_seen_is_unknown():
 
 def test_a_card_that_stays_away_is_told_once():
     probe, seen, lost = watch()
-    seen.watch("a", "g")
+    seen.watch("a", ("g",))
     probe.now = GpuLook((), "the GPU is lost")
     for _ in range(5):
         seen.look()
@@ -64,7 +64,7 @@ def test_a_card_that_stays_away_is_told_once():
 
 def test_a_card_that_comes_back_in_time_is_not_lost():
     probe, seen, lost = watch()
-    seen.watch("a", "g")
+    seen.watch("a", ("g",))
     for _ in range(4):
         probe.now = GpuLook((), "busy")
         seen.look()

@@ -1,24 +1,44 @@
 """A job that spills starts only where card, RAM and disk hold it, and is told what it may use."""
 
+import json
+
 import pytest
 
-from nvinx.admission import Capacity, Card, Job, Placement, Refuse, Start, State, Submitted, step
+from nvinx.admission import (
+    Capacity,
+    Card,
+    Job,
+    Placement,
+    Refuse,
+    Start,
+    State,
+    Submitted,
+    check,
+    step,
+)
 from nvinx.broker import Broker, Ports
 from nvinx.catalog import Residency
 from nvinx.claim import Claim
 from nvinx.environment import variables
 from nvinx.errors import DoesNotFitError
-from nvinx.explain import impossible, sentence
+from nvinx.explain import impossible, sentence, where
 from nvinx.overflow import Free
 from nvinx.placement import current
 from nvinx.policy import LongestChainFirst
+from nvinx.ports import GpuLook, GpuProcess, GpuSight, Lease
 from nvinx.reasons import Why
-from nvinx.sizes import CONTEXT_MIB
+from nvinx.rows import placement_from, plain_placement
+from nvinx.sizes import CONTEXT_MIB, MIB
+from nvinx.strangers import foreign_use
 from nvinx.testing import FakeClock, FakeLife, MemoryLedger
 
 SPILL = Residency.GPU_RAM_OVERFLOW
 CARD = Card(id="GPU-1", index=0, name="card", total_mib=4096, headroom_mib=512)
 ROOM = 4096 - 512 - CONTEXT_MIB
+
+
+def _fields(card):
+    return {name: getattr(card, name) for name in type(card).__dataclass_fields__}
 
 
 def spilling(name="big", vram=6000, ram=4000, disk=0, engine="one", **kw):
@@ -89,9 +109,9 @@ def test_two_that_start_together_share_the_ram_that_is_left():
 
 def test_ram_that_a_model_spills_into_is_gone_for_every_engine():
     ledger, life, clock = MemoryLedger(), FakeLife(), FakeClock()
-    other = Card(**{**_fields(CARD), "id": "GPU-2", "index": 1})
+    cards = tuple(Card(**{**_fields(CARD), "id": f"GPU-{n}", "index": n}) for n in range(3))
     one, two = (
-        Broker(name, Capacity((CARD, other), 4, 10000), Ports(ledger, life, clock))
+        Broker(name, Capacity(cards, 4, 10000), Ports(ledger, life, clock))
         for name in ("one", "two")
     )
     assert one.submit([spilling("a", ram=6000)])
@@ -109,6 +129,76 @@ def test_the_broker_asks_the_machine_for_the_ram_that_is_left():
     assert not one.submit([spilling("a", ram=8000)])
     left[0] = 9000
     assert one.poll()
+
+
+# several cards
+
+SMALL = Card(**{**_fields(CARD), "id": "GPU-2", "index": 1, "total_mib": 2560})
+THIRD = Card(**{**_fields(CARD), "id": "GPU-3", "index": 2})
+
+
+def test_idle_cards_are_taken_the_largest_first_until_nothing_spills():
+    placement = decided(spilling(vram=6000), SMALL, CARD, THIRD).placement
+    assert "GPU-1" in placement.cards
+    assert len(placement.cards) == 2
+    assert len(decided(spilling(vram=8000, ram=6000), SMALL, CARD, THIRD).placement.cards) == 3
+
+
+def test_cards_that_others_wait_for_are_left_to_them():
+    state = State(Capacity((CARD, THIRD), 4, 16000))
+    jobs = (spilling("a"), spilling("b"))
+    _, decisions = step(state, Submitted(jobs, 0.0), LongestChainFirst())
+
+    assert [len(d.placement.cards) for d in decisions] == [1, 1]
+
+
+def test_a_card_that_somebody_uses_is_left_to_him():
+    state = State(Capacity((CARD, THIRD), 4, 16000))
+    shared = Claim(residency=Residency.GPU_SHARED, vram_mib=900, cores=1)
+    jobs = (Job("small", "small", shared), spilling())
+    state, decisions = step(state, Submitted(jobs, 0.0), LongestChainFirst())
+
+    places = {d.job_id: d.placement.cards for d in decisions}
+    assert len(places["big"]) == 1
+    assert not set(places["big"]) & set(places["small"])
+    check(state)
+
+
+def test_nobody_joins_any_of_its_cards():
+    state = State(Capacity((CARD, THIRD), 4, 16000))
+    policy = LongestChainFirst()
+    state, _ = step(state, Submitted((spilling(),), 0.0), policy)
+    shared = Claim(residency=Residency.GPU_SHARED, vram_mib=900, cores=1)
+    late = Submitted((Job("small", "small", shared),), 1.0)
+    state, decisions = step(state, late, policy)
+
+    assert decisions == ()
+    assert policy.reasons(state, 1.0)["small"].why is Why.CARD_HELD_EXCLUSIVELY
+    check(state)
+
+
+def test_several_cards_are_told_and_survive_the_ledger():
+    placement = decided(spilling(), CARD, THIRD).placement
+    env = variables("engine.1", placement, Capacity((CARD, THIRD), 4))
+    here = current(env)
+
+    assert sorted(env["CUDA_VISIBLE_DEVICES"].split(",")) == ["GPU-1", "GPU-3"]
+    assert here.tiers().cards == [ROOM * MIB, ROOM * MIB]
+    assert here.from_pretrained_kwargs()["device_map"] == "sequential"
+    assert placement_from(json.loads(json.dumps(plain_placement(placement)))) == placement
+    assert where(placement, (CARD, THIRD)) in ("GPU 0+2 + RAM", "GPU 2+0 + RAM")
+
+
+def test_what_it_uses_of_each_card_is_not_a_strangers():
+    placement = decided(spilling(), CARD, THIRD).placement
+    lease = Lease(spilling(), placement, 0.0)
+    seen = tuple(
+        GpuSight(c.id, c.index, c.name, c.total_mib, 2000, (GpuProcess(7, 1900),))
+        for c in (CARD, THIRD)
+    )
+    looked = foreign_use((CARD, THIRD), GpuLook(seen), (lease,), {7: lease.id})
+
+    assert [card.foreign_mib for card in looked] == [100, 100]
 
 
 # what the job is told
@@ -154,7 +244,3 @@ def test_a_split_that_does_not_work_is_found_before_loading(tmp_path):
         here.from_pretrained_kwargs(tmp_path)
     roomy = told(small, ram_mib=20)
     assert roomy.from_pretrained_kwargs(tmp_path)["device_map"] == "auto"
-
-
-def _fields(card):
-    return {name: getattr(card, name) for name in type(card).__dataclass_fields__}

@@ -86,14 +86,14 @@ def _print(
     console = Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
     known = {card.id for card in bench.cards}
     for card in bench.cards:
-        here = [x for x in leases if x.placement.card == card.id]
+        here = [x for x in leases if card.id in x.placement.cards]
         used = explain.gb(sum(x.placement.vram_mib for x in here))
         kind = " (simulated)" if card.simulated else ""
         console.print(
             f"GPU {card.index} {card.name}{kind}: {used} of {explain.gb(card.total_mib)} leased"
         )
         _print_leases(console, here, now)
-    elsewhere = [x for x in leases if x.placement.card not in known]
+    elsewhere = [x for x in leases if not known & {*x.placement.cards}]
     if elsewhere:
         console.print("On cards that are not part of this bench:")
         _print_leases(console, elsewhere, now)

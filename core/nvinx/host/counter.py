@@ -119,7 +119,7 @@ class Counter:
         placement = decision.placement
         lock = None if placement.card is None else self.life.file(job.id)
         if self._peaks is not None and placement.card is not None:
-            self._peaks.watch(job.id, placement.card)
+            self._peaks.watch(job.id, placement.cards)
         exports = variables(job.id, placement, self.capacity)
         if self._caps:
             exports |= vram_caps.variables(placement, self.capacity, SITE, os.environ)

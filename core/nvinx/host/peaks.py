@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import chain
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,17 +28,17 @@ class PeakWatch:
         """lost: told once of a card with watched jobs that has gone, and what the driver said."""
         self._probe, self._life, self._on_lost = probe, life, lost
         self._lock = threading.Lock()
-        self._cards: dict[str, str] = {}
+        self._cards: dict[str, tuple[str, ...]] = {}
         self._own: dict[int, str] = {}
         self._peaks: dict[str, int] = {}
         self._missed: dict[str, int] = {}
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def watch(self, token: str, card_id: str) -> None:
-        """From now on, until it is taken."""
+    def watch(self, token: str, cards: tuple[str, ...]) -> None:
+        """From now on, until it is taken. cards: ids of those that it holds."""
         with self._lock:
-            self._cards[token] = card_id
+            self._cards[token] = cards
             if self._thread is None:
                 self._wake.clear()
                 self._thread = threading.Thread(target=self._run, name="nvinx-peaks", daemon=True)
@@ -80,7 +81,7 @@ class PeakWatch:
     def _newly_lost(self, look: GpuLook) -> list[str]:
         there = {gpu.id for gpu in look.gpus}
         lost = []
-        for card_id in set(self._cards.values()):
+        for card_id in set(chain.from_iterable(self._cards.values())):
             self._missed[card_id] = 0 if card_id in there else self._missed.get(card_id, 0) + 1
             if self._missed[card_id] == _SURELY_LOST:
                 lost.append(card_id)
@@ -92,5 +93,5 @@ class PeakWatch:
         with self._lock:
             self._thread = None
             again = dict(self._cards)
-        for token, card_id in again.items():
-            self.watch(token, card_id)
+        for token, cards in again.items():
+            self.watch(token, cards)
