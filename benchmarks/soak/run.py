@@ -145,6 +145,7 @@ def report(soak: Soak, minutes: float, number: int) -> str:
             f"| slowest free after a killed {kind} | {max(some):.2f} s of {len(some)} leases |"
             for kind, some in sorted(soak.frees_s.items())
         ),
+        f"| free as soon as somebody asked, which nobody had for 2 s | {soak.asked} |",
         *(f"| left at the end: {what} | {count} |" for what, count in left.items()),
         "",
         *(f"* {fault}" for fault in soak.faults[:50]),

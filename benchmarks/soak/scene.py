@@ -35,6 +35,7 @@ class Soak:
     kills: Counter[str] = field(default_factory=Counter)
     frees_s: dict[str, list[float]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    asked: int = 0
 
     @property
     def state(self) -> Path:
@@ -45,8 +46,10 @@ class Soak:
         return self.base / "truth.json"
 
     def fault(self, text: str) -> None:
+        dated = f"{datetime.now().isoformat(timespec='seconds')} {text}"
+        print(dated, file=sys.stderr, flush=True)
         with self.lock:
-            self.faults.append(f"{datetime.now().isoformat(timespec='seconds')} {text}")
+            self.faults.append(dated)
 
     def start(self, name: str, command: list[str], cwd: Path) -> int:
         """Run a program to its end, where the killer can see it; its exit status."""
