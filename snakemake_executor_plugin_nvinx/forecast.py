@@ -57,6 +57,7 @@ def _task(job: Any, name: str, after: tuple[str, ...], session: Session) -> Task
         model=claim.model,
         threads=claim.cores,
         mem_mb=_mb(claim.ram_mib) or 0,
+        disk_mb=_mb(claim.disk_mib) or 0,
         vram_mb=_mb(claim.vram_mib),
         residency=Residency.GPU_RAM_OVERFLOW if spills else claim.residency,
         after=after,

@@ -31,6 +31,7 @@ class Task:
     model: str | None = None
     threads: int = 1
     mem_mb: int = 0
+    disk_mb: int = 0
     vram_mb: int | None = None
     residency: Residency | None = None
     after: tuple[str, ...] = ()
@@ -110,6 +111,7 @@ class Workload:
             residency=task.wish,
             vram_mib=None if task.vram_mb is None else need_from_mb(task.vram_mb),
             ram_mib=need_from_mb(task.mem_mb),
+            disk_mib=need_from_mb(task.disk_mb),
             cores=task.threads,
             cpu_fallback=task.cpu_duration_s is not None and task.uses_gpu,
             ram_overflow=task.wish is Residency.GPU_RAM_OVERFLOW,

@@ -8,8 +8,8 @@ from nvinx.workload import Task, Workload
 from nvinx.yaml_lines import At, Table, read, shown, suggestion, table
 
 _KEYS = (
-    *("name", "duration_s", "model", "threads", "mem_mb", "vram_mb", "residency", "after"),
-    *("release_s", "max_slowdown", "cpu_duration_s", "runtime_s", "priority", "kind"),
+    *("name", "duration_s", "model", "threads", "mem_mb", "disk_mb", "vram_mb", "residency"),
+    *("after", "release_s", "max_slowdown", "cpu_duration_s", "runtime_s", "priority", "kind"),
 )
 
 
@@ -61,6 +61,7 @@ def _task(at: At, position: int) -> Task:
         model=entry.text("model"),
         threads=entry.count("threads") or 1,
         mem_mb=int(entry.number("mem_mb") or 0),
+        disk_mb=int(entry.number("disk_mb") or 0),
         vram_mb=None if vram_mb is None else int(vram_mb),
         residency=residency,
         after=_names(entry),

@@ -82,6 +82,18 @@ def test_needs_between_jobs_are_kept(make_workspace: MakeWorkspace) -> None:
     assert planned["split"]["end_s"] <= planned["aggregate"]["start_s"]
 
 
+def test_a_job_that_needs_the_disk_is_planned_with_it(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace("shared_card")
+    rule = "rule big:\n    output: 'big.txt'\n    resources: {}\n    shell: 'touch {{output}}'\n"
+    sizes = "vram_mb=6000, ram_overflow=1, mem_mb=1000, disk_mb=1500"
+    workspace.write("Snakefile", rule.format(sizes))
+    planned = _jobs(_plan(workspace, "--json"))
+    workspace.write("Snakefile", rule.format(sizes.replace("1500", "500")))
+
+    assert planned["big"]["placement"] == "gpu_ram_overflow", planned
+    assert "are missing. Fix: raise mem_mb, or add disk_mb" in workspace.run().text
+
+
 def test_a_wrong_hint_is_an_error_of_the_plan_too(make_workspace: MakeWorkspace) -> None:
     workspace = make_workspace("misjudged")
     workspace.write("hints.json", json.dumps({"vram_mb": 90000}))
