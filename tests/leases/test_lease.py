@@ -95,6 +95,20 @@ def test_one_that_spills_gets_its_budgets(here):
         }
 
 
+def test_one_that_may_use_the_disk_gets_a_folder_there(here):
+    with nvinx.lease(vram_mb=6000, ram_overflow=1, mem_mb=1000, disk_mb=2000) as placement:
+        assert placement.max_memory["disk"] == 2_000_000_000
+        assert os.path.isdir(placement.from_pretrained_kwargs()["offload_folder"])
+
+
+def test_one_that_cannot_be_held_is_refused_with_what_is_missing(here):
+    with (
+        pytest.raises(ImpossibleJobError, match=r"are missing. Fix: raise mem_mb, or add disk_mb"),
+        nvinx.lease(vram_mb=6000, ram_overflow=1, mem_mb=1000),
+    ):
+        pass
+
+
 @pytest.mark.parametrize(
     ("asked", "error", "said"),
     [
