@@ -6,7 +6,6 @@ dispatcher's decides and starts. One per running job runs it through Snakemake's
 
 from __future__ import annotations
 
-import itertools
 import os
 import shlex
 import sys
@@ -32,8 +31,7 @@ if TYPE_CHECKING:
     from nvinx.admission import Card, Job, Placement
     from nvinx.experience import PastRun
     from nvinx.reasons import Reason
-    from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Message
-    from snakemake_executor_plugin_nvinx.session import End
+    from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ended, Message
 
 _SPARE_WORKERS = 64
 
@@ -55,6 +53,7 @@ class Executor(RealExecutor):
         from nvinx import explain
         from snakemake_executor_plugin_nvinx.runner import Runner
         from snakemake_executor_plugin_nvinx.session import Session
+        from snakemake_executor_plugin_nvinx.tokens import Tokens
 
         settings = self.workflow.executor_settings or ExecutorSettings()
         engine = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -68,9 +67,9 @@ class Executor(RealExecutor):
         hidden = internals.jobs_beyond_limit(self.workflow)
         if hidden:
             self.logger.warning(explain.jobs_hidden(hidden))
-        self._numbers = itertools.count(1)
         self._engine = engine
         self._running: dict[str, Any] = {}
+        self._tokens = Tokens(engine, self.workflow)
         self._halted = self._cancelled = self._told = False
         self._failure: Exception | None = None
         self._ending = threading.Lock()
@@ -105,14 +104,14 @@ class Executor(RealExecutor):
             self._session.look_ahead()
             for job in jobs:
                 claim, name = self._session.ready(job)
-                ready.append((Job(self._token(), name, claim, self._engine), job))
+                ready.append((Job(self._tokens.new(job), name, claim, self._engine), job))
         except NvinxError as error:
             self.fail(error)
             return
         for warning in self._session.warnings():
             self.logger.warning(warning)
-        for job, _ in ready:
-            self._session.record.submitted(job)
+        for job, handle in ready:
+            self._session.trace.submitted(job, self._tokens.makers(handle))
         if self._dispatcher is None:
             self._dispatcher = Dispatcher(self._session.broker, self)
         self._dispatcher.send(Ready(tuple(ready)))
@@ -181,7 +180,7 @@ class Executor(RealExecutor):
 
     def waiting(self, reasons: dict[str, Reason]) -> None:
         for job_id, reason in reasons.items():
-            self._session.record.waited(job_id, reason)
+            self._session.trace.waited(job_id, reason)
 
     def next_up(self, line: Iterable[tuple[Job, Any]]) -> None:
         for news in self._session.staging.look(line):
@@ -262,47 +261,45 @@ class Executor(RealExecutor):
         self._runner.forget(handle)
         if isinstance(error, PreparationError):
             self._halted = True
-            self._session.note_ended(job, error)
-            self._send(Ended(job.id, Outcome.FAILED))
+            failed = Ended(job.id, Outcome.FAILED)
+            self._session.note_ended(failed)
+            self._send(failed)
             self._end(job)
             self.fail(error.reason)
             return
         end = self._session.judge(job, handle, error)
         if end.outcome is Outcome.OUT_OF_MEMORY and not self.is_stopping():
-            again = self._session.again(job, handle, end, self._token())
+            again = self._session.again(job, handle, end, self._tokens.new(handle))
             for line in self._session.warnings():
                 self.logger.warning(line)
             if again is not None:
                 self._try_again(job, again, handle, end)
                 return
-        self._session.note_ended(job, error)
+        self._session.note_ended(end)
         if error is not None:
             keeps_going = self.workflow.execution_settings.keep_going
             self._halted |= internals.is_last_attempt(handle) and not keeps_going
             self._report_failure(handle, error)
-        self._send(Ended(job.id, end.outcome, end.peak_mib))
+        self._send(end)
         if error is None:
             self.report_job_success(SubmittedJobInfo(job=handle))
         self._end(job)
         self._tell_failure()
 
-    def _try_again(self, job: Job, again: Job, handle: Any, end: End) -> None:
+    def _try_again(self, job: Job, again: Job, handle: Any, end: Ended) -> None:
         """Queue the job anew; Snakemake does not learn of the failed try, but its outputs go."""
-        from snakemake_executor_plugin_nvinx.dispatcher import Ended, Ready
+        from snakemake_executor_plugin_nvinx.dispatcher import Ready
 
         internals.clean_up(self.workflow, handle)
-        self._session.note_ended(job, None, outcome=end.outcome)
-        self._session.record.submitted(again)
-        self._send(Ended(job.id, end.outcome, end.peak_mib))
+        self._session.note_ended(end)
+        self._session.trace.submitted(again, self._tokens.makers(handle))
+        self._send(end)
         self._send(Ready(((again, handle),)))
         self._end(job)
 
     def _send(self, message: Message) -> None:
         if self._dispatcher is not None:
             self._dispatcher.send(message)
-
-    def _token(self) -> str:
-        return f"{self._engine}.{next(self._numbers)}"
 
     def _end(self, job: Job) -> None:
         with self._ending:

@@ -181,6 +181,13 @@ def needs(workflow: Any) -> Callable[[Any], Iterator[Any]]:
     return lambda job: (other for other in dependencies[job] if other in needed)
 
 
+def makers(workflow: Any, handle: Any) -> Iterator[Any]:
+    """The jobs that make what this one, or this group, reads."""
+    own = set(members(handle))
+    for job in own:
+        yield from (other for other in workflow.dag.dependencies[job] if other not in own)
+
+
 def planned_jobs(workflow: Any) -> int:
     """How many jobs this run has, done or not; it changes after a checkpoint."""
     return sum(1 for _ in workflow.dag.needrun_jobs(exclude_finished=False))

@@ -1,9 +1,10 @@
-"""One Snakemake run's share of nvinx: bench, broker, shells and the record of what ran where."""
+"""One Snakemake run's share of nvinx: bench, broker, shells and the trace of what ran where."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,11 +25,12 @@ from nvinx.host.ledger import SqliteLedger
 from nvinx.host.life import ProcessLife
 from nvinx.host.nvml import NvmlProbe
 from nvinx.host.peaks import PeakWatch
+from nvinx.host.sampler import Sampler
 from nvinx.outlook import Outlook
 from nvinx.policy import LongestChainFirst
-from nvinx.record import PATH as RECORD_PATH
-from nvinx.record import RunRecord
+from nvinx.trace import Trace
 from snakemake_executor_plugin_nvinx import internals, staging, translate
+from snakemake_executor_plugin_nvinx.dispatcher import Ended
 from snakemake_executor_plugin_nvinx.rescue import Rescue
 from snakemake_executor_plugin_nvinx.shellexec import ShellExec, Shells, sweep
 from snakemake_executor_plugin_nvinx.staging import Staging
@@ -45,14 +47,6 @@ _KEEP_EVERY_S = 5.0
 _LOOK_FOR_CARDS_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class End:
-    """How a job ended; peak_mib: the most VRAM it was seen to use."""
-
-    outcome: Outcome
-    peak_mib: int | None = None
-
-
 @dataclass(slots=True)
 class Session:
     """Everything of nvinx that one run needs, from before the first job to after the last."""
@@ -63,7 +57,9 @@ class Session:
     broker: Broker
     life: ProcessLife
     ledger: SqliteLedger
-    record: RunRecord
+    trace: Trace
+    sampler: Sampler | None
+    outlook: Outlook
     experience: Experience
     history: SqliteHistory
     rescue: Rescue
@@ -112,6 +108,7 @@ class Session:
         broker = Broker(engine, capacity, ports, policy, experience)
         sweep(state, life)
         life.sweep()
+        trace = Trace(boot_seconds, Path() if settings.trace == "on" else None)
         return cls(
             engine=engine,
             bench=bench,
@@ -119,7 +116,9 @@ class Session:
             broker=broker,
             life=life,
             ledger=ledger,
-            record=RunRecord(boot_seconds),
+            trace=trace,
+            sampler=Sampler(bench.cards, trace.sample) if settings.trace == "on" else None,
+            outlook=outlook,
             experience=experience,
             history=history,
             rescue=Rescue(capacity),
@@ -211,6 +210,9 @@ class Session:
         if self._shells is None:
             self.life.begin(self.engine)  # or another run's sweep takes the shells away
             self._shells = Shells.under(self.state_dir, self.engine)
+            self.trace.begin(self.bench, self.cores, self.engine, sys.argv)
+            if self.sampler is not None:
+                self.sampler.start()
 
     def cards(self) -> tuple[Card, ...]:
         """The cards there are: looked for anew now and then where they are real."""
@@ -221,6 +223,8 @@ class Session:
                 found = self._bench_again()
                 new = [c for c in found.cards if c.id not in {b.id for b in self.bench.cards}]
                 self.bench = replace(self.bench, cards=(*self.bench.cards, *new))
+                if new:
+                    self.trace.met(new)
         return self.bench.cards
 
     def shell(self, real: str, token: str, placement: Placement) -> ShellExec:
@@ -239,23 +243,25 @@ class Session:
         if self.peaks is not None and placement.card is not None:
             self.peaks.watch(job.id, placement.cards)
         beside = self.broker.beside(job.id)
-        self.record.started(job, placement, explain.where(placement, self.bench.cards))
+        company = [other.job.claim for other in beside]
+        slower = None if placement.card is None else self.outlook.slowdown(job.claim, company)
+        self.trace.started(job, placement, [other.job.id for other in beside], slower)
         if placement.card is None and not job.claim.uses_gpu:
             return []
         return [explain.started(job, placement, self.bench.cards, beside)]
 
-    def judge(self, job: Job, handle: Any, error: BaseException | None) -> End:
+    def judge(self, job: Job, handle: Any, error: BaseException | None) -> Ended:
         """How a job ended that was started. Out of memory is looked for where it used a card."""
         peak_mib = None if self.peaks is None else self.peaks.take(job.id)
         if error is None:
             self.rescue.forget(handle)
-            return End(Outcome.OK, peak_mib)
+            return Ended(job.id, Outcome.OK, peak_mib)
         if self.broker.is_on_card(job.id) and self._shells is not None:
             stderr = self._shells.stderr(job.id)
-            return End(self.rescue.outcome(handle, error, stderr), peak_mib)
-        return End(Outcome.FAILED, peak_mib)
+            return Ended(job.id, self.rescue.outcome(handle, error, stderr), peak_mib)
+        return Ended(job.id, Outcome.FAILED, peak_mib)
 
-    def again(self, job: Job, handle: Any, end: End, token: str) -> Job | None:
+    def again(self, job: Job, handle: Any, end: Ended, token: str) -> Job | None:
         """The job to queue instead of one that ran out of memory; None when all was tried."""
         claim, news = self.rescue.next_claim(job, handle, end.peak_mib)
         self._news += news
@@ -265,13 +271,10 @@ class Session:
         """Names of this run's jobs on a card, by token."""
         return {r.job.id: r.job.name for r in self.broker.state.on_card(card_id)}
 
-    def note_ended(
-        self, job: Job, error: BaseException | None, outcome: Outcome | None = None
-    ) -> None:
-        ok = error is None and outcome in (None, Outcome.OK)
-        self.record.ended(job.id, ok=ok)
+    def note_ended(self, end: Ended) -> None:
+        self.trace.ended(end.job_id, end.outcome, end.peak_mib)
         if self._shells is not None:
-            self._shells.drop(job.id)
+            self._shells.drop(end.job_id)
 
     def keep(self, ended: Iterable[PastRun], *, at_once: bool = False) -> None:
         """Write down how jobs ran, every few seconds; what cannot be written is told once."""
@@ -286,7 +289,7 @@ class Session:
         self._ended, self._kept_at = [], now
 
     def close(self) -> None:
-        """Write the record and leave the state folder as it was found."""
+        """End the trace and leave the state folder as it was found."""
         self.keep((), at_once=True)
         self.staging.close()
         self.ledger.close()
@@ -295,7 +298,9 @@ class Session:
             self._shells.close()
         sweep(self.state_dir, self.life)
         self.life.sweep()
-        self.record.write(RECORD_PATH)
+        if self.sampler is not None:
+            self.sampler.stop()
+        self.trace.close()
 
 
 def _experience(history: SqliteHistory, bench: Bench) -> tuple[Experience, list[str]]:

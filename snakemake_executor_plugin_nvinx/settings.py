@@ -82,6 +82,15 @@ class ExecutorSettings(ExecutorSettingsBase):
             "type": share,
         },
     )
+    trace: str = field(
+        default="on",
+        metadata={
+            "help": "Write what happens to .nvinx/trace-*.jsonl, for `nvinx jobs`, `explain` and "
+            "`report` (on), or not (off). The last ten are kept. Default: on.",
+            "type": str,
+            "choices": ["on", "off"],
+        },
+    )
     workload: Path | None = field(
         default=None,
         metadata={

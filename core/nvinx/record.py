@@ -1,28 +1,28 @@
-"""What one run did: each job with its wait, its placement and why, for people and for JSON."""
+"""What one run did, job by job, as its trace tells."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nvinx import explain
+from nvinx import explain, trace
+from nvinx.admission import Card
 from nvinx.errors import RecordError
-from nvinx.rows import plain_placement, plain_reason, reason_from
+from nvinx.rows import placement_from, reason_from
 
 if TYPE_CHECKING:
-    from nvinx.admission import Job, Placement
-    from nvinx.ports import Clock
-    from nvinx.reasons import Reason
-
-
-PATH = Path(".nvinx") / "last-run.json"
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
 
 @dataclass(slots=True)
 class Ran:
-    """One job of a run. Times are seconds since the first job was handed over."""
+    """One job of a run. Times are seconds since the run began.
+
+    submitted_s: when it was handed over. slowdown: expected in its company. after: ids of the jobs
+    that made its input.
+    """
 
     name: str
     submitted_s: float
@@ -33,6 +33,12 @@ class Ran:
     why: str = ""
     waited_for: dict[str, Any] | None = None
     ok: bool | None = None
+    outcome: str | None = None
+    peak_mib: int | None = None
+    slowdown: float | None = None
+    claim: dict[str, Any] | None = None
+    after: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
     @property
     def waited_s(self) -> float | None:
@@ -45,57 +51,109 @@ class Ran:
         return self.ended_s - self.started_s
 
 
-class RunRecord:
-    """Collects what happens, in the order in which jobs were handed over."""
+@dataclass(slots=True)
+class Run:
+    """A whole run. begun: its first event. jobs: by id. samples: as they were written.
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._zero: float | None = None
-        self._jobs: dict[str, Ran] = {}
-
-    def submitted(self, job: Job) -> None:
-        self._jobs[job.id] = Ran(job.name, self._now())
-
-    def waited(self, job_id: str, reason: Reason) -> None:
-        """The last reason before the start is the one that is kept."""
-        self._jobs[job_id].waited_for = plain_reason(reason)
-
-    def started(self, job: Job, placement: Placement, where: str) -> None:
-        entry = self._jobs[job.id]
-        entry.started_s, entry.where = self._now(), where
-        entry.placement = plain_placement(placement)
-        reason = reason_from(entry.waited_for)
-        entry.why = explain.start_reason(placement, entry.waited_s or 0.0, reason)
-
-    def ended(self, job_id: str, *, ok: bool) -> None:
-        self._jobs[job_id].ended_s, self._jobs[job_id].ok = self._now(), ok
-
-    def write(self, path: Path) -> None:
-        """Write all jobs as JSON; a folder that cannot be written is not worth failing a run."""
-        body = {"schema": 1, "jobs": [asdict(job) for job in self._jobs.values()]}
-        try:
-            path.parent.mkdir(exist_ok=True)
-            (path.parent / ".gitignore").write_text("*\n", encoding="utf-8")
-            path.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
-        except OSError:
-            return
-
-    def _now(self) -> float:
-        now = self._clock()
-        if self._zero is None:
-            self._zero = now
-        return round(now - self._zero, 3)
-
-
-def read(path: Path) -> list[Ran]:
-    """The jobs of a recorded run; empty where none is recorded.
-
-    Raises RecordError when the file is no record of ours.
+    over_s: when it ended; None where it was killed, or still runs.
     """
-    if not path.exists():
-        return []
+
+    begun: dict[str, Any]
+    jobs: dict[str, Ran]
+    samples: list[dict[str, Any]]
+    cards: tuple[Card, ...] = ()
+    over_s: float | None = None
+
+
+def last(folder: Path) -> Run | None:
+    """The last run in a workflow's folder; None where none is recorded. Raises RecordError."""
+    path = trace.latest(folder)
+    return None if path is None else read(path)
+
+
+def read(path: Path) -> Run:
+    """The run that a trace tells of. Raises RecordError when the file is none."""
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-        return [Ran(**job) for job in body["jobs"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _fold(_events(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
         raise RecordError(str(path)) from error
+
+
+def _events(text: str) -> Iterator[dict[str, Any]]:
+    """A last line that was cut short by a kill is left out."""
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        try:
+            event = json.loads(line) if line else None
+        except ValueError:
+            if number < len(lines) - 1:
+                raise
+            return
+        if event is not None:
+            yield event
+
+
+def _fold(events: Iterable[dict[str, Any]]) -> Run:
+    run: Run | None = None
+    for event in events:
+        if run is None:
+            if event["event"] != "run" or event["schema"] != trace.SCHEMA:
+                raise ValueError("no trace of ours")
+            run = Run(event, {}, [], _cards(event))
+        elif event["event"] in _TAKE:
+            _TAKE[event["event"]](run, event)
+    if run is None:
+        raise ValueError("an empty file")
+    return run
+
+
+def _cards(event: dict[str, Any]) -> tuple[Card, ...]:
+    return tuple(Card(**card) for card in event["cards"])
+
+
+def _submitted(run: Run, event: dict[str, Any]) -> None:
+    run.jobs[event["id"]] = Ran(
+        event["name"], event["s"], claim=event["claim"], after=tuple(event["after"])
+    )
+
+
+def _waits(run: Run, event: dict[str, Any]) -> None:
+    run.jobs[event["id"]].waited_for = event["reason"]
+
+
+def _started(run: Run, event: dict[str, Any]) -> None:
+    job = run.jobs[event["id"]]
+    job.started_s, job.placement = event["s"], event["placement"]
+    job.beside, job.slowdown = tuple(event["beside"]), event["slowdown"]
+    placement = placement_from(event["placement"])
+    job.where = explain.where(placement, run.cards)
+    job.why = explain.start_reason(placement, job.waited_s or 0.0, reason_from(job.waited_for))
+
+
+def _ended(run: Run, event: dict[str, Any]) -> None:
+    job = run.jobs[event["id"]]
+    job.ended_s, job.peak_mib, job.outcome = event["s"], event["peak_mib"], event["outcome"]
+    job.ok = event["outcome"] == "ok"
+
+
+def _met(run: Run, event: dict[str, Any]) -> None:
+    run.cards = (*run.cards, *_cards(event))
+
+
+def _sample(run: Run, event: dict[str, Any]) -> None:
+    run.samples.append(event)
+
+
+def _over(run: Run, event: dict[str, Any]) -> None:
+    run.over_s = event["s"]
+
+
+_TAKE: dict[str, Callable[[Run, dict[str, Any]], None]] = {
+    "submitted": _submitted,
+    "waits": _waits,
+    "started": _started,
+    "ended": _ended,
+    "cards": _met,
+    "sample": _sample,
+    "over": _over,
+}

@@ -61,11 +61,20 @@ PURE = [
     ),
 ]
 TOUCHES_MACHINE = [
-    *("record", "placement", "substrate", "interference.model_file"),
+    *("trace", "record", "placement", "substrate", "interference.model_file"),
     *("checkpoint", "skeleton", "gguf_file", "offload"),
 ]
 KNOWN_BY_TYPE = {"lanes": {"record"}, "fit": {"checkpoint"}, "forms": {"placement"}}
-READS = {"record", "placement", "substrate", "checkpoint", "skeleton", "gguf_file", "offload"}
+READS = {
+    "trace",
+    "record",
+    "placement",
+    "substrate",
+    "checkpoint",
+    "skeleton",
+    "gguf_file",
+    "offload",
+}
 IMPURE_STDLIB = {
     *("os", "subprocess", "sqlite3", "socket", "threading", "time", "random", "logging", "signal"),
     *("tempfile", "shutil", "fcntl"),

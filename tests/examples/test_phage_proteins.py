@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 import nvinx
+from nvinx import record
 from nvinx.catalog import Residency
 from nvinx.placement import CurrentPlacement
 
@@ -141,8 +142,8 @@ def test_each_job_ran_where_its_hints_say(finished):
     if finished.arguments is STOCK:
         assert not (finished.folder / ".nvinx").exists()
         return
-    record = json.loads((finished.folder / ".nvinx" / "last-run.json").read_text())
-    where = {job["name"]: job["where"] for job in record["jobs"] if job["where"] != "CPU"}
+    jobs = record.last(finished.folder).jobs.values()
+    where = {job.name: job.where for job in jobs if job.where != "CPU"}
     assert where == {
         "embed_listed[motif_conv]": "GPU 0 shared",
         "embed_listed[residue_conv]": "GPU 0 shared",
@@ -151,7 +152,7 @@ def test_each_job_ran_where_its_hints_say(finished):
         "embed_spilled": "GPU 0 + RAM",
         "align_all": "GPU 0 alone",
     }
-    assert all(job["ok"] for job in record["jobs"])
+    assert all(job.ok for job in jobs)
 
 
 @needs_tools

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from nvinx import trace
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -76,6 +78,10 @@ class Workspace:
     def put_on_path(self, folder: Path) -> None:
         """Let programs in this folder come before all others."""
         self.environ["PATH"] = f"{folder}:{self._environment()['PATH']}"
+
+    def record(self) -> str:
+        """The trace of the last run."""
+        return trace.latest(self.work).read_text()
 
     def read(self, name: str) -> str:
         return self.path(name).read_text()

@@ -43,7 +43,7 @@ def test_jobs_seen_only_in_company_run_alone_once_and_then_share_again(
     for _ in range(3):
         outcome = workspace.run("--forceall", "out/part1.txt", "out/part2.txt")
         assert outcome.status == 0, outcome.text
-        reasons.append(workspace.path(".nvinx/last-run.json").read_text().count("measured_alone"))
+        reasons.append(workspace.record().count("measured_alone"))
 
     assert reasons == [0, 1, 0]
 

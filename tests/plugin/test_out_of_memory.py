@@ -121,7 +121,7 @@ def test_tries_are_remembered_and_shown_as_jobs_of_the_run(run) -> None:
 
     entries = SqliteHistory(workspace.state_dir / "history.db").entries()
     assert [entry.run.outcome.value for entry in entries] == ["out_of_memory", "ok"]
-    assert workspace.read(".nvinx/last-run.json").count('"name": "grows"') == 2
+    assert workspace.record().count('"name": "grows"') == 2
 
 
 def test_what_a_job_says_on_stderr_still_reaches_the_terminal(run) -> None:

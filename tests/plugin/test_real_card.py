@@ -67,8 +67,7 @@ def test_a_job_waits_until_strangers_leave_it_enough_of_the_card(
     text = workspace.wait(process, 60)
 
     assert process.returncode == 0, text
-    record = workspace.read(".nvinx/last-run.json")
-    assert "programs outside nvinx use it" in record
+    assert "card_used_by_others" in workspace.record()
 
 
 def test_a_card_that_is_lost_ends_its_jobs_with_the_reason(

@@ -1,46 +1,25 @@
 """`nvinx explain` says in a sentence why a job ran where it did, or waits."""
 
-import json
-
 import pytest
 from click.testing import CliRunner
+from recorded import SHARED, Recorder
 
 from nvinx.admission import Card
 from nvinx.cli import main
+from nvinx.experience import Outcome
 from nvinx.host import counter
+from nvinx.reasons import Why
 
-RAN = {
-    "schema": 1,
-    "jobs": [
-        {
-            "name": "embed[1]",
-            "submitted_s": 0.0,
-            "started_s": 4.0,
-            "ended_s": 9.5,
-            "where": "GPU 0 shared",
-            "why": "fits beside others; waited: card held alone by long",
-            "ok": True,
-        },
-        {"name": "embed[2]", "submitted_s": 0.0, "where": "", "why": ""},
-        {
-            "name": "report",
-            "submitted_s": 9.0,
-            "started_s": 9.0,
-            "ended_s": 9.1,
-            "where": "CPU",
-            "why": "no GPU asked",
-            "ok": False,
-        },
-    ],
-}
 CARD = Card(id="simulated-0", index=0, name="toy", total_mib=4000, simulated=True)
 
 
 @pytest.fixture
 def explain(tmp_path, monkeypatch):
     monkeypatch.setenv("NVINX_STATE_DIR", str(tmp_path / "state"))
-    (tmp_path / ".nvinx").mkdir()
-    (tmp_path / ".nvinx" / "last-run.json").write_text(json.dumps(RAN))
+    run = Recorder(tmp_path)
+    run.job("embed[1]", (0, 4, 9.5), SHARED, why=Why.CARD_HELD_EXCLUSIVELY)
+    run.job("embed[2]", (0,), SHARED)
+    run.job("report", (9, 9, 9.1), outcome=Outcome.FAILED)
     return lambda *words: CliRunner().invoke(main, ["explain", *words, str(tmp_path)])
 
 

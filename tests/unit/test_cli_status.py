@@ -5,13 +5,14 @@ import sqlite3
 
 import pytest
 from click.testing import CliRunner
+from recorded import ALONE, Recorder
 
-from nvinx import record
 from nvinx.admission import Capacity, Card, Job
 from nvinx.broker import Broker, Ports
 from nvinx.catalog import Residency
 from nvinx.claim import Claim
 from nvinx.cli import main
+from nvinx.experience import Outcome
 from nvinx.host.clock import boot_seconds
 from nvinx.host.ledger import SqliteLedger
 from nvinx.host.life import ProcessLife
@@ -104,24 +105,9 @@ def test_jobs_without_a_run_says_what_to_do(bench):
 
 @pytest.fixture
 def finished(bench):
-    jobs = [
-        {
-            "name": "embed[a_rather_long_name_of_a_sample,3]",
-            "submitted_s": 0.0,
-            "started_s": 0.0,
-            "ended_s": 4.0,
-        },
-        {
-            "name": "call",
-            "submitted_s": 0.0,
-            "started_s": 4.0,
-            "ended_s": 9.0,
-            "where": "GPU 0 alone",
-            "ok": False,
-        },
-    ]
-    (bench / ".nvinx").mkdir()
-    (bench / record.PATH).write_text(json.dumps({"schema": 1, "jobs": jobs}))
+    run = Recorder(bench)
+    run.job("embed[a_rather_long_name_of_a_sample,3]", (0, 0, 4))
+    run.job("call", (0, 4, 9), ALONE, outcome=Outcome.FAILED)
     return bench
 
 

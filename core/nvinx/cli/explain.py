@@ -33,7 +33,8 @@ def command(job: str, folder: Path, state_dir: Path | None) -> None:
     """
     from nvinx import record
 
-    ran = [entry for entry in record.read(folder / record.PATH) if _is(entry.name, job)]
+    run = record.last(folder)
+    ran = [entry for entry in run.jobs.values() if _is(entry.name, job)] if run else []
     lines = [*_waiting(job, state_dir), *map(_sentence, ran)]
     for line in lines:
         click.echo(line)

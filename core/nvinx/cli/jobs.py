@@ -15,20 +15,22 @@ if TYPE_CHECKING:
 @click.argument(
     "folder", default=".", type=click.Path(path_type=Path, file_okay=False, exists=True)
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(folder: Path, as_json: bool) -> None:
     """Show the last run in FOLDER: the lanes, and where each job ran, how long it waited, why."""
     from nvinx import record
 
-    path = folder / record.PATH
+    run = record.last(folder)
     if as_json:
-        click.echo(path.read_text(encoding="utf-8") if path.exists() else "{}", nl=False)
-        return
-    ran = record.read(path)
-    if not ran:
-        click.echo(f"No run is recorded in {path}; run snakemake --executor nvinx there first.")
-        return
-    show(ran)
+        import json
+        from dataclasses import asdict
+
+        jobs = [] if run is None else [{"id": i, **asdict(job)} for i, job in run.jobs.items()]
+        click.echo(json.dumps({"jobs": jobs}, indent=1))
+    elif run is None or not run.jobs:
+        click.echo(f"No run is recorded in {folder}; run snakemake --executor nvinx there first.")
+    else:
+        show(list(run.jobs.values()))
 
 
 def show(jobs: list[Ran], most: int | None = None) -> None:
@@ -41,7 +43,7 @@ def show(jobs: list[Ran], most: int | None = None) -> None:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("job", overflow="fold", min_width=_JOB_WIDTH)
-    table.add_column("placement")
+    table.add_column("placement", no_wrap=True)
     table.add_column("waited", justify="right")
     table.add_column("ran", justify="right")
     table.add_column("why", overflow="fold")
