@@ -126,6 +126,8 @@ class Executor(RealExecutor):
         if self._dispatcher is not None:
             self._dispatcher.stop()
         self._session.close()
+        if not self._halted and (line := self._session.summary()) is not None:
+            self.logger.info(line)
 
     def cancel(self) -> None:
         """End everything at once; a job that was just starting is caught on the next round."""

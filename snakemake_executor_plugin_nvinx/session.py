@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvinx import caps, explain
+from nvinx import caps, explain, record, replay
 from nvinx.admission import Capacity, Card, Job, Placement
 from nvinx.broker import Broker, Ports
 from nvinx.environment import variables
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 _KEEP_EVERY_S = 5.0
 _LOOK_FOR_CARDS_S = 5.0
+_MOST_REPLAYED = 1000  # jobs, about a second's work
 
 
 @dataclass(slots=True)
@@ -248,7 +249,7 @@ class Session:
         self.trace.started(job, placement, [other.job.id for other in beside], slower)
         if placement.card is None and not job.claim.uses_gpu:
             return []
-        return [explain.started(job, placement, self.bench.cards, beside)]
+        return [explain.started(job, placement, self.bench.cards, beside, slower)]
 
     def judge(self, job: Job, handle: Any, error: BaseException | None) -> Ended:
         """How a job ended that was started. Out of memory is looked for where it used a card."""
@@ -287,6 +288,19 @@ class Session:
         except HistoryError as error:
             self._tell(explain.untaught(error))
         self._ended, self._kept_at = [], now
+
+    def summary(self) -> str | None:
+        """What sharing brought, for the end of the log; None where no card was used."""
+        if self.trace.path is None:
+            return None
+        with contextlib.suppress(NvinxError):  # nobody may fail for a sentence
+            run = record.read(self.trace.path)
+            on_card = [job for job in run.jobs.values() if job.ok and job.slowdown is not None]
+            if on_card and len(run.jobs) <= _MOST_REPLAYED:
+                return explain.saved(
+                    len(run.jobs), replay.makespan_s(run), replay.one_at_a_time_s(run)
+                )
+        return None
 
     def close(self) -> None:
         """End the trace and leave the state folder as it was found."""

@@ -62,11 +62,16 @@ def where(placement: Placement, cards: Sequence[Card]) -> str:
 
 
 def started(
-    job: Job, placement: Placement, cards: Sequence[Card], beside: Sequence[Running]
+    job: Job,
+    placement: Placement,
+    cards: Sequence[Card],
+    beside: Sequence[Running],
+    slowdown: float | None = None,
 ) -> str:
     """The quiet line at a job's start: `embed[3] -> GPU 0 shared with embed[1] (1.80 of 4.00 GB)`.
 
-    A simulated card's size is its declared one; nothing is measured here.
+    A simulated card's size is its declared one; nothing is measured here. slowdown: expected in
+    this company, told where it is worth a word.
     """
     text = f"nvinx: {job.name} -> {where(placement, cards)}"
     if placement.card is None:
@@ -78,7 +83,8 @@ def started(
         return text
     used = placement.vram_mib + sum(r.placement.vram_mib for r in beside)
     company = f" with {names([r.job.name for r in beside])}" if beside else ""
-    return f"{text}{company} ({gb(used)} of {gb(card.shareable_mib)})"
+    slower = f", expected {slowdown:.1f}x" if slowdown is not None and slowdown >= _FELT else ""
+    return f"{text}{company} ({gb(used)} of {gb(card.shareable_mib)}){slower}"
 
 
 def warmed(name: str, done: Warmed) -> str:
@@ -111,6 +117,14 @@ def greeting(bench: Bench, cores: int) -> list[str]:
         measured = f"{len(bench.slowdowns.traits)} calibrated models"
         lines.append(f"nvinx: jobs share where that gets more done, by {measured}")
     return lines
+
+
+def saved(jobs: int, took_s: float, alone_s: float) -> str:
+    """The last line of a run: its time, and what one GPU job at a time would have cost."""
+    text = f"nvinx: {jobs} jobs in {duration(took_s)}"
+    how = f"one GPU job at a time would take about {duration(alone_s)}, by replaying these jobs"
+    share = 1 - took_s / alone_s if alone_s > 0 else 0.0
+    return f"{text}; {how}" + (f": {share:.0%} saved" if share >= _WORTH_SAYING else "")
 
 
 def ran_out(claim: Claim, peak_mib: int | None) -> str:
@@ -301,7 +315,9 @@ def _count(number: int | None) -> str:
 
 
 _SMALL_GB = 0.1
+_FELT = 1.05
 _WORTH_A_WORD = 0.1
+_WORTH_SAYING = 0.01
 _MINUTE_S = 60
 _WORTH_TELLING_S = 0.5
 

@@ -45,6 +45,7 @@ class Trace:
     def __init__(self, clock: Clock, folder: Path | None) -> None:
         """folder: of the workflow; None: write nothing."""
         self._clock, self._folder = clock, folder
+        self.path: Path | None = None
         self._lock = threading.Lock()
         self._fd: int | None = None
         self._zero: float | None = None
@@ -64,6 +65,7 @@ class Trace:
             name = f"trace-{now:%Y%m%dT%H%M%S.%f}-{os.getpid()}.jsonl"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
             self._fd = os.open(home / name, flags, 0o666)
+            self.path = home / name
         except OSError:
             return
         self._write(

@@ -58,13 +58,19 @@ PURE = [
         "broker",
         "fit",
         "forms",
+        "replay",
     ),
 ]
 TOUCHES_MACHINE = [
     *("trace", "record", "placement", "substrate", "interference.model_file"),
     *("checkpoint", "skeleton", "gguf_file", "offload"),
 ]
-KNOWN_BY_TYPE = {"lanes": {"record"}, "fit": {"checkpoint"}, "forms": {"placement"}}
+KNOWN_BY_TYPE = {
+    "lanes": {"record"},
+    "replay": {"record"},
+    "fit": {"checkpoint"},
+    "forms": {"placement"},
+}
 READS = {
     "trace",
     "record",

@@ -10,7 +10,7 @@ from nvinx.testing import FakeClock
 from nvinx.trace import Trace
 
 CARD = Card(id="gpu-0", index=0, name="card", total_mib=4000, simulated=True)
-BENCH = Bench(cards=(CARD,), cores=2, ram_mib=8000, models={}, origins={})
+BENCH = Bench(cards=(CARD,), cores=4, ram_mib=8000, models={}, origins={})
 ALONE = Placement(Residency.GPU_EXCLUSIVE, Why.WHOLE_CARD, "gpu-0", 4000)
 SHARED = Placement(Residency.GPU_SHARED, Why.FITS_BESIDE_OTHERS, "gpu-0", 900)
 CPU = Placement(Residency.CPU_ONLY, Why.NEEDS_NO_GPU)
@@ -22,7 +22,7 @@ class Recorder:
     def __init__(self, folder, bench=BENCH):
         self.clock = FakeClock(100.0)
         self.trace = Trace(self.clock, folder)
-        self.trace.begin(bench, 2, "engine", ["snakemake"])
+        self.trace.begin(bench, 4, "engine", ["snakemake"])
 
     def at(self, seconds):
         self.clock.now = 100.0 + seconds

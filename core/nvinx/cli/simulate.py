@@ -43,19 +43,21 @@ def command(  # noqa: PLR0913  (one argument per option)
     as_json: bool,
     picture: Path | None,
 ) -> None:
-    """Play WORKLOAD, a YAML list of jobs, on the bench, and show what would run where and when.
+    """Play WORKLOAD on the bench, and show what would run where and when.
+
+    WORKLOAD is a YAML list of jobs, or the trace of a run (.nvinx/trace-*.jsonl) to play again.
 
     Slowdowns are what the bench file predicts unless --truth gives others. The lower bound is what
     no policy could beat.
     """
-    from nvinx import bound, peers, simulate, workload_text
+    from nvinx import bound, peers, simulate
     from nvinx.admission import Capacity
     from nvinx.cli import played as shown
     from nvinx.host import machine
     from nvinx.outlook import Outlook
 
     bench = machine.bench(file, Path.cwd())
-    work = workload_text.parse(workload.read_text(encoding="utf-8"), str(workload))
+    work = _read(workload)
     believed = Outlook(bench.slowdowns, bench.utilisation)
     real = believed if truth is None else _truth(truth)
     capacity = Capacity(bench.cards, bench.cores, bench.ram_mib)
@@ -70,6 +72,14 @@ def command(  # noqa: PLR0913  (one argument per option)
         shown.show(played, least_s, bench)
     if picture is not None:
         shown.draw(played, bench, picture)
+
+
+def _read(path: Path) -> Workload:
+    from nvinx import record, replay, workload_text
+
+    if path.suffix == ".jsonl":
+        return replay.workload_of(record.read(path))
+    return workload_text.parse(path.read_text(encoding="utf-8"), str(path))
 
 
 def _truth(path: Path) -> Outlook:
