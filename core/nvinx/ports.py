@@ -52,6 +52,8 @@ class GpuFacts:
     compute_capability: tuple[int, int] | None = None
     max_sm_clock_mhz: int | None = None
     power_limit_w: float | None = None
+    persistence: bool | None = None
+    accounting: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@
  *   slice <device> <multiprocessors>         what this MIG device has of its GPU
  *   migmode <device>                         MIG mode is on, with or without MIG devices
  *   card <device> <cores> <major> <minor> <busy %> <mW> <MHz> <degrees>    what it is and does
+ *   modes <device> <persistence> <accounting>    each 0 or 1
  *   proc <device> <pid> <bytes, -1: hidden> <C, G or CG>
  *   fails <function> <device, -1: all> <NVML error code>
  *
@@ -29,7 +30,8 @@ typedef struct { unsigned multiprocessors, engines_and_slices[7]; bytes mib; } a
 typedef struct { unsigned pid; bytes used; unsigned gpu_instance, compute_instance; } process_info;
 
 static struct { char uuid[96]; bytes total, reserved, other; int there, mig, parent;
-    unsigned slice, cores, busy, power, clock, degrees; int major, minor; } device[DEVICES];
+    unsigned slice, cores, busy, power, clock, degrees, persists, accounts;
+    int major, minor; } device[DEVICES];
 static struct { int device; unsigned pid; long long used; char kinds[4]; } process[PROCESSES];
 static struct { char function[64]; int device, code; } failure[FAILURES];
 static int processes, failures, opened;
@@ -37,7 +39,7 @@ static int processes, failures, opened;
 static void read_line(const char *line)
 {
     int d, other, code;
-    unsigned pid;
+    unsigned pid, second;
     long long used;
     bytes total, reserved, rest;
     char word[96];
@@ -55,6 +57,8 @@ static void read_line(const char *line)
         sscanf(line, "card %*d %u %d %d %u %u %u %u", &device[d].cores, &device[d].major,
                &device[d].minor, &device[d].busy, &device[d].power, &device[d].clock,
                &device[d].degrees);
+    } else if (sscanf(line, "modes %d %u %u", &d, &pid, &second) == 3) {
+        device[d].persists = pid, device[d].accounts = second;
     } else if (sscanf(line, "proc %d %u %lld %3s", &d, &pid, &used, word) == 4) {
         process[processes].device = d, process[processes].pid = pid;
         process[processes].used = used, strcpy(process[processes++].kinds, word);
@@ -178,6 +182,8 @@ int nvmlDeviceGetCudaComputeCapability(void *handle, int *major, int *minor)
 NUMBER_OF(nvmlDeviceGetNumGpuCores, cores)
 NUMBER_OF(nvmlDeviceGetPowerUsage, power)
 NUMBER_OF(nvmlDeviceGetEnforcedPowerLimit, power)
+NUMBER_OF(nvmlDeviceGetPersistenceMode, persists)
+NUMBER_OF(nvmlDeviceGetAccountingMode, accounts)
 NUMBER_OF_KIND(nvmlDeviceGetClockInfo, clock)
 NUMBER_OF_KIND(nvmlDeviceGetMaxClockInfo, clock)
 NUMBER_OF_KIND(nvmlDeviceGetTemperature, degrees)

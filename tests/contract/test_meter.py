@@ -65,8 +65,9 @@ def ask(tmp_path, library):
 
 
 def test_a_gpu_is_described_and_read_by_its_uuid(ask):
-    found, reading, problem = ask("GPU-0", CARD, FIGURES)
-    assert found == GpuFacts("Test card 0", "580.65.06", 4096, 16, (8, 6), 1530, 25.5)
+    found, reading, problem = ask("GPU-0", CARD, FIGURES, "modes 0 1 0\n")
+    card = ("Test card 0", "580.65.06", 4096, 16, (8, 6), 1530, 25.5)
+    assert found == GpuFacts(*card, persistence=True, accounting=False)
     assert reading == ALL
     assert problem is None
 

@@ -14,6 +14,7 @@ DISTRIBUTION = "snakemake-executor-plugin-nvinx"
 VERBS = (
     "bench",
     "calibrate",
+    "doctor",
     "explain",
     "fit",
     "history",

@@ -43,8 +43,14 @@ def facts(gpu: str | int) -> GpuFacts | None:
             compute_capability=capability,
             max_sm_clock_mhz=_answer(pynvml, lambda: pynvml.nvmlDeviceGetMaxClockInfo(handle, sm)),
             power_limit_w=None if limit is None else limit / 1000,
+            persistence=_on(_answer(pynvml, lambda: pynvml.nvmlDeviceGetPersistenceMode(handle))),
+            accounting=_on(_answer(pynvml, lambda: pynvml.nvmlDeviceGetAccountingMode(handle))),
         )
     return None
+
+
+def _on(mode: int | None) -> bool | None:
+    return None if mode is None else bool(mode)
 
 
 class NvmlMeter:

@@ -1,0 +1,41 @@
+"""`nvinx doctor`: what could keep nvinx from working well here."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+_COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
+
+
+@click.command(name="doctor")
+@click.option("--bench", "file", type=click.Path(path_type=Path), help="The bench file to use.")
+@click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path),
+    help="The state folder, before $NVINX_STATE_DIR and the user's own.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(file: Path | None, state_dir: Path | None, as_json: bool) -> None:
+    """Look at driver, cards, packages, folders and limits; each line is ok, a warning or an error.
+
+    The exit status is 1 when there is an error.
+    """
+    from dataclasses import asdict
+
+    from nvinx.host.doctor import Level, findings
+
+    found = list(findings(file, state_dir))
+    if as_json:
+        import json
+
+        rows = [{**asdict(each), "level": each.level.value} for each in found]
+        click.echo(json.dumps(rows, indent=1))
+    else:
+        for each in found:
+            level = click.style(f"{each.level.value:<8}", fg=_COLOURS[each.level.value])
+            fix = f"\n         Fix: {each.fix}." if each.fix else ""
+            click.echo(f"{level} {each.what}: {each.found}{fix}")
+    sys.exit(1 if any(each.level is Level.ERROR for each in found) else 0)
