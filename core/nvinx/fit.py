@@ -53,11 +53,16 @@ def _hints(model: Checkpoint, split: Split, room: int, context: int) -> dict[str
     vram_mb = _up(model.size * _WORK / 1e6 + context / 1e6)
     if split.fits:
         return {"vram_mb": vram_mb}
-    disk_mb = _up(split.disk * _WORK / 1e6) if split.disk else 0
-    spills_mb = max(vram_mb - room / 1e6 - disk_mb, (split.ram + model.largest) / 1e6)
-    mem_mb = _up(spills_mb + _PROGRAM_MB)
-    hints = {"vram_mb": vram_mb, "ram_overflow": 1, "mem_mb": mem_mb}
-    return hints | ({"disk_mb": disk_mb} if disk_mb else {})
+    spills_mb = max(vram_mb - room / 1e6, (split.ram + model.largest) / 1e6)
+    hints = {"vram_mb": vram_mb, "ram_overflow": 1}
+    if not split.disk:
+        return hints | {"mem_mb": _up(spills_mb + _PROGRAM_MB)}
+    # With more RAM than was planned with, the weights on disk would lie there instead.
+    mem_mb = max(math.floor(split.ram_budget / 1e6), 1)
+    return hints | {
+        "mem_mb": mem_mb,
+        "disk_mb": _up(max(spills_mb - mem_mb, split.disk * _WORK / 1e6)),
+    }
 
 
 def _up(mb: float) -> int:

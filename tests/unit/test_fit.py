@@ -23,7 +23,7 @@ def fits(tmp_path, monkeypatch):
 
     def ask(vram_gb, *options):
         (tmp_path / "nvinx.yaml").write_text(BENCH.format(vram_gb=vram_gb))
-        return CliRunner().invoke(main, ["fit", str(tmp_path), *options])
+        return CliRunner().invoke(main, ["fit", str(tmp_path), *map(str, options)])
 
     return ask
 
@@ -56,6 +56,16 @@ def test_json_has_bytes(fits):
     assert said["split_bytes"] == {"cards": [3 * MB], "ram": 2 * MB, "disk": 3 * MB}
     assert said["added_s_per_forward"] == pytest.approx(5 * MB / 6.25e9 + 3 * MB / 2.3e9)
     assert said["declare"]["disk_mb"] == 50
+
+
+@pytest.mark.parametrize(("card_mb", "ram_mb"), [(5, 3), (3, 5), (0.5, 6), (4, 4.5)])
+def test_a_rule_that_declares_what_was_told_gets_the_split_that_was_told(fits, card_mb, ram_mb):
+    said = json.loads(fits(card_mb / 1000, "--json", "--mem-mb", ram_mb, "--disk-mb", 100).output)
+    declared = said["declare"]
+
+    assert said["split_bytes"]["disk"]
+    assert declared["mem_mb"] == int(ram_mb)
+    assert declared["vram_mb"] <= int(card_mb) + declared["mem_mb"] + declared["disk_mb"]
 
 
 def test_a_model_that_cannot_be_held_fails_with_what_is_missing(fits):
