@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 MODELS_VENV := .venv-models
 BIN := $(abspath $(VENV))/bin
+MODELS_BIN := $(abspath $(MODELS_VENV))/bin
 DEMO := example_workflows/phage_proteins
-# A real card is used when the driver shows one; else the example declares a simulated one.
+DEMO_SPLIT := example_workflows/split_models
+# A real card is used when the driver shows one; else the examples declare a simulated one.
 DEMO_BENCH := $(shell nvidia-smi -L >/dev/null 2>&1 && echo nvinx.yaml || echo nvinx.simulated.yaml)
 
 .PHONY: demo demo-split test test-crash test-models lint bench clean
@@ -16,6 +18,13 @@ demo: $(VENV)/.ready
 	@cd $(DEMO) && $(BIN)/nvinx jobs
 	@echo "The report is in $(DEMO)/results/report.md, its picture beside it."
 
+demo-split: $(MODELS_VENV)/.ready
+	rm -rf $(DEMO_SPLIT)/results
+	cd $(DEMO_SPLIT) && PATH="$(MODELS_BIN):$$PATH" snakemake --executor nvinx --jobs unlimited \
+	  --nvinx-bench $(DEMO_BENCH) --quiet rules progress host
+	@cd $(DEMO_SPLIT) && $(MODELS_BIN)/nvinx jobs
+	@echo "The report is in $(DEMO_SPLIT)/results/report.md, its picture beside it."
+
 test: lint
 	$(BIN)/python -m pytest -n auto -m "not alone"
 	$(BIN)/python -m pytest -m alone
@@ -25,7 +34,7 @@ test-crash: $(VENV)/.ready
 
 # Real transformers models need torch, which is large; uv brings it in a minute or so.
 test-models: $(MODELS_VENV)/.ready
-	$(MODELS_VENV)/bin/python -m pytest -n auto tests/models
+	$(MODELS_VENV)/bin/python -m pytest -n auto --dist loadgroup tests/models
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
@@ -52,4 +61,4 @@ $(MODELS_VENV)/.ready: $(VENV)/.ready
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(MODELS_VENV) $(DEMO)/results $(DEMO)/.snakemake $(DEMO)/.nvinx
+	rm -rf $(VENV) $(MODELS_VENV) $(foreach demo,$(DEMO) $(DEMO_SPLIT),$(addprefix $(demo)/,results .snakemake .nvinx))

@@ -88,14 +88,13 @@ def whisper(width: int, layers: int) -> Any:
 SHAPES: dict[str, tuple[Callable[[int, int], Any], int, int]] = {
     "esm_8m": (esm, 320, 6),
     "esm_35m": (esm, 480, 12),
-    "codon_llama": (llama, 256, 6),
-    "codon_llama_large": (llama, 512, 10),
+    "codon_llama": (llama, 512, 10),
     "tone_whisper": (whisper, 256, 3),
 }
 
 
 def build(name: str, folder: Path) -> Any:
-    """Make a model's folder; returns the model."""
+    """Make the folder of a model; returns the model."""
     make, width, layers = SHAPES[name]
     torch.manual_seed(SEED)
     model = make(width, layers)
