@@ -57,7 +57,7 @@ def draw(models, output):
         axes.tick_params(axis="y", length=0)
         draw_card(axes, models)
         axes.set_xlabel("weights (MB), in the order of use")
-        axes.set_xlim(0, 1.22 * max(sum(size for size, _ in pieces) for *_, pieces in rows) / 1e6)
+        axes.set_xlim(0, 1.25 * max(sum(size for size, _ in pieces) for *_, pieces in rows) / 1e6)
         figure.legend(
             handles=[Patch(color=colour, label=tier) for tier, colour in COLOURS.items()],
             loc="outside upper right", ncols=3, frameon=False,

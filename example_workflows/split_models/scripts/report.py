@@ -13,8 +13,7 @@ REPORT = """\
 ![Where the bytes of each model lay]({picture})
 
 ## Where they lay
-{where}
-{simulated}
+{where}{simulated}
 ## Split against whole
 Each split model was loaded once more in one piece. No bit of its outputs differed, or this report
 would not be here.
