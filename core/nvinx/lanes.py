@@ -26,10 +26,14 @@ def lanes(jobs: Iterable[Ran]) -> dict[str, list[list[Span]]]:
     ran.sort(key=lambda j: (j.started_s or 0.0, j.name))
     places: dict[str, list[list[Span]]] = {}
     for job in ran:
-        place = " ".join(job.where.split()[:2]) if job.where.startswith("GPU") else "CPU"
         span = Span(job.name, job.started_s or 0.0, job.ended_s or 0.0)
-        _lay(span, places.setdefault(place, []))
+        _lay(span, places.setdefault(place_of(job), []))
     return dict(sorted(places.items(), key=lambda item: (item[0] == "CPU", item[0])))
+
+
+def place_of(job: Ran) -> str:
+    """`GPU 0`, or `CPU`."""
+    return " ".join(job.where.split()[:2]) if job.where.startswith("GPU") else "CPU"
 
 
 def draw(jobs: Sequence[Ran], width: int) -> list[str]:

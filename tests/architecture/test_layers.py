@@ -59,6 +59,7 @@ PURE = [
         "fit",
         "forms",
         "replay",
+        "digest",
     ),
 ]
 TOUCHES_MACHINE = [
@@ -68,6 +69,7 @@ TOUCHES_MACHINE = [
 KNOWN_BY_TYPE = {
     "lanes": {"record"},
     "replay": {"record"},
+    "digest": {"record"},
     "fit": {"checkpoint"},
     "forms": {"placement"},
 }
@@ -101,6 +103,7 @@ LATE_ONLY = {
     "transformers",
     "accelerate",
     "gguf",
+    "bokeh",
 }
 
 

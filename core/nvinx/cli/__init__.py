@@ -22,6 +22,7 @@ VERBS = (
     "jobs",
     "placement",
     "plan",
+    "report",
     "run",
     "simulate",
     "status",
