@@ -31,7 +31,11 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """One GPU. Sizes are whole MiB; `foreign_mib` is what strangers to nvinx use right now."""
+    """One GPU. Sizes are whole MiB.
+
+    total_mib: what nvinx may use of it at most. device_mib: all that there is, where that is more.
+    foreign_mib: what strangers to nvinx use right now of what nvinx may use.
+    """
 
     id: str
     index: int
@@ -40,6 +44,12 @@ class Card:
     headroom_mib: int = 0
     foreign_mib: int = 0
     simulated: bool = False
+    device_mib: int = 0
+
+    @property
+    def undeclared_mib(self) -> int:
+        """What is left to strangers, since the bench file declares less than there is."""
+        return max(self.device_mib - self.total_mib, 0)
 
     @property
     def shareable_mib(self) -> int:

@@ -223,7 +223,8 @@ def _capped(gpu: GpuSight, declared: DeclaredGpu, said: BenchFile, key: str) -> 
     cap_mib, origin = capacity_from_gb(declared.vram_gb), said.origin(f"{key}.vram_gb")
     if cap_mib > gpu.total_mib:
         return _Slot(_card(gpu), f"{DRIVER}; {origin} says more", key, declared)
-    return _Slot(replace(_card(gpu), total_mib=cap_mib), origin, key, declared)
+    card = replace(_card(gpu), total_mib=cap_mib, device_mib=gpu.total_mib)
+    return _Slot(card, origin, key, declared)
 
 
 def _missing(origins: list[str], look: GpuLook) -> str:

@@ -31,7 +31,7 @@ def variables(
         return {}
     card = capacity.card(placement.card)
     cap_mib = max(placement.vram_mib - CONTEXT_MIB, round(placement.vram_mib * _LEAST_SHARE))
-    fraction = f"{cap_mib / card.total_mib:.4f}"
+    fraction = f"{cap_mib / (card.total_mib + card.undeclared_mib):.4f}"
     wanted = {
         "NVINX_VRAM_FRACTION": fraction,
         "XLA_CLIENT_MEM_FRACTION": fraction,

@@ -35,7 +35,7 @@ def variables(job_id: str, placement: Placement, capacity: Capacity) -> dict[str
         "NVINX_VRAM_MB": str(_whole_mb(placement.vram_mib)),
         "NVINX_MAX_MEMORY": json.dumps(_max_memory(placement, cards)),
         "NVINX_SIMULATED": "1" if cards[0].simulated else "",
-        "NVINX_CARD_MB": str(cards[0].total_mib * MIB // 10**6),
+        "NVINX_CARD_MB": str((cards[0].total_mib + cards[0].undeclared_mib) * MIB // 10**6),
     }
 
 

@@ -33,7 +33,8 @@ def _with_foreign(
         return replace(card, foreign_mib=card.total_mib)
     if sight.used_mib is None:
         return replace(card, foreign_mib=0)
-    return replace(card, foreign_mib=max(sight.used_mib - _ours(card, sight, leases, owners), 0))
+    theirs = sight.used_mib - _ours(card, sight, leases, owners)
+    return replace(card, foreign_mib=max(theirs - card.undeclared_mib, 0))
 
 
 def _ours(card: Card, sight: GpuSight, leases: Sequence[Lease], owners: Mapping[int, str]) -> int:

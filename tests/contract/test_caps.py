@@ -37,6 +37,12 @@ def test_each_framework_is_told_its_share_without_the_context():
     assert told["PYTHONPATH"] == "/site"
 
 
+def test_fractions_are_of_the_whole_device_also_where_less_is_declared():
+    limited = Card(id="g", index=0, name="c", total_mib=4000, device_mib=8000)
+    told = caps.variables(SHARED, Capacity((limited,)), "/site", {})
+    assert told["NVINX_VRAM_FRACTION"] == "0.1250"
+
+
 def test_a_small_job_keeps_half_of_what_it_declared():
     small = Placement(Residency.GPU_SHARED, Why.FITS_BESIDE_OTHERS, "g", 400)
     assert caps.variables(small, CAPACITY, "/s", {})["NVINX_VRAM_FRACTION"] == "0.0500"

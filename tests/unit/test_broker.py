@@ -1,5 +1,7 @@
 """Several engines at one bench: each sees the others, none is forgotten, the dead hold nothing."""
 
+from dataclasses import replace
+
 import pytest
 
 from nvinx.admission import Capacity, Card, Job, Refuse, Start
@@ -8,6 +10,7 @@ from nvinx.catalog import Residency
 from nvinx.claim import Claim
 from nvinx.ports import GpuLook, GpuProcess, GpuSight
 from nvinx.reasons import Why
+from nvinx.strangers import foreign_use
 from nvinx.testing import FakeClock, FakeLife, MemoryLedger
 
 CARD = Card(id="gpu-0", index=0, name="card", total_mib=4096, headroom_mib=512)
@@ -244,6 +247,16 @@ def test_what_strangers_hold_on_the_card_is_subtracted():
     assert machine.requests() == {"a": Why.CARD_USED_BY_OTHERS}
     machine.probe.used, machine.probe.processes = 0, []
     assert started(one.poll()) == ["a"]
+
+
+def test_strangers_may_use_what_the_bench_file_leaves_out():
+    card = replace(CARD, device_mib=CARD.total_mib + 1000)
+    sight = GpuSight("gpu-0", 0, "card", card.device_mib, 1300)
+
+    (looked,) = foreign_use((card,), GpuLook((sight,)), (), {})
+    assert looked.foreign_mib == 300
+    (looked,) = foreign_use((card,), GpuLook((replace(sight, used_mib=900),)), (), {})
+    assert looked.foreign_mib == 0
 
 
 def test_our_own_jobs_use_is_not_counted_twice():
