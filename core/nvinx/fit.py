@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nvinx.overflow import Bandwidth, Free, Split
 
 _WORK = 1.2  # times the weights, with activations: HuggingFace's rule for inference
-_PROGRAM_MB = 1000  # RAM of Python and torch themselves
+PROGRAM_MB = 1000  # RAM of Python and torch themselves
 _ROUND_MB = 50
 
 
@@ -56,7 +56,7 @@ def _hints(model: Checkpoint, split: Split, room: int, context: int) -> dict[str
     spills_mb = max(vram_mb - room / 1e6, (split.ram + model.largest) / 1e6)
     hints = {"vram_mb": vram_mb, "ram_overflow": 1}
     if not split.disk:
-        return hints | {"mem_mb": _up(spills_mb + _PROGRAM_MB)}
+        return hints | {"mem_mb": _up(spills_mb + PROGRAM_MB)}
     # With more RAM than was planned with, the weights on disk would lie there instead.
     mem_mb = max(math.floor(split.ram_budget / 1e6), 1)
     return hints | {

@@ -58,10 +58,14 @@ def command(
 
 
 def _free(bench: Bench, mem_mb: float | None, disk_mb: float | None) -> Free:
-    """Bytes free right now: on the cards less what others use and the headroom, in RAM, on disk."""
+    """Bytes free right now: on the cards less what others use and the headroom, in RAM, on disk.
+
+    The program itself needs some of the RAM that nobody set a limit to.
+    """
     import shutil
     import tempfile
 
+    from nvinx.fit import PROGRAM_MB
     from nvinx.host import machine
     from nvinx.host.nvml import NvmlProbe
     from nvinx.overflow import Free
@@ -69,7 +73,8 @@ def _free(bench: Bench, mem_mb: float | None, disk_mb: float | None) -> Free:
     from nvinx.strangers import foreign_use
 
     cards = foreign_use(bench.cards, NvmlProbe().look(), (), {})
-    ram = min(bench.ram_mib, machine.ram_left_mib()) * MIB if mem_mb is None else mem_mb * 1e6
+    left = max(min(bench.ram_mib, machine.ram_left_mib()) * MIB - PROGRAM_MB * 1e6, 0)
+    ram = left if mem_mb is None else mem_mb * 1e6
     disk = shutil.disk_usage(tempfile.gettempdir()).free if disk_mb is None else disk_mb * 1e6
     return Free(cards=[card.budget_mib * MIB for card in cards], ram=int(ram), disk=int(disk))
 
