@@ -196,3 +196,13 @@ class MeasureError(NvinxError):
         self.what = what
         self.problem = problem
         self.fix = fix
+
+
+class ExportError(NvinxError):
+    """Metrics cannot be served or written there."""
+
+    def __init__(self, where: str, problem: str, fix: str) -> None:
+        super().__init__(f"metrics at {where}: {problem}. Fix: {fix}.")
+        self.where = where
+        self.problem = problem
+        self.fix = fix

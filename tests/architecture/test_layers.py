@@ -60,6 +60,8 @@ PURE = [
         "forms",
         "replay",
         "digest",
+        "gauges",
+        "alerts",
     ),
 ]
 TOUCHES_MACHINE = [
@@ -70,6 +72,7 @@ KNOWN_BY_TYPE = {
     "lanes": {"record"},
     "replay": {"record"},
     "digest": {"record"},
+    "gauges": {"host.view"},
     "fit": {"checkpoint"},
     "forms": {"placement"},
 }
@@ -104,6 +107,7 @@ LATE_ONLY = {
     "accelerate",
     "gguf",
     "bokeh",
+    "prometheus_client",
 }
 
 

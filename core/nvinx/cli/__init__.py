@@ -20,6 +20,7 @@ VERBS = (
     "history",
     "init",
     "jobs",
+    "metrics",
     "placement",
     "plan",
     "report",

@@ -49,10 +49,11 @@ def _is(name: str, asked: str) -> bool:
 
 def _waiting(job: str, state_dir: Path | None) -> Iterator[str]:
     from nvinx import explain
-    from nvinx.cli.status import read
-    from nvinx.host import statedir
+    from nvinx.host import statedir, view
+    from nvinx.host.clock import boot_seconds
 
-    _, requests, now = read(statedir.choose(state_dir, os.environ))
+    requests = view.requests(statedir.choose(state_dir, os.environ))
+    now = boot_seconds()
     for request in requests:
         if _is(request.job.name, job):
             why = explain.sentence(request.reason) if request.reason else "not looked at yet"

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from nvinx.bench import Bench
-    from nvinx.ports import Lease, Request
+    from collections.abc import Sequence
+
+    from nvinx.host.view import View
+    from nvinx.ports import Lease
 
 
 @click.command(name="status")
@@ -23,89 +25,66 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(file: Path | None, state_dir: Path | None, as_json: bool) -> None:
     """Show each card of this machine, its leases, and the waiting requests with their reasons."""
-    from nvinx.host import machine, statedir
+    from nvinx.host import machine, statedir, view
 
-    bench = machine.bench(file, Path.cwd())
-    folder = statedir.choose(state_dir, os.environ)
-    leases, requests, now = read(folder)
+    seen = view.look(machine.bench(file, Path.cwd()), statedir.choose(state_dir, os.environ))
     if as_json:
         import json
 
-        click.echo(json.dumps(_plain(bench, leases, requests, now), indent=2))
+        click.echo(json.dumps(_plain(seen), indent=2))
     else:
-        _print(bench, leases, requests, now)
+        _print(seen)
 
 
-def read(folder: Path) -> tuple[tuple[Lease, ...], tuple[Request, ...], float]:
-    """What the ledger holds of the living; looking changes nothing, nor makes a ledger."""
-    from nvinx.host.clock import boot_seconds
-    from nvinx.host.ledger import SqliteLedger
-    from nvinx.host.life import ProcessLife
-
-    now = boot_seconds()
-    if not (folder / "ledger.db").exists():
-        return (), (), now
-    ledger, life = SqliteLedger(folder / "ledger.db"), ProcessLife(folder / "life")
-    try:
-        with ledger.turn() as page:
-            leases, requests = page.leases(), page.requests()
-    finally:
-        ledger.close()
-    alive = life.alive({x.id for x in leases} | {r.job.engine for r in requests})
-    held = tuple(x for x in leases if x.id in alive)
-    return held, tuple(r for r in requests if r.job.engine in alive), now
-
-
-def _plain(
-    bench: Bench, leases: tuple[Lease, ...], requests: tuple[Request, ...], now: float
-) -> dict[str, Any]:
+def _plain(seen: View) -> dict[str, Any]:
     from dataclasses import asdict
 
     from nvinx.rows import plain_job, plain_placement, plain_reason
 
     return {
-        "cards": [asdict(card) for card in bench.cards],
+        "cards": [asdict(card) for card in seen.cards],
         "leases": [
-            {**plain_job(x.job), "placement": plain_placement(x.placement), "held_s": now - x.since}
-            for x in leases
+            {
+                **plain_job(x.job),
+                "placement": plain_placement(x.placement),
+                "held_s": seen.now - x.since,
+            }
+            for x in seen.leases
         ],
         "requests": [
-            {**plain_job(r.job), "waited_s": now - r.since, "reason": plain_reason(r.reason)}
-            for r in requests
+            {**plain_job(r.job), "waited_s": seen.now - r.since, "reason": plain_reason(r.reason)}
+            for r in seen.requests
         ],
     }
 
 
-def _print(
-    bench: Bench, leases: tuple[Lease, ...], requests: tuple[Request, ...], now: float
-) -> None:
+def _print(seen: View) -> None:
     from rich.console import Console
 
     from nvinx import explain
 
     console = Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
-    known = {card.id for card in bench.cards}
-    for card in bench.cards:
-        here = [x for x in leases if card.id in x.placement.cards]
-        used = explain.gb(sum(x.placement.vram_mib for x in here))
+    known = {card.id for card in seen.cards}
+    for card in seen.cards:
+        used = explain.gb(seen.leased_mib(card))
         kind = " (simulated)" if card.simulated else ""
-        console.print(
-            f"GPU {card.index} {card.name}{kind}: {used} of {explain.gb(card.total_mib)} leased"
-        )
-        _print_leases(console, here, now)
-    elsewhere = [x for x in leases if not known & {*x.placement.cards}]
+        theirs = f", {explain.gb(card.foreign_mib)} used by others" if card.foreign_mib else ""
+        size = explain.gb(card.total_mib)
+        console.print(f"GPU {card.index} {card.name}{kind}: {used} of {size} leased{theirs}")
+        _print_leases(console, seen.on_card(card), seen.now)
+    elsewhere = [x for x in seen.leases if not known & {*x.placement.cards}]
     if elsewhere:
         console.print("On cards that are not part of this bench:")
-        _print_leases(console, elsewhere, now)
-    if not bench.cards:
-        console.print(f"No GPU: {bench.problem or 'none is declared'}")
-    console.print("Waiting:" if requests else "Nobody waits.")
-    for request in requests:
+        _print_leases(console, elsewhere, seen.now)
+    if not seen.cards:
+        console.print(f"No GPU: {seen.bench.problem or 'none is declared'}")
+    console.print("Waiting:" if seen.requests else "Nobody waits.")
+    for request in seen.requests:
         why = explain.sentence(request.reason) if request.reason else "not looked at yet"
-        console.print(f"  {request.job.name}, {explain.duration(now - request.since)}: {why}")
+        console.print(f"  {request.job.name}, {explain.duration(seen.now - request.since)}: {why}")
 
 
-def _print_leases(console: Any, leases: list[Lease], now: float) -> None:
+def _print_leases(console: Any, leases: Sequence[Lease], now: float) -> None:
     from nvinx import explain
 
     for lease in leases:

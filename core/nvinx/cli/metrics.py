@@ -1,0 +1,79 @@
+"""`nvinx metrics`: for Prometheus and Grafana."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import click
+
+_DEFAULT = "127.0.0.1:9108"
+
+
+@click.command(name="metrics")
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    help=f"Answer Prometheus there, until interrupted, such as {_DEFAULT}. By default print once.",
+)
+@click.option(
+    "--textfile",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write them once to this .prom file, for node_exporter.",
+)
+@click.option("--rules", "wants_rules", is_flag=True, help="Print alert rules for Prometheus.")
+@click.option("--dashboard", "wants_dashboard", is_flag=True, help="Print a Grafana dashboard.")
+@click.option("--bench", "file", type=click.Path(path_type=Path), help="The bench file to use.")
+@click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path),
+    help="The state folder, before $NVINX_STATE_DIR and the user's own.",
+)
+def command(
+    *,
+    listen: str | None,
+    textfile: Path | None,
+    wants_rules: bool,
+    wants_dashboard: bool,
+    file: Path | None,
+    state_dir: Path | None,
+) -> None:
+    """Tell a monitoring system how cards, leases and the queue are."""
+    if wants_rules or wants_dashboard:
+        click.echo(_text(wants_rules=wants_rules))
+        return
+    from nvinx.host import exporter, machine, statedir
+
+    folder = statedir.choose(state_dir, os.environ)
+    source = exporter.Exporter(machine.bench(file, Path.cwd()), folder)
+    if textfile is not None:
+        exporter.write(source, textfile)
+    if listen is not None:
+        host, port = _address(listen)
+        port = exporter.serve(source, host, port)
+        click.echo(f"nvinx: metrics on http://{host}:{port}/metrics, until Ctrl-C", err=True)
+        threading.Event().wait()
+    elif textfile is None:
+        click.echo(exporter.text(source), nl=False)
+
+
+def _text(*, wants_rules: bool) -> str:
+    from nvinx import alerts
+
+    if wants_rules:
+        import yaml
+
+        return str(yaml.safe_dump(alerts.rules(), sort_keys=False, width=120)).rstrip()
+    import json
+
+    return json.dumps(alerts.dashboard(), indent=1)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004
+        raise click.BadParameter(
+            f"{text!r} is no HOST:PORT, such as {_DEFAULT}", param_hint="--listen"
+        )
+    return host.strip("[]"), int(port)

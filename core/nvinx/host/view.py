@@ -1,0 +1,77 @@
+"""Everybody's leases and requests at one moment, and the cards that they are about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from nvinx.host.clock import boot_seconds
+from nvinx.host.ledger import SqliteLedger
+from nvinx.host.life import ProcessLife
+from nvinx.host.nvml import NvmlProbe
+from nvinx.strangers import foreign_use
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nvinx.admission import Card
+    from nvinx.bench import Bench
+    from nvinx.ports import GpuLook, Lease, Request
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What there is to see; now: seconds since boot, as the times of leases and requests are.
+
+    cards: with what strangers use of them. look: what the driver said.
+    """
+
+    bench: Bench
+    cards: tuple[Card, ...]
+    leases: tuple[Lease, ...]
+    requests: tuple[Request, ...]
+    look: GpuLook
+    now: float
+
+    def on_card(self, card: Card) -> tuple[Lease, ...]:
+        return tuple(lease for lease in self.leases if card.id in lease.placement.cards)
+
+    def leased_mib(self, card: Card) -> int:
+        """What leases hold of a card: all of it for one that has it alone."""
+        there = self.on_card(card)
+        if any(lease.placement.alone for lease in there):
+            return card.total_mib
+        return sum(lease.placement.vram_mib for lease in there)
+
+
+def look(bench: Bench, state_dir: Path) -> View:
+    """Look at everything of the living; looking changes nothing, nor makes a ledger."""
+    leases, waiting = _ledger(state_dir)
+    seen = NvmlProbe().look()
+    owners = ProcessLife(state_dir / "life").owners(_pids(seen)) if seen.gpus and leases else {}
+    owners |= {pid: lease.id for lease in leases for pid, _start in lease.seen}
+    cards = foreign_use(bench.cards, seen, leases, owners)
+    return View(replace(bench, cards=cards), cards, leases, waiting, seen, boot_seconds())
+
+
+def requests(state_dir: Path) -> tuple[Request, ...]:
+    """The jobs of the living that wait for a card."""
+    return _ledger(state_dir)[1]
+
+
+def _ledger(folder: Path) -> tuple[tuple[Lease, ...], tuple[Request, ...]]:
+    if not (folder / "ledger.db").exists():
+        return (), ()
+    ledger, life = SqliteLedger(folder / "ledger.db"), ProcessLife(folder / "life")
+    try:
+        with ledger.turn() as page:
+            leases, waiting = page.leases(), page.requests()
+    finally:
+        ledger.close()
+    alive = life.alive({x.id for x in leases} | {r.job.engine for r in waiting})
+    held = tuple(x for x in leases if x.id in alive)
+    return held, tuple(r for r in waiting if r.job.engine in alive)
+
+
+def _pids(seen: GpuLook) -> set[int]:
+    return {process.pid for gpu in seen.gpus for process in gpu.processes}
