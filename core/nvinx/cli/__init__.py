@@ -27,6 +27,7 @@ VERBS = (
     "run",
     "simulate",
     "status",
+    "top",
 )
 _REFUSED = 2
 

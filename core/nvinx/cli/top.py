@@ -1,0 +1,152 @@
+"""`nvinx top`: the cards, who holds them and who waits, as it changes."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+    from nvinx.admission import Card
+    from nvinx.host.view import View
+
+_BAR = 20  # columns
+_PRIMED_S = 0.1  # psutil's first answer means nothing
+_MOST_WAITING = 10
+
+
+@click.command(name="top")
+@click.option(
+    "--every", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="Seconds."
+)
+@click.option("--once", is_flag=True, help="Print it once and end.")
+@click.option("--bench", "file", type=click.Path(path_type=Path), help="The bench file to use.")
+@click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path),
+    help="The state folder, before $NVINX_STATE_DIR and the user's own.",
+)
+def command(every: float, once: bool, file: Path | None, state_dir: Path | None) -> None:
+    """Show cards, leases of all programs, the queue with its reasons, CPU and RAM, until Ctrl-C."""
+    import psutil
+    from rich.console import Console
+    from rich.live import Live
+
+    from nvinx.host import machine, statedir, view
+
+    bench, folder = machine.bench(file, Path.cwd()), statedir.choose(state_dir, os.environ)
+    console = Console(highlight=False, emoji=False)
+    psutil.cpu_percent()
+    time.sleep(_PRIMED_S)
+    if once:
+        console.print(_screen(view.look(bench, folder)))
+        return
+    try:
+        with Live(console=console, screen=True, auto_refresh=False) as live:
+            while True:
+                live.update(_screen(view.look(bench, folder)), refresh=True)
+                time.sleep(every)
+    except KeyboardInterrupt:
+        return
+
+
+def _screen(seen: View) -> RenderableType:
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[RenderableType] = [_machine()]
+    for card in seen.cards:
+        parts += [Text(), _card(seen, card)]
+        there = seen.on_card(card)
+        if there:
+            rows = [(x.job.name, x.placement.residency.value, x.since, x.job.engine) for x in there]
+            parts.append(_leases(rows, seen.now))
+    if not seen.cards:
+        parts += [Text(), Text(f"No GPU: {seen.bench.problem or 'none is declared'}")]
+    parts += [Text(), _queue(seen)]
+    return Group(*parts)
+
+
+def _machine() -> Text:
+    import psutil
+    from rich.text import Text
+
+    memory = psutil.virtual_memory()
+    text = Text(f"{time.strftime('%H:%M:%S')}  CPU ")
+    text.append_text(_bar([(psutil.cpu_percent() / 100, "green")]))
+    text.append("  RAM ")
+    text.append_text(_bar([(memory.percent / 100, "green")]))
+    return text.append(f" {memory.available / 1e9:.1f} GB left")
+
+
+def _card(seen: View, card: Card) -> Text:
+    from rich.text import Text
+
+    from nvinx import explain
+
+    whole = card.total_mib + card.undeclared_mib or 1
+    kind = " (simulated)" if card.simulated else ""
+    text = Text(f"GPU {card.index}  {card.name}{kind}\n  ")
+    text.stylize("bold", 0, len(f"GPU {card.index}"))
+    leased = seen.leased_mib(card)
+    text.append_text(_bar([(leased / whole, "blue"), (card.foreign_mib / whole, "yellow")]))
+    text.append(f"  {explain.gb(leased)} of {explain.gb(card.total_mib)} leased")
+    if card.foreign_mib:
+        text.append(f", {explain.gb(card.foreign_mib)} used by others", style="yellow")
+    return text
+
+
+def _bar(shares: Sequence[tuple[float, str]]) -> Text:
+    from rich.text import Text
+
+    text, left = Text("▕"), _BAR
+    for share, style in shares:
+        cells = min(round(max(share, 0.0) * _BAR), left)
+        text.append("█" * cells, style=style)
+        left -= cells
+    text.append("·" * left, style="dim")
+    return text.append("▏")
+
+
+def _leases(rows: Sequence[tuple[str, str, float, str]], now: float) -> Table:
+    from nvinx import explain
+
+    table = _table()
+    for name, residency, since, engine in rows:
+        how = residency.removeprefix("gpu_").replace("_", " ")
+        table.add_row(f"  {name}", how, explain.duration(now - since), f"engine {engine}")
+    return table
+
+
+def _queue(seen: View) -> RenderableType:
+    from rich.console import Group
+    from rich.text import Text
+
+    from nvinx import explain
+
+    if not seen.requests:
+        return Text("Nobody waits.", style="dim")
+    table = _table()
+    for request in seen.requests[:_MOST_WAITING]:
+        why = explain.sentence(request.reason) if request.reason else "not looked at yet"
+        table.add_row(f"  {request.job.name}", explain.duration(seen.now - request.since), why)
+    more = len(seen.requests) - _MOST_WAITING
+    rest = [Text(f"  and {more} more", style="dim")] if more > 0 else []
+    return Group(Text(f"{len(seen.requests)} waiting", style="bold"), table, *rest)
+
+
+def _table() -> Table:
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, overflow="ellipsis", max_width=28)
+    return table

@@ -1,0 +1,106 @@
+"""`nvinx top` in a terminal of 80 columns: what it shows, and how it ends."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from nvinx.admission import Card
+from nvinx.host import counter
+
+pyte = pytest.importorskip("pyte", reason="pyte is not installed")
+COLUMNS, LINES = 80, 24
+CARD = Card(id="simulated-0", index=0, name="simulated GPU 0", total_mib=3814, simulated=True)
+BENCH = "hardware: {vram_gb: 4.0, cpu_cores: 2, ram_gb: 8, simulated: true}\n"
+TOP = [sys.executable, "-c", "from nvinx.cli import main; main()", "top"]
+
+
+@pytest.fixture
+def environ(tmp_path):
+    (tmp_path / "nvinx.yaml").write_text(BENCH)
+    return {
+        **os.environ,
+        "NVINX_STATE_DIR": str(tmp_path / "state"),
+        "TERM": "xterm",
+        "COLUMNS": str(COLUMNS),
+        "LINES": str(LINES),
+    }
+
+
+class Terminal:
+    """A terminal with a program in it."""
+
+    def __init__(self, command, **kwargs):
+        self.screen = pyte.Screen(COLUMNS, LINES)
+        self._stream = pyte.ByteStream(self.screen)
+        self._ours, theirs = pty.openpty()
+        os.set_blocking(self._ours, False)
+        self.program = subprocess.Popen(
+            command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, **kwargs
+        )
+        os.close(theirs)
+
+    def shows(self, text, seconds=30):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                self._stream.feed(os.read(self._ours, 1 << 16))
+            except (BlockingIOError, OSError):
+                time.sleep(0.05)
+            if text in self.text():
+                return True
+        return False
+
+    def text(self):
+        return "\n".join(line.rstrip() for line in self.screen.display)
+
+    def close(self):
+        self.program.kill()
+        self.program.wait()
+        os.close(self._ours)
+
+
+@pytest.fixture
+def terminal(tmp_path, environ):
+    made = Terminal([*TOP, "--every", "0.2"], cwd=tmp_path, env=environ)
+    yield made
+    made.close()
+
+
+def test_it_shows_a_lease_come_and_go(terminal, tmp_path):
+    assert terminal.shows("Nobody waits."), terminal.text()
+    with counter.whole_card(CARD, "one_job", tmp_path / "state", lambda _: None):
+        assert terminal.shows("one_job"), terminal.text()
+        assert terminal.shows("4.00 GB of 4.00 GB leased"), terminal.text()
+        assert terminal.shows("exclusive"), terminal.text()
+    assert terminal.shows("0.00 GB of 4.00 GB leased"), terminal.text()
+    assert "GPU 0  simulated GPU 0 (simulated)" in terminal.text()
+    assert " CPU " in terminal.text()
+    assert " GB left" in terminal.text()
+
+
+def test_ctrl_c_ends_it_quietly(terminal):
+    assert terminal.shows("Nobody waits.")
+    terminal.program.send_signal(signal.SIGINT)
+    assert terminal.program.wait(30) == 0
+    assert not terminal.shows("Traceback", 0.3)
+
+
+def test_once_prints_it_for_a_script(tmp_path, environ):
+    done = subprocess.run(
+        [*TOP, "--once"], cwd=tmp_path, env=environ, capture_output=True, text=True, check=True
+    )
+    assert "Nobody waits." in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= COLUMNS
+
+
+def test_a_machine_without_a_card_says_why(tmp_path, environ):
+    (tmp_path / "nvinx.yaml").write_text("hardware: {vram_gb: 0}\n")
+    done = subprocess.run(
+        [*TOP, "--once"], cwd=tmp_path, env=environ, capture_output=True, text=True, check=True
+    )
+    assert "No GPU: " in done.stdout
