@@ -9,7 +9,10 @@ DEMO_SPLIT := example_workflows/split_models
 # A real card is used when the driver shows one; else the examples declare a simulated one.
 DEMO_BENCH := $(shell nvidia-smi -L >/dev/null 2>&1 && echo nvinx.yaml || echo nvinx.simulated.yaml)
 
-.PHONY: demo demo-split test test-crash test-models lint bench clean
+# Outside the repository, so that a fresh clone finds it again.
+NEXTFLOW_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nvinx-tests/nextflow
+
+.PHONY: demo demo-split test test-crash test-models nextflow lint bench clean
 
 demo: $(VENV)/.ready
 	rm -rf $(DEMO)/results
@@ -35,6 +38,13 @@ test-crash: $(VENV)/.ready
 # Real transformers models need torch, which is large; uv brings it in a minute or so.
 test-models: $(MODELS_VENV)/.ready
 	$(MODELS_VENV)/bin/python -m pytest -n auto --dist loadgroup tests/models
+
+# A real Nextflow for the tests; without it they are skipped, and say so.
+nextflow: $(NEXTFLOW_CACHE)/version
+
+$(NEXTFLOW_CACHE)/version: tests/nextflow/pom.xml tests/nextflow/fetch.sh
+	mkdir -p $(NEXTFLOW_CACHE)
+	bash tests/nextflow/fetch.sh $(NEXTFLOW_CACHE)
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nvinx import explain, ladder, oom
+from nvinx.host.files import tail
 from snakemake_executor_plugin_nvinx import internals, translate
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ class Rescue:
 
     def outcome(self, handle: Any, error: BaseException, stderr: Path) -> Outcome:
         """How a failed job ended, by its exit status and what it wrote."""
-        text = "\n".join((self._last_words(stderr), *map(_tail, _logs(handle))))
+        logs = (tail(log, oom.TAIL_BYTES) for log in _logs(handle))
+        text = "\n".join((self._last_words(stderr), *logs))
         return oom.outcome(internals.exit_status(error), text)
 
     def next_claim(
@@ -58,18 +59,8 @@ class Rescue:
         whole = stderr.with_name(f"{stderr.name}.whole")
         while not whole.exists() and time.monotonic() < deadline:
             time.sleep(_LOOK_AGAIN_S)
-        return _tail(stderr)
+        return tail(stderr, oom.TAIL_BYTES)
 
 
 def _logs(handle: Any) -> list[Path]:
     return [Path(str(log)) for member in internals.members(handle) for log in member.log]
-
-
-def _tail(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(file.tell() - oom.TAIL_BYTES, 0))
-            return file.read().decode(errors="replace")
-    except OSError:
-        return ""

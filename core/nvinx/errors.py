@@ -188,6 +188,16 @@ class CheckpointError(NvinxError):
         self.fix = fix
 
 
+class NextflowError(NvinxError):
+    """Something that Nextflow needs is not where it should be."""
+
+    def __init__(self, what: str, problem: str, fix: str) -> None:
+        super().__init__(f"{what}: {problem}. Fix: {fix}.")
+        self.what = what
+        self.problem = problem
+        self.fix = fix
+
+
 class MeasureError(NvinxError):
     """This machine could not be measured."""
 

@@ -43,6 +43,9 @@ PURE = [
         "hints",
         "environment",
         "caps",
+        "nextflow_task",
+        "nextflow_config",
+        "nextflow_check",
     ),
     *(
         "workload",

@@ -98,14 +98,20 @@ class Counter:
             self._ledger.close()
 
     def acquire(
-        self, claim: Claim, name: str, waiting: Callable[[Reason | None], None] | None = None
+        self,
+        claim: Claim,
+        name: str,
+        waiting: Callable[[Reason | None], None] | None = None,
+        lease_id: str | None = None,
     ) -> Held:
         """Wait for a lease. waiting: called again and again with the reason for the wait.
 
-        Raises ImpossibleJobError when this bench can never run it.
+        lease_id: one that nobody else has; a new one by default. Raises ImpossibleJobError when
+        this bench can never run it.
         """
         self._asked += 1
-        job = Job(f"{self._engine}.{self._asked}", name, self.experience.adapt(claim), self._engine)
+        lease_id = lease_id or f"{self._engine}.{self._asked}"
+        job = Job(lease_id, name, self.experience.adapt(claim), self._engine)
         decisions = self._broker.submit([job])
         begin = time.monotonic()
         while not decisions:

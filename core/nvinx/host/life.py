@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import time
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -98,11 +99,18 @@ class ProcessLife:
         _pid_and_name, found, rest = stat.rpartition(b") ")
         return int(rest.split()[_TICKS_AT_START]) if found else None
 
-    def sweep(self) -> None:
+    def sweep(self, older_than_s: float = 0.0) -> None:
         """Remove the files of tokens that show no life: what killed processes left behind."""
-        tokens = {path.name.removesuffix(".lock") for path in self._folder.glob("*.lock")}
+        tokens = set(self._tokens(time.time() - older_than_s))
         for token in tokens - self.alive(tokens):
             self._tidy(token, unless=partial(pids_of, {token}))
+
+    def _tokens(self, until: float) -> Iterator[str]:
+        """Those with a file, written at that time or before, in seconds since 1970."""
+        for path in self._folder.glob("*.lock"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime <= until:
+                    yield path.name.removesuffix(".lock")
 
     def _is_in_place(self, fd: int, token: str) -> bool:
         """Whether the locked file is still the one that others look at: a sweep may race us."""

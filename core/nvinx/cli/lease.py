@@ -1,0 +1,77 @@
+"""`nvinx lease`: what the guard of a Nextflow task asks; each verb speaks for one task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+_OPEN_AGAIN = 75
+
+
+@click.group(name="lease")
+def command() -> None:
+    """Take leases for the tasks of shell scripts, as the guard of a Nextflow task does."""
+
+
+@command.command()
+@click.option("--file", type=click.Path(path_type=Path), help="The lease's file.")
+@click.option("--fd", type=int, help="The descriptor on which the caller has it open.")
+@click.option("--heir", type=int, required=True, help="The process that wants the lease.")
+@click.option(
+    "--launch-dir",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Where a bench file may lie.",
+)
+@click.option("--bench", default="", help="The bench file to use, instead.")
+@click.option("--name", required=True, help="The task's name.")
+@click.option("--mode", default="shared", help="shared, exclusive, overflow or cpu.")
+@click.option("--vram-gb", default="", help="VRAM it needs, in GB.")
+@click.option("--model", default="", help="A model of the bench file or of the calibration.")
+@click.option("--memory", type=int, default=0, help="RAM that it has, in bytes.")
+@click.option("--cpu-fallback", type=bool, default=False, help="It may run on the CPU instead.")
+@click.option("--attempt", type=int, default=1, help="1 for the first.")
+@click.option("--previous-exit", type=int, default=0, help="Exit status of the attempt before.")
+def acquire(
+    *,
+    file: Path | None,
+    fd: int | None,
+    heir: int,
+    launch_dir: Path,
+    bench: str,
+    **asked: Any,
+) -> None:
+    """Wait for the card, and leave the environment of its task in this folder.
+
+    With a file and a descriptor the lease is then the caller's; exit status 75 asks it to open the
+    file once more. Without them the lease is held until the guard of this folder's task takes it.
+    """
+    from nvinx.host.heir import Heir
+    from nvinx.host.usher import Place, Usher
+    from nvinx.nextflow_task import Task
+
+    place = Place(Path.cwd(), launch_dir, Path(bench) if bench else None)
+    usher = Usher(Task(**asked), Heir(heir), place, _say)
+    if file is None or fd is None:
+        usher.prepare()
+    elif not usher.seat(file.absolute(), fd):
+        raise SystemExit(_OPEN_AGAIN)
+
+
+@command.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--status", type=int, required=True, help="The exit status of the program.")
+def is_oom(files: tuple[Path, ...], status: int) -> None:
+    """Exit with 0 if a program that wrote FILES ran out of GPU memory, else with 1."""
+    from nvinx import oom
+    from nvinx.experience import Outcome
+    from nvinx.host.files import tail
+
+    text = "\n".join(tail(file, oom.TAIL_BYTES) for file in files)
+    raise SystemExit(oom.outcome(status, text) is not Outcome.OUT_OF_MEMORY)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)

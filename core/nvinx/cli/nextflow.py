@@ -1,0 +1,75 @@
+"""`nvinx nextflow`: what a Nextflow pipeline needs to share the card."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+import click
+
+
+@click.group(name="nextflow")
+def command() -> None:
+    """Let the tasks of a Nextflow pipeline share the card."""
+
+
+@command.command()
+@click.option("--mode", default="shared", help="The task's mode; `cpu` asks for no card.")
+@click.option("--stub", default="false", help="`true` in a stub run, which takes no lease.")
+def guard(mode: str, stub: str) -> None:
+    """Print the shell text that makes a task wait for the card; nvinx.config calls it."""
+    from nvinx.host import shipped, usher
+
+    if stub == "true" or os.environ.get("NVINX_JOB"):  # all of the pipeline has its place already
+        return
+    if mode == "cpu":
+        click.echo("export NVINX_PLACEMENT=cpu_only CUDA_VISIBLE_DEVICES=")
+        return
+    seat = usher.seat_for(Path.cwd())
+    click.echo(f"nvinx_file={shlex.quote(str(seat.file))}")
+    click.echo(shipped.file(shipped.GUARD).read_text(encoding="utf-8"), nl=False)
+
+
+@command.command()
+@click.option("--bench", "file", type=click.Path(path_type=Path), help="The bench file to use.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("nvinx.local.config"),
+    show_default=True,
+    help="The file to write; - prints it.",
+)
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+def config(file: Path | None, output: Path, force: bool) -> None:
+    """Write the configuration for this machine, which includes the common one."""
+    from nvinx import nextflow_config
+    from nvinx.host import machine, shipped
+    from nvinx.host.files import write_new
+
+    common = shipped.file(shipped.CONFIG)
+    bench = machine.bench(file and file.absolute(), Path.cwd())
+    text = nextflow_config.render(bench, common.read_text(encoding="utf-8"), str(common))
+    if str(output) == "-":
+        click.echo(text, nl=False)
+        return
+    write_new(output, text, replace=force)
+    click.echo(f"Wrote {output}. Use it with: nextflow run PIPELINE -c {output}")
+
+
+@command.command()
+@click.argument("pipeline", type=click.Path(exists=True, path_type=Path), default=Path())
+def check(pipeline: Path) -> None:
+    """Tell what in PIPELINE, a folder or its main.nf, is in nvinx's way; exit with 1 then."""
+    from nvinx import nextflow_check
+    from nvinx.host import pipeline as texts
+
+    found = list(nextflow_check.of_environment(os.environ))
+    for name, text in texts.files(pipeline):
+        found += nextflow_check.of_text(name, text)
+    for each in found:
+        click.echo(f"{each.where}: {each.problem}. Fix: {each.fix}.")
+    if found:
+        raise SystemExit(1)
+    click.echo("Nothing is in nvinx's way.")

@@ -1,0 +1,19 @@
+"""The files for Nextflow that come with nvinx: in the package, or in the checkout it runs from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nvinx.errors import NextflowError
+
+_PACKAGE = Path(__file__).parents[1]
+_PLACES = (_PACKAGE / "_nextflow", _PACKAGE.parents[1] / "nextflow")
+GUARD, CONFIG = "guard.sh", "nvinx.config"
+
+
+def file(name: str) -> Path:
+    """One of them. Raises NextflowError where nvinx was installed without."""
+    found = next((place / name for place in _PLACES if (place / name).is_file()), None)
+    if found is None:
+        raise NextflowError(name, "was not installed with nvinx", "install nvinx again")
+    return found
