@@ -1,0 +1,224 @@
+"""A real Nextflow from Maven Central, and a bench with one simulated card that its tasks share."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from nvinx.host.ledger import SqliteLedger
+from nvinx.host.life import ProcessLife
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+BENCH = (
+    "hardware: {cpu_cores: 8, ram_gb: 8, gpus: [{name: c, vram_gb: 4, simulated: true}]}\n"
+    "models: [{name: esm, vram_gb: 0.9, residency: gpu_shared}]\n"
+)
+MARK = "NVINX_TEST_BENCH"
+GIVE_UP_S = 120
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+CACHE = Path(os.environ.get("NEXTFLOW_CACHE") or _CACHE / "nvinx-tests" / "nextflow")
+OPENED = (
+    *("java.lang", "java.io", "java.nio", "java.net", "java.util", "java.util.concurrent.locks"),
+    *("java.util.concurrent.atomic", "java.nio.file.spi", "sun.nio.ch", "sun.nio.fs"),
+    *(f"sun.net.www.protocol.{kind}" for kind in ("http", "https", "ftp", "file")),
+    *("jdk.internal.misc", "jdk.internal.vm", "java.util.regex"),
+)
+JAVA = (
+    *("java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx512m"),
+    *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED),
+    *("-cp", f"{CACHE}/lib/*", "nextflow.cli.Launcher"),
+)
+
+
+@dataclass
+class Bench:
+    """A folder with a bench file; what is started there shares one ledger and bears one mark."""
+
+    folder: Path
+    environ: dict[str, str] = field(default_factory=dict)
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def truth(self) -> Path:
+        """Where `gpu.py` of the crash tests notes what ran, and whether the card was overbooked."""
+        return self.folder / "truth"
+
+    def environment(self) -> dict[str, str]:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("NVINX_", "NXF_"))}
+        return {
+            **clean,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "NVINX_STATE_DIR": str(self.state),
+            "NXF_HOME": str(self.folder / "home"),
+            "NXF_OFFLINE": "true",
+            "NXF_PLUGINS_DEFAULT": "false",
+            "NXF_ANSI_LOG": "false",
+            "NXF_DISABLE_CHECK_LATEST": "true",
+            "TRUTH": str(self.truth),
+            "GPU": f"{sys.executable} {ROOT / 'tests/crash/programs/gpu.py'}",
+            MARK: self.mark,
+            **self.environ,
+        }
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            words,
+            cwd=self.folder,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            preexec_fn=_mind_the_keyboard,  # noqa: PLW1509  (it takes no lock)
+        )
+        self.started.append(process)
+        return process
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        process = self.start(*words)
+        out, _ = process.communicate(timeout=GIVE_UP_S)
+        return subprocess.CompletedProcess(words, process.returncode, out, "")
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def held(self) -> set[str]:
+        """Names of the jobs that live and hold a lease."""
+        leases, _ = self._ledger()
+        alive = ProcessLife(self.state / "life").alive({lease.id for lease in leases})
+        return {lease.job.name for lease in leases if lease.id in alive}
+
+    def waits(self) -> set[str]:
+        """Names of the jobs that stand in line, and whose engines live."""
+        _, requests = self._ledger()
+        life = ProcessLife(self.state / "life")
+        alive = life.alive({request.job.engine for request in requests})
+        return {request.job.name for request in requests if request.job.engine in alive}
+
+    def processes(self) -> list[psutil.Process]:
+        """All that live and bear this bench's mark, whoever started them."""
+        return [process for process in psutil.process_iter() if self._is_ours(process)]
+
+    def ran(self) -> list[str]:
+        file = self.truth / "ran"
+        return file.read_text().split() if file.exists() else []
+
+    def overbooked(self) -> list[object]:
+        file = self.truth / "overbooked"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    def close(self) -> None:
+        for _ in range(50):
+            living = self.processes()
+            for process in living:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            if not living:
+                break
+            time.sleep(0.05)
+        for popen in self.started:
+            popen.communicate(timeout=GIVE_UP_S)
+
+    def _ledger(self) -> tuple[tuple[object, ...], tuple[object, ...]]:
+        if not (self.state / "ledger.db").exists():
+            return (), ()
+        ledger = SqliteLedger(self.state / "ledger.db")
+        with contextlib.closing(ledger), ledger.turn() as page:
+            return page.leases(), page.requests()
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.Error):
+            alive = process.status() != psutil.STATUS_ZOMBIE
+            return alive and process.environ().get(MARK) == self.mark
+        return False
+
+
+class Flow(Bench):
+    """The same, with Nextflow."""
+
+    configs: tuple[str, ...] = (str(ROOT / "nextflow/nvinx.config"),)
+
+    def nextflow(self, pipeline: str, *words: str) -> tuple[str, ...]:
+        """The command that runs a pipeline of tests/nextflow/pipelines, or of the folder."""
+        script = self.folder / pipeline
+        script = script if script.exists() else HERE / "pipelines" / pipeline
+        configs = [word for config in self.configs for word in ("-c", config)]
+        return (*JAVA, "run", str(script), *configs, *words)
+
+    def logs(self) -> dict[str, str]:
+        """What each task's wrapper and task wrote, by the name of the task, the last try last."""
+        found: dict[str, str] = {}
+        for run in sorted(self.folder.glob("work/*/*/.command.run"), key=os.path.getmtime):
+            name = run.read_text().partition("### name: '")[2].partition("'\n")[0]
+            log = run.with_name(".command.log")
+            found[name] = found.get(name, "") + (log.read_text() if log.exists() else "")
+        return found
+
+
+def _mind_the_keyboard() -> None:
+    """Undo what a shell does to background jobs: a process born deaf to SIGINT stays so."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.fixture(scope="session")
+def real_nextflow() -> None:
+    if not (CACHE / "version").exists():
+        reason = f"no Nextflow in {CACHE}: `make nextflow` brings one (needs Maven and Java 17)"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+def _made(made: Bench) -> Iterator[Bench]:
+    made.write("nvinx.yaml", BENCH)
+    made.truth.mkdir()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    yield from _made(Bench(tmp_path))
+
+
+@pytest.fixture
+def flow(tmp_path: Path, real_nextflow: None) -> Iterator[Flow]:
+    yield from _made(Flow(tmp_path))
+
+
+@pytest.fixture
+def eventually() -> Callable[..., bool]:
+    def ask(question: Callable[[], object], limit_s: float = 30) -> bool:
+        end = time.monotonic() + limit_s
+        while time.monotonic() < end:
+            if question():
+                return True
+            time.sleep(0.05)
+        return bool(question())
+
+    return ask

@@ -1,0 +1,267 @@
+"""The guard alone, under bash: whatever signal comes at whatever step, nothing starts later."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+CONFIG = HERE.parents[1] / "nextflow" / "nvinx.config"
+NVINX = f"{sys.executable} -c 'from nvinx.cli import main; main()'"
+WISH = """
+nvinx_mode={mode} nvinx_stub={stub}
+nvinx_wish=(--name task --mode "$nvinx_mode" --vram-gb '{vram}' --launch-dir "$PWD" {more})
+"""
+NO_ROOM = ["run", "--name", "holder", "--", "sleep", "60"]
+
+
+def before_script(**wish: str) -> str:
+    """The text of nvinx.config as Groovy leaves it, with these wishes."""
+    text = CONFIG.read_text().partition('beforeScript = { """')[2].partition('"""')[0]
+    first, _, rest = text.partition("nvinx_mode=")
+    rest = rest.partition("\n            )\n")[2].replace("\\$", "$")
+    said = {"mode": "shared", "stub": "false", "vram": "0.9", "more": "", **wish}
+    return first + WISH.format(**said) + rest
+
+
+class Wrapper:
+    """A task's wrapper at the bench. stall: a verb of nvinx that takes two seconds longer."""
+
+    def __init__(self, bench) -> None:
+        self.bench = bench
+
+    def start(self, script="touch ran; exec sleep 60", stall="", **wish):
+        self.bench.write("before.sh", before_script(**wish))
+        self.bench.write("task.sh", script)
+        nvinx = self.bench.write("bin/nvinx", "#!/bin/bash\n" + STALLED.format(stall, NVINX))
+        nvinx.chmod(0o755)
+        path = f"{nvinx.parent}:{self.bench.environment()['PATH']}"
+        self.bench.environ["PATH"] = path
+        return self.bench.start("bash", str(HERE / "wrapper.sh"), "before.sh", "task.sh")
+
+    def has(self, name):
+        return (self.bench.folder / name).exists()
+
+    def status(self):
+        return (self.bench.folder / ".exitcode").read_text()
+
+
+STALLED = """
+if [[ "$1 $2" == "{}" ]]; then touch stalled; sleep 2; fi
+exec {} "$@"
+"""
+
+
+@pytest.fixture
+def wrapper(bench):
+    return Wrapper(bench)
+
+
+@pytest.fixture
+def holder(bench, eventually):
+    """Somebody who has the card alone."""
+    process = bench.start(sys.executable, "-c", "from nvinx.cli import main; main()", *NO_ROOM)
+    assert eventually(lambda: bench.held() == {"holder"})
+    return process
+
+
+def test_the_task_has_its_lease_and_its_environment(wrapper, bench, eventually):
+    process = wrapper.start("env > seen; touch ran; exec sleep 60")
+    assert eventually(lambda: wrapper.has("ran"))
+    seen = dict(
+        line.partition("=")[::2] for line in (bench.folder / "seen").read_text().splitlines()
+    )
+    assert seen["NVINX_PLACEMENT"] == "gpu_shared"
+    assert seen["NVINX_VRAM_MB"] == "900"
+    assert bench.held() == {"task"}
+    process.terminate()
+    assert process.wait(10) != 0
+    assert eventually(lambda: not bench.held(), 5)
+
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("step", ["nextflow guard", "lease acquire"])
+def test_a_signal_before_the_wait_ends_it_and_nothing_starts_later(
+    wrapper, bench, eventually, step, number
+):
+    process = wrapper.start(stall=step)
+    assert eventually(lambda: wrapper.has("stalled"))
+    process.send_signal(number)
+    process.wait(10)
+    assert eventually(lambda: not bench.processes(), 10)
+    assert not wrapper.has("ran")
+    assert (bench.held(), bench.waits()) == (set(), set())
+    assert number == signal.SIGKILL or wrapper.status() == "143"
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_while_it_waits_ends_it_and_nothing_starts_later(
+    wrapper, bench, eventually, holder, number
+):
+    process = wrapper.start()
+    assert eventually(lambda: bench.waits() == {"task"})
+    process.send_signal(number)
+    process.wait(5)
+    assert eventually(lambda: bench.waits() == set(), 5)
+    holder.terminate()
+    assert eventually(lambda: not bench.processes(), 5)
+    assert not wrapper.has("ran")
+    assert number == signal.SIGKILL or wrapper.status() == "143"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_the_task_runs_ends_the_task_and_its_lease(
+    wrapper, bench, eventually, number
+):
+    process = wrapper.start()
+    assert eventually(lambda: wrapper.has("ran"))
+    process.send_signal(number)
+    process.wait(5)
+    assert eventually(lambda: not bench.processes(), 5)
+    assert bench.held() == set()
+
+
+def test_after_the_wrapper_was_killed_the_lease_stays_while_a_child_lives(
+    wrapper, bench, eventually
+):
+    process = wrapper.start("echo $$ > ran; exec sleep 60")
+    assert eventually(lambda: wrapper.has("ran") and (bench.folder / "ran").read_text())
+    process.kill()
+    process.wait(5)
+    assert bench.held() == {"task"}
+    os.kill(int((bench.folder / "ran").read_text()), signal.SIGKILL)
+    assert eventually(lambda: not bench.held(), 5)
+
+
+def test_a_child_that_closed_all_and_left_keeps_the_lease(wrapper, bench, eventually):
+    process = wrapper.start(
+        "setsid bash -c 'exec 0<&- 1>&- 2>&-; for fd in /proc/$$/fd/*; do eval \"exec ${fd##*/}>&-\"; done; exec sleep 60' & touch ran"
+    )
+    assert process.wait(20) == 0
+    assert bench.held() == {"task"}
+
+
+def test_a_waiter_that_is_killed_fails_the_task(wrapper, bench, eventually, holder):
+    process = wrapper.start()
+    assert eventually(lambda: bench.waits() == {"task"})
+    (waiter,) = [p for p in bench.processes() if "acquire" in p.cmdline()]
+    waiter.kill()
+    assert process.wait(10) == 137
+    assert not wrapper.has("ran")
+
+
+def test_a_file_that_is_swept_away_before_it_is_locked_is_made_again(wrapper, bench, eventually):
+    process = wrapper.start(stall="lease acquire")
+    assert eventually(lambda: wrapper.has("stalled"))
+    (file,) = (bench.state / "life").glob("task-*.lock")
+    file.unlink()
+    assert eventually(lambda: wrapper.has("ran"))
+    assert bench.held() == {"task"}
+    process.kill()
+    assert bench.held() == {"task"}
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        ({"vram": "lots"}, "task task: ext.vram_gb='lots': this is no number of GB. Fix: write"),
+        ({"vram": "-1"}, "task task: ext.vram_gb='-1': this is no number of GB. Fix: write"),
+        ({"vram": "nan"}, "task task: ext.vram_gb='nan'"),
+        ({"vram": "9"}, "needs 9.00 GB of VRAM, the largest card can give 4.00 GB"),
+        ({"mode": "sharde"}, "nvinx knows no such mode. Fix: write 'shared'"),
+        ({"mode": "unknown"}, "nvinx knows no such label. Fix: use nvinx_gpu_shared"),
+        ({"more": "--model esn"}, "Fix: write ext.nvinx_model = 'esm'"),
+        ({"mode": "overflow", "vram": "6"}, "set memory"),
+    ],
+)
+def test_a_wrong_wish_fails_the_task_with_one_clear_line(wrapper, wish, said):
+    process = wrapper.start(**wish)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert said in out
+    assert len(out.splitlines()) == 1
+    assert not wrapper.has("ran")
+
+
+def test_without_nvinx_the_task_fails_with_one_clear_line(bench):
+    bench.write("before.sh", before_script())
+    bench.write("task.sh", "touch ran")
+    tools = bench.folder / "tools"
+    tools.mkdir()
+    for tool in ("bash", "tee", "ps", "touch"):
+        (tools / tool).symlink_to(
+            f"/bin/{tool}" if Path(f"/bin/{tool}").exists() else f"/usr/bin/{tool}"
+        )
+    bench.environ["PATH"] = str(tools)
+    done = bench.run("/bin/bash", str(HERE / "wrapper.sh"), "before.sh", "task.sh")
+    assert done.returncode == 127
+    assert done.stdout.count("\n") == 1
+    assert "the command nvinx is not on PATH. Fix:" in done.stdout
+
+
+@pytest.mark.parametrize("wish", [{"stub": "true"}, {"mode": "cpu"}])
+def test_a_stub_run_and_a_cpu_task_take_no_lease(wrapper, bench, wish):
+    process = wrapper.start("touch ran", **wish)
+    assert process.wait(20) == 0
+    assert wrapper.has("ran")
+    assert not (bench.state / "ledger.db").exists()
+
+
+def test_a_pipeline_that_has_its_place_already_keeps_it(wrapper, bench):
+    bench.environ["NVINX_JOB"] = "outer.1"
+    process = wrapper.start("touch ran")
+    assert process.wait(20) == 0
+    assert not (bench.state / "ledger.db").exists()
+
+
+def test_undeclared_vram_means_the_whole_card_and_a_model_supplies_it(wrapper, bench):
+    process = wrapper.start('echo "got $NVINX_PLACEMENT"', vram="")
+    assert "got gpu_exclusive" in process.communicate(timeout=20)[0]
+    process = wrapper.start('echo "got $NVINX_VRAM_MB"', vram="", more="--model esm")
+    assert "got 900" in process.communicate(timeout=20)[0]
+
+
+OOM = "echo CUDA out of memory >&2; exit 1"
+AGAIN = "--cpu-fallback true --previous-exit 144 --attempt {}"
+
+
+@pytest.mark.parametrize(
+    ("attempt", "placed"),
+    [(1, "gpu_shared 900"), (2, "gpu_shared 1350"), (3, "gpu_exclusive 3999"), (4, "cpu_only ")],
+)
+def test_each_try_that_ran_out_of_memory_exits_with_144_and_climbs_a_rung(wrapper, attempt, placed):
+    process = wrapper.start(
+        f'echo "on $NVINX_PLACEMENT $NVINX_VRAM_MB."; {OOM}', more=AGAIN.format(attempt)
+    )
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 144
+    assert f"on {placed}." in out
+
+
+def test_when_no_rung_is_left_the_task_says_so(wrapper):
+    process = wrapper.start(more=AGAIN.format(5))
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert "ran out of GPU memory 4 times, whatever it was given" in out
+
+
+def test_other_failures_keep_their_exit_status(wrapper, bench):
+    process = wrapper.start("echo out of memory, says the host >&2; exit 7")
+    assert process.wait(20) == 7
+    assert wrapper.status() == "7"
+
+
+def test_the_files_of_leases_that_ended_are_removed_in_time(wrapper, bench):
+    life = bench.state / "life"
+    wrapper.start("true").wait(20)
+    (left,) = life.glob("task-*.lock")
+    os.utime(left, (1, 1))
+    wrapper.start("true").wait(20)
+    assert not left.exists()
