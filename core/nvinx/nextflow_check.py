@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LABELS = ("nvinx_gpu_shared", "nvinx_gpu_exclusive", "nvinx_gpu_overflow", "nvinx_cpu_only")
 _DEVICES = "CUDA_VISIBLE_DEVICES"
+_BEGIN = r"^\s*(?:[\w:'\"]+\s*[{.]\s*)*"  # blocks that open on the same line, or a path with dots
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +28,17 @@ class Finding:
 
 _RULES = (
     (
-        re.compile(r"^\s*(?:process\.)?((?:before|after)Script)\b"),
+        re.compile(rf"{_BEGIN}((?:before|after)Script)\b"),
         "the pipeline's {0} and nvinx's exclude each other: one replaces the other",
         "do its work in the task's script",
     ),
     (
-        re.compile(rf"^\s*(?:env\.)?({_DEVICES}|NVINX_\w+)\s*="),
+        re.compile(rf"{_BEGIN}({_DEVICES}|NVINX_\w+)(?:\s+=|=\s*['\"])"),
         "{0} in the env scope replaces what nvinx sets",
         "leave it out",
     ),
     (
-        re.compile(r"^\s*(?:(?:docker|podman|apptainer|singularity)\.)?(envWhitelist)\s*="),
+        re.compile(rf"{_BEGIN}(envWhitelist)\s*="),
         "the pipeline's {0} and nvinx's exclude each other: the last one counts",
         "list the variables of both in a file that is given last",
     ),

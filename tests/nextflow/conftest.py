@@ -163,19 +163,29 @@ class Flow(Bench):
 
     configs: tuple[str, ...] = (str(ROOT / "nextflow/nvinx.config"),)
 
+    def java(self, *words: str) -> tuple[str, ...]:
+        """The command that runs Nextflow with these words."""
+        return (*JAVA, *words)
+
     def nextflow(self, pipeline: str, *words: str) -> tuple[str, ...]:
         """The command that runs a pipeline of tests/nextflow/pipelines, or of the folder."""
         script = self.folder / pipeline
         script = script if script.exists() else HERE / "pipelines" / pipeline
         configs = [word for config in self.configs for word in ("-c", config)]
-        return (*JAVA, "run", str(script), *configs, *words)
+        return self.java("run", str(script), *configs, *words)
+
+    def runs(self) -> list[Path]:
+        """The wrappers of all tasks, the oldest first."""
+        return sorted(self.folder.glob("work/*/*/.command.run"), key=os.path.getmtime)
+
+    def name_of(self, run: Path) -> str:
+        return run.read_text().partition("### name: '")[2].partition("'\n")[0]
 
     def logs(self) -> dict[str, str]:
-        """What each task's wrapper and task wrote, by the name of the task, the last try last."""
+        """What each task and its wrapper wrote, by the name of the task, the last try last."""
         found: dict[str, str] = {}
-        for run in sorted(self.folder.glob("work/*/*/.command.run"), key=os.path.getmtime):
-            name = run.read_text().partition("### name: '")[2].partition("'\n")[0]
-            log = run.with_name(".command.log")
+        for run in self.runs():
+            name, log = self.name_of(run), run.with_name(".command.log")
             found[name] = found.get(name, "") + (log.read_text() if log.exists() else "")
         return found
 

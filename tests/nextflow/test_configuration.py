@@ -1,0 +1,161 @@
+"""`nvinx nextflow config` and `check`, and the files that are shipped."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from nvinx import caps, cli
+from nvinx.admission import Capacity, Card, Placement
+from nvinx.catalog import Residency
+from nvinx.environment import variables
+from nvinx.reasons import Why
+
+NEXTFLOW = Path(__file__).parents[2] / "nextflow"
+BENCH = """
+hardware: {cpu_cores: 6, ram_gb: 8, gpus: [{name: c, vram_gb: 4, simulated: true}]}
+models:
+  - {name: esm-2, vram_gb: 0.9, residency: gpu_shared}
+  - {name: fold, vram_gb: 3.0, residency: gpu_exclusive}
+"""
+PARSERS = ["v1", "v2"]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    (tmp_path / "nvinx.yaml").write_text(BENCH)
+    return tmp_path
+
+
+def nvinx(*words):
+    return CliRunner().invoke(cli.main, ["nextflow", *words])
+
+
+def test_the_configuration_of_a_bench_names_its_size_and_its_models(here):
+    done = nvinx("config", "-o", "my.config")
+    assert (done.exit_code, done.output.split()[:2]) == (0, ["Wrote", "my.config."])
+    text = (here / "my.config").read_text()
+    assert f"includeConfig '{NEXTFLOW / 'nvinx.config'}'" in text
+    assert "executor.'$local'.cpus   = 6" in text
+    assert "resourceLimits = [cpus: 6, memory: 7629.MB]" in text
+    assert "maxForks = 4" in text  # of 0.9 GB on 4 GB
+    assert "withName: '(?i)(.*:)?esm.2'" in text
+    assert text.count("nvinx nextflow guard") == 2
+    assert f"ext.nvinx_bench = '{here / 'nvinx.yaml'}'" in text
+
+
+def test_a_file_that_is_there_is_kept_unless_forced(here):
+    assert nvinx("config", "-o", "nvinx.yaml").exit_code == 2
+    assert (here / "nvinx.yaml").read_text() == BENCH
+    assert nvinx("config", "-o", "nvinx.yaml", "--force").exit_code == 0
+
+
+def test_a_folder_that_is_not_there_is_told(here):
+    done = nvinx("config", "-o", "no/such/folder")
+    assert done.exit_code == 2
+    assert "cannot be written" in done.output
+
+
+def test_a_machine_without_models_and_card_has_a_configuration_too(here):
+    (here / "nvinx.yaml").write_text("hardware: {cpu_cores: 2, vram_gb: 0, ram_gb: 4}\n")
+    done = nvinx("config", "-o", "-")
+    assert done.exit_code == 0
+    assert "maxForks" not in done.output
+
+
+PIPELINE = """
+process A {
+    label 'nvinx_gpu_share'
+    label "nvinx_gpu_shared"
+    beforeScript 'module load cuda'
+    script: 'true'
+}
+"""
+CONFIG = """
+env { CUDA_VISIBLE_DEVICES = '0' }
+env.NVINX_JOB = 'me'
+process.afterScript = 'true'
+docker.envWhitelist = 'FOO'
+"""
+
+
+def test_what_is_in_the_way_is_told_with_file_and_line(here, monkeypatch):
+    (here / "main.nf").write_text(PIPELINE)
+    (here / "nextflow.config").write_text(CONFIG)
+    (here / "work").mkdir()
+    (here / "work" / "old.nf").write_text(PIPELINE)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    for what in (".", "main.nf"):
+        done = nvinx("check", what)
+        assert done.exit_code == 1
+        where = [line.partition(": ")[0] for line in done.output.splitlines()]
+        assert where == [
+            "CUDA_VISIBLE_DEVICES",
+            *("main.nf, line 3", "main.nf, line 5"),
+            *(f"nextflow.config, line {n}" for n in (2, 3, 4, 5)),
+        ]
+        assert all("Fix: " in line for line in done.output.splitlines())
+
+
+def test_a_pipeline_with_nothing_in_the_way_is_fine(here):
+    (here / "main.nf").write_text("process A {\n  label 'nvinx_cpu_only'\n  script: 'true'\n}\n")
+    assert nvinx("check").exit_code == 0
+
+
+def test_where_there_is_no_pipeline_check_says_so(here):
+    done = nvinx("check")
+    assert done.exit_code == 2
+    assert "holds no Nextflow script" in done.output
+
+
+def test_containers_get_every_variable_that_a_job_gets():
+    card = Card(id="0", index=0, name="c", total_mib=4000, simulated=True)
+    capacity = Capacity((card,), 1, 1)
+    placement = Placement(Residency.GPU_SHARED, card="0", vram_mib=900, why=Why.FITS_BESIDE_OTHERS)
+    wanted = variables("x", placement, capacity) | caps.variables(placement, capacity, "", {})
+    lines = (NEXTFLOW / "nvinx.config").read_text().splitlines()
+    lists = {line.split("=")[0].strip(): line.split("'")[1] for line in lines if "envWh" in line}
+    engines = ("docker", "podman", "apptainer", "singularity")
+    assert set(lists) == {f"{engine}.envWhitelist" for engine in engines}
+    for names in lists.values():
+        assert set(names.split(",")) == set(wanted) - {"PYTHONPATH"}  # a path of the host
+
+
+def test_nextflow_lints_the_configurations_clean(flow):
+    flow.run("nvinx", "nextflow", "config")
+    assert (flow.folder / "nvinx.local.config").exists()
+    files = [str(path) for path in (*NEXTFLOW.glob("*.config"), "nvinx.local.config")]
+    done = flow.run(*flow.java("lint", *files))
+    assert "3 files had no errors" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+def test_a_process_named_like_a_model_of_the_bench_needs_no_label(flow, parser):
+    """And either parser reads the configuration that says so."""
+    flow.environ["NXF_SYNTAX_PARSER"] = parser
+    flow.run("nvinx", "nextflow", "config")
+    flow.write(
+        "named.nf",
+        """
+process ESM {
+    script: 'echo "$NVINX_PLACEMENT:$NVINX_VRAM_MB" >> $TRUTH/ran'
+}
+workflow { ESM() }
+""",
+    )
+    flow.configs = ("nvinx.local.config",)
+    done = flow.run(*flow.nextflow("named.nf"))
+    assert done.returncode == 0, done.stdout
+    assert flow.ran() == ["gpu_shared:900"]
+
+
+def test_the_wheel_ships_every_file_that_a_user_gives_to_nextflow():
+    wheel = tomllib.loads((NEXTFLOW.parent / "pyproject.toml").read_text())["tool"]["hatch"]
+    shipped = wheel["build"]["targets"]["wheel"]["force-include"]
+    for path in (*NEXTFLOW.glob("*.config"), *NEXTFLOW.glob("*.sh")):
+        assert shipped[f"nextflow/{path.name}"] == f"nvinx/_nextflow/{path.name}"
