@@ -12,7 +12,7 @@ DEMO_BENCH := $(shell nvidia-smi -L >/dev/null 2>&1 && echo nvinx.yaml || echo n
 # Outside the repository, so that a fresh clone finds it again.
 NEXTFLOW_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nvinx-tests/nextflow
 
-.PHONY: demo demo-split test test-crash test-models nextflow lint bench clean
+.PHONY: demo demo-split test test-crash test-models nextflow nextflow-plugin lint bench clean
 
 demo: $(VENV)/.ready
 	rm -rf $(DEMO)/results
@@ -40,11 +40,20 @@ test-models: $(MODELS_VENV)/.ready
 	$(MODELS_VENV)/bin/python -m pytest -n auto --dist loadgroup tests/models
 
 # A real Nextflow for the tests; without it they are skipped, and say so.
-nextflow: $(NEXTFLOW_CACHE)/version
+nextflow: $(NEXTFLOW_CACHE)/version nextflow-plugin
 
 $(NEXTFLOW_CACHE)/version: tests/nextflow/pom.xml tests/nextflow/fetch.sh
 	mkdir -p $(NEXTFLOW_CACHE)
 	bash tests/nextflow/fetch.sh $(NEXTFLOW_CACHE)
+
+# The optional plugin, put where a wheel that is built afterwards ships it.
+PLUGIN := core/nvinx/_nextflow/plugin
+nextflow-plugin: $(PLUGIN)/.built
+
+$(PLUGIN)/.built: pyproject.toml $(shell find nextflow/plugin -type f)
+	mkdir -p $(PLUGIN)
+	bash nextflow/plugin/build.sh $$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) $(PLUGIN)
+	touch $@
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .

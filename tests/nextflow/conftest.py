@@ -162,6 +162,7 @@ class Flow(Bench):
     """The same, with Nextflow."""
 
     configs: tuple[str, ...] = (str(ROOT / "nextflow/nvinx.config"),)
+    words: tuple[str, ...] = ()
 
     def java(self, *words: str) -> tuple[str, ...]:
         """The command that runs Nextflow with these words."""

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+_PREPARE = "NVINX_PREPARE_FOR"
+
 
 @click.group(name="nextflow")
 def command() -> None:
@@ -25,6 +27,9 @@ def guard(mode: str, stub: str) -> None:
         return
     if mode == "cpu":
         click.echo("export NVINX_PLACEMENT=cpu_only CUDA_VISIBLE_DEVICES=")
+        return
+    if os.environ.get(_PREPARE):  # the plugin asks, before there is a wrapper
+        click.echo(f'exec nvinx lease acquire --heir "${_PREPARE}" "${{nvinx_wish[@]}}"')
         return
     seat = usher.seat_for(Path.cwd())
     click.echo(f"nvinx_file={shlex.quote(str(seat.file))}")
@@ -73,3 +78,19 @@ def check(pipeline: Path) -> None:
     if found:
         raise SystemExit(1)
     click.echo("Nothing is in nvinx's way.")
+
+
+@command.command("install-plugin")
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Nextflow's folder of plugins; by default that of $NXF_PLUGINS_DIR or $NXF_HOME.",
+)
+def install_plugin(folder: Path | None) -> None:
+    """Install the plugin with which tasks that wait for the card hold no CPU."""
+    from nvinx.host import nextflow_home
+
+    plugin = nextflow_home.install_plugin(folder or nextflow_home.plugins(os.environ))
+    name, _, version = plugin.name.rpartition("-")
+    click.echo(f"Installed {plugin}. Use it with: nextflow run -plugins {name}@{version} ...")

@@ -17,3 +17,12 @@ def file(name: str) -> Path:
     if found is None:
         raise NextflowError(name, "was not installed with nvinx", "install nvinx again")
     return found
+
+
+def plugin() -> Path:
+    """The built plugin's folder. Raises NextflowError where it was not built."""
+    found = sorted((_PACKAGE / "_nextflow" / "plugin").glob("nf-nvinx-*"))
+    if not found:
+        fix = "`make nextflow-plugin` in a clone of nvinx (needs Maven and Java 17), or do without"
+        raise NextflowError("the plugin", "was not built with this nvinx", fix)
+    return found[-1]

@@ -1,0 +1,86 @@
+"""The plugin: tasks that wait for the card hold no CPU, and are as safe as without it."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from nvinx.errors import NextflowError
+from nvinx.host import nextflow_home, shipped
+
+HERE = Path(__file__).parent
+FEW_CPUS = "executor { cpus = 3 }\n"
+
+
+@pytest.fixture
+def plugged(flow):
+    """Nextflow with the plugin installed, and the words that ask for it."""
+    done = flow.run("nvinx", "nextflow", "install-plugin")
+    assert done.returncode == 0, done.stdout
+    flow.write("few.config", FEW_CPUS)
+    flow.configs = (*flow.configs, str(HERE / "gpu.config"), "few.config")
+    flow.words = ("-plugins", done.stdout.split("-plugins ")[1].split()[0])
+    return flow
+
+
+def test_cpu_tasks_run_while_gpu_tasks_wait_and_the_card_is_never_overbooked(plugged):
+    done = plugged.run(*plugged.nextflow("workload.nf", *plugged.words, "--gpu_s", "3"))
+    assert done.returncode == 0, done.stdout
+    ran = plugged.ran()
+    assert len(ran) == 11
+    assert not ran[-1].startswith("cpu")
+    assert plugged.overbooked() == []
+    assert (plugged.held(), plugged.waits()) == (set(), set())
+    taken = list(plugged.folder.glob("work/*/*/.nvinx.env"))
+    assert len(taken) == 5
+    assert not list(plugged.folder.glob("work/*/*/.nvinx.held"))
+
+
+def test_a_nextflow_that_is_ended_leaves_nothing_and_nothing_starts_later(plugged, eventually):
+    process = plugged.start(*plugged.nextflow("workload.nf", *plugged.words, "--gpu_s", "60"))
+    assert eventually(lambda: plugged.held() and plugged.waits(), 60)
+    process.send_signal(signal.SIGTERM)
+    assert eventually(lambda: not plugged.processes(), 5)
+    assert (plugged.held(), plugged.waits()) == (set(), set())
+
+
+def test_a_killed_nextflow_takes_those_that_wait_along_and_running_tasks_keep_their_lease(
+    plugged, eventually
+):
+    process = plugged.start(*plugged.nextflow("workload.nf", *plugged.words, "--gpu_s", "60"))
+    assert eventually(lambda: (plugged.truth / "truth").exists() and plugged.waits(), 60)
+    process.kill()
+    process.wait()
+    assert eventually(lambda: not plugged.waits(), 5)
+    assert plugged.held()
+
+
+def test_what_can_never_run_fails_its_own_task_with_one_line(plugged):
+    done = plugged.run(*plugged.nextflow("wrong.nf", *plugged.words))
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("Error is ignored") == 5
+    log = plugged.logs()["LARGE"]
+    assert "LARGE needs 9.00 GB of VRAM, the largest card can give 4.00 GB" in log
+    assert log.count("\n") == 1
+
+
+def test_an_older_copy_is_replaced_and_a_folder_that_cannot_be_written_is_told(
+    tmp_path, monkeypatch
+):
+    built = tmp_path / "built" / "_nextflow" / "plugin" / "nf-nvinx-1.0.0"
+    built.mkdir(parents=True)
+    built.joinpath("new").touch()
+    monkeypatch.setattr(shipped, "_PACKAGE", tmp_path / "built")
+    home = tmp_path / "home"
+    home.joinpath("plugins/nf-nvinx-1.0.0/old").mkdir(parents=True)
+    target = nextflow_home.install_plugin(nextflow_home.plugins({"NXF_HOME": str(home)}))
+    assert [path.name for path in target.iterdir()] == ["new"]
+    tmp_path.joinpath("file").touch()
+    with pytest.raises(NextflowError, match="name a writable folder"):
+        nextflow_home.install_plugin(tmp_path / "file")
+    shutil.rmtree(built)
+    with pytest.raises(NextflowError, match="was not built"):
+        nextflow_home.install_plugin(home)
