@@ -42,7 +42,7 @@ test-models: $(MODELS_VENV)/.ready
 # A real Nextflow for the tests; without it they are skipped, and say so.
 nextflow: $(NEXTFLOW_CACHE)/version nextflow-plugin
 
-$(NEXTFLOW_CACHE)/version: tests/nextflow/pom.xml tests/nextflow/fetch.sh
+$(NEXTFLOW_CACHE)/version: tests/nextflow/pom.xml tests/nextflow/fetch.sh tests/nextflow/launcher.sh
 	mkdir -p $(NEXTFLOW_CACHE)
 	bash tests/nextflow/fetch.sh $(NEXTFLOW_CACHE)
 

@@ -33,17 +33,7 @@ MARK = "NVINX_TEST_BENCH"
 GIVE_UP_S = 120
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 CACHE = Path(os.environ.get("NEXTFLOW_CACHE") or _CACHE / "nvinx-tests" / "nextflow")
-OPENED = (
-    *("java.lang", "java.io", "java.nio", "java.net", "java.util", "java.util.concurrent.locks"),
-    *("java.util.concurrent.atomic", "java.nio.file.spi", "sun.nio.ch", "sun.nio.fs"),
-    *(f"sun.net.www.protocol.{kind}" for kind in ("http", "https", "ftp", "file")),
-    *("jdk.internal.misc", "jdk.internal.vm", "java.util.regex"),
-)
-JAVA = (
-    *("java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx512m"),
-    *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED),
-    *("-cp", f"{CACHE}/lib/*", "nextflow.cli.Launcher"),
-)
+NEXTFLOW = str(CACHE / "nextflow")
 
 
 @dataclass
@@ -71,10 +61,6 @@ class Bench:
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "NVINX_STATE_DIR": str(self.state),
             "NXF_HOME": str(self.folder / "home"),
-            "NXF_OFFLINE": "true",
-            "NXF_PLUGINS_DEFAULT": "false",
-            "NXF_ANSI_LOG": "false",
-            "NXF_DISABLE_CHECK_LATEST": "true",
             "TRUTH": str(self.truth),
             "GPU": f"{sys.executable} {ROOT / 'tests/crash/programs/gpu.py'}",
             MARK: self.mark,
@@ -163,17 +149,14 @@ class Flow(Bench):
 
     configs: tuple[str, ...] = (str(ROOT / "nextflow/nvinx.config"),)
     words: tuple[str, ...] = ()
-
-    def java(self, *words: str) -> tuple[str, ...]:
-        """The command that runs Nextflow with these words."""
-        return (*JAVA, *words)
+    program = NEXTFLOW
 
     def nextflow(self, pipeline: str, *words: str) -> tuple[str, ...]:
         """The command that runs a pipeline of tests/nextflow/pipelines, or of the folder."""
         script = self.folder / pipeline
         script = script if script.exists() else HERE / "pipelines" / pipeline
         configs = [word for config in self.configs for word in ("-c", config)]
-        return self.java("run", str(script), *configs, *words)
+        return (self.program, "run", str(script), *configs, *words)
 
     def runs(self) -> list[Path]:
         """The wrappers of all tasks, the oldest first."""
@@ -198,7 +181,7 @@ def _mind_the_keyboard() -> None:
 
 @pytest.fixture(scope="session")
 def real_nextflow() -> None:
-    if not (CACHE / "version").exists():
+    if not Path(NEXTFLOW).exists():
         reason = f"no Nextflow in {CACHE}: `make nextflow` brings one (needs Maven and Java 17)"
         if os.environ.get("CI"):
             pytest.fail(reason)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# fetch.sh FOLDER [NEXTFLOW[:NF_LANG] ...]: a Nextflow from Maven Central into FOLDER/lib.
+# fetch.sh FOLDER [NEXTFLOW[:NF_LANG] ...]: a Nextflow from Maven Central, as FOLDER/nextflow.
 # Central lacks parts of some versions, so the first version that is complete is taken; nf-lang may
 # be that of an earlier patch release.
 set -euo pipefail
@@ -19,6 +19,7 @@ for wanted in "$@"; do
         >"$folder.log" 2>&1; then
         rm -rf "$folder/lib"
         mv "$folder/new" "$folder/lib"
+        install -m 755 "$here/launcher.sh" "$folder/nextflow"
         echo "${wanted%:*}" >"$folder/version"
         echo "Nextflow ${wanted%:*} is in $folder"
         exit 0

@@ -130,7 +130,7 @@ def test_nextflow_lints_the_configurations_clean(flow):
     flow.run("nvinx", "nextflow", "config")
     assert (flow.folder / "nvinx.local.config").exists()
     files = [str(path) for path in (*NEXTFLOW.glob("*.config"), "nvinx.local.config")]
-    done = flow.run(*flow.java("lint", *files))
+    done = flow.run(flow.program, "lint", *files)
     assert "3 files had no errors" in done.stdout, done.stdout
 
 
