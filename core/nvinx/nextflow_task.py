@@ -41,7 +41,7 @@ _WORDS = {  # a rule's hints, as a Nextflow process says them
 class Task:
     """A task as its wrapper describes it; what the process did not state is empty.
 
-    memory: in bytes. attempt: 1 for the first. previous_exit: exit status of the attempt before.
+    memory, disk: in bytes. attempt: 1 for the first. previous_exit: status of the attempt before.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Task:
     vram_gb: str = ""
     model: str = ""
     memory: int = 0
+    disk: int = 0
     cpu_fallback: bool = False
     attempt: int = 1
     previous_exit: int = 0
@@ -62,8 +63,13 @@ class Task:
 def claim(task: Task, bench: Bench) -> Claim:
     """What a task's first attempt asks for. Raises HintError."""
     asked = _hints(task, bench)
-    memory_mb = task.memory / 1e6 if task.mode == "overflow" and task.memory else None
-    common = hints.Common(cores=0, mem_mb=memory_mb, kind=task.name.partition(" (")[0])
+    spills = task.mode == "overflow"
+    common = hints.Common(
+        cores=0,
+        mem_mb=task.memory / 1e6 if spills and task.memory else None,
+        disk_mb=task.disk / 1e6 if spills and task.disk else None,
+        kind=task.name.partition(" (")[0],
+    )
     calibrated = bench.slowdowns.traits if bench.slowdowns else ()
     return hints.read(task.name, asked, common, bench.models, calibrated)
 

@@ -179,6 +179,10 @@ def test_a_file_that_is_swept_away_before_it_is_locked_is_made_again(wrapper, be
         ({"mode": "unknown"}, "nvinx knows no such label. Fix: use nvinx_gpu_shared"),
         ({"more": "--model esn"}, "Fix: write ext.nvinx_model = 'esm'"),
         ({"mode": "overflow", "vram": "6"}, "set memory"),
+        (
+            {"mode": "overflow", "vram": "6", "more": "--memory 1000000000 --disk 500000000"},
+            "are missing. Fix: raise memory, or add disk for what may lie on disk",
+        ),
     ],
 )
 def test_a_wrong_wish_fails_the_task_with_one_clear_line(wrapper, wish, said):
@@ -204,6 +208,15 @@ def test_without_nvinx_the_task_fails_with_one_clear_line(bench):
     assert done.returncode == 127
     assert done.stdout.count("\n") == 1
     assert "the command nvinx is not on PATH. Fix:" in done.stdout
+
+
+def test_a_task_that_spills_may_use_its_memory_and_its_disk(wrapper):
+    sizes = "--memory 1000000000 --disk 1500000000"
+    process = wrapper.start("touch ran", mode="overflow", vram="6", more=sizes)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, out
+    told = (wrapper.bench.folder / ".nvinx.env").read_text()
+    assert '"cpu": 1000000000, "disk": 1500000000' in told
 
 
 @pytest.mark.parametrize("wish", [{"stub": "true"}, {"mode": "cpu"}])

@@ -31,6 +31,7 @@ def command() -> None:
 @click.option("--vram-gb", default="", help="VRAM it needs, in GB.")
 @click.option("--model", default="", help="A model of the bench file or of the calibration.")
 @click.option("--memory", type=int, default=0, help="RAM that it has, in bytes.")
+@click.option("--disk", type=int, default=0, help="Disk that it has, in bytes.")
 @click.option("--cpu-fallback", type=bool, default=False, help="It may run on the CPU instead.")
 @click.option("--attempt", type=int, default=1, help="1 for the first.")
 @click.option("--previous-exit", type=int, default=0, help="Exit status of the attempt before.")
