@@ -1,0 +1,108 @@
+"""What the pages tell people to type is there: commands, options, files, Python and YAML."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from nvinx import bench_text
+from nvinx.cli import main
+from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
+
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "example_workflows").glob("*/README.md")),
+    ROOT / "nextflow" / "README.md",
+    ROOT / "benchmarks" / "README.md",
+]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(#[^)]*)?\)")
+TICKED = re.compile(r"`(nvinx [a-z][^`\n]*)`")
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def blocks(page, *languages):
+    text = page.read_text(encoding="utf-8")
+    return [body for language, body in BLOCK.findall(text) if language in languages]
+
+
+def lines(page):
+    """The shell lines of a page, continued ones as one, comments and prompts off."""
+    for body in blocks(page, "sh", "bash"):
+        for line in body.replace("\\\n", " ").splitlines():
+            yield line.partition("  #")[0].strip()
+
+
+def commands(page):
+    """The words of every `nvinx ...` on the page, in blocks and in sentences."""
+    found = [line for line in lines(page) if re.search(r"\bnvinx [a-z]", line)]
+    found += TICKED.findall(page.read_text(encoding="utf-8"))
+    for line in found:
+        for piece in re.findall(r"(?:^|[\s\"(])(nvinx [^|;)]*)", line):
+            yield piece.strip().strip('"')
+
+
+def demand_known(words):
+    """The verb and its options must be there; what comes after `--` is somebody else's."""
+    command, context = main, click.Context(main)
+    words = words[1:]
+    while words and isinstance(command, click.Group):
+        name, *words = words
+        command = command.get_command(context, name)
+        assert command is not None, name
+    options = {option for each in command.params for option in each.opts + each.secondary_opts}
+    for word in words:
+        if word == "--":
+            return
+        if word.startswith("--"):
+            assert word.partition("=")[0] in options | {"--help"}, word
+
+
+@pages
+def test_every_command_of_ours_is_there(page):
+    for text in commands(page):
+        if "..." not in text and "[" not in text:
+            demand_known(shlex.split(text, comments=True))
+
+
+@pages
+def test_every_option_of_the_executor_is_there(page):
+    known = {f"--nvinx-{name.replace('_', '-')}" for name in ExecutorSettings.__dataclass_fields__}
+    text = page.read_text(encoding="utf-8")
+    assert set(re.findall(r"--nvinx-[a-z-]*[a-z]", text)) <= known
+
+
+@pages
+def test_every_link_leads_somewhere(page):
+    for target, _anchor in LINK.findall(page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+@pages
+def test_python_can_be_read(page):
+    for body in blocks(page, "python"):
+        if not re.match(r"\s*(rule|module|use rule) ", body):
+            compile(body, str(page), "exec")
+
+
+@pages
+def test_bench_files_are_bench_files(page):
+    for body in blocks(page, "yaml"):
+        if "hardware:" in body:
+            bench_text.parse(body, str(page))
+        else:
+            yaml.safe_load(body)
+
+
+@pages
+def test_make_targets_are_there(page):
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for line in lines(page):
+        for target in re.findall(r"^make ([a-z-]+)", line):
+            assert target in targets
