@@ -80,4 +80,5 @@ $(MODELS_VENV)/.ready: $(VENV)/.ready
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(MODELS_VENV) $(foreach demo,$(DEMO) $(DEMO_SPLIT),$(addprefix $(demo)/,results .snakemake .nvinx))
+	rm -rf $(VENV) $(MODELS_VENV) core/nvinx/_nextflow \
+	  $(foreach demo,$(DEMO) $(DEMO_SPLIT),$(addprefix $(demo)/,results .snakemake .nvinx))

@@ -1,5 +1,5 @@
-# Taken up by a task's .command.run, in the wrapper's own shell, before the task: `set -e` is on,
-# `set -u` is off, `pid` is the task once it runs. The nvinx_* variables were set before this.
+# For a task's .command.run, in the wrapper's own shell, before the task: `set -e` is on, `set -u` is
+# off, `pid` is the task once it runs. nvinx_file is the lease's file, nvinx_wish what the task asks.
 
 # A trap that fires while nothing runs yet must end the wrapper, or a cancelled task starts later.
 nvinx_stopped() {
@@ -13,7 +13,7 @@ nvinx_stopped() {
 
 # In the background, as a wait in the foreground would defer the trap. Every process of the task
 # inherits the descriptor, and with it the lock that nvinx puts on it.
-nvinx_acquire() {
+nvinx_ask() {
     nvinx_rc=0
     exec {nvinx_fd}<>"$nvinx_file"
     nvinx lease acquire --file "$nvinx_file" --fd "$nvinx_fd" --heir "$$" "${nvinx_wish[@]}" &
@@ -22,16 +22,33 @@ nvinx_acquire() {
     nvinx_waiter=''
 }
 
+nvinx_acquire() {
+    nvinx_ask
+    while [[ $nvinx_rc == 75 ]]; do # the file was swept away before it was locked
+        exec {nvinx_fd}>&-
+        nvinx_ask
+    done
+    [[ $nvinx_rc == 0 ]] || exit "$nvinx_rc"
+    source ./.nvinx.env
+}
+
+# Take over a lease that is held for this task. If its holder lives once the file is locked, no
+# moment was without a lock. The holder goes when .nvinx.held has gone; then it is ours, or free.
+nvinx_adopt() {
+    exec {nvinx_fd}<>"$nvinx_file"
+    if flock -s "$nvinx_fd" && kill -0 "$nvinx_holder" && [[ /proc/$$/fd/$nvinx_fd -ef $nvinx_file ]]; then
+        rm .nvinx.held
+        source ./.nvinx.env
+    else
+        rm .nvinx.held
+        exec {nvinx_fd}>&-
+        return 1
+    fi
+}
+
 # Called by afterScript, in the same shell.
 nvinx_end() {
     [[ ${nxf_main_ret:-0} == 0 ]] || ! nvinx lease is-oom --status "$nxf_main_ret" .command.err || nxf_main_ret=144
 }
 
 trap nvinx_stopped TERM INT USR2
-nvinx_acquire
-while [[ $nvinx_rc == 75 ]]; do # the file was swept away before it was locked
-    exec {nvinx_fd}>&-
-    nvinx_acquire
-done
-[[ $nvinx_rc == 0 ]] || exit "$nvinx_rc"
-source ./.nvinx.env

@@ -35,8 +35,9 @@ def render(bench: Bench, common: str, common_path: str) -> str:
     return (
         f"// By `nvinx nextflow config`, for the bench of {source}. Give it last: -c THIS_FILE\n"
         f"includeConfig {_quoted(common_path)}\n"
-        f"executor.'$local'.cpus   = {bench.cores}\n"
-        f"executor.'$local'.memory = '{bench.ram_mib} MB'\n"
+        f"executor.'$local'.cpus      = {bench.cores}\n"
+        f"executor.'$local'.queueSize = {bench.cores}\n"
+        f"executor.'$local'.memory    = '{bench.ram_mib} MB'\n"
         f"process {{\n{text}}}\n"
     )
 

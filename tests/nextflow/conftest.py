@@ -29,6 +29,7 @@ BENCH = (
     "hardware: {cpu_cores: 8, ram_gb: 8, gpus: [{name: c, vram_gb: 4, simulated: true}]}\n"
     "models: [{name: esm, vram_gb: 0.9, residency: gpu_shared}]\n"
 )
+GPU_PROGRAM = str(ROOT / "tests/crash/programs/gpu.py")
 MARK = "NVINX_TEST_BENCH"
 GIVE_UP_S = 120
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -62,7 +63,7 @@ class Bench:
             "NVINX_STATE_DIR": str(self.state),
             "NXF_HOME": str(self.folder / "home"),
             "TRUTH": str(self.truth),
-            "GPU": f"{sys.executable} {ROOT / 'tests/crash/programs/gpu.py'}",
+            "GPU": f"{sys.executable} {GPU_PROGRAM}",
             MARK: self.mark,
             **self.environ,
         }
@@ -109,6 +110,10 @@ class Bench:
     def processes(self) -> list[psutil.Process]:
         """All that live and bear this bench's mark, whoever started them."""
         return [process for process in psutil.process_iter() if self._is_ours(process)]
+
+    def programs(self) -> list[psutil.Process]:
+        """The living programs that use the card."""
+        return [p for p in self.processes() if p.cmdline()[1:2] == [GPU_PROGRAM]]
 
     def ran(self) -> list[str]:
         file = self.truth / "ran"
@@ -186,6 +191,13 @@ def real_nextflow() -> None:
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def two_parsers(real_nextflow: None) -> None:
+    version = (CACHE / "version").read_text().strip()
+    if version.startswith("24."):
+        pytest.skip(f"Nextflow {version} has one parser, and no lint")
 
 
 def _made(made: Bench) -> Iterator[Bench]:

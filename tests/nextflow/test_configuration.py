@@ -21,7 +21,6 @@ models:
   - {name: esm-2, vram_gb: 0.9, residency: gpu_shared}
   - {name: fold, vram_gb: 3.0, residency: gpu_exclusive}
 """
-PARSERS = ["v1", "v2"]
 
 
 @pytest.fixture
@@ -41,7 +40,7 @@ def test_the_configuration_of_a_bench_names_its_size_and_its_models(here):
     assert (done.exit_code, done.output.split()[:2]) == (0, ["Wrote", "my.config."])
     text = (here / "my.config").read_text()
     assert f"includeConfig '{NEXTFLOW / 'nvinx.config'}'" in text
-    assert "executor.'$local'.cpus   = 6" in text
+    assert "executor.'$local'.cpus      = 6" in text
     assert "resourceLimits = [cpus: 6, memory: 7629.MB]" in text
     assert "maxForks = 4" in text  # of 0.9 GB on 4 GB
     assert "withName: '(?i)(.*:)?esm.2'" in text
@@ -126,6 +125,7 @@ def test_containers_get_every_variable_that_a_job_gets():
         assert set(names.split(",")) == set(wanted) - {"PYTHONPATH"}  # a path of the host
 
 
+@pytest.mark.usefixtures("two_parsers")
 def test_nextflow_lints_the_configurations_clean(flow):
     flow.run("nvinx", "nextflow", "config")
     assert (flow.folder / "nvinx.local.config").exists()
@@ -134,7 +134,8 @@ def test_nextflow_lints_the_configurations_clean(flow):
     assert "3 files had no errors" in done.stdout, done.stdout
 
 
-@pytest.mark.parametrize("parser", PARSERS)
+@pytest.mark.usefixtures("two_parsers")
+@pytest.mark.parametrize("parser", ["v1", "v2"])
 def test_a_process_named_like_a_model_of_the_bench_needs_no_label(flow, parser):
     """And either parser reads the configuration that says so."""
     flow.environ["NXF_SYNTAX_PARSER"] = parser

@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 CONFIG = HERE.parents[1] / "nextflow" / "nvinx.config"
 NVINX = f"{sys.executable} -c 'from nvinx.cli import main; main()'"
 WISH = """
-nvinx_mode={mode} nvinx_stub={stub}
+nvinx_mode={mode}
 nvinx_wish=(--name task --mode "$nvinx_mode" --vram-gb '{vram}' --launch-dir "$PWD" {more})
 """
 NO_ROOM = ["run", "--name", "holder", "--", "sleep", "60"]
@@ -25,6 +25,7 @@ def before_script(**wish: str) -> str:
     first, _, rest = text.partition("nvinx_mode=")
     rest = rest.partition("\n            )\n")[2].replace("\\$", "$")
     said = {"mode": "shared", "stub": "false", "vram": "0.9", "more": "", **wish}
+    rest = rest.replace("${workflow.stubRun}", said["stub"])
     return first + WISH.format(**said) + rest
 
 

@@ -31,10 +31,6 @@ SNAKEMAKE = (
 )
 
 
-def small_tasks(names):
-    return {name for name in names if name.startswith("small")}
-
-
 def is_alive(process):
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
@@ -71,13 +67,11 @@ def test_a_nextflow_that_is_ended_leaves_nothing_and_nothing_starts_later(flow, 
 
 def test_a_killed_wrapper_leaves_the_lease_with_the_child(flow, eventually):
     process = flow.start(*flow.nextflow("workload.nf", *GPU, "--gpu_s", "4"))
-    assert eventually(lambda: len(small_tasks(flow.ran())) > 1 or "alone" in flow.ran(), 60)
-    java, name = psutil.Process(process.pid), sorted(flow.held())[0]
-    (run,) = (run for run in flow.runs() if flow.name_of(run) == name)
-    (wrapper,) = (p for p in java.children() if p.cwd() == str(run.parent))
-    (child,) = (
-        p for p in wrapper.children(recursive=True) if "crash/programs" in str(p.cmdline()[1:2])
-    )
+    assert eventually(flow.programs, 60)
+    (child, *_) = flow.programs()
+    ancestors = child.parents()
+    wrapper = ancestors[[parent.pid for parent in ancestors].index(process.pid) - 1]
+    name = flow.name_of(Path(wrapper.cwd()) / ".command.run")
     wrapper.kill()
     looks = [name in flow.held() for _ in iter(lambda: is_alive(child), False)]
     assert len(looks) > 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -19,6 +20,8 @@ FEW_CPUS = "executor { cpus = 3 }\n"
 def plugged(flow):
     """Nextflow with the plugin installed, and the words that ask for it."""
     done = flow.run("nvinx", "nextflow", "install-plugin")
+    if "was not built" in done.stdout and not os.environ.get("CI"):
+        pytest.skip(done.stdout.strip())
     assert done.returncode == 0, done.stdout
     flow.write("few.config", FEW_CPUS)
     flow.configs = (*flow.configs, str(HERE / "gpu.config"), "few.config")

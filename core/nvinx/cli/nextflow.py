@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 
 import click
-
-_PREPARE = "NVINX_PREPARE_FOR"
 
 
 @click.group(name="nextflow")
@@ -17,23 +14,11 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--mode", default="shared", help="The task's mode; `cpu` asks for no card.")
-@click.option("--stub", default="false", help="`true` in a stub run, which takes no lease.")
-def guard(mode: str, stub: str) -> None:
+def guard() -> None:
     """Print the shell text that makes a task wait for the card; nvinx.config calls it."""
-    from nvinx.host import shipped, usher
+    from nvinx.host import guard, statedir
 
-    if stub == "true" or os.environ.get("NVINX_JOB"):  # all of the pipeline has its place already
-        return
-    if mode == "cpu":
-        click.echo("export NVINX_PLACEMENT=cpu_only CUDA_VISIBLE_DEVICES=")
-        return
-    if os.environ.get(_PREPARE):  # the plugin asks, before there is a wrapper
-        click.echo(f'exec nvinx lease acquire --heir "${_PREPARE}" "${{nvinx_wish[@]}}"')
-        return
-    seat = usher.seat_for(Path.cwd())
-    click.echo(f"nvinx_file={shlex.quote(str(seat.file))}")
-    click.echo(shipped.file(shipped.GUARD).read_text(encoding="utf-8"), nl=False)
+    click.echo(guard.text(statedir.prepare(statedir.choose(None, os.environ))), nl=False)
 
 
 @command.command()

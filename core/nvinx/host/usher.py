@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nvinx import explain, nextflow_task
-from nvinx.host import handover, machine, statedir
+from nvinx.host import guard, handover, machine
 from nvinx.host.counter import Counter
-from nvinx.host.handover import PREPARED, READY, Seat
+from nvinx.host.handover import HELD, READY, Seat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,22 +52,25 @@ class Usher:
         seat = Seat(file)
         if not handover.lock(seat, fd):
             return False
-        if not handover.take_prepared(seat, self._place.folder):
-            with self._counter() as counter:
-                held = self._waited_for(counter, seat)
-                handover.write(held.exports, self._place.folder / READY)
-                counter.life.sweep(older_than_s=_YOUNG_S)
+        with self._counter() as counter:
+            self._take(counter, seat)
         return True
 
     def prepare(self) -> None:
         """Take a lease and hold it until it is taken over, or nobody wants it any more."""
-        prepared = self._place.folder / PREPARED
+        held = self._place.folder / HELD
         with self._counter() as counter:
-            held = self._waited_for(counter, handover.new_seat(counter.state_dir))
-            handover.write(held.exports, prepared)
-            while prepared.exists() and self._heir.lives():
+            seat = handover.new_seat(counter.state_dir)
+            self._take(counter, seat)
+            handover.write(guard.text_to_adopt(seat), held)
+            while held.exists() and self._heir.lives():
                 time.sleep(_LOOK_S)
-            prepared.unlink(missing_ok=True)
+            held.unlink(missing_ok=True)
+
+    def _take(self, counter: Counter, seat: Seat) -> None:
+        exports = self._waited_for(counter, seat).exports
+        handover.write(handover.as_shell(exports), self._place.folder / READY)
+        counter.life.sweep(older_than_s=_YOUNG_S)
 
     def _counter(self) -> Counter:
         bench = machine.bench(self._place.bench, self._place.launch_dir)
@@ -94,9 +96,3 @@ class Usher:
         if text != self._said:
             self._say(f"nvinx: {self._task.name} waits: {text}")
             self._said = text
-
-
-def seat_for(folder: Path) -> Seat:
-    """The seat held for the task in this folder, else a new one. Raises StateDirError."""
-    state_dir = statedir.prepare(statedir.choose(None, os.environ))
-    return handover.prepared_seat(state_dir, folder) or handover.new_seat(state_dir)

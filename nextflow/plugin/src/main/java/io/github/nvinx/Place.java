@@ -3,6 +3,7 @@ package io.github.nvinx;
 import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import nextflow.processor.TaskProcessor;
 import nextflow.processor.TaskRun;
 
 /**
@@ -12,14 +13,21 @@ import nextflow.processor.TaskRun;
 final class Place {
     private static final String GUARD = "nvinx nextflow guard";
     private static final String ON_CPU = "nvinx_mode='cpu'";
-    private static final String HELD = ".nvinx.held";
+    /** How long a place may keep other tasks from the CPUs before it knows whether it waits. */
+    private static final long PATIENCE_NS = 3_000_000_000L;
 
+    private final TaskProcessor processor;
     private final Process process;
     private final File held;
+    private final File log;
+    private final long since = System.nanoTime();
+    private volatile boolean submitted;
 
-    private Place(Process process, File held) {
+    private Place(TaskProcessor processor, Process process, File held, File log) {
+        this.processor = processor;
         this.process = process;
         this.held = held;
+        this.log = log;
     }
 
     /** Whether the task's beforeScript is that of nvinx.config, and asks for a card. */
@@ -39,7 +47,8 @@ final class Place {
                         .redirectOutput(log);
         builder.environment().put("NVINX_PREPARE_FOR", Long.toString(ProcessHandle.current().pid()));
         try {
-            return new Place(builder.start(), new File(folder, HELD));
+            Process process = builder.start();
+            return new Place(task.getProcessor(), process, new File(folder, ".nvinx.held"), log);
         } catch (IOException error) {
             throw new UncheckedIOException(error);
         }
@@ -52,5 +61,26 @@ final class Place {
 
     boolean isLeft() {
         return !process.isAlive();
+    }
+
+    boolean isUnsubmittedOf(TaskProcessor other) {
+        return !submitted && processor == other;
+    }
+
+    /**
+     * It has the card and no CPUs yet; or it asked just now, and was not told to wait.
+     *
+     * @param advances whether the line may move right now
+     */
+    boolean wantsCpus(boolean advances) {
+        if (submitted || isLeft()) {
+            return false;
+        }
+        boolean asks = log.length() == 0 && System.nanoTime() - since < PATIENCE_NS;
+        return advances || asks || held.exists();
+    }
+
+    void leaveLine() {
+        submitted = true;
     }
 }
