@@ -57,7 +57,7 @@ def test_nextflow_and_snakemake_share_one_card_and_resuming_is_all_cached(flow):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_nextflow_that_is_ended_leaves_nothing_and_nothing_starts_later(flow, eventually, number):
     process = flow.start(*flow.nextflow("workload.nf", *GPU, "--gpu_s", "60"))
-    assert eventually(lambda: flow.held() and flow.waits(), 60)
+    assert eventually(lambda: flow.held() and flow.waits(), 180)
     process.send_signal(number)
     assert eventually(lambda: not flow.processes(), 5)
     ran = flow.ran()
@@ -67,7 +67,7 @@ def test_a_nextflow_that_is_ended_leaves_nothing_and_nothing_starts_later(flow, 
 
 def test_a_killed_wrapper_leaves_the_lease_with_the_child(flow, eventually):
     process = flow.start(*flow.nextflow("workload.nf", *GPU, "--gpu_s", "4"))
-    assert eventually(flow.programs, 60)
+    assert eventually(flow.programs, 180)
     (child, *_) = flow.programs()
     ancestors = child.parents()
     wrapper = ancestors[[parent.pid for parent in ancestors].index(process.pid) - 1]

@@ -44,7 +44,7 @@ def test_cpu_tasks_run_while_gpu_tasks_wait_and_the_card_is_never_overbooked(plu
 
 def test_a_nextflow_that_is_ended_leaves_nothing_and_nothing_starts_later(plugged, eventually):
     process = plugged.start(*plugged.nextflow("workload.nf", *plugged.words, "--gpu_s", "60"))
-    assert eventually(lambda: plugged.held() and plugged.waits(), 60)
+    assert eventually(lambda: plugged.held() and plugged.waits(), 180)
     process.send_signal(signal.SIGTERM)
     assert eventually(lambda: not plugged.processes(), 5)
     assert (plugged.held(), plugged.waits()) == (set(), set())
@@ -54,7 +54,7 @@ def test_a_killed_nextflow_takes_those_that_wait_along_and_running_tasks_keep_th
     plugged, eventually
 ):
     process = plugged.start(*plugged.nextflow("workload.nf", *plugged.words, "--gpu_s", "60"))
-    assert eventually(lambda: (plugged.truth / "truth").exists() and plugged.waits(), 60)
+    assert eventually(lambda: (plugged.truth / "truth").exists() and plugged.waits(), 180)
     process.kill()
     process.wait()
     assert eventually(lambda: not plugged.waits(), 5)
