@@ -65,7 +65,8 @@ def look(soak: Soak) -> None:
             if not is_free_when_asked(soak, token):
                 late = now - one.dead_since
                 soak.fault(f"{token} ({one.kind} killed) still has its lease after {late:.1f} s")
-            settle(soak, token, one, now)
+            with soak.lock:
+                soak.watched.pop(token, None)
 
 
 def is_free_when_asked(soak: Soak, token: str) -> bool:
