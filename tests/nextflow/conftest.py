@@ -113,7 +113,12 @@ class Bench:
 
     def programs(self) -> list[psutil.Process]:
         """The living programs that use the card."""
-        return [p for p in self.processes() if p.cmdline()[1:2] == [GPU_PROGRAM]]
+        found = []
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process.cmdline()[1:2] == [GPU_PROGRAM]:
+                    found.append(process)
+        return found
 
     def ran(self) -> list[str]:
         file = self.truth / "ran"

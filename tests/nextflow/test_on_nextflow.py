@@ -32,7 +32,10 @@ SNAKEMAKE = (
 
 
 def is_alive(process):
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_nextflow_and_snakemake_share_one_card_and_resuming_is_all_cached(flow):
