@@ -30,7 +30,11 @@ CONTENDED = HERE.parent / "contended_card"
 CPUS = "4"
 JOBS = 11
 BENCH = "hardware: {cpu_cores: 4, gpus: [{name: the card, vram_gb: 4.0, simulated: true}]}\n"
-SETTINGS = f"process.cpus = 1\nprocess.errorStrategy = 'ignore'\nexecutor.cpus = {CPUS}\n"
+SETTINGS = f"""
+process {{ cpus = 1; errorStrategy = 'ignore' }}
+executor {{ cpus = {CPUS}; queueSize = {CPUS} }}
+poolSize = 8
+"""
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nvinx-tests/nextflow"
 NVINX_CONFIG = str(ROOT / "nextflow" / "nvinx.config")
 

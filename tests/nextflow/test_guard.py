@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from nvinx.host.life import ProcessLife
+
 HERE = Path(__file__).parent
 CONFIG = HERE.parents[1] / "nextflow" / "nvinx.config"
 NVINX = f"{sys.executable} -c 'from nvinx.cli import main; main()'"
@@ -279,3 +281,63 @@ def test_the_files_of_leases_that_ended_are_removed_in_time(wrapper, bench):
     os.utime(left, (1, 1))
     wrapper.start("true").wait(20)
     assert not left.exists()
+
+
+def test_only_files_of_some_age_are_swept(bench):
+    life = ProcessLife(bench.state / "life")
+    for name in ("young", "old"):
+        life.file(name).touch()
+    os.utime(life.file("old"), (1, 1))
+    life.sweep(older_than_s=60)
+    assert life.file("young").exists()
+    assert not life.file("old").exists()
+
+
+@pytest.fixture
+def prepared(bench, eventually):
+    """A lease that is held for the task in the bench's folder, by a process that this is."""
+    heir = bench.start("sleep", "60")
+    words = ("lease", "acquire", "--heir", str(heir.pid), "--name", "prepared")
+    process = bench.start(sys.executable, "-c", "from nvinx.cli import main; main()", *words)
+    assert eventually((bench.folder / ".nvinx.held").exists)
+    assert bench.held() == {"prepared"}
+    process.heir = heir
+    return process
+
+
+def test_a_prepared_lease_goes_from_its_holder_to_the_task(wrapper, bench, eventually, prepared):
+    process = wrapper.start("echo $NVINX_PLACEMENT > ran; exec sleep 60")
+    assert prepared.wait(10) == 0
+    assert eventually(lambda: wrapper.has("ran"))
+    assert (bench.folder / "ran").read_text() == "gpu_exclusive\n"
+    assert bench.held() == {"prepared"}
+    process.terminate()
+    assert eventually(lambda: not bench.held(), 5)
+
+
+def test_a_task_whose_lease_has_lost_its_holder_asks_anew(wrapper, bench, eventually, prepared):
+    prepared.kill()
+    prepared.wait()
+    assert not bench.held()
+    wrapper.start()
+    assert eventually(lambda: wrapper.has("ran"))
+    assert bench.held() == {"task"}
+
+
+def test_a_prepared_lease_is_given_back_where_there_is_no_flock(
+    wrapper, bench, eventually, prepared
+):
+    flock = bench.write("bin/flock", "#!/bin/bash\nexit 127\n")
+    flock.chmod(0o755)
+    wrapper.start()
+    assert eventually(lambda: wrapper.has("ran"))
+    assert prepared.wait(10) == 0
+    assert bench.held() == {"task"}
+
+
+def test_a_prepared_lease_ends_with_the_process_that_wanted_it(bench, eventually, prepared):
+    prepared.heir.kill()
+    prepared.heir.wait()
+    assert prepared.wait(5) == 0
+    assert bench.held() == set()
+    assert not (bench.folder / ".nvinx.held").exists()
