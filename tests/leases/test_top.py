@@ -39,9 +39,17 @@ class Terminal:
         self._stream = pyte.ByteStream(self.screen)
         self._ours, theirs = pty.openpty()
         os.set_blocking(self._ours, False)
+        # Tests that run in the background inherit that Ctrl-C is ignored, and would pass it on.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         self.program = subprocess.Popen(
-            command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, **kwargs
+            command,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            **kwargs,
         )
+        signal.signal(signal.SIGINT, before)
         os.close(theirs)
 
     def shows(self, text, seconds=30):
