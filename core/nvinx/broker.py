@@ -80,6 +80,7 @@ class Broker:
         self._asked: dict[str, Request] = {}
         self._beside: dict[str, tuple[Running, ...]] = {}
         self._room_for: set[str] = set()
+        self._outlived: set[str] = set()
 
     @property
     def state(self) -> State:
@@ -168,10 +169,11 @@ class Broker:
     def close(self) -> None:
         """Leave: waiting requests are taken back, leases stay with the processes that use them."""
         try:
-            if self._asked:
+            if self._asked or self._outlived:
                 with self._ports.ledger.turn() as page:
                     for job_id in self._asked:
                         page.unask(job_id)
+                    self._living_leases(page, None)
         finally:
             self._asked.clear()
             for running in self._state.running.values():
@@ -206,7 +208,10 @@ class Broker:
         Asked before the turn, as it takes a look at every process of the machine; once it has
         left none, nothing but this engine could start another.
         """
-        if not isinstance(event, Finished) or self._ports.life.outlived(event.job_id):
+        if not isinstance(event, Finished):
+            return None
+        if self._ports.life.outlived(event.job_id):
+            self._outlived.add(event.job_id)
             return None
         return event.job_id
 

@@ -163,6 +163,18 @@ def test_a_finished_job_that_left_a_process_behind_keeps_its_vram_taken(machine)
     assert started(one.poll()) == ["b"]
 
 
+def test_an_engine_that_leaves_drops_the_lease_of_a_process_that_was_just_ending(machine):
+    one = machine.engine("one")
+    one.submit([alone("x")])
+    machine.life.lingering.add("x")
+    one.finish("x")
+    assert machine.leases() == {"x"}
+    machine.life.lingering.discard("x")
+    one.close()
+
+    assert machine.leases() == set()
+
+
 def test_cpu_work_never_opens_the_ledger(machine):
     class Closed:
         def turn(self):
