@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nvinx.cli import options
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -73,12 +75,8 @@ _WIDEST = 12
     type=click.IntRange(min=0),
     help="Measure on this CPU core instead of a card, to try things out.",
 )
-@click.option("--bench", "file", type=click.Path(path_type=Path), help="The bench file to use.")
-@click.option(
-    "--state-dir",
-    type=click.Path(path_type=Path),
-    help="The state folder, before $NVINX_STATE_DIR and the user's own.",
-)
+@options.bench
+@options.state_dir
 def command(  # noqa: PLR0913  (one argument per option)
     *,
     models: Sequence[str],

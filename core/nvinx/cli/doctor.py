@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from nvinx.cli import options
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
 @click.command(name="doctor")
-@click.option("--bench", "file", type=click.Path(path_type=Path), help="The bench file to use.")
-@click.option(
-    "--state-dir",
-    type=click.Path(path_type=Path),
-    help="The state folder, before $NVINX_STATE_DIR and the user's own.",
-)
+@options.bench
+@options.state_dir
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(file: Path | None, state_dir: Path | None, as_json: bool) -> None:
     """Look at driver, cards, packages, folders and limits; each line is ok, a warning or an error.

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nvinx.cli import options
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,11 +23,7 @@ _NOT_FOUND = 1
 @click.argument(
     "folder", default=".", type=click.Path(path_type=Path, file_okay=False, exists=True)
 )
-@click.option(
-    "--state-dir",
-    type=click.Path(path_type=Path),
-    help="The state folder, before $NVINX_STATE_DIR and the user's own.",
-)
+@options.state_dir
 def command(job: str, folder: Path, state_dir: Path | None) -> None:
     """Say why JOB waits now, or where it ran in FOLDER's last run and why.
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nvinx.cli import options
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,7 +24,7 @@ _BITS_NAMES = {64: "64-bit", 32: "32-bit", 16: "16-bit", 8: "8-bit", 4: "4-bit"}
 
 @click.command(name="fit")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--bench", "file", type=click.Path(path_type=Path), help="The bench file to use.")
+@options.bench
 @click.option(
     "--mem-mb", type=click.FloatRange(min=0), help="RAM it may use; by default, what is free."
 )

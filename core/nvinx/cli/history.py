@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nvinx.cli import options
+
 if TYPE_CHECKING:
     from nvinx.habits import Habit
 
@@ -16,12 +18,8 @@ if TYPE_CHECKING:
 @click.argument("rule", required=False)
 @click.option("--forget", is_flag=True, help="Forget RULE's runs, or all.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--bench", "file", type=click.Path(path_type=Path), help="The bench file to use.")
-@click.option(
-    "--state-dir",
-    type=click.Path(path_type=Path),
-    help="The state folder, before $NVINX_STATE_DIR and the user's own.",
-)
+@options.bench
+@options.state_dir
 def command(
     *, rule: str | None, forget: bool, as_json: bool, file: Path | None, state_dir: Path | None
 ) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from nvinx.cli import options
+
 _DEFAULT = "127.0.0.1:9108"
 
 
@@ -24,12 +26,8 @@ _DEFAULT = "127.0.0.1:9108"
 )
 @click.option("--rules", "wants_rules", is_flag=True, help="Print alert rules for Prometheus.")
 @click.option("--dashboard", "wants_dashboard", is_flag=True, help="Print a Grafana dashboard.")
-@click.option("--bench", "file", type=click.Path(path_type=Path), help="The bench file to use.")
-@click.option(
-    "--state-dir",
-    type=click.Path(path_type=Path),
-    help="The state folder, before $NVINX_STATE_DIR and the user's own.",
-)
+@options.bench
+@options.state_dir
 def command(
     *,
     listen: str | None,

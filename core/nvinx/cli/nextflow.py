@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from nvinx.cli import options
+
 
 @click.group(name="nextflow")
 def command() -> None:
@@ -22,7 +24,7 @@ def guard() -> None:
 
 
 @command.command()
-@click.option("--bench", "file", type=click.Path(path_type=Path), help="The bench file to use.")
+@options.bench
 @click.option(
     "-o",
     "--output",

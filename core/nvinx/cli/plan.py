@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nvinx.cli import options
+
 if TYPE_CHECKING:
     from nvinx.admission import Capacity
     from nvinx.advice import Advice
@@ -28,12 +30,8 @@ _WORKLOADS = {".yaml", ".yml", ".json"}
     "source", default="Snakefile", type=click.Path(path_type=Path, exists=True, dir_okay=False)
 )
 @click.argument("snakemake_args", nargs=-1, type=click.UNPROCESSED)
-@click.option("--bench", "file", type=click.Path(path_type=Path), help="The bench file to use.")
-@click.option(
-    "--state-dir",
-    type=click.Path(path_type=Path),
-    help="The state folder, before $NVINX_STATE_DIR and the user's own.",
-)
+@options.bench
+@options.state_dir
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Draw the lanes to this picture.")
 @click.option(

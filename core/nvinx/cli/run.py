@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nvinx.cli import options
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -41,13 +43,9 @@ _GAVE_UP = 75
     "stderr is then no terminal.",
 )
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
-@click.option("--bench", "file", type=click.Path(path_type=Path), help="The bench file to use.")
-@click.option(
-    "--state-dir",
-    type=click.Path(path_type=Path),
-    help="The state folder, before $NVINX_STATE_DIR and the user's own.",
-)
-def command(*, command: tuple[str, ...], **options: Any) -> None:
+@options.bench
+@options.state_dir
+def command(*, command: tuple[str, ...], **asked: Any) -> None:
     """Run COMMAND as soon as the card has room for it, beside every other program of nvinx.
 
     Without --vram, --residency or --model it gets the whole card. Its exit status is COMMAND's.
@@ -57,7 +55,7 @@ def command(*, command: tuple[str, ...], **options: Any) -> None:
 
     if placement.current().managed:
         raise SystemExit(_run_as_placed(command))
-    raise SystemExit(_run(command, **options))
+    raise SystemExit(_run(command, **asked))
 
 
 def _run(  # noqa: PLR0913  (one argument per option)

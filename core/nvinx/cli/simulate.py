@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nvinx.cli import options
+
 if TYPE_CHECKING:
     from nvinx.outlook import Outlook
     from nvinx.workload import Workload
@@ -16,7 +18,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 @click.command(name="simulate")
 @click.argument("workload", type=_FILE)
-@click.option("--bench", "file", type=click.Path(path_type=Path), help="The bench file to use.")
+@options.bench
 @click.option(
     "--truth",
     type=_FILE,

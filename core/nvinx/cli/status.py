@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nvinx.cli import options
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,12 +18,8 @@ if TYPE_CHECKING:
 
 
 @click.command(name="status")
-@click.option("--bench", "file", type=click.Path(path_type=Path), help="The bench file to use.")
-@click.option(
-    "--state-dir",
-    type=click.Path(path_type=Path),
-    help="The state folder, before $NVINX_STATE_DIR and the user's own.",
-)
+@options.bench
+@options.state_dir
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(file: Path | None, state_dir: Path | None, as_json: bool) -> None:
     """Show each card of this machine, its leases, and the waiting requests with their reasons."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nvinx.cli import options
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -29,12 +31,8 @@ _MOST_WAITING = 10
     "--every", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="Seconds."
 )
 @click.option("--once", is_flag=True, help="Print it once and end.")
-@click.option("--bench", "file", type=click.Path(path_type=Path), help="The bench file to use.")
-@click.option(
-    "--state-dir",
-    type=click.Path(path_type=Path),
-    help="The state folder, before $NVINX_STATE_DIR and the user's own.",
-)
+@options.bench
+@options.state_dir
 def command(every: float, once: bool, file: Path | None, state_dir: Path | None) -> None:
     """Show cards, leases of all programs, the queue with its reasons, CPU and RAM, until Ctrl-C."""
     import psutil
