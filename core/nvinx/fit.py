@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nvinx.errors import DoesNotFitError
 from nvinx.overflow import plan_overflow
+from nvinx.sizes import rounded_up
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 _WORK = 1.2  # times the weights, with activations: HuggingFace's rule for inference
 PROGRAM_MB = 1000  # RAM of Python and torch themselves
-_ROUND_MB = 50
+_STEP_MB = 50  # what it measures is that coarse
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +51,18 @@ def fit(model: Checkpoint, free: Free, bandwidth: Bandwidth, *, context: int) ->
 
 def _hints(model: Checkpoint, split: Split, room: int, context: int) -> dict[str, int]:
     """Sizes in MB, rounded up: the weights with room to work in, and what spills of them."""
-    vram_mb = _up(model.size * _WORK / 1e6 + context / 1e6)
+    vram_mb = rounded_up(model.size * _WORK / 1e6 + context / 1e6, _STEP_MB)
     if split.fits:
         return {"vram_mb": vram_mb}
+    if not split.cards:
+        return {"mem_mb": rounded_up(vram_mb + PROGRAM_MB, _STEP_MB)}
     spills_mb = max(vram_mb - room / 1e6, (split.ram + model.largest) / 1e6)
     hints = {"vram_mb": vram_mb, "ram_overflow": 1}
     if not split.disk:
-        return hints | {"mem_mb": _up(spills_mb + PROGRAM_MB)}
+        return hints | {"mem_mb": rounded_up(spills_mb + PROGRAM_MB, _STEP_MB)}
     # With more RAM than was planned with, the weights on disk would lie there instead.
     mem_mb = max(math.floor(split.ram_budget / 1e6), 1)
     return hints | {
         "mem_mb": mem_mb,
-        "disk_mb": _up(max(spills_mb - mem_mb, split.disk * _WORK / 1e6)),
+        "disk_mb": rounded_up(max(spills_mb - mem_mb, split.disk * _WORK / 1e6), _STEP_MB),
     }
-
-
-def _up(mb: float) -> int:
-    return math.ceil(mb / _ROUND_MB) * _ROUND_MB

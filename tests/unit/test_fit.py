@@ -21,8 +21,8 @@ def fits(tmp_path, monkeypatch):
     layers = {f"layers.{n}.w.weight": np.zeros((500, 500), dtype=np.float32) for n in range(8)}
     save_file(layers, tmp_path / "model.safetensors")
 
-    def ask(vram_gb, *options):
-        (tmp_path / "nvinx.yaml").write_text(BENCH.format(vram_gb=vram_gb))
+    def ask(vram_gb, *options, bench=BENCH):
+        (tmp_path / "nvinx.yaml").write_text(bench.format(vram_gb=vram_gb))
         return CliRunner().invoke(main, ["fit", str(tmp_path), *map(str, options)])
 
     return ask
@@ -35,6 +35,13 @@ def test_a_model_that_fits_is_told_and_what_to_declare(fits):
     assert "It fits the card." in result.output
     assert "vram_mb=50" in result.output
     assert "ram_overflow" not in result.output
+
+
+def test_without_a_card_it_is_cpu_work(fits):
+    result = fits(0, bench="hardware: {{cpu_cores: 2, ram_gb: 8, vram_gb: {vram_gb}}}\n")
+
+    assert "No card is here: it would run on the CPU." in result.output
+    assert "In its rule: mem_mb=1050" in result.output
 
 
 def test_a_model_that_does_not_fit_is_split_and_the_seconds_are_told(fits):

@@ -136,13 +136,13 @@ def _tiers(bench: Bench, free: Free, answer: Fit) -> Iterator[tuple[str, str, st
 
 def _sentences(bench: Bench, answer: Fit) -> Iterator[str]:
     split = answer.split
-    cards = (
-        "the cards" if len(bench.cards) > 1 else "the card" if bench.cards else "no card is here"
-    )
+    cards = "the cards" if len(bench.cards) > 1 else "the card"
     if split is None:
         yield f"It cannot be held here: {_gb(answer.missing)} are missing."
     elif split.fits:
         yield f"It fits {cards}."
+    elif not bench.cards:
+        yield "No card is here: it would run on the CPU."
     else:
         longer = _time(answer.added_s)
         yield f"It does not fit {cards}; split like this, each forward takes {longer} longer."
