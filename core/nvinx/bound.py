@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from nvinx.catalog import Residency
+from nvinx.sizes import mb_from_mib
 from nvinx.workload import Workload
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _area(cpu: Sequence[Task], kinds: Sequence[_Kind], of: str) -> float:
 
 
 def _ram_mb(capacity: Capacity) -> float | None:
-    return None if capacity.ram_mib is None else capacity.ram_mib * 1024 * 1024 / 1e6
+    return None if capacity.ram_mib is None else mb_from_mib(capacity.ram_mib)
 
 
 def _has_cpu(kind: _Kind) -> bool:

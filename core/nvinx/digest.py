@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,10 +9,11 @@ from typing import TYPE_CHECKING
 from nvinx import lanes, replay
 from nvinx.advice import MOST_TASKS, advise
 from nvinx.errors import WorkloadError
+from nvinx.habits import SPARE
 from nvinx.outlook import Outlook
 from nvinx.policy import LongestChainFirst
 from nvinx.simulate import simulate
-from nvinx.sizes import MIB, gb_from_mib
+from nvinx.sizes import gb_from_mib, mb_from_mib, rounded_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from nvinx.record import Ran, Run
     from nvinx.workload import Workload
 
-_SPARE = 1.1  # above the highest peak: the next input may be a little larger
-_STEP_MB = 10
 _WORTH_CHANGING = 1.1
 
 
@@ -45,21 +43,12 @@ class Steps:
 
 def bars(jobs: Iterable[Ran]) -> list[Bar]:
     """Every job that ran and ended, on lanes where no two overlap; GPUs come first."""
-    ended = [job for job in jobs if job.ran_s is not None]
-    places: dict[str, list[Ran]] = defaultdict(list)
-    for job in sorted(ended, key=lambda j: (j.started_s or 0.0, j.name)):
-        places[lanes.place_of(job)].append(job)
-    in_order = sorted(places, key=lambda place: (place == "CPU", place))
-    return [bar for place in in_order for bar in _laid(place, places[place])]
-
-
-def _laid(place: str, jobs: Iterable[Ran]) -> Iterator[Bar]:
-    free_s: list[float] = []
-    for job in jobs:
-        start_s, end_s = job.started_s or 0.0, job.ended_s or 0.0
-        number = next((n for n, free in enumerate(free_s) if free <= start_s), len(free_s))
-        free_s[number : number + 1] = [end_s]
-        yield Bar(place if number == 0 else f"{place} ({number + 1})", job)
+    return [
+        Bar(place if number == 0 else f"{place} ({number + 1})", span.job)
+        for place, rows in lanes.lanes(jobs).items()
+        for number, row in enumerate(rows)
+        for span in row
+    ]
 
 
 def reserved(run: Run, card: Card) -> Steps:
@@ -133,21 +122,17 @@ def _declarations(run: Run) -> Iterator[str]:
             by_rule[job.name.partition("[")[0]].append(job)
     for rule, jobs in sorted(by_rule.items()):
         declared = max((job.claim or {}).get("vram_mib") or 0 for job in jobs)
-        need = _SPARE * max(job.peak_mib or 0 for job in jobs)
+        need = SPARE * max(job.peak_mib or 0 for job in jobs)
         if need * _WORTH_CHANGING < declared or need > declared:
             yield _declaration(rule, declared, need, run.cards)
 
 
 def _declaration(rule: str, declared_mib: int, need_mib: float, cards: Sequence[Card]) -> str:
-    now, then = round(declared_mib * MIB / 1e6), _round_mb(need_mib)
+    now, then = round(mb_from_mib(declared_mib)), rounded_up(mb_from_mib(need_mib))
     text = f"rule {rule}: declare {then} instead of {now} MB"
     room = max((card.shareable_mib for card in cards), default=0)
     more = int(room // need_mib) - room // declared_mib if declared_mib else 0
     return f"{text}, then {more} more fit the card" if more > 0 else text
-
-
-def _round_mb(mib: float) -> int:
-    return math.ceil(mib * MIB / 1e6 / _STEP_MB) * _STEP_MB
 
 
 def _end_s(run: Run) -> float:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nvinx.experience import Experience, Outcome
+from nvinx.sizes import mb_from_mib, rounded_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from nvinx.experience import PastRun
 
-_SPARE = 1.1  # above the highest peak: the next input may be a little larger
+SPARE = 1.1  # above the highest peak: the next input may be a little larger
 _WORTH_CHANGING = 1.25
 _PREALLOCATES = 0.7  # of the card: JAX takes 75 % at once, TensorFlow nearly all
-_STEP_MB = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +94,7 @@ def _suggested_mb(declared_mib: int | None, peak_mib: int | None) -> int | None:
     """What to declare, where that is far from what is declared."""
     if declared_mib is None or peak_mib is None:
         return None
-    need_mib = _SPARE * peak_mib
+    need_mib = SPARE * peak_mib
     if need_mib / _WORTH_CHANGING <= declared_mib <= need_mib * _WORTH_CHANGING:
-        return None if declared_mib >= peak_mib else _round_mb(need_mib)
-    return _round_mb(need_mib)
-
-
-def _round_mb(mib: float) -> int:
-    return math.ceil(mib * 1024 * 1024 / 1e6 / _STEP_MB) * _STEP_MB
+        return None if declared_mib >= peak_mib else rounded_up(mb_from_mib(need_mib))
+    return rounded_up(mb_from_mib(need_mib))

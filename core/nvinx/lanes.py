@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 class Span:
     """One job on a lane, in seconds since the first job was handed over."""
 
-    name: str
+    job: Ran
     start_s: float
     end_s: float
+
+    @property
+    def name(self) -> str:
+        return self.job.name
 
 
 def lanes(jobs: Iterable[Ran]) -> dict[str, list[list[Span]]]:
@@ -26,7 +30,7 @@ def lanes(jobs: Iterable[Ran]) -> dict[str, list[list[Span]]]:
     ran.sort(key=lambda j: (j.started_s or 0.0, j.name))
     places: dict[str, list[list[Span]]] = {}
     for job in ran:
-        span = Span(job.name, job.started_s or 0.0, job.ended_s or 0.0)
+        span = Span(job, job.started_s or 0.0, job.ended_s or 0.0)
         _lay(span, places.setdefault(place_of(job), []))
     return dict(sorted(places.items(), key=lambda item: (item[0] == "CPU", item[0])))
 

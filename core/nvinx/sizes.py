@@ -43,6 +43,15 @@ def gb_from_mib(size_mib: float) -> float:
     return size_mib * MIB / 1e9
 
 
+def mb_from_mib(size_mib: float) -> float:
+    return size_mib * MIB / 1e6
+
+
+def rounded_up(size_mb: float, step_mb: int = 10) -> int:
+    """MB to declare: the next multiple of the step, so that nobody reads more into it."""
+    return math.ceil(size_mb / step_mb) * step_mb
+
+
 def parse_bytes(text: str) -> int:
     """Bytes in a text such as `900MB`, `1.5 GB` or `2GiB`; ValueError when the unit is unknown."""
     from humanfriendly import parse_size

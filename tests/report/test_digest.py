@@ -30,8 +30,8 @@ def test_jobs_on_one_lane_never_overlap_and_gpus_come_first(run):
 
     assert [(bar.lane, bar.job.name) for bar in found] == [
         ("GPU 0", "a[1]"),
-        ("GPU 0 (2)", "a[2]"),
         ("GPU 0", "whole"),
+        ("GPU 0 (2)", "a[2]"),
         ("CPU", "cpu"),
     ]
 

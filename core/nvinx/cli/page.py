@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nvinx import digest, explain, replay
 from nvinx.errors import WorkloadError
+from nvinx.sizes import mb_from_mib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -292,7 +293,7 @@ def _table(run: Run) -> Any:
 
 
 def _mb(mib: int | None) -> float | None:
-    return None if mib is None else mib * 1.048576
+    return None if mib is None else mb_from_mib(mib)
 
 
 def _residency(job: Ran) -> str:
