@@ -55,7 +55,7 @@ def _hints(model: Checkpoint, split: Split, room: int, context: int) -> dict[str
     if split.fits:
         return {"vram_mb": vram_mb}
     if not split.cards:
-        return {"mem_mb": rounded_up(vram_mb + PROGRAM_MB, _STEP_MB)}
+        return {"mem_mb": rounded_up(model.size * _WORK / 1e6 + PROGRAM_MB, _STEP_MB)}
     spills_mb = max(vram_mb - room / 1e6, (split.ram + model.largest) / 1e6)
     hints = {"vram_mb": vram_mb, "ram_overflow": 1}
     if not split.disk:
