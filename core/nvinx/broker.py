@@ -29,7 +29,7 @@ from nvinx.company import Company
 from nvinx.experience import Experience, Outcome, PastRun
 from nvinx.policy import LongestChainFirst, options
 from nvinx.ports import Lease, Request
-from nvinx.strangers import foreign_use
+from nvinx.strangers import foreign_use, owners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -305,25 +305,14 @@ class Broker:
         if self._ports.probe is None:
             return cards
         look = self._ports.probe.look()
-        pids = {p.pid for gpu in look.gpus for p in gpu.processes}
-        owners = self._known_owners(leases, pids) | self._ports.life.owners(pids)
+        owned = owners(look, leases, self._ports.life)
         for lease in leases:
             known = dict(lease.seen)
-            mine = [pid for pid, token in owners.items() if token == lease.id and pid not in known]
+            mine = [pid for pid, token in owned.items() if token == lease.id and pid not in known]
             fresh = [(pid, start) for pid in mine if (start := self._ports.life.started(pid))]
             if fresh:
                 page.note(replace(lease, seen=(*lease.seen, *fresh)))
-        return foreign_use(cards, look, leases, owners)
-
-    def _known_owners(self, leases: tuple[Lease, ...], pids: set[int]) -> dict[int, str]:
-        """Processes that were found to be a lease's before, and still are the same ones."""
-        started = self._ports.life.started
-        return {
-            pid: lease.id
-            for lease in leases
-            for pid, start in lease.seen
-            if pid in pids and started(pid) == start
-        }
+        return foreign_use(cards, look, leases, owned)
 
     def _heard_requests(self, page: Page) -> tuple[Request, ...]:
         """Other engines' requests that stand in line; those of the dead and silent are dropped."""

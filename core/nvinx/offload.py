@@ -10,6 +10,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from nvinx import locks
+
 _PREFIX = "nvinx-offload-"
 _LOCK = "in-use"
 
@@ -31,17 +33,5 @@ def _sweep(scratch: Path) -> None:
     """Remove our own folders of processes that are gone."""
     for old in scratch.glob(f"{_PREFIX}*"):
         with suppress(OSError):
-            if old.stat().st_uid == os.getuid() and _is_left(old / _LOCK):
+            if old.stat().st_uid == os.getuid() and not locks.is_held(old / _LOCK):
                 shutil.rmtree(old, ignore_errors=True)
-
-
-def _is_left(lock: Path) -> bool:
-    """Whether nobody holds the lock. Raises OSError where there is none, as just after mkdtemp."""
-    fd = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(fd)
-    return True

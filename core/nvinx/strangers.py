@@ -9,7 +9,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nvinx.admission import Card
-    from nvinx.ports import GpuLook, GpuSight, Lease
+    from nvinx.ports import GpuLook, GpuSight, Lease, Life
+
+
+def owners(look: GpuLook, leases: Sequence[Lease], life: Life) -> dict[int, str]:
+    """Lease id by pid: processes on the cards that bear a lease's marker, or once bore it.
+
+    One that was seen before counts while its start time says that it still is the same process.
+    """
+    pids = {process.pid for gpu in look.gpus for process in gpu.processes}
+    known = {
+        pid: lease.id
+        for lease in leases
+        for pid, start in lease.seen
+        if pid in pids and life.started(pid) == start
+    }
+    return known | life.owners(pids)
 
 
 def foreign_use(

@@ -69,7 +69,7 @@ PURE = [
 ]
 TOUCHES_MACHINE = [
     *("trace", "record", "placement", "substrate", "interference.model_file"),
-    *("checkpoint", "skeleton", "gguf_file", "offload"),
+    *("checkpoint", "skeleton", "gguf_file", "locks", "offload"),
 ]
 KNOWN_BY_TYPE = {
     "lanes": {"record"},
@@ -79,16 +79,7 @@ KNOWN_BY_TYPE = {
     "fit": {"checkpoint"},
     "forms": {"placement"},
 }
-READS = {
-    "trace",
-    "record",
-    "placement",
-    "substrate",
-    "checkpoint",
-    "skeleton",
-    "gguf_file",
-    "offload",
-}
+READS = {*TOUCHES_MACHINE} - {"interference.model_file"}
 IMPURE_STDLIB = {
     *("os", "subprocess", "sqlite3", "socket", "threading", "time", "random", "logging", "signal"),
     *("tempfile", "shutil", "fcntl"),

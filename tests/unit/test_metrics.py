@@ -36,7 +36,7 @@ def facts(card=CARD, leases=(), requests=(), *, shown=True, **other):
         "runs": {"ok": 0},
         "version": "1",
     }
-    return Facts(View(bench, (card,), leases, requests, seen, 100.0), **{**given, **other})
+    return Facts(View(bench, leases, requests, seen, 100.0), **{**given, **other})
 
 
 def lease(name="a", residency=Residency.GPU_SHARED, vram=900, ram=0):

@@ -18,6 +18,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from nvinx import locks
 from nvinx.errors import StateDirError
 from nvinx.host import statedir
 
@@ -120,16 +121,8 @@ class ProcessLife:
             return False
 
     def _is_locked(self, token: str) -> bool:
-        try:
-            fd = os.open(self.file(token), os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(fd)
+        with suppress(FileNotFoundError):
+            return locks.is_held(self.file(token))
         return False
 
     def _tidy(self, token: str, unless: Callable[[], object] = lambda: None) -> None:

@@ -9,7 +9,7 @@ from nvinx.host.clock import boot_seconds
 from nvinx.host.ledger import SqliteLedger
 from nvinx.host.life import ProcessLife
 from nvinx.host.nvml import NvmlProbe
-from nvinx.strangers import foreign_use
+from nvinx.strangers import foreign_use, owners
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,15 +23,18 @@ if TYPE_CHECKING:
 class View:
     """What there is to see; now: seconds since boot, as the times of leases and requests are.
 
-    cards: with what strangers use of them. look: what the driver said.
+    bench: its cards with what strangers use of them. look: what the driver said.
     """
 
     bench: Bench
-    cards: tuple[Card, ...]
     leases: tuple[Lease, ...]
     requests: tuple[Request, ...]
     look: GpuLook
     now: float
+
+    @property
+    def cards(self) -> tuple[Card, ...]:
+        return self.bench.cards
 
     def on_card(self, card: Card) -> tuple[Lease, ...]:
         return tuple(lease for lease in self.leases if card.id in lease.placement.cards)
@@ -48,10 +51,10 @@ def look(bench: Bench, state_dir: Path) -> View:
     """Look at everything of the living; looking changes nothing, nor makes a ledger."""
     leases, waiting = _ledger(state_dir)
     seen = NvmlProbe().look()
-    owners = ProcessLife(state_dir / "life").owners(_pids(seen)) if seen.gpus and leases else {}
-    owners |= {pid: lease.id for lease in leases for pid, _start in lease.seen}
-    cards = foreign_use(bench.cards, seen, leases, owners)
-    return View(replace(bench, cards=cards), cards, leases, waiting, seen, boot_seconds())
+    life = ProcessLife(state_dir / "life") if seen.gpus and leases else None
+    owned = {} if life is None else owners(seen, leases, life)
+    cards = foreign_use(bench.cards, seen, leases, owned)
+    return View(replace(bench, cards=cards), leases, waiting, seen, boot_seconds())
 
 
 def requests(state_dir: Path) -> tuple[Request, ...]:
@@ -71,7 +74,3 @@ def _ledger(folder: Path) -> tuple[tuple[Lease, ...], tuple[Request, ...]]:
     alive = life.alive({x.id for x in leases} | {r.job.engine for r in waiting})
     held = tuple(x for x in leases if x.id in alive)
     return held, tuple(r for r in waiting if r.job.engine in alive)
-
-
-def _pids(seen: GpuLook) -> set[int]:
-    return {process.pid for gpu in seen.gpus for process in gpu.processes}
