@@ -26,6 +26,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from nvinx.host.bandwidth import drop_pages
 from nvinx.host.stager import has_nixl
 
 MIB = 1 << 20
@@ -87,12 +88,7 @@ def make(path: Path, mib: int) -> str:
 
 def drop(path: Path) -> float | None:
     """Put the file out of the page cache; the share of it that stayed, None without fincore."""
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-    finally:
-        os.close(fd)
+    drop_pages(path)
     if shutil.which("fincore") is None:
         return None
     words = ["fincore", "--bytes", "--noheadings", "--raw", "--output", "RES", path]

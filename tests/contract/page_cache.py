@@ -4,6 +4,8 @@ import ctypes
 import mmap
 import os
 
+from nvinx.host.bandwidth import drop_pages
+
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -27,15 +29,5 @@ def make(path, size_bytes):
         for _ in range(0, size_bytes, 1 << 20):
             file.write(os.urandom(1 << 20))
         file.truncate(size_bytes)
-    drop(path)
+    drop_pages(path)
     return path
-
-
-def drop(path):
-    """Put what is in the page cache out of there; a file system in memory keeps it."""
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-    finally:
-        os.close(fd)
