@@ -9,13 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
+from family import Family, eventually
 
 from nvinx.host.ledger import SqliteLedger
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 PROGRAMS = HERE / "programs"
 ROOT = HERE.parents[1]
-MARK = "NVINX_CRASH_TEST"
 ANSWER_S = 30
 GIVE_UP_S = 60
 
@@ -104,8 +102,7 @@ class Machine:
     root: Path
     state: Path
     environ: dict[str, str] = field(default_factory=dict)
-    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
-    _started: list[subprocess.Popen[str]] = field(default_factory=list)
+    family: Family = field(default_factory=Family)
 
     def engine(self, name: str, patience_s: float = 60) -> Engine:
         popen = self.start([PROGRAMS / "engine.py", self.state, name, patience_s])
@@ -127,18 +124,10 @@ class Machine:
         return self.start(["-m", "snakemake", *options, *targets], work)
 
     def start(self, args: list[object], cwd: Path | None = None) -> subprocess.Popen[str]:
-        popen = subprocess.Popen(
-            [sys.executable, *map(str, args)],
-            cwd=cwd or self.root,
-            env=self._environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=None if cwd is None else subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self._started.append(popen)
-        return popen
+        errors = {"stderr": None} if cwd is None else {}
+        words = [sys.executable, *args]
+        where = cwd or self.root
+        return self.family.start(words, where, self._environment(), stdin=subprocess.PIPE, **errors)
 
     def text(self, popen: subprocess.Popen[str]) -> str:
         """All that a process said until its end; TimeoutExpired when it does not end."""
@@ -159,34 +148,8 @@ class Machine:
         folder = self.state / "shells"
         return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
-    def processes(self) -> list[psutil.Process]:
-        """All that live and carry this machine's mark, whoever started them."""
-        return [p for p in psutil.process_iter() if self._is_ours(p)]
-
-    def close(self) -> None:
-        """End everything that carries this machine's mark, then take note of the ends."""
-        for _ in range(50):
-            living = self.processes()
-            for process in living:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
-            if not living:
-                break
-            time.sleep(0.05)
-        for popen in self._started:
-            with contextlib.suppress(BrokenPipeError):
-                popen.stdin.close()
-            popen.stdout.close()
-            popen.wait()
-
     def _ledger(self) -> contextlib.closing[SqliteLedger]:
         return contextlib.closing(SqliteLedger(self.state / "ledger.db"))
-
-    def _is_ours(self, process: psutil.Process) -> bool:
-        with contextlib.suppress(psutil.Error):
-            alive = process.status() != psutil.STATUS_ZOMBIE
-            return alive and process.environ().get(MARK) == self.mark
-        return False
 
     def _environment(self) -> dict[str, str]:
         home = self.root / "home"
@@ -200,19 +163,8 @@ class Machine:
             "NVINX_STATE_DIR": str(self.state),
             "PYTHONPATH": os.pathsep.join(ours),
             "PYTHONDONTWRITEBYTECODE": "1",
-            MARK: self.mark,
             **self.environ,
         }
-
-
-def eventually(question: Callable[[], object], limit_s: float = 20, pause_s: float = 0.05) -> bool:
-    """True as soon as the question is answered with yes; False when it is not within the limit."""
-    end = time.monotonic() + limit_s
-    while time.monotonic() < end:
-        if question():
-            return True
-        time.sleep(pause_s)
-    return bool(question())
 
 
 @pytest.fixture
@@ -224,7 +176,7 @@ def wait_until() -> Callable[..., bool]:
 def machine(tmp_path: Path) -> Iterator[Machine]:
     made = Machine(tmp_path, tmp_path / "state")
     yield made
-    made.close()
+    made.family.close()
 
 
 @pytest.fixture

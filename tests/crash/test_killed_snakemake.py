@@ -77,7 +77,7 @@ def test_the_next_run_sweeps_up_after_a_killed_run_whose_job_has_ended(
     first.wait()
     (tmp_path / "first.gate").touch()
     assert wait_until((tmp_path / "first" / "alone.txt").exists)
-    assert wait_until(lambda: not machine.processes())
+    assert wait_until(lambda: not machine.family.living())
 
     (tmp_path / "second.gate").touch()
     text = machine.text(machine.snakemake("second", snakefile("second")))

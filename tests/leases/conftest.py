@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from family import Family, environment, eventually
 
 from nvinx.host.ledger import SqliteLedger
 from nvinx.host.life import ProcessLife
@@ -33,7 +31,7 @@ class Bench:
 
     folder: Path
     environ: dict[str, str] = field(default_factory=dict)
-    started: list[subprocess.Popen[str]] = field(default_factory=list)
+    family: Family = field(default_factory=Family)
 
     @property
     def state(self) -> Path:
@@ -41,19 +39,12 @@ class Bench:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start `nvinx WORDS`."""
-        process = subprocess.Popen(
+        return self.family.start(
             [sys.executable, "-c", PROGRAM, *words],
-            cwd=self.folder,
-            env={**_clean(), "PATH": PATH, "NVINX_STATE_DIR": str(self.state), **self.environ},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            self.folder,
+            {**environment(), "PATH": PATH, "NVINX_STATE_DIR": str(self.state), **self.environ},
             stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            preexec_fn=_mind_the_keyboard,  # noqa: PLW1509  (it takes no lock)
         )
-        self.started.append(process)
-        return process
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         process = self.start(*words)
@@ -82,35 +73,14 @@ class Bench:
         return json.loads(self.run("status", "--json").stdout)
 
 
-def _clean() -> dict[str, str]:
-    """This environment without what nvinx may have put there."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("NVINX_")}
-
-
-def _mind_the_keyboard() -> None:
-    """Undo what a shell does to background jobs: a process born deaf to SIGINT stays so."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     (tmp_path / "nvinx.yaml").write_text(BENCH)
     made = Bench(tmp_path)
     yield made
-    for process in made.started:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate(timeout=GIVE_UP_S)
+    made.family.close()
 
 
-@pytest.fixture
-def eventually() -> Callable[..., bool]:
-    def ask(question: Callable[[], object], limit_s: float = 20) -> bool:
-        end = time.monotonic() + limit_s
-        while time.monotonic() < end:
-            if question():
-                return True
-            time.sleep(0.03)
-        return bool(question())
-
-    return ask
+@pytest.fixture(name="eventually")
+def ask_eventually() -> Callable[..., bool]:
+    return eventually

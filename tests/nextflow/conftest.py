@@ -5,17 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
-import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from family import Family, environment, eventually
 
 from nvinx.host.ledger import SqliteLedger
 from nvinx.host.life import ProcessLife
@@ -30,7 +28,6 @@ BENCH = (
     "models: [{name: esm, vram_gb: 0.9, residency: gpu_shared}]\n"
 )
 GPU_PROGRAM = str(ROOT / "tests/crash/programs/gpu.py")
-MARK = "NVINX_TEST_BENCH"
 GIVE_UP_S = 120
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 CACHE = Path(os.environ.get("NEXTFLOW_CACHE") or _CACHE / "nvinx-tests" / "nextflow")
@@ -43,8 +40,7 @@ class Bench:
 
     folder: Path
     environ: dict[str, str] = field(default_factory=dict)
-    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
-    started: list[subprocess.Popen[str]] = field(default_factory=list)
+    family: Family = field(default_factory=Family)
 
     @property
     def state(self) -> Path:
@@ -56,32 +52,18 @@ class Bench:
         return self.folder / "truth"
 
     def environment(self) -> dict[str, str]:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("NVINX_", "NXF_"))}
         return {
-            **clean,
+            **environment(),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "NVINX_STATE_DIR": str(self.state),
             "NXF_HOME": str(self.folder / "home"),
             "TRUTH": str(self.truth),
             "GPU": f"{sys.executable} {GPU_PROGRAM}",
-            MARK: self.mark,
             **self.environ,
         }
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            words,
-            cwd=self.folder,
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            preexec_fn=_mind_the_keyboard,  # noqa: PLW1509  (it takes no lock)
-        )
-        self.started.append(process)
-        return process
+        return self.family.start(words, self.folder, self.environment())
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         process = self.start(*words)
@@ -107,14 +89,10 @@ class Bench:
         alive = life.alive({request.job.engine for request in requests})
         return {request.job.name for request in requests if request.job.engine in alive}
 
-    def processes(self) -> list[psutil.Process]:
-        """All that live and bear this bench's mark, whoever started them."""
-        return [process for process in psutil.process_iter() if self._is_ours(process)]
-
     def programs(self) -> list[psutil.Process]:
         """The living programs that use the card."""
         found = []
-        for process in self.processes():
+        for process in self.family.living():
             with contextlib.suppress(psutil.NoSuchProcess):
                 if process.cmdline()[1:2] == [GPU_PROGRAM]:
                     found.append(process)
@@ -128,30 +106,12 @@ class Bench:
         file = self.truth / "overbooked"
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
-    def close(self) -> None:
-        for _ in range(50):
-            living = self.processes()
-            for process in living:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
-            if not living:
-                break
-            time.sleep(0.05)
-        for popen in self.started:
-            popen.communicate(timeout=GIVE_UP_S)
-
     def _ledger(self) -> tuple[tuple[object, ...], tuple[object, ...]]:
         if not (self.state / "ledger.db").exists():
             return (), ()
         ledger = SqliteLedger(self.state / "ledger.db")
         with contextlib.closing(ledger), ledger.turn() as page:
             return page.leases(), page.requests()
-
-    def _is_ours(self, process: psutil.Process) -> bool:
-        with contextlib.suppress(psutil.Error):
-            alive = process.status() != psutil.STATUS_ZOMBIE
-            return alive and process.environ().get(MARK) == self.mark
-        return False
 
 
 class Flow(Bench):
@@ -184,11 +144,6 @@ class Flow(Bench):
         return found
 
 
-def _mind_the_keyboard() -> None:
-    """Undo what a shell does to background jobs: a process born deaf to SIGINT stays so."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.fixture(scope="session")
 def real_nextflow() -> None:
     if not Path(NEXTFLOW).exists():
@@ -209,7 +164,7 @@ def _made(made: Bench) -> Iterator[Bench]:
     made.write("nvinx.yaml", BENCH)
     made.truth.mkdir()
     yield made
-    made.close()
+    made.family.close()
 
 
 @pytest.fixture
@@ -222,14 +177,6 @@ def flow(tmp_path: Path, real_nextflow: None) -> Iterator[Flow]:
     yield from _made(Flow(tmp_path))
 
 
-@pytest.fixture
-def eventually() -> Callable[..., bool]:
-    def ask(question: Callable[[], object], limit_s: float = 30) -> bool:
-        end = time.monotonic() + limit_s
-        while time.monotonic() < end:
-            if question():
-                return True
-            time.sleep(0.05)
-        return bool(question())
-
-    return ask
+@pytest.fixture(name="eventually")
+def ask_eventually() -> Callable[..., bool]:
+    return eventually

@@ -98,7 +98,7 @@ def test_a_signal_before_the_wait_ends_it_and_nothing_starts_later(
     assert eventually(lambda: wrapper.has("stalled"))
     process.send_signal(number)
     process.wait(10)
-    assert eventually(lambda: not bench.processes(), 10)
+    assert eventually(lambda: not bench.family.living(), 10)
     assert not wrapper.has("ran")
     assert (bench.held(), bench.waits()) == (set(), set())
     assert number == signal.SIGKILL or wrapper.status() == "143"
@@ -114,7 +114,7 @@ def test_a_signal_while_it_waits_ends_it_and_nothing_starts_later(
     process.wait(5)
     assert eventually(lambda: bench.waits() == set(), 5)
     holder.terminate()
-    assert eventually(lambda: not bench.processes(), 5)
+    assert eventually(lambda: not bench.family.living(), 5)
     assert not wrapper.has("ran")
     assert number == signal.SIGKILL or wrapper.status() == "143"
 
@@ -127,7 +127,7 @@ def test_a_signal_while_the_task_runs_ends_the_task_and_its_lease(
     assert eventually(lambda: wrapper.has("ran"))
     process.send_signal(number)
     process.wait(5)
-    assert eventually(lambda: not bench.processes(), 5)
+    assert eventually(lambda: not bench.family.living(), 5)
     assert bench.held() == set()
 
 
@@ -154,7 +154,7 @@ def test_a_child_that_closed_all_and_left_keeps_the_lease(wrapper, bench, eventu
 def test_a_waiter_that_is_killed_fails_the_task(wrapper, bench, eventually, holder):
     process = wrapper.start()
     assert eventually(lambda: bench.waits() == {"task"})
-    (waiter,) = [p for p in bench.processes() if "acquire" in p.cmdline()]
+    (waiter,) = [p for p in bench.family.living() if "acquire" in p.cmdline()]
     waiter.kill()
     assert process.wait(10) == 137
     assert not wrapper.has("ran")

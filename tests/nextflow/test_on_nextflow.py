@@ -62,9 +62,9 @@ def test_a_nextflow_that_is_ended_leaves_nothing_and_nothing_starts_later(flow, 
     process = flow.start(*flow.nextflow("workload.nf", *GPU, "--gpu_s", "60"))
     assert eventually(lambda: flow.held() and flow.waits(), 180)
     process.send_signal(number)
-    assert eventually(lambda: not flow.processes(), 5)
+    assert eventually(lambda: not flow.family.living(), 5)
     ran = flow.ran()
-    assert not eventually(lambda: flow.processes() or flow.ran() != ran, 2)
+    assert not eventually(lambda: flow.family.living() or flow.ran() != ran, 2)
     assert (flow.held(), flow.waits()) == (set(), set())
 
 

@@ -46,7 +46,7 @@ def test_a_nextflow_that_is_ended_leaves_nothing_and_nothing_starts_later(plugge
     process = plugged.start(*plugged.nextflow("workload.nf", *plugged.words, "--gpu_s", "60"))
     assert eventually(lambda: plugged.held() and plugged.waits(), 180)
     process.send_signal(signal.SIGTERM)
-    assert eventually(lambda: not plugged.processes(), 5)
+    assert eventually(lambda: not plugged.family.living(), 5)
     assert (plugged.held(), plugged.waits()) == (set(), set())
 
 

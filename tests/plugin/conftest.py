@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import os
 import shutil
-import signal
 import stat
-import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
+from family import Family, eventually
 
 from nvinx import trace
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator, Mapping
 
 HERE = Path(__file__).parent
@@ -62,7 +59,7 @@ class Workspace:
     engine: str
     state_dir: Path
     environ: dict[str, str] = field(default_factory=dict)
-    _started: list[subprocess.Popen[str]] = field(default_factory=list)
+    family: Family = field(default_factory=Family)
 
     @property
     def work(self) -> Path:
@@ -102,19 +99,8 @@ class Workspace:
     def start(self, *args: str, cores: int = 4) -> subprocess.Popen[str]:
         """Start Snakemake in a process group of its own."""
         self.home.joinpath("tmp").mkdir(parents=True, exist_ok=True)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "snakemake", *self._options(cores), *args],
-            cwd=self.work,
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            preexec_fn=_mind_the_keyboard,  # noqa: PLW1509  (it takes no lock)
-        )
-        self._started.append(process)
-        return process
+        words = [sys.executable, "-m", "snakemake", *self._options(cores), *args]
+        return self.family.start(words, self.work, self._environment())
 
     def wait(self, process: subprocess.Popen[str], limit_s: float) -> str:
         """What the process said; raises TimeoutExpired when it has not ended by then."""
@@ -132,20 +118,6 @@ class Workspace:
             else:
                 found[name + _read_only(path)] = self._contents(path)
         return found
-
-    def processes(self) -> list[psutil.Process]:
-        """Every living process that was started here, by whatever it was started."""
-        return [p for p in psutil.process_iter() if self._is_ours(p)]
-
-    def close(self) -> None:
-        """End whatever a test left running here."""
-        for process in self.processes():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        while self._started:
-            started = self._started.pop()
-            if started.stdout is not None and not started.stdout.closed:
-                started.communicate()
 
     def _options(self, cores: int) -> list[str]:
         options = ["--cores", str(cores)]
@@ -185,30 +157,9 @@ class Workspace:
         text = text.replace(str(self.work), "WORK").replace(str(self.home), "HOME")
         return text if not text or text.endswith("\n") else text + "\n"
 
-    def _is_ours(self, process: psutil.Process) -> bool:
-        with contextlib.suppress(psutil.Error):
-            alive = process.status() != psutil.STATUS_ZOMBIE
-            return alive and process.environ().get("HOME") == str(self.home)
-        return False
-
-
-def _mind_the_keyboard() -> None:
-    """Undo what a shell does to background jobs: a process born deaf to SIGINT stays so."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
 
 def _read_only(path: Path) -> str:
     return "" if path.stat().st_mode & stat.S_IWUSR else " (read-only)"
-
-
-def eventually(question: Callable[[], object], limit_s: float = 30) -> bool:
-    """True as soon as the question is answered with yes; False when it is not within the limit."""
-    end = time.monotonic() + limit_s
-    while time.monotonic() < end:
-        if question():
-            return True
-        time.sleep(0.05)
-    return bool(question())
 
 
 @pytest.fixture
@@ -252,4 +203,4 @@ def make_workspace(tmp_path: Path) -> Iterator[Callable[..., Workspace]]:
 
     yield make
     for workspace in made:
-        workspace.close()
+        workspace.family.close()

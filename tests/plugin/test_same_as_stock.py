@@ -188,7 +188,7 @@ def test_work_cut_off_by_kill_9_is_found_incomplete_and_done_again(
     process = workspace.start("out/shell.txt")
     assert wait_until(workspace.path("out/shell.txt").exists)
     process.kill()
-    workspace.close()
+    workspace.family.close()
     assert workspace.read("out/shell.txt") == "half\n"
     workspace.write("config.yaml", CONFIG.format("0.1"))
 

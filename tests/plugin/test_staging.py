@@ -46,7 +46,7 @@ def _start(workspace: Workspace, *args: str, **hints: Any) -> subprocess.Popen[s
 
 
 def _readers(workspace: Workspace) -> list[psutil.Process]:
-    return [p for p in workspace.processes() if _is_reader(p)]
+    return [p for p in workspace.family.living() if _is_reader(p)]
 
 
 def _is_reader(process: psutil.Process) -> bool:
@@ -63,7 +63,7 @@ def _end(workspace: Workspace, process: subprocess.Popen[str]) -> str:
     assert process.returncode == 0, text
     assert workspace.read("out/loads.txt") == "loaded\n"
     assert "Traceback" not in text
-    assert workspace.processes() == []
+    assert workspace.family.living() == []
     return text
 
 
@@ -179,7 +179,7 @@ def test_a_run_that_is_stopped_leaves_no_reader_behind(
     text = workspace.wait(process, LIMIT_S)
 
     assert "warm" not in text
-    assert wait_until(lambda: not workspace.processes(), 5), workspace.processes()
+    assert wait_until(lambda: not workspace.family.living(), 5), workspace.family.living()
 
 
 def test_a_run_that_is_killed_leaves_no_reader_behind(
@@ -192,7 +192,7 @@ def test_a_run_that_is_killed_leaves_no_reader_behind(
 
     assert wait_until(lambda: not _readers(workspace))
     workspace.write("go_on", "")
-    assert wait_until(lambda: not workspace.processes())
+    assert wait_until(lambda: not workspace.family.living())
 
 
 @pytest.mark.parametrize("value", ["0", "1.5", "-1", "nan", "much"])

@@ -85,7 +85,7 @@ def test_a_stopped_run_leaves_no_job_alive_and_can_be_taken_up_again(
     assert process.returncode != 0
     assert "snakemake_executor_plugin_nvinx" not in text
     assert wait_until(lambda: not _asleep(nap), 2), _asleep(nap)
-    assert wait_until(lambda: not workspace.processes(), 2), workspace.processes()
+    assert wait_until(lambda: not workspace.family.living(), 2), workspace.family.living()
     assert not [name for name in QUEUED if workspace.path(name).exists()]
 
     workspace.write("config.yaml", "nap: 0.1\n")

@@ -1,0 +1,92 @@
+"""The processes that a test starts, with all that they start: found by a mark, ended at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+_MARK = "NVINX_TEST_FAMILY"  # in the environment, which children inherit
+_GIVE_UP_S = 60
+
+
+class Family:
+    """Started processes and their descendants, whoever started them."""
+
+    def __init__(self) -> None:
+        self._mark = uuid.uuid4().hex
+        self._born: list[subprocess.Popen[str]] = []
+
+    def start(
+        self, words: Sequence[object], cwd: Path, environ: Mapping[str, str], **streams: Any
+    ) -> subprocess.Popen[str]:
+        """Start a program in a session of its own, with no input and with one stream of output."""
+        given = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT, **streams}
+        process = subprocess.Popen(
+            [str(word) for word in words],
+            cwd=cwd,
+            env={**environ, _MARK: self._mark},
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            preexec_fn=_mind_the_keyboard,  # noqa: PLW1509  (it takes no lock)
+            **given,
+        )
+        self._born.append(process)
+        return process
+
+    def living(self) -> list[psutil.Process]:
+        return [process for process in psutil.process_iter() if self._is_ours(process)]
+
+    def close(self) -> None:
+        """End all that live, and take note of the ends."""
+        for _ in range(50):
+            living = self.living()
+            for process in living:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            if not living:
+                break
+            time.sleep(0.05)
+        for born in self._born:
+            for stream in (born.stdin, born.stdout, born.stderr):
+                with contextlib.suppress(BrokenPipeError):
+                    if stream is not None:
+                        stream.close()
+            born.wait(_GIVE_UP_S)
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.Error):
+            alive = process.status() != psutil.STATUS_ZOMBIE
+            return alive and process.environ().get(_MARK) == self._mark
+        return False
+
+
+def eventually(question: Callable[[], object], limit_s: float = 30, pause_s: float = 0.05) -> bool:
+    """True as soon as the question is answered with yes; False when it is not within the limit."""
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        if question():
+            return True
+        time.sleep(pause_s)
+    return bool(question())
+
+
+def environment() -> dict[str, str]:
+    """This one's, without what nvinx or Nextflow may have put there."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("NVINX_", "NXF_"))}
+
+
+def _mind_the_keyboard() -> None:
+    """Undo what a shell does to background jobs: a process born deaf to SIGINT stays so."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
