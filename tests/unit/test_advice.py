@@ -41,3 +41,18 @@ def test_what_helps_most_comes_first_and_little_is_not_told():
     assert [a.saves_s for a in several] == sorted((a.saves_s for a in several), reverse=True)
     assert 1 <= len(several) <= 3
     assert advise(bag(1), CAPACITY, makespan_s) == []
+
+
+def test_of_many_rules_only_those_that_take_longest_are_tried():
+    work = Workload.of(
+        Task(name=f"rule_{n}[1]", duration_s=1.0 + n, vram_mb=900) for n in range(600)
+    )
+    played = []
+
+    def count(workload, capacity):
+        played.append(workload)
+        return 1000.0 - len(played)
+
+    told = advise(work, CAPACITY, count)
+    assert len(played) <= 31
+    assert all("rule_59" in advice.change or "rule_58" in advice.change for advice in told)
