@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nvinx import lanes, replay
 from nvinx.advice import MOST_TASKS, advise
@@ -16,7 +16,7 @@ from nvinx.simulate import simulate
 from nvinx.sizes import gb_from_mib, mb_from_mib, rounded_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from nvinx.admission import Capacity, Card
     from nvinx.record import Ran, Run
@@ -52,16 +52,35 @@ def bars(jobs: Iterable[Ran]) -> list[Bar]:
 
 
 def reserved(run: Run, card: Card) -> Steps:
-    """GB of a card that jobs held: what they declared, or all of it."""
+    """GB of a card that jobs held: their share, or all of it."""
+    return _over_time(run, card, lambda placement, _claim: _held_mib(placement, card))
+
+
+def declared(run: Run, card: Card) -> Steps:
+    """GB of a card that the jobs there declared, which for one that spills is more than it has.
+
+    A job that has the card alone and states no size counts with all of it.
+    """
+    return _over_time(
+        run, card, lambda placement, claim: claim.get("vram_mib") or _held_mib(placement, card)
+    )
+
+
+def _held_mib(placement: dict[str, Any], card: Card) -> int:
+    shares = placement["residency"] == "gpu_shared"
+    return int(placement["vram_mib"]) if shares else card.total_mib
+
+
+def _over_time(
+    run: Run, card: Card, size_mib: Callable[[dict[str, Any], dict[str, Any]], int]
+) -> Steps:
     changes = []
     for job in run.jobs.values():
         placement = job.placement or {}
         if card.id in (placement.get("card"), *placement.get("more", ())):
-            held = (
-                placement["vram_mib"] if placement["residency"] == "gpu_shared" else card.total_mib
-            )
-            changes.append((job.started_s or 0.0, held))
-            changes.append((job.ended_s or _end_s(run), -held))
+            size = size_mib(placement, job.claim or {})
+            changes.append((job.started_s or 0.0, size))
+            changes.append((job.ended_s or _end_s(run), -size))
     return _summed(changes)
 
 

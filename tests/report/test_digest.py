@@ -44,6 +44,16 @@ def test_what_jobs_hold_adds_up_over_time(run):
     assert digest.busy_share(run, CARD) == pytest.approx(0.7)
 
 
+def test_a_job_that_has_the_card_alone_may_declare_less(tmp_path):
+    run = Recorder(tmp_path)
+    run.job("some", (0, 0, 2), ALONE, vram_mib=1000)
+    run.job("whole", (0, 3, 4), ALONE)
+    found = record.last(tmp_path)
+
+    assert [round(gb, 2) for gb in digest.declared(found, CARD).values] == [1.05, 0, 4.19, 0]
+    assert [round(gb, 2) for gb in digest.reserved(found, CARD).values] == [4.19, 0, 4.19, 0]
+
+
 def test_samples_become_curves(run):
     assert digest.measured(run, CARD).times_s == (2.0,)
     assert digest.cpu(run).values == (0.5,)

@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import html
+import math
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from nvinx import digest, explain, replay
+from nvinx.cli import figures
 from nvinx.errors import WorkloadError
 from nvinx.sizes import mb_from_mib
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from nvinx.record import Run
 
-    from nvinx.admission import Card
-    from nvinx.record import Ran, Run
-
-# Okabe and Ito's colours, which colour-blind people can tell apart, on light and on dark.
-_COLOURS = {
-    "gpu_shared": "#0072b2",
-    "gpu_exclusive": "#d55e00",
-    "gpu_ram_overflow": "#cc79a7",
-    "cpu_only": "#009e73",
-}
-_NAMES = {
-    "gpu_shared": "shares the card",
-    "gpu_exclusive": "has the card alone",
-    "gpu_ram_overflow": "spills to RAM",
-    "cpu_only": "on the CPU",
-}
-_INK = "#808080"  # readable on white and on black
-_LANE_PX, _STEPS_PX, _MOST_PX = 26, 180, 900
-_NAMED_SHARE = 0.04  # of the run: a job that takes less has no room for its name
-_LETTERS = 160  # that fit the page's width
-_LEFT_PX = 80
 _MOST_COMPARED = 1500  # jobs that are played again for the comparison
 _TABLE_PX = 420
+_WIDTHS = {"job": 200, "where": 110, "why": 420}
+_FORMATS = {
+    "waited (s)": "0.0",
+    "ran (s)": "0.0",
+    "slowdown": "0.00",
+    "declared (MB)": "0",
+    "peak (MB)": "0",
+}
 _TEMPLATE = """
 {% block postamble %}
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -67,7 +56,7 @@ def render(run: Run, name: str) -> str:
     from bokeh.embed import file_html
     from bokeh.resources import INLINE
 
-    views = dict(_views(run))
+    views = {**dict(figures.plots(run)), "Jobs": _table(run)}
     page: str = file_html(
         list(views.values()),
         INLINE,
@@ -82,176 +71,6 @@ def render(run: Run, name: str) -> str:
     return page
 
 
-def _views(run: Run) -> Iterator[tuple[str, Any]]:
-    from bokeh.models import Range1d
-
-    bars = digest.bars(run.jobs.values())
-    end_s = max((bar.job.ended_s or 0.0 for bar in bars), default=1.0)
-    time = Range1d(0, max(end_s, 0.001), bounds=(0, max(end_s, 0.001)))
-    yield "What ran where", _lanes(bars, time)
-    for card in run.cards:
-        yield f"VRAM of GPU {card.index}, {card.name}", _vram(run, card, time)
-    if run.samples:
-        yield "CPU", _cpu(run, time)
-    yield "Jobs", _table(run)
-
-
-def _lanes(bars: Sequence[digest.Bar], time: Any) -> Any:
-    from bokeh.models import ColumnDataSource, HoverTool
-    from bokeh.plotting import figure
-
-    lanes = list(dict.fromkeys(bar.lane for bar in bars)) or ["nothing ran"]
-    plot = figure(
-        x_range=time,
-        y_range=list(reversed(lanes)),
-        height=min(_LANE_PX * len(lanes) + 90, _MOST_PX),
-        tools="xpan,xwheel_zoom,box_zoom,reset,save",
-        active_scroll=None,
-        output_backend="webgl",
-        sizing_mode="stretch_width",
-        x_axis_label="seconds",
-    )
-    hover = []
-    for residency, colour in _COLOURS.items():
-        some = [bar for bar in bars if _residency(bar.job) == residency]
-        if some:
-            drawn = plot.hbar(
-                y="lane",
-                left="start",
-                right="end",
-                height=0.8,
-                source=ColumnDataSource(_columns(some)),
-                color=colour,
-                line_color="edge",
-                line_width=1.5,
-                legend_label=_NAMES[residency],
-            )
-            hover.append(drawn)
-    _name(plot, [bar for bar in bars if (bar.job.ran_s or 0.0) > _NAMED_SHARE * time.end])
-    plot.add_tools(HoverTool(renderers=hover, tooltips=_TOOLTIPS))
-    if hover:
-        plot.add_layout(plot.legend[0], "above")
-        plot.legend[0].orientation = "horizontal"
-    return _plain(plot)
-
-
-def _name(plot: Any, bars: Sequence[digest.Bar]) -> None:
-    """Write the names of the longest jobs on their bars."""
-    for bar in bars:
-        plot.text(
-            x=[bar.job.started_s],
-            y=[bar.lane],
-            text=[bar.job.name[: round(_LETTERS * (bar.job.ran_s or 0.0) / plot.x_range.end)]],
-            x_offset=4,
-            text_baseline="middle",
-            text_font_size="11px",
-            text_color="#ffffff",
-        )
-
-
-_TOOLTIPS = [
-    ("job", "@name"),
-    ("where", "@where"),
-    ("ran", "@ran"),
-    ("waited", "@waited"),
-    ("why", "@why"),
-    ("beside it", "@beside"),
-    ("peak VRAM", "@peak"),
-    ("end", "@outcome"),
-]
-
-
-def _columns(bars: Sequence[digest.Bar]) -> dict[str, list[Any]]:
-    jobs = [bar.job for bar in bars]
-    return {
-        "lane": [bar.lane for bar in bars],
-        "start": [job.started_s for job in jobs],
-        "end": [job.ended_s for job in jobs],
-        "edge": ["#e00000" if job.ok is False else "#ffffff" for job in jobs],
-        "name": [job.name for job in jobs],
-        "where": [job.where for job in jobs],
-        "ran": [explain.duration(job.ran_s or 0.0) for job in jobs],
-        "waited": [explain.duration(job.waited_s or 0.0) for job in jobs],
-        "why": [job.why for job in jobs],
-        "beside": [_company(job) for job in jobs],
-        "peak": ["not seen" if job.peak_mib is None else explain.gb(job.peak_mib) for job in jobs],
-        "outcome": [(job.outcome or "").replace("_", " ") for job in jobs],
-    }
-
-
-def _company(job: Ran) -> str:
-    if not job.beside:
-        return "nobody, as it began"
-    slower = f", {job.slowdown:.2f} times as long expected" if job.slowdown else ""
-    return f"{len(job.beside)} as it began{slower}"
-
-
-def _vram(run: Run, card: Card, time: Any) -> Any:
-    plot = _steps_plot(time, "GB")
-    held, seen = digest.reserved(run, card), digest.measured(run, card)
-    plot.varea_step(
-        x=[*held.times_s, time.end],
-        y1=[0.0] * (len(held.values) + 1),
-        y2=[*held.values, held.values[-1]],
-        step_mode="after",
-        fill_color=_COLOURS["gpu_shared"],
-        fill_alpha=0.35,
-        legend_label="held by jobs, as declared",
-    )
-    if seen.times_s:
-        plot.line(
-            seen.times_s,
-            seen.values,
-            color="#d55e00",
-            line_width=2,
-            legend_label="in use, measured",
-        )
-    limit = explain.gb(card.shareable_mib)
-    plot.title.text = (
-        f"{limit} to share; a job was there {digest.busy_share(run, card):.0%} of the time"
-        + ("" if seen.times_s else "; what was really used nobody measured")
-    )
-    plot.y_range.start = 0
-    return _plain(plot)
-
-
-def _cpu(run: Run, time: Any) -> Any:
-    plot = _steps_plot(time, "share of all cores")
-    steps = digest.cpu(run)
-    plot.line(steps.times_s, steps.values, color=_COLOURS["cpu_only"], line_width=2)
-    plot.y_range.start, plot.y_range.end = 0, 1.02
-    return _plain(plot)
-
-
-def _steps_plot(time: Any, unit: str) -> Any:
-    from bokeh.plotting import figure
-
-    return figure(
-        x_range=time,
-        height=_STEPS_PX,
-        tools="xpan,box_zoom,reset,save",
-        sizing_mode="stretch_width",
-        y_axis_label=unit,
-    )
-
-
-def _plain(plot: Any) -> Any:
-    """No colours of its own but those of the data, so that it suits light and dark pages."""
-    plot.background_fill_color = plot.border_fill_color = None
-    plot.outline_line_color = None
-    plot.grid.grid_line_color, plot.grid.grid_line_alpha = _INK, 0.25
-    plot.title.text_color, plot.title.text_font_style = _INK, "normal"
-    for axis in plot.axis:
-        axis.axis_line_color = axis.major_tick_line_color = axis.minor_tick_line_color = _INK
-        axis.major_label_text_color = axis.axis_label_text_color = _INK
-    for legend in plot.legend:
-        legend.background_fill_color = legend.border_line_color = None
-        legend.label_text_color = _INK
-    plot.toolbar.logo = None
-    plot.min_border_left = _LEFT_PX
-    return plot
-
-
 def _table(run: Run) -> Any:
     from bokeh.models import (
         ColumnDataSource,
@@ -262,25 +81,22 @@ def _table(run: Run) -> Any:
     )
 
     jobs = sorted(run.jobs.values(), key=lambda job: (job.started_s is None, job.started_s))
-    formats = {"s": "0.0", "mb": "0", "slowdown": "0.00"}
     data = {
         "job": [job.name for job in jobs],
         "where": [job.where or "never started" for job in jobs],
-        "waited_s": [job.waited_s for job in jobs],
-        "ran_s": [job.ran_s for job in jobs],
-        "expected_slowdown": [job.slowdown for job in jobs],
-        "declared_mb": [_mb((job.claim or {}).get("vram_mib")) for job in jobs],
-        "peak_mb": [_mb(job.peak_mib) for job in jobs],
+        "waited (s)": [job.waited_s for job in jobs],
+        "ran (s)": [job.ran_s for job in jobs],
+        "slowdown": [job.slowdown for job in jobs],
+        "declared (MB)": [_mb((job.claim or {}).get("vram_mib")) for job in jobs],
+        "peak (MB)": [_mb(job.peak_mib) for job in jobs],
         "end": [(job.outcome or "").replace("_", " ") for job in jobs],
         "why": [job.why for job in jobs],
     }
-    widths = {"job": 200, "where": 110, "expected_slowdown": 130, "why": 420}
     columns = []
-    for key in data:
-        column = TableColumn(field=key, title=key.replace("_", " "), width=widths.get(key, 80))
-        unit = key.rpartition("_")[2]
-        if unit in formats:
-            column.formatter = NumberFormatter(format=formats[unit], nan_format="")
+    for title in data:
+        column = TableColumn(field=title, title=title, width=_WIDTHS.get(title, 90))
+        if title in _FORMATS:
+            column.formatter = NumberFormatter(format=_FORMATS[title], nan_format="")
         columns.append(column)
     return DataTable(
         source=ColumnDataSource(data),
@@ -292,12 +108,9 @@ def _table(run: Run) -> Any:
     )
 
 
-def _mb(mib: int | None) -> float | None:
-    return None if mib is None else mb_from_mib(mib)
-
-
-def _residency(job: Ran) -> str:
-    return str((job.placement or {}).get("residency", "cpu_only"))
+def _mb(mib: int | None) -> int | None:
+    """Whole MB, as declared: needs are rounded up to MiB."""
+    return None if mib is None else math.floor(mb_from_mib(mib))
 
 
 def _heading(run: Run, name: str) -> str:
