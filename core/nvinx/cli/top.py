@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,22 +47,33 @@ def command(every: float, once: bool, file: Path | None, state_dir: Path | None)
     psutil.cpu_percent()
     time.sleep(_PRIMED_S)
     if once:
-        console.print(_screen(view.look(bench, folder)))
+        console.print(screen(view.look(bench, folder), _load()))
         return
     try:
         with Live(console=console, screen=True, auto_refresh=False) as live:
             while True:
-                live.update(_screen(view.look(bench, folder)), refresh=True)
+                live.update(screen(view.look(bench, folder), _load()), refresh=True)
                 time.sleep(every)
     except KeyboardInterrupt:
         return
 
 
-def _screen(seen: View) -> RenderableType:
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the machine does besides: time of day, CPU and RAM in use (0 to 1), RAM left in GB."""
+
+    at: str
+    cpu: float
+    ram: float
+    ram_left_gb: float
+
+
+def screen(seen: View, load: Load) -> RenderableType:
+    """All of it, for a terminal of 80 columns or more."""
     from rich.console import Group
     from rich.text import Text
 
-    parts: list[RenderableType] = [_machine()]
+    parts: list[RenderableType] = [_machine(load)]
     for card in seen.cards:
         parts += [Text(), _card(seen, card)]
         there = seen.on_card(card)
@@ -74,16 +86,22 @@ def _screen(seen: View) -> RenderableType:
     return Group(*parts)
 
 
-def _machine() -> Text:
+def _load() -> Load:
     import psutil
-    from rich.text import Text
 
     memory = psutil.virtual_memory()
-    text = Text(f"{time.strftime('%H:%M:%S')}  CPU ")
-    text.append_text(_bar([(psutil.cpu_percent() / 100, "green")]))
+    cpu, ram = psutil.cpu_percent() / 100, memory.percent / 100
+    return Load(time.strftime("%H:%M:%S"), cpu, ram, memory.available / 1e9)
+
+
+def _machine(load: Load) -> Text:
+    from rich.text import Text
+
+    text = Text(f"{load.at}  CPU ")
+    text.append_text(_bar(load.cpu))
     text.append("  RAM ")
-    text.append_text(_bar([(memory.percent / 100, "green")]))
-    return text.append(f" {memory.available / 1e9:.1f} GB left")
+    text.append_text(_bar(load.ram))
+    return text.append(f" {load.ram_left_gb:.1f} GB left")
 
 
 def _card(seen: View, card: Card) -> Text:
@@ -96,20 +114,21 @@ def _card(seen: View, card: Card) -> Text:
     text = Text(f"GPU {card.index}  {card.name}{kind}\n  ")
     text.stylize("bold", 0, len(f"GPU {card.index}"))
     leased = seen.leased_mib(card)
-    text.append_text(_bar([(leased / whole, "blue"), (card.foreign_mib / whole, "yellow")]))
+    text.append_text(_bar(leased / whole, card.foreign_mib / whole, "blue"))
     text.append(f"  {explain.gb(leased)} of {explain.gb(card.total_mib)} leased")
     if card.foreign_mib:
         text.append(f", {explain.gb(card.foreign_mib)} used by others", style="yellow")
     return text
 
 
-def _bar(shares: Sequence[tuple[float, str]]) -> Text:
+def _bar(ours: float, others: float = 0.0, style: str = "green") -> Text:
+    """Shares of a whole, ours first; others' have a letter of their own where colours are none."""
     from rich.text import Text
 
     text, left = Text("▕"), _BAR
-    for share, style in shares:
+    for share, letter, colour in ((ours, "█", style), (others, "▒", "yellow")):
         cells = min(round(max(share, 0.0) * _BAR), left)
-        text.append("█" * cells, style=style)
+        text.append(letter * cells, style=colour)
         left -= cells
     text.append("·" * left, style="dim")
     return text.append("▏")
