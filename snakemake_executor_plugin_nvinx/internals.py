@@ -66,6 +66,11 @@ def forget_resources(jobs: Iterable[Any]) -> None:
         job._scheduler_resources = None
 
 
+def replace_resources(job: Any, wanted: dict[str, Any]) -> None:
+    """Have a job ask for these resources from now on, until it is evaluated anew."""
+    job._resources = type(job.resources)(fromdict=wanted)
+
+
 def evaluate_tmpdir(job: Any) -> None:
     """Evaluate `resources.tmpdir` here: remote mode leaves it, and params that use it, open.
 

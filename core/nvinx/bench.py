@@ -60,6 +60,15 @@ class Interference:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterNodes:
+    """Nodes by Slurm's names, as `gpu[01-04]`, and what each of their cards is."""
+
+    nodes: str
+    vram_gb: float
+    card: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BenchFile:
     """What a bench file says, and on which line; None where it says nothing.
 
@@ -76,6 +85,7 @@ class BenchFile:
     bandwidth: Bandwidth = field(default_factory=Bandwidth)
     models: Mapping[str, ModelSpec] = field(default_factory=dict)
     interference: Interference | None = None
+    cluster: tuple[ClusterNodes, ...] = ()
     lines: Mapping[str, int] = field(default_factory=dict)
 
     def origin(self, key: str) -> str:
@@ -99,7 +109,8 @@ class Bench:
     `interference`, `bus_gb_per_s`, `disk_gb_per_s` and, by position in `cards`, such as
     `gpus[0].vram_gb` and `gpus[0].headroom_gb`. `problem` says why there is no GPU, or why one is
     missing. `slowdowns` predicts who slows whom; None when nobody calibrated. `utilisation`: by
-    model, 0..1. `bandwidth`: between the tiers of a model that is split.
+    model, 0..1. `bandwidth`: between the tiers of a model that is split. `cluster`: cards of other
+    machines that Slurm hands out; `cluster_headroom_mib`: VRAM of each that jobs never get.
     """
 
     cards: tuple[Card, ...]
@@ -112,6 +123,8 @@ class Bench:
     slowdowns: SlowdownModel | None = None
     utilisation: Mapping[str, float] = field(default_factory=dict)
     bandwidth: Bandwidth = field(default_factory=Bandwidth)
+    cluster: tuple[ClusterNodes, ...] = ()
+    cluster_headroom_mib: int = 0
 
     @property
     def simulated(self) -> bool:
@@ -155,7 +168,15 @@ def resolve(
         slowdowns=slowdowns,
         utilisation=said.interference.utilisation if said.interference else {},
         bandwidth=said.bandwidth,
+        cluster=said.cluster,
+        cluster_headroom_mib=_cluster_headroom(said, headroom_mb),
     )
+
+
+def _cluster_headroom(said: BenchFile, headroom_mb: int | None) -> int:
+    if headroom_mb is not None:
+        return need_from_mb(headroom_mb)
+    return need_from_gb(REAL_HEADROOM_GB if said.headroom_gb is None else said.headroom_gb)
 
 
 def _demand_same_card(said: BenchFile, cards: list[Card], slowdowns: SlowdownModel | None) -> None:

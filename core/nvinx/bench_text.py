@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nvinx.bench import BenchFile, DeclaredGpu, Interference, headroom_error
+from nvinx.bench import BenchFile, ClusterNodes, DeclaredGpu, Interference, headroom_error
 from nvinx.catalog import ModelSpec, Residency
 from nvinx.corun_text import corun
 from nvinx.errors import BenchError
 from nvinx.overflow import Bandwidth
 from nvinx.yaml_lines import At, Table, read, shown, suggestion, table
 
-_TOP = ("hardware", "gpus", "headroom_gb", "models", "interference")
+_TOP = ("hardware", "gpus", "headroom_gb", "models", "interference", "cluster")
 _HARDWARE = (
     *("vram_gb", "ram_gb", "cpu_cores", "simulated", "gpus", "headroom_gb"),
     *("bus_gb_per_s", "disk_gb_per_s"),
@@ -21,6 +21,7 @@ _MODEL = (
     *("name", "vram_gb", "residency"),
     *("cpu_fallback_supported", "ram_overflow_supported", "ram_gb_needed"),
 )
+_NODES = ("nodes", "vram_gb", "card")
 _INTERFERENCE = ("file", "any_card", "pairs", "utilisation")
 
 
@@ -45,6 +46,7 @@ def parse(text: str, path: str) -> BenchFile:
         bandwidth=_bandwidth(hardware),
         models=_models(top),
         interference=_interference(top),
+        cluster=_cluster(top),
         lines=lines,
     )
     _check_headroom(file)
@@ -132,6 +134,19 @@ def _models(top: Table) -> dict[str, ModelSpec]:
             ram_gb_needed=entry.gb("ram_gb_needed"),
         )
     return models
+
+
+def _cluster(top: Table) -> tuple[ClusterNodes, ...]:
+    """What the cards of a cluster's nodes are."""
+    found = []
+    for position, at in enumerate(top.items("cluster")):
+        entry = table(at, f"cluster[{position}]", _NODES, needed=("nodes", "vram_gb"))
+        vram_gb = entry.gb("vram_gb")
+        if not vram_gb:
+            fix = "write the VRAM of one card, or leave the entry out"
+            raise entry.entries["vram_gb"].error("a card of 0 GB is no card", fix)
+        found.append(ClusterNodes(entry.text("nodes") or "", vram_gb, entry.text("card")))
+    return tuple(found)
 
 
 def _residency(at: At) -> Residency:

@@ -216,3 +216,13 @@ class ExportError(NvinxError):
         self.where = where
         self.problem = problem
         self.fix = fix
+
+
+class SlurmError(NvinxError):
+    """Slurm is not there, does not answer, or is not what the bench file says."""
+
+    def __init__(self, what: str, problem: str, fix: str) -> None:
+        super().__init__(f"{what} {problem}. Fix: {fix}.")
+        self.what = what
+        self.problem = problem
+        self.fix = fix

@@ -107,6 +107,11 @@ class Outlook:
         shares = (self._utilisation.get(each.profile, 0.0) for each in (*residents, claim))
         return (before if silent and sum(shares) > 1.0 else after), before
 
+    def clash(self, one: Claim, other: Claim) -> bool:
+        """Whether the two must not meet on a card: less gets done, or one is slowed too much."""
+        after, before = self.gain(one, [other])
+        return after < WORTHWHILE * before or self.too_slow([one, other]) is not None
+
     def end_s(
         self, claim: Claim, partners: Sequence[Claim] | None, since: float, at: float
     ) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 from nvinx.admission import Job, Placement
 from nvinx.catalog import Residency
 from nvinx.claim import Claim
+from nvinx.experience import Outcome, PastRun
 from nvinx.reasons import Reason, Why
 
 
@@ -21,6 +22,20 @@ def job_from(plain: dict[str, Any]) -> Job:
     claim = dict(plain["claim"])
     claim["residency"] = Residency(claim["residency"])
     return Job(plain["id"], plain["name"], Claim(**claim), plain["engine"])
+
+
+def plain_run(run: PastRun) -> dict[str, Any]:
+    return {
+        **asdict(run),
+        "residency": run.residency.value,
+        "outcome": run.outcome.value,
+        "company": dict(run.company),
+    }
+
+
+def run_from(plain: dict[str, Any]) -> PastRun:
+    enums = {"residency": Residency(plain["residency"]), "outcome": Outcome(plain["outcome"])}
+    return PastRun(**{**plain, **enums})
 
 
 def plain_placement(placement: Placement) -> dict[str, Any]:

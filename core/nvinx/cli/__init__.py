@@ -28,6 +28,8 @@ VERBS = (
     "report",
     "run",
     "simulate",
+    "slurm-profile",
+    "slurm-task",
     "status",
     "top",
 )
@@ -43,7 +45,9 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in VERBS:
             return None
-        command: click.Command = importlib.import_module(f"nvinx.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(
+            f"nvinx.cli.{cmd_name.replace('-', '_')}"
+        ).command
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

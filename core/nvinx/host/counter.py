@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from nvinx.admission import Card, Placement, Running
+    from nvinx.experience import PastRun
+    from nvinx.policy import Policy
     from nvinx.ports import GpuProbe
     from nvinx.reasons import Reason
 
@@ -63,9 +65,19 @@ class Counter:
     """
 
     def __init__(
-        self, bench: Bench, state_dir: Path | None = None, *, source: str = "", caps: bool = True
+        self,
+        bench: Bench,
+        state_dir: Path | None = None,
+        *,
+        source: str = "",
+        caps: bool = True,
+        placed_by: Policy | None = None,
     ) -> None:
-        """source: the program, for the history of runs. caps: impose what is declared."""
+        """source: the program, for the history of runs. caps: impose what is declared.
+
+        placed_by: somebody else has decided already where jobs run, so that this only keeps the
+        books. Then nothing is learned here either; `ended` has what happened.
+        """
         folder = statedir.prepare(statedir.choose(state_dir, os.environ))
         self.state_dir = folder
         self.bench = bench
@@ -77,14 +89,16 @@ class Counter:
         self._engine = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._source, self._caps = source, caps
         self._history = SqliteHistory(folder / "history.db")
-        self.experience = self._learnt()
+        self._learns = placed_by is None
+        self.experience = self._learnt() if self._learns else Experience()
         self.capacity = Capacity(bench.cards, bench.cores, bench.ram_mib)
         self._ledger = SqliteLedger(folder / "ledger.db")
         outlook = Outlook(bench.slowdowns, bench.utilisation, self.experience)
         ports = Ports(self._ledger, self.life, boot_seconds, self.probe, ram_left)
-        policy = LongestChainFirst(outlook)
+        policy = placed_by or LongestChainFirst(outlook)
         self._broker = Broker(self._engine, self.capacity, ports, policy, self.experience)
         self._asked = 0
+        self.ended: list[PastRun] = []
         self._used_here: set[str] = set()
 
     def __enter__(self) -> Counter:
@@ -154,8 +168,10 @@ class Counter:
             self._broker.disown(held.job.id, os.getpid())
         self._broker.finish(held.job.id, outcome, peak_mib)
         ended = [run for run in self._broker.ended() if run.kind]
-        with suppress(HistoryError):  # nothing but its lesson is lost
-            self._history.add(ended, self._source)
+        self.ended += ended
+        if self._learns:
+            with suppress(HistoryError):  # nothing but its lesson is lost
+                self._history.add(ended, self._source)
         return peak_mib
 
     def beside(self, held: Held) -> tuple[Running, ...]:

@@ -1,0 +1,78 @@
+"""Slurm as its tools show it: asked with a time limit, and with one error that says why."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from nvinx import explain, slurm_text
+from nvinx.cluster import Cluster
+from nvinx.errors import SlurmError
+from nvinx.sizes import capacity_from_gb
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nvinx.bench import Bench
+    from nvinx.cluster import Node
+
+_ANSWER_S = 20.0
+_LOGIN = "run this where Slurm's tools work (a login node), or use --executor nvinx on one machine"
+_DEAD = "ask `scontrol ping`, and whoever runs the cluster"
+
+
+def nodes() -> list[Node]:
+    """All nodes of the cluster. Raises SlurmError when Slurm does not tell."""
+    text = ask("scontrol", "show", "node", "--oneliner")
+    try:
+        found = slurm_text.nodes(text)
+    except ValueError as error:
+        problem = f"says what nvinx does not understand: {error}"
+        raise SlurmError("scontrol", problem, _DEAD) from error
+    if not found:
+        raise SlurmError("Slurm", "has no nodes", _DEAD)
+    return found
+
+
+def cluster(bench: Bench) -> Cluster:
+    """The cluster, with the cards that the bench file says its nodes have. Raises SlurmError."""
+    found = {node.name: node for node in nodes()}
+    for said in bench.cluster:
+        mib = max(capacity_from_gb(said.vram_gb) - bench.cluster_headroom_mib, 0)
+        for name in names(said.nodes):
+            if name not in found:
+                known = explain.names(sorted(found))
+                problem = f"has no node {name}, which {bench.path} names under cluster"
+                raise SlurmError("Slurm", problem, f"write one of {known}")
+            node = found[name]
+            found[name] = replace(node, card_mib=mib, make=said.card or node.make)
+    return Cluster(list(found.values()))
+
+
+def names(pattern: str) -> list[str]:
+    """The nodes that a pattern such as `gpu[01-04]` stands for. Raises SlurmError."""
+    return ask("scontrol", "show", "hostnames", pattern).split()
+
+
+def has_accounting() -> bool:
+    """Whether `sacct` can know of jobs. Raises SlurmError."""
+    config = ask("scontrol", "show", "config")
+    lines = [line.split("=", 1) for line in config.splitlines() if "=" in line]
+    kind = next((value for key, value in lines if key.strip() == "AccountingStorageType"), "")
+    return kind.strip() not in {"", "accounting_storage/none", "(null)"}
+
+
+def ask(tool: str, *words: str, limit_s: float = _ANSWER_S) -> str:
+    """What one of Slurm's tools prints. Raises SlurmError where it fails or does not answer."""
+    command: Sequence[str] = (tool, *words)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=limit_s)
+    except FileNotFoundError:
+        raise SlurmError(tool, "is not installed here", _LOGIN) from None
+    except subprocess.TimeoutExpired:
+        raise SlurmError(tool, f"did not answer in {limit_s:g} s", _DEAD) from None
+    if done.returncode:
+        said = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
+        raise SlurmError(tool, f"failed: {said}", _DEAD)
+    return done.stdout

@@ -1,0 +1,112 @@
+"""On a node of a cluster: what Slurm has placed gets the environment that a bench gives it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nvinx import explain, oom
+from nvinx.admission import Card
+from nvinx.bench import Bench
+from nvinx.host import command as commands
+from nvinx.host import machine
+from nvinx.host.counter import Counter
+from nvinx.host.files import tail
+from nvinx.host.handover import write
+from nvinx.host.nvml import NvmlProbe
+from nvinx.peers import VramFifo
+from nvinx.slurm_task import End, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from nvinx.ports import GpuLook
+    from nvinx.reasons import Reason
+
+BEGUN, ENDED = ".node", ".end"
+
+
+def run(file: Path, command: Sequence[str], say: Callable[[str], None]) -> int:
+    """Run a command as the job that a task file describes; its exit status, as a shell gives it.
+
+    Which node it is stands in a file beside the task's, and how it ended in another. A lease is
+    entered in the node's own ledger, so that whoever else uses nvinx there knows; it waits only
+    where such a program, or a stranger, holds the VRAM that Slurm believes to be free.
+    Raises NvinxError.
+    """
+    task = Task.read(file.read_text(encoding="utf-8"))
+    write(node_name(os.environ), file.with_suffix(BEGUN))
+    bench = bench_here(task, os.environ, NvmlProbe().look())
+    said = _Said(say)
+    with Counter(
+        bench, state_dir(task), source="slurm", caps=task.caps, placed_by=VramFifo()
+    ) as counter:
+        held = counter.acquire(task.job.claim, task.job.name, said)
+        say(explain.started(held.job, held.placement, bench.cards, counter.beside(held)))
+        status, words = commands.run(command, held, listen=True)
+        logs = (tail(Path(log), oom.TAIL_BYTES) for log in task.logs)
+        outcome = oom.outcome(status, "\n".join((words, *logs)))
+        peak_mib = counter.release(held, outcome)
+        run = counter.ended[-1] if counter.ended else None
+    end = End(node=node_name(os.environ), outcome=outcome, peak_mib=peak_mib, run=run)
+    write(end.text(), file.with_suffix(ENDED))
+    return status
+
+
+def node_name(environ: Mapping[str, str]) -> str:
+    return environ.get("SLURMD_NODENAME") or socket.gethostname()
+
+
+def state_dir(task: Task) -> Path:
+    """On this node's own disk: homes of clusters are on a network, where locks are none."""
+    return Path(task.state_dir or f"/tmp/nvinx-{os.getuid()}")
+
+
+def bench_here(task: Task, environ: Mapping[str, str], look: GpuLook) -> Bench:
+    """This node as far as it is the job's: one card, the one that Slurm gave it, or none.
+
+    Where no driver tells of cards, the card is one that the bench file describes.
+    """
+    here = machine.detect()
+    card = _card(task, environ, look) if task.job.claim.uses_gpu else None
+    cards = () if card is None else (card,)
+    return Bench(cards=cards, cores=here.cores, ram_mib=here.ram_mib, models={}, origins={})
+
+
+def _card(task: Task, environ: Mapping[str, str], look: GpuLook) -> Card | None:
+    granted = environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0]
+    if not granted:
+        return None
+    for gpu in look.gpus:
+        if granted in (str(gpu.index), gpu.id):
+            headroom_mib = max(gpu.total_mib - task.card_mib, 0) if task.card_mib else 0
+            return Card(
+                id=gpu.id,
+                index=gpu.index,
+                name=gpu.name,
+                total_mib=gpu.total_mib,
+                headroom_mib=headroom_mib,
+            )
+    index = int(granted) if granted.isdigit() else 0
+    return Card(
+        id=f"{node_name(environ)}-{granted}",
+        index=index,
+        name=task.make or "card",
+        total_mib=max(task.card_mib, task.job.claim.vram_mib or 0),
+        simulated=True,
+    )
+
+
+class _Said:
+    """Says once why the job waits on its node, whenever that changes."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say, self._last = say, ""
+
+    def __call__(self, reason: Reason | None) -> None:
+        text = explain.sentence(reason) if reason else ""
+        if text and text != self._last:
+            self._say(f"nvinx: Slurm has placed this job, and it waits on its node: {text}")
+            self._last = text

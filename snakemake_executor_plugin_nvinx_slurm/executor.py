@@ -1,0 +1,228 @@
+"""The executor for clusters: the Slurm plugin's, with what jobs ask for worked out from hints.
+
+Slurm distributes the jobs. On its node each runs inside `nvinx slurm-task`, which gives it the
+environment of a bench and writes down how it ended. Array jobs alone go the Slurm plugin's own way,
+by another Snakemake on the node.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from snakemake_executor_plugin_slurm import Executor as SlurmExecutor
+from snakemake_interface_common.exceptions import WorkflowError
+
+from nvinx.errors import NvinxError
+from nvinx.experience import Outcome
+from nvinx.host import slurm
+from snakemake_executor_plugin_nvinx import internals, translate
+from snakemake_executor_plugin_nvinx_slurm import profile, request
+from snakemake_executor_plugin_nvinx_slurm.desk import Desk, Placed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+
+    from nvinx.claim import Claim
+
+_GRACE_S = 120.0  # for a node's answer to come through a shared file system
+_STEP = "--executor slurm-jobstep --jobs 1"
+
+
+class Executor(SlurmExecutor):
+    """Asks before the first job whether Slurm answers, and whether it can run every job."""
+
+    def __init__(self, workflow: Any, logger: Any) -> None:
+        settings = workflow.executor_settings
+        self._placed: dict[Any, Placed] = {}
+        self._held: list[Any] = []
+        self._seating = threading.Lock()
+        self._reported: set[int] = set()
+        self._halted = False
+        try:
+            self._desk = Desk.open(settings, workflow)
+            self._desk.demand_possible(internals.pending_jobs(workflow))
+            arrays = (settings.array_jobs or "").replace(";", ",").split(",")
+            self._arrays = {rule.strip() for rule in arrays if rule.strip()}
+            self._desk.demand_alike(internals.pending_jobs(workflow), self._arrays)
+            if settings.profile is not None:
+                profile.write(settings.profile, workflow, self._desk)
+                raise SystemExit(0)
+            if not slurm.has_accounting():
+                settings.status_command = "squeue"
+        except NvinxError as error:
+            raise WorkflowError(str(error)) from error
+        # A script gets to its node to the letter; the Slurm plugin's arrays need --wrap.
+        settings.pass_command_as_script = not self._arrays
+        settings.init_seconds_before_status_checks = settings.poll_seconds
+        for line in self._desk.greeting():
+            logger.info(line)
+        super().__init__(workflow, logger)
+
+    # called by Snakemake's scheduler
+
+    def run_jobs(self, jobs: list[Any]) -> None:
+        """Ask Slurm for what the hints say; what must not meet others yet is held back."""
+        if self._halted:
+            return
+        try:
+            ready = [job for job in jobs if self._prepare(job)]
+        except NvinxError as error:
+            self._halted = True
+            self.workflow.scheduler.executor_error_callback(WorkflowError(str(error)))
+            return
+        self._warn()
+        super().run_jobs(ready)
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._warn()
+        self._desk.close()
+
+    def _prepare(self, job: Any, claim: Claim | None = None) -> bool:
+        """Work out what a job asks for; False where it is held back. Raises NvinxError."""
+        if self._desk.speaks_for_itself(job):
+            self._desk.ask(job)
+            return True
+        placed = self._placed.get(job)
+        if placed is None or claim is not None:
+            placed = self._placed[job] = self._desk.place(job, claim)
+        with self._seating:
+            nodes = self._desk.seat(placed)
+            if nodes is None:
+                self._held.append(job)
+                return False
+        request.rewrite(job, placed.ask, self._desk.cluster, nodes, self._failed_nodes)
+        return True
+
+    def _go_on(self) -> None:
+        """Submit what was held back and may go now; give it back once the run is stopping."""
+        with self._seating:
+            held, self._held = self._held, []
+        if held and (self._halted or internals.is_stopping(self.workflow.scheduler)):
+            for job in held:
+                self._forget(job)
+            internals.hand_back(self.workflow, held)
+            return
+        for job in held:
+            if self._prepare(job):
+                self._submit_job(job)
+
+    # how a job gets to its node
+
+    def additional_general_args(self) -> str:
+        return ""
+
+    def format_job_exec(self, job: Any) -> str:
+        plain: str = super().format_job_exec(job)
+        placed = self._placed.get(job)
+        if placed is None or self._is_step(job):
+            return f"{plain} {_STEP} {request.step_arguments(job)}"
+        words = [sys.executable, "-c", "from nvinx.cli import main; main()", "slurm-task"]
+        return shlex.join([*words, str(placed.file), "sh", "-c", plain])
+
+    def get_job_exec_prefix(self, job: Any) -> str:
+        placed = self._placed.get(job)
+        if placed is None or not self._is_step(job):
+            return ""
+        return request.exports(placed)
+
+    def _is_step(self, job: Any) -> bool:
+        """Whether the job goes the Slurm plugin's own way, by a second Snakemake under srun."""
+        rule = translate.rule_of(job)
+        in_array = not job.is_group() and bool({"all", rule} & self._arrays)
+        return in_array or bool(job.resources.get("mpi"))
+
+    def get_account_arg(self, job: Any) -> Any:
+        """The account that a rule names; else Slurm knows the user's own."""
+        if job.resources.get("slurm_account"):
+            yield from super().get_account_arg(job)
+        else:
+            yield ""
+
+    # how it ended
+
+    async def check_active_jobs(
+        self, active_jobs: list[SubmittedJobInfo]
+    ) -> AsyncIterator[SubmittedJobInfo]:
+        """Whatever was not reported is still active: the base forgets what Slurm could not tell."""
+        self._reported = set()
+        async for _ in super().check_active_jobs(active_jobs):
+            pass
+        for info in active_jobs:
+            if id(info) not in self._reported:
+                self._note_node(info.job)
+                yield info
+        try:
+            self._go_on()
+        except NvinxError as error:
+            self._halted = True
+            self.workflow.scheduler.executor_error_callback(WorkflowError(str(error)))
+        self._warn()
+        self.next_seconds_between_status_checks = self.workflow.executor_settings.poll_seconds
+
+    def _note_node(self, job: Any) -> None:
+        placed = self._placed.get(job)
+        if placed is not None and (node := self._desk.node_of(placed)) is not None:
+            with self._seating:
+                self._desk.apart.on(placed.job.id, node)
+
+    def report_job_success(self, info: SubmittedJobInfo) -> None:
+        """Only once the node has said so, too: the base takes an unknown status for success."""
+        placed = self._placed.get(info.job)
+        if placed is not None and not self._is_step(info.job):
+            end = self._desk.end_of(placed)
+            if end is None and self._may_yet_answer(placed):
+                return
+            self._desk.learn(placed, end)
+        self._reported.add(id(info))
+        self._forget(info.job)
+        super().report_job_success(info)
+
+    def _may_yet_answer(self, placed: Placed) -> bool:
+        now = time.monotonic()
+        placed.since = now if placed.since is None else placed.since
+        return now - placed.since < _GRACE_S
+
+    def report_job_error(self, info: SubmittedJobInfo, msg: str | None = None, **more: Any) -> None:
+        """A job that ran out of GPU memory asks again for more; other failures are Snakemake's."""
+        self._reported.add(id(info))
+        placed = self._placed.get(info.job)
+        end = None if placed is None else self._desk.end_of(placed)
+        if placed is not None:
+            self._note_failed_node(placed, msg or "")
+            self._leave(placed)
+            ran_out = end is not None and end.outcome is Outcome.OUT_OF_MEMORY
+            stopping = self._halted or internals.is_stopping(self.workflow.scheduler)
+            claim = self._desk.again(placed, end) if end is not None and ran_out else None
+            self._desk.learn(placed, end)
+            if claim is not None and not stopping:
+                internals.clean_up(self.workflow, info.job)
+                if self._prepare(info.job, claim):
+                    self._submit_job(info.job)
+                return
+        self._forget(info.job)
+        super().report_job_error(info, msg=msg, **more)
+
+    def _note_failed_node(self, placed: Placed, msg: str) -> None:
+        node = self._desk.node_of(placed)
+        if "NODE_FAIL" in msg and node is not None:
+            self._failed_nodes.add(node)
+
+    def _forget(self, job: Any) -> None:
+        placed = self._placed.pop(job, None)
+        if placed is not None:
+            self._leave(placed)
+
+    def _leave(self, placed: Placed) -> None:
+        with self._seating:
+            self._desk.apart.leave(placed.job.id)
+
+    def _warn(self) -> None:
+        for line in self._desk.warnings():
+            self.logger.warning(line)
