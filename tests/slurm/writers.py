@@ -1,0 +1,82 @@
+"""Finds the daemons of a cluster, and their jobs, by the log that each daemon writes.
+
+A pid file can be stale, and a job step hides its environment; who has the log open to write to
+it is that daemon, or a step of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OWNER = "owner"
+
+
+def writers(folder: Path, log: str = "*.log") -> list[psutil.Process]:
+    """The living processes that write to a log in the folder."""
+    logs = {str(path) for path in folder.glob(log)}
+    return [process for process in psutil.process_iter() if logs & set(_written(process))]
+
+
+def kill(folder: Path, log: str = "*.log") -> None:
+    """End who writes to these logs, and all that they started, at once, as a power cut does.
+
+    Daemons, which are the oldest, go first: none is to tell of a job's end. Looks until nothing is
+    left, since a daemon may be starting another job meanwhile.
+    """
+    while found := _with_children(writers(folder, log)):
+        for process in sorted(found, key=psutil.Process.create_time):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        while any(lives(process) for process in found):
+            time.sleep(0.01)
+
+
+def claim(folder: Path) -> None:
+    """Say that what writes to logs in this folder is not wanted once this process is dead."""
+    (folder / OWNER).write_text(_name(psutil.Process()))
+
+
+def abandoned() -> set[Path]:
+    """Folders whose owner died, and to whose logs somebody still writes."""
+    folders = {Path(log).parent for process in psutil.process_iter() for log in _written(process)}
+    return {folder for folder in folders if (folder / OWNER).exists() and not _owner_lives(folder)}
+
+
+def lives(process: psutil.Process) -> bool:
+    """False for a zombie too."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def _with_children(found: list[psutil.Process]) -> set[psutil.Process]:
+    everything = set(found)
+    for process in found:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            everything.update(process.children(recursive=True))
+    return everything
+
+
+def _owner_lives(folder: Path) -> bool:
+    owner = (folder / OWNER).read_text()
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return _name(psutil.Process(int(owner.partition(":")[0]))) == owner
+    return False
+
+
+def _name(process: psutil.Process) -> str:
+    """Tells a process from a later one of the same number."""
+    return f"{process.pid}:{process.create_time():.2f}"
+
+
+def _written(process: psutil.Process) -> Iterator[str]:
+    with contextlib.suppress(psutil.Error):
+        yield from (file.path for file in process.open_files() if file.mode in {"a", "w"})
