@@ -12,7 +12,10 @@ DEMO_BENCH := $(shell nvidia-smi -L >/dev/null 2>&1 && echo nvinx.yaml || echo n
 # Outside the repository, so that a fresh clone finds it again.
 NEXTFLOW_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nvinx-tests/nextflow
 
-.PHONY: demo demo-split test test-crash test-models nextflow nextflow-plugin lint bench clean
+# A short path: Slurm's sockets lie below it.
+SLURM_FOLDER ?= $(or $(XDG_RUNTIME_DIR),/tmp)/nvinx-slurm-$(shell id -u)
+
+.PHONY: demo demo-split test test-crash test-models nextflow nextflow-plugin slurm slurm-stop lint bench clean
 
 demo: $(VENV)/.ready
 	rm -rf $(DEMO)/results
@@ -54,6 +57,13 @@ $(PLUGIN)/.built: pyproject.toml $(shell find nextflow/plugin -type f)
 	mkdir -p $(PLUGIN)
 	bash nextflow/plugin/build.sh $$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) $(PLUGIN)
 	touch $@
+
+# A real Slurm of two nodes, on this machine alone: eval "$$(make -s slurm)"
+slurm: $(VENV)/.ready
+	@$(BIN)/python tests/slurm/cluster.py start $(SLURM_FOLDER)
+
+slurm-stop: $(VENV)/.ready
+	@$(BIN)/python tests/slurm/cluster.py stop $(SLURM_FOLDER)
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .

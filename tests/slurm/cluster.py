@@ -7,12 +7,7 @@ say so, and Slurm counts them. `make slurm` starts one, or a test writes `with C
 from __future__ import annotations
 
 import argparse
-import getpass
 import os
-import random
-import secrets
-import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -20,22 +15,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slurm_conf import TWO_NODES, Machine, Node, card_files, gres_conf, slurm_conf
-from writers import abandoned, claim, kill, lives, writers
+from cluster_folder import make_folder, user
+from programs import ClusterError, find
+from slurm_conf import TWO_NODES, Node
+from writers import abandoned, kill, lives, writers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 GIVE_UP_S = 30
-SEARCH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
-DAEMONS = ("munged", "slurmctld", "slurmd")
-TOOLS = ("sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo")
-# Below the ports that the kernel gives to programs which ask for any, so that srun takes none.
-PORTS = range(12_000, 30_000)
-
-
-class ClusterError(Exception):
-    """The cluster did not do as told; the message ends with what its daemons logged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +89,7 @@ class Cluster:
         Raises ClusterError if that takes longer than GIVE_UP_S seconds.
         """
         self.stop()
-        self._write()
+        make_folder(self.folder, self.nodes, self.kept)
         self._daemon(
             "munged",
             "--force",  # the folder's parents may be closed to others
@@ -160,8 +148,9 @@ class Cluster:
         self.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=power")
 
     def up(self, node: str) -> None:
-        """Switch a node on again, and wait until it takes jobs."""
+        """Switch on a node that is down, and wait until it takes jobs."""
         self._daemon("slurmd", "-N", node)
+        self.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
         self._wait(lambda: self.states()[node] in {"idle", "mixed", "allocated"}, f"{node} is up")
 
     def controller_stop(self) -> None:
@@ -178,7 +167,7 @@ class Cluster:
 
     def clear(self) -> None:
         """Cancel all jobs, and wait until the nodes are idle."""
-        self.run("scancel", f"--user={getpass.getuser()}")
+        self.run("scancel", f"--user={user()}")
         self._wait(lambda: set(self.states().values()) == {"idle"}, "all nodes are idle")
 
     def logs(self, lines: int = 30) -> str:
@@ -189,32 +178,10 @@ class Cluster:
             texts.append("\n".join((f"== {log.name}", *tail)))
         return "\n".join(texts)
 
-    def _write(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
-        machine = Machine(self.folder, _address(), getpass.getuser(), _ports(1 + len(self.nodes)))
-        for folder in ("state", "bin", *(f"spool.{node.name}" for node in self.nodes)):
-            (self.folder / folder).mkdir()
-        for node in self.nodes:
-            for card in card_files(machine, node):
-                card.symlink_to(os.devnull)
-        (self.folder / "slurm.conf").write_text(slurm_conf(machine, self.nodes))
-        (self.folder / "gres.conf").write_text(gres_conf(machine, self.nodes))
-        if not self.kept:
-            claim(self.folder)
-        key = self.folder / "munge.key"
-        key.touch(mode=0o600)
-        key.write_bytes(secrets.token_bytes(1024))
-        for tool in TOOLS:
-            script = self.folder / "bin" / tool
-            conf = self.environment["SLURM_CONF"]
-            script.write_text(f'#!/bin/sh\nSLURM_CONF="{conf}" exec {_find(tool)} "$@"\n')
-            script.chmod(0o755)
-
     def _daemon(self, *words: str) -> None:
         """Start a daemon, which puts itself into the background."""
         done = subprocess.run(
-            (_find(words[0]), *words[1:]),
+            (find(words[0]), *words[1:]),
             env={**_clean(), **self.environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -240,45 +207,9 @@ class Cluster:
             return False
 
 
-def missing() -> list[str]:
-    """The programs that a cluster needs and this machine lacks."""
-    return [name for name in DAEMONS + TOOLS if shutil.which(name, path=SEARCH) is None]
-
-
-def _find(program: str) -> str:
-    path = shutil.which(program, path=SEARCH)
-    if path is None:
-        raise ClusterError(f"no {program} here. Fix: apt-get install slurm-wlm munge")
-    return path
-
-
 def _clean() -> dict[str, str]:
     """The environment without what another Slurm, or a job of it, left in it."""
     return {k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "SBATCH", "SRUN"))}
-
-
-def _address() -> str:
-    """Where Slurm listens: the address of this machine's own name, loopback on most."""
-    try:
-        return socket.gethostbyname(socket.gethostname())
-    except OSError as error:
-        name = socket.gethostname()
-        fix = f"Fix: a line `127.0.1.1 {name}` in /etc/hosts"
-        raise ClusterError(f"this machine's name, {name}, has no address. {fix}") from error
-
-
-def _ports(count: int) -> tuple[int, ...]:
-    """Free ports, at random, so that two clusters that start together hardly choose the same."""
-    return tuple([port for port in random.sample(PORTS, 50 * count) if _is_free(port)][:count])
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind((_address(), port))
-        except OSError:
-            return False
-    return True
 
 
 def _queued(line: str) -> Queued:
@@ -294,7 +225,7 @@ def main() -> None:
     words.add_argument("what", choices=("start", "stop"))
     words.add_argument("folder", type=Path)
     words.add_argument("--shards", type=int, default=4, help="of each card; 0 for none")
-    words.add_argument("--cpus", type=int, default=4, help="of each node")
+    words.add_argument("--cpus", type=int, default=8, help="of each node")
     asked = words.parse_args()
     nodes = tuple(replace(node, shards=asked.shards, cpus=asked.cpus) for node in TWO_NODES)
     cluster = Cluster(asked.folder, nodes, kept=True)

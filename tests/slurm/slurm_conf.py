@@ -14,7 +14,7 @@ class Node:
     """A node that is only a name, a port and what it claims to have."""
 
     name: str
-    cpus: int = 4
+    cpus: int = 8
     memory_mib: int = 8000
     cards: int = 1
     shards: int = 4  # of each card; 0 for a card that cannot be shared
@@ -68,7 +68,7 @@ def slurm_conf(machine: Machine, nodes: tuple[Node, ...]) -> str:
         "SlurmdLogFile": folder / "slurmd.%n.log",
         "SlurmdParameters": "config_overrides",
         "SlurmdTimeout": 10,
-        "ReturnToService": 2,
+        "ReturnToService": 1,
         "ProctrackType": "proctrack/linuxproc",
         "TaskPlugin": "task/none",
         "MpiDefault": "none",
@@ -76,7 +76,7 @@ def slurm_conf(machine: Machine, nodes: tuple[Node, ...]) -> str:
         "SelectType": "select/cons_tres",
         "SelectTypeParameters": "CR_Core_Memory",
         "DefMemPerCPU": 64,
-        "GresTypes": "gpu,shard",
+        "GresTypes": "gpu,shard" if any("shard" in node.gres for node in nodes) else "gpu",
         "SchedulerType": "sched/backfill",
         "SchedulerParameters": "batch_sched_delay=0,bf_interval=1,sched_interval=1",
         "MinJobAge": 600,

@@ -16,12 +16,12 @@ import psutil
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OWNER = "owner"
+OWNER = "nvinx-owner"  # lies in the folder of every cluster, and of nothing else
 
 
 def writers(folder: Path, log: str = "*.log") -> list[psutil.Process]:
-    """The living processes that write to a log in the folder."""
-    logs = {str(path) for path in folder.glob(log)}
+    """The living processes that write to a log in the folder of a cluster."""
+    logs = {str(path) for path in folder.glob(log)} if is_claimed(folder) else set()
     return [process for process in psutil.process_iter() if logs & set(_written(process))]
 
 
@@ -39,15 +39,22 @@ def kill(folder: Path, log: str = "*.log") -> None:
             time.sleep(0.01)
 
 
-def claim(folder: Path) -> None:
-    """Say that what writes to logs in this folder is not wanted once this process is dead."""
-    (folder / OWNER).write_text(_name(psutil.Process()))
+def claim(folder: Path, kept: bool) -> None:
+    """Make it the folder of a cluster: what writes to logs in it may be killed.
+
+    Unless `kept`, it is to be killed once this process is dead.
+    """
+    (folder / OWNER).write_text("" if kept else _name(psutil.Process()))
+
+
+def is_claimed(folder: Path) -> bool:
+    return (folder / OWNER).exists()
 
 
 def abandoned() -> set[Path]:
     """Folders whose owner died, and to whose logs somebody still writes."""
     folders = {Path(log).parent for process in psutil.process_iter() for log in _written(process)}
-    return {folder for folder in folders if (folder / OWNER).exists() and not _owner_lives(folder)}
+    return {folder for folder in folders if is_claimed(folder) and not _is_wanted(folder)}
 
 
 def lives(process: psutil.Process) -> bool:
@@ -65,10 +72,10 @@ def _with_children(found: list[psutil.Process]) -> set[psutil.Process]:
     return everything
 
 
-def _owner_lives(folder: Path) -> bool:
+def _is_wanted(folder: Path) -> bool:
     owner = (folder / OWNER).read_text()
     with contextlib.suppress(psutil.NoSuchProcess):
-        return _name(psutil.Process(int(owner.partition(":")[0]))) == owner
+        return not owner or _name(psutil.Process(int(owner.partition(":")[0]))) == owner
     return False
 
 
