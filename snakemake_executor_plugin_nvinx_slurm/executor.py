@@ -73,8 +73,7 @@ class Executor(SlurmExecutor):
         try:
             ready = [job for job in jobs if self._prepare(job)]
         except NvinxError as error:
-            self._halted = True
-            self.workflow.scheduler.executor_error_callback(WorkflowError(str(error)))
+            self._fail(error)
             return
         self._warn()
         super().run_jobs(ready)
@@ -161,8 +160,7 @@ class Executor(SlurmExecutor):
         try:
             self._go_on()
         except NvinxError as error:
-            self._halted = True
-            self.workflow.scheduler.executor_error_callback(WorkflowError(str(error)))
+            self._fail(error)
         self._warn()
         self.next_seconds_between_status_checks = self.workflow.executor_settings.poll_seconds
 
@@ -202,12 +200,26 @@ class Executor(SlurmExecutor):
             claim = self._desk.again(placed, end) if end is not None and ran_out else None
             self._desk.learn(placed, end)
             if claim is not None and not stopping:
-                internals.clean_up(self.workflow, info.job)
-                if self._prepare(info.job, claim):
-                    self._submit_job(info.job)
+                # Not here: Snakemake cleans up in an event loop, and this thread has one.
+                self._job_submission_executor.submit(self._try_again, info.job, claim)
                 return
         self._forget(info.job)
         super().report_job_error(info, msg=msg, **more)
+
+    def _try_again(self, job: Any, claim: Claim) -> None:
+        """Submit a job anew; Snakemake does not learn of the failed try, but its outputs go."""
+        try:
+            internals.clean_up(self.workflow, job)
+            if self._prepare(job, claim):
+                self._submit_job(job)
+        except Exception as error:  # whatever it is, the run ends with it
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Submit nothing more, and end the run."""
+        self._halted = True
+        told = WorkflowError(str(error)) if isinstance(error, NvinxError) else error
+        self.workflow.scheduler.executor_error_callback(told)
 
     def _note_failed_node(self, placed: Placed, msg: str) -> None:
         node = self._desk.node_of(placed)

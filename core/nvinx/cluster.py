@@ -143,7 +143,7 @@ def _demand_sizes(rule: str, claim: Claim, cards: Iterable[Node]) -> None:
 
 
 def _shared(claim: Claim, wide: Sequence[Node], nodes: Collection[Node]) -> Ask:
-    """As many shards as hold the VRAM; with cards of several kinds, so that most cards are open."""
+    """As many shards as hold the VRAM; with cards of several kinds, so that most such jobs fit."""
     sharded = [node for node in wide if node.shards]
     if not sharded:
         return _whole(replace(claim, residency=Residency.GPU_EXCLUSIVE), wide, nodes)
@@ -151,7 +151,8 @@ def _shared(claim: Claim, wide: Sequence[Node], nodes: Collection[Node]) -> Ask:
     for shard_mib in sorted({node.shard_mib for node in sharded}):
         count = -(-(claim.vram_mib or 0) // shard_mib)
         fit = [n for n in sharded if n.shard_mib >= shard_mib and n.per_card >= count]
-        plans.append((sum(node.cards for node in fit), shard_mib, count, fit))
+        places = sum(node.cards * (node.per_card // count) for node in fit)
+        plans.append((places, len(fit), count, fit))
     _, _, count, fit = max(plans, key=lambda plan: plan[:2])
     if (
         not fit

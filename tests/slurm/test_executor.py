@@ -1,0 +1,330 @@
+"""`--executor nvinx-slurm` on a real Slurm: placements, limits, failures, and their words."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from cluster import Cluster
+from family import Family, environment
+from slurm_conf import Node
+
+GIVE_UP_S = 240
+BENCH = """
+hardware: {vram_gb: 0}
+headroom_gb: 0
+cluster:
+  - {nodes: "node[1-2]", vram_gb: 4.0, card: toy}
+"""
+OOM = "echo 'torch.OutOfMemoryError: CUDA out of memory.' >&2; exit 1"
+
+
+@dataclass
+class Workflow:
+    """A folder with a Snakefile that runs on a cluster."""
+
+    folder: Path
+    cluster: Cluster
+    family: Family = field(default_factory=Family)
+
+    def start(self, snakefile, *words):
+        (self.folder / "Snakefile").write_text(snakefile)
+        bench = self.folder / "nvinx.yaml"
+        if not bench.exists():
+            bench.write_text(BENCH)
+        command = [sys.executable, "-m", "snakemake", "--executor", "nvinx-slurm", "--jobs", "20"]
+        command += ["--nvinx-slurm-poll-seconds", "1", *words]
+        environ = {
+            **environment(),
+            **self.cluster.environment,
+            "NVINX_STATE_DIR": str(self.folder / "state"),
+        }
+        environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"
+        words = [*command, "--nvinx-slurm-node-state-dir", self.folder / "node-state"]
+        return self.family.start(words, self.folder, environ)
+
+    def run(self, snakefile, *words):
+        process = self.start(snakefile, *words)
+        text = process.communicate(timeout=GIVE_UP_S)[0]
+        return process.returncode, text
+
+    def asked(self):
+        """What each job of this cluster asked for, by its rule."""
+        return {job.comment.split("_wildcards")[0].removeprefix("rule_"): job.tres for job in self.cluster.squeue()}  # fmt: skip
+
+    def read(self, name):
+        return (self.folder / name).read_text()
+
+
+@pytest.fixture
+def workflow(tmp_path, cluster):
+    made = Workflow(tmp_path, cluster)
+    yield made
+    made.family.close()
+
+
+class Watch:
+    """Looks at the queue over and over, as `squeue -o '%i|%N|%b'` shows it."""
+
+    def __init__(self, cluster, shards=4):
+        self._cluster, self._shards = cluster, shards
+        self.over, self.beside, self.samples = [], [], 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+
+    def _look(self):
+        while not self._stop.wait(0.2):
+            held = {}
+            for job in self._cluster.squeue():
+                if job.state == "RUNNING" and "shard:" in job.tres:
+                    held.setdefault(job.node, []).append(int(job.tres.rpartition(":")[2]))
+            self.samples += 1
+            for counts in held.values():
+                if sum(counts) > self._shards:
+                    self.over.append(counts)
+                if self._shards in counts and len(counts) > 1:
+                    self.beside.append(counts)
+
+
+def test_hints_become_shards_and_the_environment_of_a_bench(workflow):
+    status, text = workflow.run(
+        "rule all:\n    input: 'small', 'whole', 'cpu', 'fallback'\n"
+        "rule small:\n    output: 'small'\n    resources: vram_mb=1000\n    shell: 'env > {output}'\n"
+        "rule whole:\n    output: 'whole'\n    resources: gpu=1\n    shell: 'env > {output}'\n"
+        "rule cpu:\n    output: 'cpu'\n    shell: 'env > {output}'\n"
+        "rule fallback:\n    output: 'fallback'\n    resources: vram_mb=9000, cpu_fallback=1\n"
+        "    shell: 'env > {output}'\n"
+    )
+    assert status == 0, text
+    asked = workflow.asked()
+    assert (asked["small"], asked["whole"]) == ("gres:shard:2", "gres:shard:4")
+    assert (asked["cpu"], asked["fallback"]) == ("", "")
+
+    def seen(name):
+        lines = (line.split("=", 1) for line in workflow.read(name).splitlines() if "=" in line)
+        found = dict(lines)
+        return [found.get(key) for key in ("NVINX_PLACEMENT", "NVINX_VRAM_MB", "CUDA_VISIBLE_DEVICES")]  # fmt: skip
+
+    assert seen("small") == ["gpu_shared", "1000", "0"]
+    assert seen("whole") == ["gpu_exclusive", "3999", "0"]
+    assert seen("cpu") == seen("fallback") == ["cpu_only", "", ""]
+    assert "nvinx: 2 nodes, 2 GPUs" in text
+    assert list((workflow.folder / ".nvinx" / "slurm").iterdir()) == []
+
+
+def test_shared_jobs_never_exceed_a_card_and_an_exclusive_one_is_alone(workflow):
+    with Watch(workflow.cluster) as watch:
+        status, text = workflow.run(
+            "rule all:\n    input: expand('s{n}', n=range(6)), expand('w{n}', n=range(2))\n"
+            "rule small:\n    output: 's{n}'\n    resources: vram_mb=1900\n"
+            "    shell: 'sleep 1; touch {output}'\n"
+            "rule whole:\n    output: 'w{n}'\n    resources: gpu=1\n"
+            "    shell: 'sleep 1; touch {output}'\n"
+        )
+    assert status == 0, text
+    assert watch.samples > 5
+    assert (watch.over, watch.beside) == ([], [])
+
+
+def test_a_job_that_runs_out_of_memory_asks_for_more(workflow):
+    status, text = workflow.run(
+        "rule a:\n    output: 'a'\n    resources: vram_mb=900\n"
+        f"    shell: '''[ $NVINX_VRAM_MB -gt 1000 ] || {{{{ touch {{output}}; {OOM}; }}}}; echo $NVINX_VRAM_MB > {{output}}'''\n"
+    )  # fmt: skip
+    assert status == 0, text
+    assert int(workflow.read("a")) in range(1340, 1360)
+    assert "ran out of GPU memory" in text
+    assert sorted(job.tres for job in workflow.cluster.squeue() if job.comment == "rule_a")[
+        -2:
+    ] == [
+        "gres:shard:1",
+        "gres:shard:2",
+    ]
+
+
+def test_jobs_that_slow_each_other_down_are_kept_on_nodes_of_their_own(workflow):
+    (workflow.folder / "nvinx.yaml").write_text(
+        BENCH + "interference: {pairs: [{a: hot, b: cold, slowdown_a: 3.0, slowdown_b: 3.0}]}\n"
+        "models: [{name: hot, vram_gb: 0.9, residency: gpu_shared}, {name: cold, vram_gb: 0.9, residency: gpu_shared}]\n"
+    )
+    rules = "rule all:\n    input: expand('{k}{n}', k=['hot', 'cold'], n=range(3))\n"
+    for kind in ("hot", "cold"):
+        rules += (
+            f"rule {kind}:\n    output: '{kind}{{n}}'\n    resources: model='{kind}'\n"
+            "    shell: 'sleep 1; echo $SLURMD_NODENAME > {output}'\n"
+        )
+    status, text = workflow.run(rules)
+    assert status == 0, text
+    where = {kind: {workflow.read(f"{kind}{n}") for n in range(3)} for kind in ("hot", "cold")}
+    assert not where["hot"] & where["cold"]
+
+
+def test_what_no_node_can_hold_is_refused_before_anything_is_submitted(workflow):
+    before = len(workflow.cluster.squeue())
+    status, text = workflow.run(
+        "rule all:\n    input: 'a', 'b', 'c'\n"
+        "rule a:\n    output: 'a'\n    shell: 'touch a'\n"
+        "rule b:\n    output: 'b'\n    input: 'a'\n    resources: vram_mb=9000\n    shell: 'touch b'\n"
+        "rule c:\n    output: 'c'\n    threads: 99\n    shell: 'touch c'\n"
+    )
+    assert status == 1
+    assert "rule b: needs 9.00 GB, the largest card has 4.00 GB" in " ".join(text.split())
+    assert "rule c: needs 99 cores" in " ".join(text.split())
+    assert len(workflow.cluster.squeue()) == before
+
+
+@pytest.mark.parametrize(
+    ("resources", "words"),
+    [
+        ("vram_mb=900, gres='gpu:1'", "contradicts vram_mb: nvinx works out what to ask Slurm for"),
+        ("vram_mb='lots'", "must be a number of MB"),
+        ("vran_mb=900", "did you mean vram_mb"),
+    ],
+)
+def test_a_wrong_hint_is_told_with_its_fix(workflow, resources, words):
+    status, text = workflow.run(f"rule a:\n    output: 'a'\n    resources: {resources}\n    shell: 'touch a'\n")  # fmt: skip
+    assert status == 1
+    assert words in " ".join(text.split())
+
+
+def test_a_rule_that_speaks_slurms_own_words_is_left_as_it_is(workflow):
+    status, text = workflow.run(
+        "rule a:\n    output: 'a'\n    resources: gres='gpu:1'\n    shell: 'echo $CUDA_VISIBLE_DEVICES > a'\n"
+    )
+    assert status == 0, text
+    assert workflow.read("a") == "0\n"
+
+
+def test_a_bench_file_that_names_no_node_of_the_cluster_is_told(workflow):
+    (workflow.folder / "nvinx.yaml").write_text("cluster: [{nodes: 'gpu[01-04]', vram_gb: 4}]\n")
+    status, text = workflow.run("rule a:\n    output: 'a'\n    shell: 'touch a'\n")
+    assert status == 1
+    assert "Slurm has no node gpu01, which" in text
+
+
+def test_ctrl_c_cancels_what_runs(workflow):
+    process = workflow.start("rule a:\n    output: 'a'\n    resources: vram_mb=900\n    shell: 'sleep 300; touch a'\n")  # fmt: skip
+    end = time.monotonic() + 60
+    while not any(job.state == "RUNNING" for job in workflow.cluster.squeue()):
+        assert time.monotonic() < end, process.communicate(timeout=1)
+        time.sleep(0.1)
+    process.send_signal(2)
+    process.communicate(timeout=GIVE_UP_S)
+    states = {job.state for job in workflow.cluster.squeue() if job.comment == "rule_a"}
+    assert "RUNNING" not in states
+    assert "CANCELLED" in " ".join(states)
+
+
+def test_arrays_of_like_jobs_run_and_others_are_refused(workflow):
+    rules = (
+        "rule all:\n    input: expand('s{n}', n=range(3))\n"
+        "rule small:\n    output: 's{n}'\n    resources: vram_mb=SIZE\n"
+        "    shell: 'echo $NVINX_PLACEMENT $CUDA_VISIBLE_DEVICES > {output}'\n"
+    )
+    status, text = workflow.run(rules.replace("SIZE", "900"), "--nvinx-slurm-array-jobs", "small")
+    assert status == 0, text
+    assert {workflow.read(f"s{n}") for n in range(3)} == {"gpu_shared 0\n"}
+    for n in range(3):
+        (workflow.folder / f"s{n}").unlink()
+    mixed = rules.replace("SIZE", "lambda w: 900 * (1 + int(w.n))")
+    status, text = workflow.run(mixed, "--nvinx-slurm-array-jobs", "all")
+    assert status == 1
+    assert "rule small: cannot be an array: its jobs ask for different amounts" in text
+
+
+def test_a_group_is_one_job(workflow):
+    status, text = workflow.run(
+        "rule all:\n    input: 'b'\n"
+        "rule a:\n    output: 'a'\n    group: 'g'\n    resources: vram_mb=900\n    shell: 'touch a'\n"
+        "rule b:\n    input: 'a'\n    output: 'b'\n    group: 'g'\n    shell: 'echo $NVINX_PLACEMENT > b'\n"
+    )
+    assert status == 0, text
+    assert workflow.read("b") == "gpu_shared\n"
+
+
+def test_what_jobs_took_is_remembered(workflow):
+    rules = "rule a:\n    output: 'a'\n    resources: vram_mb=900\n    shell: 'touch a'\n"
+    status, text = workflow.run(rules)
+    assert status == 0, text
+    from nvinx.host.history import SqliteHistory
+
+    (run,) = SqliteHistory(workflow.folder / "state" / "history.db").runs(["toy"])
+    assert (run.name, run.card, run.declared_mib) == ("a", "toy", 859)
+
+
+def test_a_controller_that_is_away_for_a_while_loses_no_job(workflow):
+    process = workflow.start(
+        "rule all:\n    input: 'b'\n"
+        "rule a:\n    output: 'a'\n    resources: vram_mb=900\n    shell: 'sleep 3; touch a'\n"
+        "rule b:\n    input: 'a'\n    output: 'b'\n    shell: 'touch b'\n"
+    )
+    end = time.monotonic() + 60
+    while not any(job.state == "RUNNING" for job in workflow.cluster.squeue()):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    workflow.cluster.controller_stop()
+    time.sleep(5)
+    workflow.cluster.controller_start()
+    text = process.communicate(timeout=GIVE_UP_S)[0]
+    assert process.returncode == 0, text
+
+
+def test_slurm_that_does_not_answer_is_told_at_once(short_path, tmp_path):
+    with Cluster(short_path / "slurm") as alone:
+        made = Workflow(tmp_path, alone)
+        alone.controller_stop()
+        status, text = made.run("rule a:\n    output: 'a'\n    shell: 'touch a'\n")
+        made.family.close()
+    assert status == 1
+    assert "scontrol failed" in text
+    assert "Fix: ask `scontrol ping`" in text
+
+
+def test_without_shards_jobs_get_whole_cards_and_it_is_said_once(short_path, tmp_path):
+    nodes = (Node("node1", shards=0), Node("node2", shards=0))
+    with Cluster(short_path / "slurm", nodes) as alone:
+        made = Workflow(tmp_path, alone)
+        status, text = made.run(
+            "rule all:\n    input: expand('s{n}', n=range(2))\n"
+            "rule small:\n    output: 's{n}'\n    resources: vram_mb=900\n"
+            "    shell: 'echo $NVINX_PLACEMENT > {output}'\n"
+        )
+        made.family.close()
+    assert status == 0, text
+    assert text.count("this Slurm has no shards") == 1
+    assert made.read("s0") == "gpu_exclusive\n"
+
+
+def test_a_node_that_goes_down_is_told_and_the_job_can_be_tried_again(short_path, tmp_path):
+    with Cluster(short_path / "slurm") as alone:
+        made = Workflow(tmp_path, alone)
+        process = made.start(
+            "rule a:\n    output: 'a'\n    retries: 1\n    resources: vram_mb=900\n"
+            "    shell: 'echo $SLURMD_NODENAME > a.{resources.vram_mb}; [ -e again ] || sleep 300; cp a.900 a'\n",
+            "--nvinx-slurm-no-requeue",
+        )
+        end = time.monotonic() + 60
+        while not (tmp_path / "a.900").exists():
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        (tmp_path / "again").touch()
+        node = made.read("a.900").strip()
+        alone.down(node)
+        text = process.communicate(timeout=GIVE_UP_S)[0]
+        made.family.close()
+    assert process.returncode == 0, text
+    assert "node failure" in text
+    assert made.read("a").strip() != node

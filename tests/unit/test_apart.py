@@ -1,0 +1,136 @@
+"""Jobs that must not meet never have a node in common, and none is held back for ever."""
+
+from itertools import combinations
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from nvinx.apart import PATIENCE_S, Apart
+from nvinx.catalog import Residency
+from nvinx.claim import Claim
+
+
+def claim(kind, runtime_s=10.0):
+    return Claim(residency=Residency.GPU_SHARED, vram_mib=900, kind=kind, runtime_s=runtime_s)
+
+
+A, B, C = claim("a"), claim("b"), claim("c")
+CLASHES = {frozenset("ab")}
+
+
+def clash(one, other):
+    return frozenset((one.kind, other.kind)) in CLASHES
+
+
+def apart(*to_come, clashes=clash):
+    made = Apart(clashes)
+    made.expect(to_come)
+    return made
+
+
+def test_who_clashes_with_nobody_may_go_everywhere():
+    assert apart(A, B, C).enter("c1", C, ["n1", "n2"], 0) == {"n1", "n2"}
+
+
+def test_who_clashes_gets_nodes_of_its_own_in_proportion_to_its_work():
+    many = apart(*[A] * 6, *[B] * 2)
+    nodes = ["n1", "n2", "n3", "n4"]
+    mine = many.enter("a1", A, nodes, 0)
+    assert len(mine) == 3
+    assert many.enter("a2", A, nodes, 0) == mine
+    theirs = many.enter("b1", B, nodes, 0)
+    assert not mine & theirs
+    assert mine | theirs == set(nodes)
+
+
+def test_with_one_node_the_later_is_held_back_until_the_other_has_left():
+    one = apart(A, B)
+    assert one.enter("a1", A, ["n1"], 0) == {"n1"}
+    assert one.enter("b1", B, ["n1"], 0) is None
+    one.leave("a1")
+    assert one.enter("b1", B, ["n1"], 0) == {"n1"}
+
+
+def test_once_it_runs_its_other_nodes_are_free():
+    two = apart(A, clashes=lambda one, other: one.kind != other.kind)
+    assert two.enter("a1", A, ["n1", "n2"], 0) == {"n1", "n2"}
+    assert two.enter("b1", B, ["n1", "n2"], 0) is None
+    two.on("a1", "n2")
+    assert two.enter("b1", B, ["n1", "n2"], 0) == {"n1"}
+
+
+def test_its_like_may_overtake_who_was_held_back_but_not_for_ever():
+    one = apart(A, B)
+    one.enter("a1", A, ["n1"], 0)
+    one.enter("b1", B, ["n1"], 0)
+    assert one.enter("a2", A, ["n1"], PATIENCE_S - 1) == {"n1"}
+    assert one.enter("a3", A, ["n1"], PATIENCE_S) is None
+    one.leave("a1")
+    one.leave("a2")
+    assert one.enter("b1", B, ["n1"], PATIENCE_S) == {"n1"}
+
+
+def test_a_kind_that_clashes_with_itself_runs_one_to_a_node():
+    lonely = apart(A, clashes=lambda one, other: True)
+    found = [lonely.enter(f"a{n}", A, ["n1", "n2"], 0) for n in range(3)]
+    assert found[:2] == [{"n1"}, {"n2"}]
+    assert found[2] is None
+
+
+class Apartness(RuleBasedStateMachine):
+    """Jobs of four kinds come, run and go; each is asked for again until it may go on."""
+
+    @initialize(
+        pairs=st.sets(st.tuples(st.sampled_from("abcd"), st.sampled_from("abcd"))),
+        count=st.integers(1, 4),
+    )
+    def begin(self, pairs, count):
+        self.bad = {frozenset(pair) for pair in pairs}
+        self.apart = Apart(lambda one, other: frozenset((one.kind, other.kind)) in self.bad)
+        self.nodes = [f"n{n}" for n in range(count)]
+        self.active, self.held, self.at = {}, [], 0
+
+    @rule(kind=st.sampled_from("abcd"), number=st.integers(0, 5))
+    def enter(self, kind, number):
+        name = f"{kind}{number}"
+        self.at += 1
+        if name not in self.active:
+            found = self.apart.enter(name, claim(kind), self.nodes, self.at)
+            self.held = [each for each in self.held if each != name]
+            if found is None:
+                self.held.append(name)
+            else:
+                self.active[name] = found
+
+    @precondition(lambda self: self.active)
+    @rule(pick=st.randoms(use_true_random=False))
+    def run(self, pick):
+        name = pick.choice(sorted(self.active))
+        node = pick.choice(sorted(self.active[name]))
+        self.apart.on(name, node)
+        self.active[name] = {node}
+
+    @precondition(lambda self: self.active)
+    @rule(pick=st.randoms(use_true_random=False))
+    def leave(self, pick):
+        name = pick.choice(sorted(self.active))
+        self.apart.leave(name)
+        del self.active[name]
+
+    @invariant()
+    def no_two_that_clash_have_a_node_in_common(self):
+        for one, other in combinations(getattr(self, "active", {}), 2):
+            if frozenset((one[0], other[0])) in self.bad:
+                assert not self.active[one] & self.active[other]
+
+    def teardown(self):
+        """When all have left, one that was held back can go, however long it waited."""
+        for name in getattr(self, "active", {}):
+            self.apart.leave(name)
+        if getattr(self, "held", ()):
+            last = 10 * PATIENCE_S
+            found = [self.apart.enter(n, claim(n[0]), self.nodes, last) for n in self.held]
+            assert any(found)
+
+
+TestApartness = Apartness.TestCase
