@@ -20,7 +20,7 @@ def shards(count):
     return f"--gres=shard:{count}"
 
 
-def wait(question, limit_s=30):
+def wait(question, limit_s=60):
     end = time.monotonic() + limit_s
     while not question():
         assert time.monotonic() < end
