@@ -85,10 +85,10 @@ class Executor(SlurmExecutor):
 
     def _prepare(self, job: Any, claim: Claim | None = None) -> bool:
         """Work out what a job asks for; False where it is held back. Raises NvinxError."""
-        if self._desk.speaks_for_itself(job):
+        placed = self._placed.get(job)
+        if placed is None and self._desk.speaks_for_itself(job):
             self._desk.ask(job)
             return True
-        placed = self._placed.get(job)
         if placed is None or claim is not None:
             placed = self._placed[job] = self._desk.place(job, claim)
         with self._seating:

@@ -157,7 +157,8 @@ def test_a_job_that_runs_out_of_memory_asks_for_more(workflow):
 
 def test_jobs_that_slow_each_other_down_are_kept_on_nodes_of_their_own(workflow):
     (workflow.folder / "nvinx.yaml").write_text(
-        BENCH + "interference: {pairs: [{a: hot, b: cold, slowdown_a: 3.0, slowdown_b: 3.0}]}\n"
+        BENCH + "interference: {pairs: [{a: hot, b: cold, slowdown_a: 3.0, slowdown_b: 3.0}, "
+        "{a: hot, b: hot, slowdown_a: 1.1}, {a: cold, b: cold, slowdown_a: 1.1}]}\n"
         "models: [{name: hot, vram_gb: 0.9, residency: gpu_shared}, {name: cold, vram_gb: 0.9, residency: gpu_shared}]\n"
     )
     rules = "rule all:\n    input: expand('{k}{n}', k=['hot', 'cold'], n=range(3))\n"
@@ -191,7 +192,7 @@ def test_what_no_node_can_hold_is_refused_before_anything_is_submitted(workflow)
     [
         ("vram_mb=900, gres='gpu:1'", "contradicts vram_mb: nvinx works out what to ask Slurm for"),
         ("vram_mb='lots'", "must be a number of MB"),
-        ("vran_mb=900", "did you mean vram_mb"),
+        ("vram_mp=900", "did you mean vram_mb"),
     ],
 )
 def test_a_wrong_hint_is_told_with_its_fix(workflow, resources, words):
