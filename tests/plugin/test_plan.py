@@ -101,6 +101,7 @@ def test_a_wrong_hint_is_an_error_of_the_plan_too(make_workspace: MakeWorkspace)
 
     assert done.returncode == 1
     assert "Fix: lower vram_mb" in done.stdout + done.stderr
+    assert "Platform:" not in done.stdout + done.stderr
 
 
 def test_a_missing_snakefile_is_named(make_workspace: MakeWorkspace) -> None:
@@ -108,3 +109,11 @@ def test_a_missing_snakefile_is_named(make_workspace: MakeWorkspace) -> None:
 
     assert done.returncode == 2
     assert "'Snakefiel' does not exist" in done.stderr
+
+
+def test_arguments_for_snakemake_need_no_name_of_a_snakefile(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace("shared_card")
+    planned = _jobs(_plan(workspace, "--json", "--", "--until", "part"))
+
+    assert planned
+    assert {name.partition("[")[0] for name in planned} == {"part"}

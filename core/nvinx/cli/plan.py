@@ -26,10 +26,7 @@ _WORKLOADS = {".yaml", ".yml", ".json"}
 
 
 @click.command(name="plan", context_settings={"ignore_unknown_options": True})
-@click.argument(
-    "source", default="Snakefile", type=click.Path(path_type=Path, exists=True, dir_okay=False)
-)
-@click.argument("snakemake_args", nargs=-1, type=click.UNPROCESSED)
+@click.argument("words", metavar="[SOURCE] [SNAKEMAKE_ARGS]...", nargs=-1, type=click.UNPROCESSED)
 @options.bench
 @options.state_dir
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -40,10 +37,9 @@ _WORKLOADS = {".yaml", ".yml", ".json"}
     type=click.Path(path_type=Path),
     help="Also write the jobs to this file, for `nvinx simulate`.",
 )
-def command(  # noqa: PLR0913  (one argument per option)
+def command(
     *,
-    source: Path,
-    snakemake_args: tuple[str, ...],
+    words: tuple[str, ...],
     file: Path | None,
     state_dir: Path | None,
     as_json: bool,
@@ -60,8 +56,8 @@ def command(  # noqa: PLR0913  (one argument per option)
     from nvinx.cli import played as shown
     from nvinx.host import machine, statedir
 
-    folder = source.absolute().parent if source.exists() else Path.cwd()
-    bench = machine.bench(file, folder)
+    source, snakemake_args = _split(words)
+    bench = machine.bench(file, source.absolute().parent)
     state = statedir.choose(state_dir, os.environ)
     if source.suffix in _WORKLOADS:
         text = _read(source)
@@ -82,6 +78,15 @@ def command(  # noqa: PLR0913  (one argument per option)
         planned.show()
     if picture is not None:
         shown.draw(planned.played, bench, picture)
+
+
+def _split(words: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
+    """The Snakefile here, unless the first word names another source; the rest is Snakemake's."""
+    named = bool(words) and not words[0].startswith("-")
+    source = Path(words[0] if named else "Snakefile")
+    if not source.is_file():
+        raise click.BadParameter(f"File '{source}' does not exist.", param_hint="'[SOURCE]'")
+    return source, words[1:] if named else words
 
 
 class _Plan:
@@ -166,6 +171,7 @@ def _text_of_workflow(
         written = Path(name) / "workload.json"
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile)]
         command += ["--executor", "nvinx", "--jobs", "unlimited", "--nolock", "--nocolor"]
+        command += ["--quiet", "host"]
         command += ["--nvinx-workload", str(written), "--nvinx-state-dir", str(state)]
         command += [] if bench is None else ["--nvinx-bench", str(bench)]
         done = subprocess.run([*command, *arguments], check=False, capture_output=True, text=True)
