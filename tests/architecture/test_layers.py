@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "core" / "nvinx"
 PLUGIN = ROOT / "snakemake_executor_plugin_nvinx"
+SLURM_PLUGIN = ROOT / "snakemake_executor_plugin_nvinx_slurm"
 
 # Each module may import what stands above it in this list, and nothing below.
 PURE = [
@@ -47,6 +48,7 @@ PURE = [
         "nextflow_config",
         "nextflow_check",
     ),
+    *("cluster", "cluster_draft", "slurm_text", "slurm_task", "apart"),
     *(
         "workload",
         "workload_text",
@@ -182,7 +184,7 @@ def test_the_core_knows_no_workflow_engine(name, path):
         assert not any(m == "cli" or m.startswith("cli.") for m in ours(path))
 
 
-@pytest.mark.parametrize(("name", "path"), list(modules(PLUGIN)))
+@pytest.mark.parametrize(("name", "path"), [*modules(PLUGIN), *modules(SLURM_PLUGIN)])
 def test_private_names_of_snakemake_stand_in_one_file(name, path):
     if name == "internals":
         return

@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nvinx import bench_text
+from nvinx.bench import ClusterNodes
 from nvinx.catalog import Residency
 from nvinx.claim import Claim
 from nvinx.cluster import Cluster, Node
-from nvinx.errors import ImpossibleJobError
+from nvinx.errors import BenchError, ImpossibleJobError
 
 SHARED, ALONE = Residency.GPU_SHARED, Residency.GPU_EXCLUSIVE
 CPU = Claim(residency=Residency.CPU_ONLY)
@@ -121,3 +123,23 @@ def test_a_job_may_grow_to_the_largest_card():
     capacity = Cluster([node(), node("big", card_mib=20_000, cpus=16)]).capacity()
     assert [card.total_mib for card in capacity.cards] == [3814, 20_000]
     assert (capacity.cores, capacity.ram_mib) == (16, 8000)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("cluster: [{nodes: 'n[1-2]'}]", "vram_gb"),
+        ("cluster: [{vram_gb: 4}]", "nodes"),
+        ("cluster: [{nodes: n1, vram_gb: 0}]", "a card of 0 GB is no card"),
+        ("cluster: [{nodes: n1, vram_gb: 4, shard: 1}]", "shard"),
+        ("cluster: n1", "cluster"),
+    ],
+)
+def test_a_wrong_cluster_is_told_with_its_line(text, words):
+    with pytest.raises(BenchError, match=rf"line \d.*{words}"):
+        bench_text.parse(f"headroom_gb: 0\n{text}\n", "nvinx.yaml")
+
+
+def test_a_cluster_is_read():
+    (said,) = bench_text.parse("cluster: [{nodes: 'n[1-2]', vram_gb: 24, card: RTX 4090}]", "f").cluster  # fmt: skip
+    assert said == ClusterNodes("n[1-2]", 24.0, "RTX 4090")

@@ -27,10 +27,25 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="With --measure: the folder whose disk is measured; by default TMPDIR.",
 )
-def command(file: Path | None, as_json: bool, measure: bool, scratch: Path | None) -> None:
+@click.option("--from-slurm", is_flag=True, help="Write the cluster: part of a bench file.")
+@click.option(
+    "--ask-nodes", is_flag=True, help="With --from-slurm: ask a node of each kind (srun)."
+)
+def command(
+    *,
+    file: Path | None,
+    as_json: bool,
+    measure: bool,
+    scratch: Path | None,
+    from_slurm: bool,
+    ask_nodes: bool,
+) -> None:
     """Show the bench that is in force here, and where each value came from."""
     from nvinx.host import machine
 
+    if from_slurm:
+        click.echo(_cluster(ask_nodes=ask_nodes), nl=False)
+        return
     if measure:
         _measure(scratch, as_json=as_json)
         return
@@ -63,6 +78,24 @@ def _measure(scratch: Path | None, *, as_json: bool) -> None:
     click.echo("Write this below `hardware:` in the bench file:")
     for key, speed in found.items():
         click.echo(f"  {key}: {speed:.3g}")
+
+
+def _cluster(*, ask_nodes: bool) -> str:
+    """What Slurm shows of the cluster's cards, and their size where nodes are asked."""
+    from nvinx import cluster_draft
+    from nvinx.errors import SlurmError
+    from nvinx.host import slurm
+
+    kinds = []
+    for kind in cluster_draft.kinds(slurm.nodes()):
+        said = cluster_draft.Said()
+        if ask_nodes:
+            click.echo(f"nvinx: asking {kind.name} ...", err=True)
+            said = slurm.card_of(kind.name)
+        kinds.append((kind, slurm.hostlist(node.name for node in kind.nodes), said))
+    if not kinds:
+        raise SlurmError("Slurm", "has no node with a card", "nothing is to be written then")
+    return cluster_draft.render(kinds)
 
 
 def _plain(bench: Bench) -> dict[str, Any]:

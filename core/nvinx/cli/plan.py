@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from nvinx.cli import options
+from nvinx.cli import options, snakemake
 
 if TYPE_CHECKING:
     from nvinx.admission import Capacity
@@ -56,7 +53,7 @@ def command(
     from nvinx.cli import played as shown
     from nvinx.host import machine, statedir
 
-    source, snakemake_args = _split(words)
+    source, snakemake_args = snakemake.split(words)
     bench = machine.bench(file, source.absolute().parent)
     state = statedir.choose(state_dir, os.environ)
     if source.suffix in _WORKLOADS:
@@ -78,15 +75,6 @@ def command(
         planned.show()
     if picture is not None:
         shown.draw(planned.played, bench, picture)
-
-
-def _split(words: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
-    """The Snakefile here, unless the first word names another source; the rest is Snakemake's."""
-    named = bool(words) and not words[0].startswith("-")
-    source = Path(words[0] if named else "Snakefile")
-    if not source.is_file():
-        raise click.BadParameter(f"File '{source}' does not exist.", param_hint="'[SOURCE]'")
-    return source, words[1:] if named else words
 
 
 class _Plan:
@@ -167,18 +155,9 @@ def _text_of_workflow(
     snakefile: Path, arguments: tuple[str, ...], bench: Path | None, state: Path
 ) -> str:
     """The jobs of a workflow as a workload, from Snakemake with our executor; it runs none."""
-    with tempfile.TemporaryDirectory() as name:
-        written = Path(name) / "workload.json"
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile)]
-        command += ["--executor", "nvinx", "--jobs", "unlimited", "--nolock", "--nocolor"]
-        command += ["--quiet", "host"]
-        command += ["--nvinx-workload", str(written), "--nvinx-state-dir", str(state)]
-        command += [] if bench is None else ["--nvinx-bench", str(bench)]
-        done = subprocess.run([*command, *arguments], check=False, capture_output=True, text=True)
-        if not written.exists():
-            click.echo(done.stdout + done.stderr, err=True, nl=False)
-            raise SystemExit(done.returncode or 1)
-        return written.read_text(encoding="utf-8")
+    options = ["--nvinx-state-dir", str(state)]
+    options += [] if bench is None else ["--nvinx-bench", str(bench)]
+    return snakemake.written_by(snakefile, "nvinx", "--nvinx-workload", [*options, *arguments])
 
 
 def _runs(state: Path, bench: Bench) -> tuple[PastRun, ...]:

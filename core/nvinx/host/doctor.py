@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import os
 import resource
 import shutil
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from nvinx import explain
 from nvinx.errors import NvinxError
-from nvinx.host import machine, meter, sharing, statedir
+from nvinx.host import machine, meter, sharing, slurm, statedir
 from nvinx.host.ledger import SqliteLedger
 from nvinx.host.nvml import NvmlProbe
 
@@ -29,7 +30,10 @@ _WANTED = {
     "tee": "(coreutils) lets nvinx see why a job on a card failed",
     "tail": "(coreutils) lets nvinx see why a job on a card failed",
 }
-_PACKAGES = ("snakemake", "torch", "accelerate", "transformers")
+_PACKAGES = (
+    *("snakemake", "torch", "accelerate", "transformers"),
+    "snakemake-executor-plugin-slurm",
+)
 
 
 class Level(Enum):
@@ -86,8 +90,30 @@ def _programs(environ: Mapping[str, str]) -> Iterator[Finding]:
         if shutil.which(name, path=environ.get("PATH")) is None:
             level = Level.ERROR if name in _NEEDED else Level.WARNING
             yield Finding(level, name, f"not on the PATH; it {use}", f"install {name}")
+    yield from _slurm(environ)
     nextflow = shutil.which("nextflow", path=environ.get("PATH"))
     yield Finding(Level.OK, "nextflow", nextflow or "not on the PATH")
+
+
+def _slurm(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Slurm is looked at where its plugin is installed: then every Snakemake start asks it."""
+    if importlib.util.find_spec("snakemake_executor_plugin_slurm") is None:
+        return
+    if shutil.which("scontrol", path=environ.get("PATH")) is None:
+        yield Finding(Level.OK, "Slurm", "its plugin is installed, its tools are not on the PATH")
+        return
+    try:
+        nodes = slurm.nodes()
+    except NvinxError as error:
+        problem, _, fix = str(error).partition(" Fix: ")
+        if slurm.NOT_SET_UP in problem:
+            yield Finding(Level.OK, "Slurm", "its tools are here, and know of no cluster")
+            return
+        found = f"{problem} Each start of Snakemake waits some 10 s for it"
+        yield Finding(Level.WARNING, "Slurm", found, fix.rstrip("."))
+        return
+    cards, shards = sum(n.cards for n in nodes), sum(n.shards for n in nodes)
+    yield Finding(Level.OK, "Slurm", f"{len(nodes)} nodes, {cards} GPUs, {shards} shards")
 
 
 def _bench(file: Path | None) -> Finding:

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 
 from nvinx import explain, slurm_text
 from nvinx.cluster import Cluster
+from nvinx.cluster_draft import Said
 from nvinx.errors import SlurmError
 from nvinx.sizes import capacity_from_gb
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from nvinx.bench import Bench
     from nvinx.cluster import Node
 
+NOT_SET_UP = "Could not establish a configuration source"
 _ANSWER_S = 20.0
+_PATIENCE_S = 60  # for a job of a moment on a node that may be busy
 _LOGIN = "run this where Slurm's tools work (a login node), or use --executor nvinx on one machine"
 _DEAD = "ask `scontrol ping`, and whoever runs the cluster"
 
@@ -53,6 +56,24 @@ def cluster(bench: Bench) -> Cluster:
 def names(pattern: str) -> list[str]:
     """The nodes that a pattern such as `gpu[01-04]` stands for. Raises SlurmError."""
     return ask("scontrol", "show", "hostnames", pattern).split()
+
+
+def hostlist(names: Iterable[str]) -> str:
+    """Names as Slurm writes them in short, `gpu[01-04]`. Raises SlurmError."""
+    return ask("scontrol", "show", "hostlistsorted", ",".join(names)).strip()
+
+
+def card_of(node: str) -> Said:
+    """What a node's driver says of its cards, by a job of a moment; what went wrong, if it did."""
+    limits = ("--time=2", f"--immediate={_PATIENCE_S}")
+    query = ("--query-gpu=name,memory.total", "--format=csv,noheader,nounits")
+    one = ("--nodes=1", "--ntasks=1", f"--nodelist={node}", "--gres=gpu:1")
+    try:
+        text = ask("srun", *one, *limits, "nvidia-smi", *query, limit_s=2 * _PATIENCE_S)
+    except SlurmError as error:
+        return Said(problem=error.problem)
+    found = slurm_text.cards_mib(text)
+    return Said(*found) if found else Said(problem="nvidia-smi shows no card")
 
 
 def has_accounting() -> bool:

@@ -1,0 +1,40 @@
+"""Snakemake run for what one of our executors writes down instead of running jobs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def split(words: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
+    """The Snakefile here, unless the first word names another source; the rest is Snakemake's."""
+    named = bool(words) and not words[0].startswith("-")
+    source = Path(words[0] if named else "Snakefile")
+    if not source.is_file():
+        raise click.BadParameter(f"File '{source}' does not exist.", param_hint="'[SOURCE]'")
+    return source, words[1:] if named else words
+
+
+def written_by(snakefile: Path, executor: str, option: str, arguments: Sequence[str]) -> str:
+    """What the executor writes to the file that an option of it names.
+
+    Where it writes none, Snakemake's words are shown, and its exit status is ours.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        written = Path(name) / "written"
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile)]
+        command += ["--executor", executor, "--jobs", "unlimited", "--nolock", "--nocolor"]
+        command += ["--quiet", "host", option, str(written), *arguments]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if not written.exists():
+            click.echo(done.stdout + done.stderr, err=True, nl=False)
+            raise SystemExit(done.returncode or 1)
+        return written.read_text(encoding="utf-8")
