@@ -81,6 +81,9 @@ $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable ".[dev,examples]"
+	# Aside, for the tests of nvinx-slurm alone: any Snakemake that finds it starts a second later.
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/slurm $$($(BIN)/python -c \
+	  'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["slurm"])')
 	touch $@
 
 $(MODELS_VENV)/.ready: $(VENV)/.ready

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import aside
 import pytest
 from cluster import Cluster
 from programs import missing
@@ -24,8 +25,12 @@ def short_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def real_slurm() -> None:
-    if absent := missing():
+    absent, reason = missing(), ""
+    if absent:
         reason = f"no {', '.join(absent)}: `apt-get install slurm-wlm munge` brings a real Slurm"
+    elif not aside.is_here():
+        reason = "no snakemake-executor-plugin-slurm: `make test` and the extra `slurm` bring it"
+    if reason:
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from aside import WITH_PLUGIN
 from family import environment
 
 from nvinx import bench_text
@@ -37,7 +38,8 @@ def ask(cluster, tmp_path):
     (tmp_path / "bin").mkdir()
 
     def run(*words, program="from nvinx.cli import main; main()"):
-        environ = {**environment(), **cluster.environment, "NVINX_STATE_DIR": str(tmp_path / "s")}
+        environ = {**environment(), **cluster.environment, **WITH_PLUGIN}
+        environ["NVINX_STATE_DIR"] = str(tmp_path / "s")
         path = [str(tmp_path / "bin"), str(Path(sys.executable).parent), environ["PATH"]]
         environ["PATH"] = os.pathsep.join(path)
         command = [sys.executable, "-c", program, *map(str, words)]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from aside import WITH_PLUGIN
 from cluster import Cluster
 from family import Family, environment
 from slurm_conf import Node
@@ -30,6 +31,7 @@ class Workflow:
 
     folder: Path
     cluster: Cluster
+    tools: Path | None = None
     family: Family = field(default_factory=Family)
 
     def start(self, snakefile, *words):
@@ -42,9 +44,12 @@ class Workflow:
         environ = {
             **environment(),
             **self.cluster.environment,
+            **WITH_PLUGIN,
             "NVINX_STATE_DIR": str(self.folder / "state"),
         }
-        environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"
+        path = [str(Path(sys.executable).parent), environ["PATH"]]
+        path = path if self.tools is None else [str(self.tools), *path]
+        environ["PATH"] = os.pathsep.join(path)
         words = [*command, "--nvinx-slurm-node-state-dir", self.folder / "node-state"]
         return self.family.start(words, self.folder, environ)
 
@@ -171,6 +176,37 @@ def test_jobs_that_slow_each_other_down_are_kept_on_nodes_of_their_own(workflow)
     assert status == 0, text
     where = {kind: {workflow.read(f"{kind}{n}") for n in range(3)} for kind in ("hot", "cold")}
     assert not where["hot"] & where["cold"]
+
+
+def test_on_one_node_who_must_not_meet_others_is_held_back(short_path, tmp_path):
+    bench = BENCH.replace("node[1-2]", "node1")
+    bench += "interference: {pairs: [{a: hot, b: cold, slowdown_a: 3.0, slowdown_b: 3.0}]}\n"
+    (tmp_path / "nvinx.yaml").write_text(bench)
+    with Cluster(short_path / "slurm", (Node("node1"),)) as alone:
+        made = Workflow(tmp_path, alone)
+        status, text = made.run(
+            "rule all:\n    input: 'hot', 'cold'\n"
+            "rule small:\n    output: '{kind,hot|cold}'\n"
+            "    resources: vram_mb=900, model=lambda w: w.kind\n"
+            "    shell: 'mkdir there && sleep 2 && rmdir there && touch {output}'\n"
+        )
+        made.family.close()
+    assert status == 0, text
+
+
+def test_a_status_that_slurm_does_not_know_is_no_success(workflow):
+    tools = workflow.folder / "tools"
+    tools.mkdir()
+    real = Path(workflow.cluster.environment["PATH"].partition(os.pathsep)[0]) / "squeue"
+    tools.joinpath("squeue").write_text(f"#!/bin/sh\n{real} \"$@\" | sed 's/RUNNING/UNKNOWN/'\n")
+    tools.joinpath("squeue").chmod(0o755)
+    workflow.tools = tools
+    status, text = workflow.run(
+        "rule all:\n    input: 'b'\n"
+        "rule a:\n    output: 'a'\n    resources: vram_mb=900\n    shell: 'sleep 4; touch a'\n"
+        "rule b:\n    input: 'a'\n    output: 'b'\n    localrule: True\n    shell: 'touch b'\n"
+    )
+    assert status == 0, text
 
 
 def test_what_no_node_can_hold_is_refused_before_anything_is_submitted(workflow):

@@ -7,6 +7,7 @@ from dataclasses import fields
 from importlib.metadata import version
 from types import SimpleNamespace
 
+import aside  # noqa: F401  (it makes the plugin importable)
 import pytest
 from recorded_slurm import RecordedSlurm, executor, job
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
