@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cached_nextflow
 import psutil
 import pytest
 from family import Family, environment, eventually
@@ -29,9 +30,7 @@ BENCH = (
 )
 GPU_PROGRAM = str(ROOT / "tests/crash/programs/gpu.py")
 GIVE_UP_S = 120
-_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-CACHE = Path(os.environ.get("NEXTFLOW_CACHE") or _CACHE / "nvinx-tests" / "nextflow")
-NEXTFLOW = str(CACHE / "nextflow")
+NEXTFLOW = str(cached_nextflow.PROGRAM)
 
 
 @dataclass
@@ -146,16 +145,12 @@ class Flow(Bench):
 
 @pytest.fixture(scope="session")
 def real_nextflow() -> None:
-    if not Path(NEXTFLOW).exists():
-        reason = f"no Nextflow in {CACHE}: `make nextflow` brings one (needs Maven and Java 17)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    cached_nextflow.demand()
 
 
 @pytest.fixture(scope="session")
 def two_parsers(real_nextflow: None) -> None:
-    version = (CACHE / "version").read_text().strip()
+    version = cached_nextflow.version()
     if version.startswith("24."):
         pytest.skip(f"Nextflow {version} has one parser, and no lint")
 
