@@ -15,7 +15,7 @@ NEXTFLOW_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nvinx-tests/nextflow
 # A short path: Slurm's sockets lie below it.
 SLURM_FOLDER ?= $(or $(XDG_RUNTIME_DIR),/tmp)/nvinx-slurm-$(shell id -u)
 
-.PHONY: demo demo-split test test-crash test-models nextflow nextflow-plugin slurm slurm-stop lint bench clean
+.PHONY: demo demo-split test test-crash test-models nextflow nextflow-plugin slurm slurm-stop lint docs bench clean
 
 demo: $(VENV)/.ready
 	rm -rf $(DEMO)/results
@@ -70,6 +70,12 @@ lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# The reference's tables come from the code; a test holds them together.
+docs: $(VENV)/.ready
+	$(BIN)/python docs/tables.py
+	$(BIN)/sphinx-build -q -E -a -W --keep-going -c docs -d docs/_build/doctrees . docs/_build/html
+	@echo "The pages are in docs/_build/html; open index.html."
+
 bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/thousand_jobs.py
 	$(BIN)/python benchmarks/contended_card/run.py
@@ -93,5 +99,5 @@ $(MODELS_VENV)/.ready: $(VENV)/.ready
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(MODELS_VENV) core/nvinx/_nextflow \
+	rm -rf $(VENV) $(MODELS_VENV) core/nvinx/_nextflow docs/_build \
 	  $(foreach demo,$(DEMO) $(DEMO_SPLIT),$(addprefix $(demo)/,results .snakemake .nvinx))

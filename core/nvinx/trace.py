@@ -1,7 +1,7 @@
 """What a run did, event by event, as JSON lines: enough to see it, to explain it, to replay it.
 
-Each line has `s`, seconds since the first one, and `event`; docs/trace.md lists the rest. It is
-written as things happen, so that it is there when the run was killed.
+Each line has `s`, seconds since the first one, and `event`; docs/reference/trace.md lists the rest.
+It is written as things happen, so that it is there when the run was killed.
 """
 
 from __future__ import annotations

@@ -2,40 +2,23 @@
 
 import re
 import shlex
-from pathlib import Path
 
 import click
-import pytest
 import yaml
+from pages import ROOT, blocks, each_page
 
 from nvinx import bench_text
 from nvinx.cli import main
 from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
 
-ROOT = Path(__file__).parents[2]
-PAGES = [
-    ROOT / "README.md",
-    ROOT / "CONTRIBUTING.md",
-    *sorted((ROOT / "docs").rglob("*.md")),
-    *sorted((ROOT / "example_workflows").glob("*/README.md")),
-    ROOT / "nextflow" / "README.md",
-    ROOT / "benchmarks" / "README.md",
-]
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(#[^)]*)?\)")
 TICKED = re.compile(r"`(nvinx [a-z][^`\n]*)`")
-pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-
-
-def blocks(page, *languages):
-    text = page.read_text(encoding="utf-8")
-    return [body for language, body in BLOCK.findall(text) if language in languages]
 
 
 def lines(page):
     """The shell lines of a page, continued ones as one, comments and prompts off."""
-    for body in blocks(page, "sh", "bash"):
-        for line in body.replace("\\\n", " ").splitlines():
+    for block in blocks(page, "sh", "bash"):
+        for line in block.body.replace("\\\n", " ").splitlines():
             yield line.partition("  #")[0].strip()
 
 
@@ -64,43 +47,42 @@ def demand_known(words):
             assert word.partition("=")[0] in options | {"--help"}, word
 
 
-@pages
+@each_page
 def test_every_command_of_ours_is_there(page):
     for text in commands(page):
         if "..." not in text and "[" not in text:
             demand_known(shlex.split(text, comments=True))
 
 
-@pages
+@each_page
 def test_every_option_of_the_executor_is_there(page):
     known = {f"--nvinx-{name.replace('_', '-')}" for name in ExecutorSettings.__dataclass_fields__}
     text = page.read_text(encoding="utf-8")
     assert set(re.findall(r"--nvinx-[a-z-]*[a-z]", text)) <= known
 
 
-@pages
+@each_page
 def test_every_link_leads_somewhere(page):
     for target, _anchor in LINK.findall(page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
 
 
-@pages
+@each_page
 def test_python_can_be_read(page):
-    for body in blocks(page, "python"):
-        if not re.match(r"\s*(rule|module|use rule) ", body):
-            compile(body, str(page), "exec")
+    for block in blocks(page, "python"):
+        compile(block.body, str(page), "exec")
 
 
-@pages
+@each_page
 def test_bench_files_are_bench_files(page):
-    for body in blocks(page, "yaml"):
-        if "hardware:" in body:
-            bench_text.parse(body, str(page))
+    for block in blocks(page, "yaml"):
+        if "hardware:" in block.body:
+            bench_text.parse(block.body, str(page))
         else:
-            yaml.safe_load(body)
+            yaml.safe_load(block.body)
 
 
-@pages
+@each_page
 def test_make_targets_are_there(page):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for line in lines(page):
