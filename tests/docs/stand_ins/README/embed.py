@@ -1,0 +1,3 @@
+from nvinx.placement import current
+
+assert current().managed
