@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from nvinx.calibration.tasks import Task
     from nvinx.ports import GpuMeter, GpuReading
 
-_LOADED_AT_ONCE = 2
 _LONG = 3  # iterations that a window holds at least
 
 
@@ -32,7 +31,8 @@ class Campaign:
     """One calibration on one card, or on one CPU core where there is none.
 
     meter: reads the card while a program runs; None on a CPU core. environ: of the programs. wait:
-    called over and over, as often as a few times a second.
+    called over and over, as often as a few times a second. loaded_at_once: how many programs stay
+    loaded, paused, where more are measured than run side by side.
     """
 
     programs: Mapping[str, Program]
@@ -42,6 +42,7 @@ class Campaign:
     core: int | None = None
     environ: Mapping[str, str] | None = None
     wait: Callable[[], None] = lambda: None
+    loaded_at_once: int = 2
     _loaded: dict[str, Timed] = field(default_factory=dict)
     _iteration_s: dict[str, float] = field(default_factory=dict)
 
@@ -49,10 +50,25 @@ class Campaign:
         """Each task's result as it comes. Raises CalibrationError when a program fails alone."""
         with contextlib.closing(self):
             for task in tasks:
-                if isinstance(task, Together):
-                    yield self._together(task)
-                else:
-                    yield self._alone(task)
+                yield self.run(task)
+
+    def run(self, task: Task) -> Result:
+        """One task's result; `close` the campaign afterwards. Raises as `measure` does."""
+        return self._together(task) if isinstance(task, Together) else self._alone(task)
+
+    def side_by_side(self, models: Sequence[str]) -> list[tuple[float, ...]]:
+        """Iterations per second of each of these in the same windows.
+
+        Raises CalibrationError, after ending all programs, when they cannot run side by side.
+        """
+        try:
+            programs = self._load(models)
+            with self._running(programs) as start:
+                window_s = self._window_s(programs, start)
+                return [tuple(each) for each in self._rates(programs, start, window_s, [])]
+        except CalibrationError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """End every program."""
@@ -83,27 +99,24 @@ class Campaign:
 
     def _together(self, task: Together) -> Beside | Failed:
         try:
-            pair = self._load(task.models)
-            with self._running(pair) as start:
-                window_s = self._window_s(pair, start)
-                one, other = self._rates(pair, start, window_s, [])
+            one, other = self.side_by_side(task.models)
         except CalibrationError as error:
-            self.close()
             return Failed(task.a, task.b, error.problem)
-        return Beside(task.a, task.b, tuple(one), tuple(other))
+        return Beside(task.a, task.b, one, other)
 
     def _load(self, models: Sequence[str]) -> list[Timed]:
-        """The programs' processes; those not needed make room first."""
+        """The programs' processes; those not needed make room first, new ones load together."""
         for name in list(self._loaded):
-            full = len({*self._loaded, *models}) > _LOADED_AT_ONCE
+            full = len({*self._loaded, *models}) > self.loaded_at_once
             if full and name not in models:
                 self._loaded.pop(name).end()
-        for name in models:
-            if name not in self._loaded:
-                program, log = self.programs[name], self.folder / f"{_file_name(name)}.log"
-                timed = Timed(program, log, environ=self.environ, core=self.core, wait=self.wait)
-                self._loaded[name] = timed
-                timed.ready()
+        new = [name for name in models if name not in self._loaded]
+        for name in new:
+            program, log = self.programs[name], self.folder / f"{_file_name(name)}.log"
+            timed = Timed(program, log, environ=self.environ, core=self.core, wait=self.wait)
+            self._loaded[name] = timed
+        for name in new:
+            self._loaded[name].ready()
         return [self._loaded[name] for name in models]
 
     @contextlib.contextmanager
