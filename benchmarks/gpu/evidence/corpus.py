@@ -1,0 +1,160 @@
+"""Part corpus: programs that run out of GPU memory, and some that end badly for other reasons.
+
+Their exit status and words are kept, with what nvinx makes of them. Programs that are capped say
+how far they came. One goes up and down in memory while it is polled at several rates.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from evidence import child, nvml
+from evidence.steps import MeasurementError, MissingError, Step
+from nvinx import oom
+from nvinx.experience import Outcome
+from nvinx.host.counter import SITE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from evidence.child import Ended
+    from evidence.steps import Job
+
+CAP_MIB, KEPT_MIB = 2048, 1024
+FULL = ("torch", "cublas", "cupy", "jax", "driver")  # on a card that somebody else filled
+CAPPED = ("torch", "cupy", "jax")
+OTHERWISE = ("bad-device", "bad-index")  # failures on a card that are not out of memory
+ANYWHERE = ("host-memory", "killed", "no-card")  # failures that need no card at all
+POLLS_HZ = (20, 5, 1)
+
+
+def steps(job: Job) -> Iterator[Step]:
+    """All measurements of this part."""
+    failed, full = Outcome.FAILED, Outcome.OUT_OF_MEMORY
+    for how in ANYWHERE:
+        yield Step(f"corpus/{how}", lambda how=how: _anywhere(how), 20)
+    yield Step("corpus/stand-in", lambda: _stand_in(job), 20)
+    for how in OTHERWISE:
+        yield Step(f"corpus/{how}", lambda how=how: _ended(_on_card(job, how), failed), 40)
+    for how in CAPPED:
+        yield Step(f"corpus/capped/{how}", lambda how=how: _capped(job, how), 60)
+    for how in FULL:
+        yield Step(f"corpus/full/{how}", lambda how=how: _filled(job, how), 60)
+    for how in ("checked", "unchecked"):
+        yield Step(f"corpus/full/c++-{how}", lambda how=how: _compiled(job, how, full), 90)
+    for how in ("kept", "returned"):
+        yield Step(f"corpus/peaks/{how}", lambda how=how: _peaks(job, how), 40)
+
+
+def _anywhere(how: str) -> dict[str, Any]:
+    return _ended(child.run("hungry.py", how), Outcome.FAILED)
+
+
+def _stand_in(job: Job) -> dict[str, Any]:
+    """The contended card's stand-in for a program; it only shows that the corpus is kept well."""
+    if job.card is not None:
+        raise MissingError("no stand-in: there is a card")
+    program = child.HERE.parent / "contended_card" / "card.py"
+    environ = {**os.environ, "FAKE_CARD": str(job.scratch / "stand-in.json")}
+    command = [sys.executable, str(program), "greedy", "5000", "1"]
+    return _ended(child.execute(command, environ), Outcome.OUT_OF_MEMORY)
+
+
+def _on_card(job: Job, how: str, *words: str, **more: str) -> Ended:
+    environ = {**os.environ, "CUDA_VISIBLE_DEVICES": job.demand_card().id, **more}
+    ended = child.run("hungry.py", how, *words, environ=environ, timeout_s=120)
+    if ended.status == child.ABSENT:
+        ended.answer()
+    return ended
+
+
+def _ended(ended: Ended, expected: Outcome) -> dict[str, Any]:
+    """What a program left, what it was, and what nvinx takes it for."""
+    return {
+        "status": ended.status,
+        "stdout": ended.stdout,
+        "stderr": ended.stderr,
+        "took_s": ended.took_s,
+        "expected": expected.value,
+        "told": oom.outcome(ended.status, ended.stderr).value,
+    }
+
+
+def _capped(job: Job, how: str) -> dict[str, Any]:
+    """A program under the cap that nvinx exports for a job of CAP_MIB, and how far it came."""
+    card = job.demand_card()
+    fraction = f"{CAP_MIB / card.total_mib:.6f}"
+    ended = _on_card(
+        job,
+        how,
+        str(CAP_MIB // 32),
+        PYTHONPATH=SITE,
+        NVINX_VRAM_FRACTION=fraction,
+        XLA_CLIENT_MEM_FRACTION=fraction,
+        XLA_PYTHON_CLIENT_MEM_FRACTION=fraction,
+        XLA_PYTHON_CLIENT_PREALLOCATE="false",
+        CUPY_GPU_MEMORY_LIMIT=str(CAP_MIB * 2**20),
+    )
+    return _ended(ended, Outcome.OUT_OF_MEMORY) | {"cap_mib": CAP_MIB} | _reached(ended)
+
+
+def _reached(ended: Ended) -> dict[str, int]:
+    """How much it held when the next piece was refused, from the last JSON line of its stdout."""
+    found = [line for line in ended.stdout.splitlines() if line.startswith('{"reached_mib"')]
+    return {"reached_mib": int(found[-1].rstrip("}").rpartition(":")[2])} if found else {}
+
+
+def _filled(job: Job, how: str) -> dict[str, Any]:
+    """A program on a card that another one has filled."""
+    environ = {**os.environ, "CUDA_VISIBLE_DEVICES": job.demand_card().id}
+    with child.held("fill.py", str(KEPT_MIB), environ=environ):
+        ended = _on_card(job, how, str(KEPT_MIB // 8))
+    return _ended(ended, Outcome.OUT_OF_MEMORY) | _reached(ended)
+
+
+def _compiled(job: Job, how: str, expected: Outcome) -> dict[str, Any]:
+    """A CUDA C++ program that looks at what cudaMalloc returns, or one whose thrust throws."""
+    card = job.demand_card()
+    compiler = shutil.which("nvcc")
+    if compiler is None:
+        raise MissingError("nvcc")
+    program = job.scratch / "allocate"
+    source = child.PROGRAMS / "allocate.cu"
+    made = child.execute([compiler, "-o", str(program), str(source)], os.environ, 120)
+    if made.status:
+        raise MeasurementError(f"nvcc: {made.stderr}")
+    environ = {**os.environ, "CUDA_VISIBLE_DEVICES": card.id}
+    return _ended(child.execute([str(program), how], environ, 60), expected)
+
+
+def _peaks(job: Job, how: str) -> dict[str, Any]:
+    """The peak that polling sees, at several rates and in each phase, and torch's own figure.
+
+    Slower polls are every n-th of the fastest one's looks. MiB, the context counted in.
+    """
+    card = job.demand_card()
+    environ = {**os.environ, "CUDA_VISIBLE_DEVICES": card.id}
+    looks: list[int | None] = []
+    with child.held("spikes.py", how, environ=environ) as (pid, said, finish):
+        for number in itertools.count():
+            looks.append(nvml.memory_of(pid, nvml.answers(card.id)["raw"]["processes"]))
+            if number / POLLS_HZ[0] > said["lasts_s"]:
+                break
+            time.sleep(1 / POLLS_HZ[0])
+        told = finish().answer()
+    return {**told, "how": how, "polled": _polled(looks)}
+
+
+def _polled(looks: list[int | None]) -> Mapping[str, list[float | None]]:
+    """Peaks in MiB by rate, one for each phase in which the polling may have begun."""
+    found: dict[str, list[float | None]] = {}
+    for rate in POLLS_HZ:
+        every = POLLS_HZ[0] // rate
+        seen = [[x for x in looks[phase::every] if x is not None] for phase in range(every)]
+        found[str(rate)] = [round(max(each) / 2**20, 1) if each else None for each in seen]
+    return found
