@@ -18,7 +18,7 @@ import click
 
 os.environ.setdefault("NVINX_BENCH", "")  # the card as it is, whatever this user declared
 
-from evidence import corpus, coruns, facts, setting, split, workflows
+from evidence import corpus, coruns, facts, publish, setting, split, workflows
 from evidence.records import Records
 from evidence.steps import Deadline, Job, Step, carry_out
 
@@ -113,6 +113,25 @@ def run_coruns(way: str, programs: str | None, repeat: int, **how: Any) -> None:
     with coruns.steps(one, coruns.plan(one, way, repeat, programs)) as steps:
         left = carry_out(steps, one)
     finish(f"coruns, {way}", left, one.records.path)
+
+
+@main.command(name="publish")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--docs", type=click.Path(path_type=Path), help="Where the page goes; by default FOLDER."
+)
+@click.option("--traces", type=click.Path(path_type=Path), help="Write traces for tests here.")
+def run_publish(folder: Path, docs: Path | None, traces: Path | None) -> None:
+    """Make the page of what lies in FOLDER, and traces that tests replay."""
+    try:
+        lines = publish.lines_in(folder)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    if publish.card_of(lines) is None and docs is not None:
+        raise click.ClickException("these are CPU workers; only what a card showed goes into docs")
+    click.echo(publish.write_page(lines, docs or folder))
+    for path in publish.write_traces(lines, traces) if traces else ():
+        click.echo(path)
 
 
 if __name__ == "__main__":

@@ -127,6 +127,7 @@ def _start(
         env=dict(environ),
         cwd=folder,
         process_group=0,
+        bufsize=0,  # what is read ahead would be lost to `communicate`
     )
 
 

@@ -6,7 +6,7 @@ how far they came. One goes up and down in memory while it is polled at several 
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 import os
 import shutil
 import sys
@@ -20,7 +20,7 @@ from nvinx.experience import Outcome
 from nvinx.host.counter import SITE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from evidence.child import Ended
     from evidence.steps import Job
@@ -139,22 +139,31 @@ def _peaks(job: Job, how: str) -> dict[str, Any]:
     """
     card = job.demand_card()
     environ = {**os.environ, "CUDA_VISIBLE_DEVICES": card.id}
-    looks: list[int | None] = []
+    _total, idle = nvml.memory_now(card.id)
     with child.held("spikes.py", how, environ=environ) as (pid, said, finish):
-        for number in itertools.count():
-            looks.append(nvml.memory_of(pid, nvml.answers(card.id)["raw"]["processes"]))
-            if number / POLLS_HZ[0] > said["lasts_s"]:
-                break
-            time.sleep(1 / POLLS_HZ[0])
+        looks = _looks(nvml.MemoryPoll(card.id, pid), said["lasts_s"])
         told = finish().answer()
-    return {**told, "how": how, "polled": _polled(looks)}
+    by_process = all(own is not None for own, _ in looks)
+    sizes = [own if by_process and own is not None else used - idle for own, used in looks]
+    by = "its process" if by_process else "the card"
+    return {**told, "how": how, "by": by, "polled": _polled(sizes)}
 
 
-def _polled(looks: list[int | None]) -> Mapping[str, list[float | None]]:
+def _looks(poll: nvml.MemoryPoll, seconds: float) -> list[tuple[int | None, int]]:
+    """What is seen at the fastest rate for so many seconds."""
+    began, found = time.monotonic(), []
+    with contextlib.closing(poll):
+        for number in range(round(seconds * POLLS_HZ[0])):
+            time.sleep(max(began + number / POLLS_HZ[0] - time.monotonic(), 0))
+            found.append(poll.look())
+    return found
+
+
+def _polled(sizes: list[int]) -> dict[str, list[float]]:
     """Peaks in MiB by rate, one for each phase in which the polling may have begun."""
-    found: dict[str, list[float | None]] = {}
+    found: dict[str, list[float]] = {}
     for rate in POLLS_HZ:
         every = POLLS_HZ[0] // rate
-        seen = [[x for x in looks[phase::every] if x is not None] for phase in range(every)]
-        found[str(rate)] = [round(max(each) / 2**20, 1) if each else None for each in seen]
+        phases = (sizes[phase::every] for phase in range(every))
+        found[str(rate)] = [round(max(each) / 2**20, 1) for each in phases]
     return found

@@ -41,16 +41,17 @@ def _idle(job: Job) -> dict[str, Any]:
 def _context(job: Job, kind: str, mib: int = 0) -> dict[str, Any]:
     """MiB of the card that a program of this kind takes: by its process, and by the whole card."""
     card = job.demand_card()
-    before = nvml.answers(card.id)["raw"]
+    _usable, before = nvml.memory_now(card.id)
     with child.held("context.py", kind, str(mib), environ=_on(job)) as (pid, said, finish):
         time.sleep(_SETTLE_S)
         during = nvml.answers(card.id)
+        _usable, after = nvml.memory_now(card.id)
         used = nvml.memory_of(pid, during["raw"]["processes"])
         finish()
     return {
         **said,
         "process_mib": None if used is None else round(used / 2**20, 1),
-        "card_mib": round((_used(during["raw"]) - _used(before)) / 2**20, 1),
+        "card_mib": round((after - before) / 2**20, 1),
         "accounted": nvml.accounting(card.id, pid),
         "during": during,
     }
@@ -94,8 +95,3 @@ def _mps(job: Job) -> dict[str, Any]:
 
 def _on(job: Job) -> dict[str, str]:
     return {**os.environ, "CUDA_VISIBLE_DEVICES": job.demand_card().id}
-
-
-def _used(raw: dict[str, Any]) -> int:
-    newer, older = raw["memory_v2"], raw["memory_v1"]
-    return int((older if "error" in newer else newer)["used"])

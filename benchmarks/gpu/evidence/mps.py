@@ -34,11 +34,13 @@ def daemon() -> Iterator[dict[str, str]]:
         for folder in exports.values():
             Path(folder).mkdir()
         environ = {**os.environ, **exports}
-        started = subprocess.run(
-            [CONTROL, "-d"], env=environ, capture_output=True, text=True, check=False
-        )
+        said = Path(made) / "said"
+        with said.open("wb") as out:  # no pipe, which the daemon might keep open
+            started = subprocess.run(
+                [CONTROL, "-d"], env=environ, stdout=out, stderr=out, check=False
+            )
         if started.returncode:
-            raise MeasurementError(f"{CONTROL} -d: {(started.stderr or started.stdout).strip()}")
+            raise MeasurementError(f"{CONTROL} -d: {said.read_text().strip()}")
         try:
             yield exports
         finally:

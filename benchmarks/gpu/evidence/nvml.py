@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nvinx.host import meter
-from nvinx.host.nvml import NvmlProbe
+from nvinx.host.nvml import NvmlProbe, memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,10 +29,45 @@ def answers(card_id: str) -> dict[str, Answer]:
     found = meter.facts(card_id)
     return {
         "raw": raw,
-        "look": asdict(NvmlProbe().look()),
+        "look": _look(),
         "reading": reading,
         "facts": None if found is None else asdict(found),
     }
+
+
+def _look() -> dict[str, Any]:
+    """What the probe sees; cards are named by their positions, as a trace is for everybody."""
+    look = asdict(NvmlProbe().look())
+    return look | {"gpus": [gpu | {"id": f"GPU-{gpu['index']}"} for gpu in look["gpus"]]}
+
+
+class MemoryPoll:
+    """Quick looks at one card: a process's bytes, None where they are not told, and the card's."""
+
+    def __init__(self, card_id: str, pid: int) -> None:
+        import pynvml as nvml
+
+        self._nvml, self._pid = nvml, pid
+        nvml.nvmlInit()
+        self._device = nvml.nvmlDeviceGetHandleByUUID(card_id)
+
+    def look(self) -> tuple[int | None, int]:
+        listed = _answer(self._nvml, lambda: _processes(self._nvml, self._device))
+        return memory_of(self._pid, listed), memory(self._nvml, self._device)[1]
+
+    def close(self) -> None:
+        self._nvml.nvmlShutdown()
+
+
+def memory_now(card_id: str) -> tuple[int, int]:
+    """Usable and used bytes of the card, as nvinx reads them."""
+    import pynvml as nvml
+
+    nvml.nvmlInit()
+    try:
+        return memory(nvml, nvml.nvmlDeviceGetHandleByUUID(card_id))
+    finally:
+        nvml.nvmlShutdown()
 
 
 def memory_of(pid: int, answer: Answer) -> int | None:
@@ -42,21 +77,22 @@ def memory_of(pid: int, answer: Answer) -> int | None:
     return next((used for listed, used in answer if listed == pid), None)
 
 
+def _processes(nvml: Any, device: Any) -> list[tuple[int, int | None]]:
+    listed = nvml.nvmlDeviceGetComputeRunningProcesses_v3(device)
+    return [(each.pid, each.usedGpuMemory) for each in listed]
+
+
 def _questions(nvml: Any, device: Any) -> dict[str, Callable[[], Answer]]:
-    def memory(*version: Any) -> dict[str, int]:
+    def sizes(*version: Any) -> dict[str, int]:
         told = nvml.nvmlDeviceGetMemoryInfo(device, *version)
         names = ("total", "reserved", "free", "used")
         return {name: getattr(told, name) for name in names if hasattr(told, name)}
 
-    def processes() -> list[tuple[int, int | None]]:
-        listed = nvml.nvmlDeviceGetComputeRunningProcesses_v3(device)
-        return [(each.pid, each.usedGpuMemory) for each in listed]
-
     sm = nvml.NVML_CLOCK_SM
     return {
-        "memory_v1": memory,
-        "memory_v2": lambda: memory(nvml.nvmlMemory_v2),
-        "processes": processes,
+        "memory_v1": sizes,
+        "memory_v2": lambda: sizes(nvml.nvmlMemory_v2),
+        "processes": lambda: _processes(nvml, device),
         "accounting": lambda: nvml.nvmlDeviceGetAccountingMode(device),
         "persistence": lambda: nvml.nvmlDeviceGetPersistenceMode(device),
         "mig": lambda: list(nvml.nvmlDeviceGetMigMode(device)),

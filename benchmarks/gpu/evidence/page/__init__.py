@@ -1,0 +1,1 @@
+"""The page of what was measured: one section for each part, and the targets."""
