@@ -56,13 +56,31 @@ class Campaign:
         """One task's result; `close` the campaign afterwards. Raises as `measure` does."""
         return self._together(task) if isinstance(task, Together) else self._alone(task)
 
+    def load(self, models: Sequence[str]) -> list[Timed]:
+        """The programs' processes, ready; others make room where need be, new ones load together.
+
+        Raises CalibrationError when one cannot be loaded; `close` the campaign then.
+        """
+        for name in list(self._loaded):
+            full = len({*self._loaded, *models}) > self.loaded_at_once
+            if full and name not in models:
+                self._loaded.pop(name).end()
+        new = [name for name in models if name not in self._loaded]
+        for name in new:
+            program, log = self.programs[name], self.folder / f"{_file_name(name)}.log"
+            timed = Timed(program, log, environ=self.environ, core=self.core, wait=self.wait)
+            self._loaded[name] = timed
+        for name in new:
+            self._loaded[name].ready()
+        return [self._loaded[name] for name in models]
+
     def side_by_side(self, models: Sequence[str]) -> list[tuple[float, ...]]:
         """Iterations per second of each of these in the same windows.
 
         Raises CalibrationError, after ending all programs, when they cannot run side by side.
         """
         try:
-            programs = self._load(models)
+            programs = self.load(models)
             with self._running(programs) as start:
                 window_s = self._window_s(programs, start)
                 return [tuple(each) for each in self._rates(programs, start, window_s, [])]
@@ -77,7 +95,7 @@ class Campaign:
         self._loaded.clear()
 
     def _alone(self, task: Solo) -> Alone:
-        (timed,) = self._load(task.models)
+        (timed,) = self.load(task.models)
         with self._running([timed]) as start:
             window_s = self._window_s([timed], start)
             readings: list[GpuReading] = []
@@ -103,21 +121,6 @@ class Campaign:
         except CalibrationError as error:
             return Failed(task.a, task.b, error.problem)
         return Beside(task.a, task.b, one, other)
-
-    def _load(self, models: Sequence[str]) -> list[Timed]:
-        """The programs' processes; those not needed make room first, new ones load together."""
-        for name in list(self._loaded):
-            full = len({*self._loaded, *models}) > self.loaded_at_once
-            if full and name not in models:
-                self._loaded.pop(name).end()
-        new = [name for name in models if name not in self._loaded]
-        for name in new:
-            program, log = self.programs[name], self.folder / f"{_file_name(name)}.log"
-            timed = Timed(program, log, environ=self.environ, core=self.core, wait=self.wait)
-            self._loaded[name] = timed
-        for name in new:
-            self._loaded[name].ready()
-        return [self._loaded[name] for name in models]
 
     @contextlib.contextmanager
     def _running(self, programs: Sequence[Timed]) -> Iterator[float]:
