@@ -4,6 +4,7 @@ VENV := .venv
 MODELS_VENV := .venv-models
 BIN := $(abspath $(VENV))/bin
 MODELS_BIN := $(abspath $(MODELS_VENV))/bin
+GPU_VENV := .venv-gpu
 DEMO := example_workflows/phage_proteins
 DEMO_SPLIT := example_workflows/split_models
 # A real card is used when the driver shows one; else the examples declare a simulated one.
@@ -15,7 +16,8 @@ NEXTFLOW_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nvinx-tests/nextflow
 # A short path: Slurm's sockets lie below it.
 SLURM_FOLDER ?= $(or $(XDG_RUNTIME_DIR),/tmp)/nvinx-slurm-$(shell id -u)
 
-.PHONY: demo demo-split test test-crash test-models nextflow nextflow-plugin slurm slurm-stop lint docs bench clean
+.PHONY: demo demo-split test test-crash test-models nextflow nextflow-plugin slurm slurm-stop lint docs \
+  bench gpu-campaign clean
 
 demo: $(VENV)/.ready
 	rm -rf $(DEMO)/results
@@ -82,6 +84,16 @@ bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/contended_card/run.py --copies 2
 	$(BIN)/python benchmarks/import_time.py
 
+# An hour on a real card, to go on after an interruption; see benchmarks/gpu/README.md.
+gpu-campaign: $(GPU_VENV)/.ready
+	$(GPU_VENV)/bin/python benchmarks/gpu/run.py all --out gpu-evidence
+	$(GPU_VENV)/bin/python benchmarks/gpu/run.py publish gpu-evidence
+
+$(GPU_VENV)/.ready: $(VENV)/.ready benchmarks/gpu/setup.sh
+	$(BIN)/python -m pip install --quiet uv
+	PATH="$(BIN):$$PATH" bash benchmarks/gpu/setup.sh $(GPU_VENV)
+	touch $@
+
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("nvinx needs Python 3.11 or later" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
@@ -99,5 +111,5 @@ $(MODELS_VENV)/.ready: $(VENV)/.ready
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(MODELS_VENV) core/nvinx/_nextflow docs/_build \
+	rm -rf $(VENV) $(MODELS_VENV) $(GPU_VENV) core/nvinx/_nextflow docs/_build \
 	  $(foreach demo,$(DEMO) $(DEMO_SPLIT),$(addprefix $(demo)/,results .snakemake .nvinx))

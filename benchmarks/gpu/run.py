@@ -1,6 +1,7 @@
 """Measure on a card what nvinx claims about cards: one part at a time, or all.
 
-    python benchmarks/gpu/run.py PART [--out FOLDER] [--deadline SECONDS] [--small] [--device cpu]
+    python benchmarks/gpu/run.py PART|all [--out FOLDER] [--deadline SECONDS] [--small]
+        [--device cpu]
 
 Each measurement is a process of its own and one JSON line in FOLDER/PART.jsonl, written at once.
 The same command goes on where the last one stopped. README.md beside this says the rest.
@@ -8,6 +9,7 @@ The same command goes on where the last one stopped. README.md beside this says 
 
 import os
 import shlex
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
@@ -25,6 +27,10 @@ from evidence.steps import Deadline, Job, Step, carry_out
 LEFT = 75  # EX_TEMPFAIL: run it again
 OUT = Path("gpu-evidence")
 FOLDERS = ("--out", "--scratch")
+PARTS = (
+    *(["facts"], ["corpus"], ["coruns"], ["workflows"], ["offload"]),
+    *(["coruns", "--way", "slice"], ["coruns", "--way", "mps"], ["coruns", "--repeat", "1"]),
+)
 
 
 def say(text: str) -> None:
@@ -113,6 +119,31 @@ def run_coruns(way: str, programs: str | None, repeat: int, **how: Any) -> None:
     with coruns.steps(one, coruns.plan(one, way, repeat, programs)) as steps:
         left = carry_out(steps, one)
     finish(f"coruns, {way}", left, one.records.path)
+
+
+@main.command(name="all")
+@options
+@PROGRAMS
+def run_all(programs: str | None, **how: Any) -> None:
+    """Every part, what tells most first; --deadline is for all together."""
+    deadline, left = Deadline(how["deadline"]), False
+    for part in PARTS:
+        given = {**how, "deadline": deadline.left_s}
+        if part[0] == "coruns":
+            given["programs"] = programs
+        command = [sys.executable, __file__, *part, *as_words(given)]
+        ended = subprocess.run(command, check=False).returncode
+        left |= ended == LEFT
+        if ended not in (0, LEFT):
+            sys.exit(ended)
+    sys.exit(LEFT if left else 0)
+
+
+def as_words(given: dict[str, Any]) -> list[str]:
+    """Options as they are typed."""
+    flags = [f"--{name}" for name, value in given.items() if value is True]
+    told = {name: value for name, value in given.items() if not isinstance(value, bool | None)}
+    return [*flags, *(word for name, value in told.items() for word in (f"--{name}", str(value)))]
 
 
 @main.command(name="publish")

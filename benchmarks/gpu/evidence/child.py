@@ -11,7 +11,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import nvinx
 from evidence.steps import MeasurementError, MissingError
@@ -35,14 +35,23 @@ class Ended:
     stderr: str
     took_s: float
 
+    @property
+    def last(self) -> str:
+        """The last line of its stdout."""
+        return self.stdout.strip().rpartition("\n")[2]
+
+    def demand_library(self) -> Self:
+        """The same. Raises MissingError where the program's library is not installed."""
+        if self.status == ABSENT:
+            raise MissingError(self.last)
+        return self
+
     def answer(self) -> Any:
         """The JSON in its last line. Raises MissingError and MeasurementError."""
-        last = self.stdout.strip().rpartition("\n")[2]
-        if self.status == ABSENT:
-            raise MissingError(last)
+        self.demand_library()
         if self.status:
             raise MeasurementError(f"it ended with {self.status}: {self.stderr[-600:].strip()}")
-        return json.loads(last)
+        return json.loads(self.last)
 
 
 def python(*words: str, environ: Mapping[str, str] | None = None) -> tuple[list[str], dict]:

@@ -52,7 +52,7 @@ def steps(job: Job) -> Iterator[Step]:
 
 
 def _anywhere(how: str) -> dict[str, Any]:
-    return _ended(child.run("hungry.py", how), Outcome.FAILED)
+    return _ended(child.run("hungry.py", how).demand_library(), Outcome.FAILED)
 
 
 def _stand_in(job: Job) -> dict[str, Any]:
@@ -67,10 +67,7 @@ def _stand_in(job: Job) -> dict[str, Any]:
 
 def _on_card(job: Job, how: str, *words: str, **more: str) -> Ended:
     environ = {**os.environ, "CUDA_VISIBLE_DEVICES": job.demand_card().id, **more}
-    ended = child.run("hungry.py", how, *words, environ=environ, timeout_s=120)
-    if ended.status == child.ABSENT:
-        ended.answer()
-    return ended
+    return child.run("hungry.py", how, *words, environ=environ, timeout_s=120).demand_library()
 
 
 def _ended(ended: Ended, expected: Outcome) -> dict[str, Any]:

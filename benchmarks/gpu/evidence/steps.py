@@ -48,9 +48,13 @@ class Deadline:
     seconds: float | None
     began: float = field(default_factory=time.monotonic)
 
+    @property
+    def left_s(self) -> float | None:
+        return None if self.seconds is None else self.seconds - (time.monotonic() - self.began)
+
     def has(self, seconds: float) -> bool:
         """Whether so many seconds are left."""
-        return self.seconds is None or time.monotonic() - self.began + seconds <= self.seconds
+        return self.left_s is None or seconds <= self.left_s
 
 
 @dataclass(frozen=True, slots=True)
