@@ -20,6 +20,8 @@ PAGES = [
     *sorted((ROOT / "example_workflows").glob("*/README.md")),
     ROOT / "nextflow" / "README.md",
     ROOT / "benchmarks" / "README.md",
+    ROOT / "benchmarks" / "gpu" / "README.md",
+    ROOT / "tests" / "traces" / "README.md",
 ]
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"`(Snakefile|[\w./-]+\.(?:py|yaml|config|nf))`[^`]*:\n\n$")
