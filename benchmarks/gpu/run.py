@@ -42,7 +42,7 @@ def job(part: str, how: dict[str, Any]) -> Job:
     card = None if how["device"] == "cpu" else setting.real_card(how["card"])
     if card is None and how["device"] == "cuda":
         say("No card here: what needs one is written down as needing one.")
-    where = setting.here(card, said())
+    where = setting.here(card, said(), small=how["small"])
     scratch = how["scratch"] or Path(tempfile.gettempdir()) / "nvinx-gpu-evidence"
     scratch.mkdir(parents=True, exist_ok=True)
     say(f"{part}: {where.card or 'CPU workers, no card'}, session {where.session}")

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-CARD = {"card": "Test card 0"}
+CARD = {"card": "Test card 0", "small": False}
 
 
 def line(key, data, session="one", part=None):

@@ -80,3 +80,15 @@ def test_lines_of_two_cards_make_no_page(measured, made_of_ram):
     refused = made_of_ram.publish()
     assert refused.returncode == 1
     assert "several cards (Tesla T4, Test card 0)" in refused.stderr
+
+
+def test_a_card_that_others_hold_is_not_measured(monkeypatch, evidence):
+    coruns = evidence("coruns")
+    said = []
+    waiting = coruns._patience(said.append)
+    waiting("held")
+    waiting("held")
+    assert len(said) == 1
+    monkeypatch.setattr(coruns, "PATIENCE_S", -1.0)
+    with pytest.raises(evidence("steps").MeasurementError, match="not free within"):
+        waiting("held")

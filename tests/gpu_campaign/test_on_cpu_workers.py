@@ -102,3 +102,20 @@ def test_a_file_that_is_none_of_ours_is_told(cpu_workers, tmp_path):
     assert refused.returncode == 1
     assert "line 1 is no record of a measurement" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_what_was_lacking_is_looked_for_again_once_something_is_installed(cpu_workers):
+    cpu_workers.run("facts", "--only", "facts/idle")
+    file = cpu_workers.out / "facts.jsonl"
+    file.write_text(file.read_text().replace('"python": "', '"python": "0.'))
+    cpu_workers.run("facts", "--only", "facts/idle")
+    assert len(cpu_workers.lines("facts")) == 2
+
+
+def test_toys_and_real_measurements_make_no_page_together(cpu_workers):
+    cpu_workers.run("facts", "--only", "facts/idle")
+    file = cpu_workers.out / "facts.jsonl"
+    file.write_text(file.read_text() + file.read_text().replace('"small": true', '"small": false'))
+    refused = cpu_workers.publish()
+    assert refused.returncode == 1
+    assert "toys (--small)" in refused.stderr

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from evidence.child import Ended
     from evidence.steps import Job
 
-CAP_MIB, KEPT_MIB = 2048, 1024
+CAP_MIB, KEPT_MIB = 2048, 2048
 FULL = ("torch", "cublas", "cupy", "jax", "driver")  # on a card that somebody else filled
 CAPPED = ("torch", "cupy", "jax")
 OTHERWISE = ("bad-device", "bad-index")  # failures on a card that are not out of memory
@@ -110,7 +110,7 @@ def _filled(job: Job, how: str) -> dict[str, Any]:
     """A program on a card that another one has filled."""
     environ = {**os.environ, "CUDA_VISIBLE_DEVICES": job.demand_card().id}
     with child.held("fill.py", str(KEPT_MIB), environ=environ):
-        ended = _on_card(job, how, str(KEPT_MIB // 8))
+        ended = _on_card(job, how, str(KEPT_MIB // 16))
     return _ended(ended, Outcome.OUT_OF_MEMORY) | _reached(ended)
 
 

@@ -15,7 +15,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from evidence import child, models, mps, plain, slices
-from evidence.steps import MissingError, Step
+from evidence.steps import MeasurementError, MissingError, Step
 from nvinx.calibration.campaign import Campaign
 from nvinx.calibration.programs import Program
 from nvinx.calibration.results import Failed
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 TIME_SLICING, SLICE, MPS = "time-slicing", "slice", "mps"
 WAYS = (TIME_SLICING, SLICE, MPS)
 SLICE_SMS, SLICE_MIB = 16, 4096
+PATIENCE_S = 60.0
 ROOMY_MIB = 24_000  # of a card that holds all programs at once
 
 
@@ -95,7 +96,7 @@ def steps(job: Job, whole: Plan) -> Iterator[list[Step]]:
     with contextlib.ExitStack() as stack:
         try:
             running = campaign(job, todo, stack)
-        except MissingError as error:
+        except (MissingError, MeasurementError) as error:
             yield [Step(todo.key(*group), _raising(error), 0) for group in todo.groups]
             return
         stack.callback(running.close)
@@ -159,6 +160,20 @@ def _clients(campaign: Campaign) -> dict[str, Any]:
     return {"clients": len(mps.clients(campaign.environ or {}))}
 
 
+def _patience(say: Callable[[str], None]) -> Callable[[Any], None]:
+    """Says once that the card is waited for; after a while raises MeasurementError."""
+    began, said = time.monotonic(), []
+
+    def waiting(reason: Any) -> None:
+        if not said:
+            said.append(reason)
+            say("waiting for the card, which other jobs of nvinx hold")
+        if time.monotonic() - began > PATIENCE_S:
+            raise MeasurementError(f"the card was not free within {PATIENCE_S:.0f} s: {reason}")
+
+    return waiting
+
+
 def _raising(error: Exception) -> Callable[[], Mapping[str, Any]]:
     def run() -> Mapping[str, Any]:
         raise error
@@ -183,7 +198,8 @@ def campaign(job: Job, todo: Plan, stack: contextlib.ExitStack) -> Campaign:
         environ |= slices.variables(SLICE_SMS, SLICE_MIB)
     if todo.way == MPS:
         environ |= stack.enter_context(mps.daemon())
-    exports = stack.enter_context(counter.whole_card(job.card, "evidence", None, lambda _: None))
+    waiting = _patience(job.say)
+    exports = stack.enter_context(counter.whole_card(job.card, "evidence", None, waiting))
     gauge = stack.enter_context(meter.NvmlMeter(job.card.id))
     most = len(todo.programs) if job.card.total_mib >= ROOMY_MIB else 2
     return Campaign(

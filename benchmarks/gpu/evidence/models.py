@@ -169,11 +169,15 @@ def _choose(real: Any, toy: Any) -> Any:
 
 
 def _placed(build: Callable[[], Any]) -> Any:
+    """The model, made where it will run and in its dtype: no more memory than it needs."""
     import torch
 
     torch.manual_seed(1)
-    model = build().eval()
-    return model.half().to("cuda") if _device() == "cuda" else model
+    torch.set_default_dtype(torch.float16 if _device() == "cuda" else torch.float32)
+    with torch.device(_device()):
+        model = build().eval()
+    torch.set_default_dtype(torch.float32)
+    return model
 
 
 def _tokens(most: int, *shape: int, least: int = 0) -> Any:

@@ -26,7 +26,10 @@ TRACES = {
 
 
 def lines_in(folder: Path) -> list[Line]:
-    """All lines of a campaign. Raises ValueError for none, and for those of several cards."""
+    """All lines of a campaign.
+
+    Raises ValueError for none, for those of several cards, and for toys among others.
+    """
     lines = [line for file in sorted(folder.glob("*.jsonl")) for line in read(file)]
     if not lines:
         raise ValueError(f"{folder} holds no measurements")
@@ -34,6 +37,8 @@ def lines_in(folder: Path) -> list[Line]:
     if len(cards) > 1:
         names = ", ".join(sorted(str(card) for card in cards))
         raise ValueError(f"{folder} holds measurements of several cards ({names}); part them")
+    if len({line["setting"]["small"] for line in lines}) > 1:
+        raise ValueError(f"{folder} holds toys (--small) and real measurements; part them")
     return lines
 
 
@@ -95,6 +100,8 @@ def _head(lines: Sequence[Line], card: str | None) -> str:
         total = settings[-1]["total_mib"]
         title = "# Measured on real cards\n"
         text = f"{card}, {total} MiB, driver {drivers}.\n"
+    if settings[-1]["small"]:
+        text += "\nToys and short times: this shows that the campaign works, and nothing else.\n"
     more = f"Measured {when} in {sessions} sessions, with {said}.\n"
     how = "Each line is kept; `benchmarks/gpu` has the commands and says how to make this page.\n"
     return "\n".join([title, text, more, how])

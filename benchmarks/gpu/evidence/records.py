@@ -35,12 +35,16 @@ class Records:
         return self._setting.session
 
     def has(self, key: str) -> bool:
-        """Whether this was measured on such a card already, or found to be impossible there."""
-        card = self._setting.card
-        return any(
-            line["key"] == key and line["setting"]["card"] == card and PROBLEM not in line["data"]
-            for line in self.lines
-        )
+        """Whether this was measured on such a card already, or found to need what is not there.
+
+        With other versions installed, what was lacking is looked for again.
+        """
+        return any(line["key"] == key and self._holds(line) for line in self.lines)
+
+    def _holds(self, line: Line) -> bool:
+        here, there = self._setting.plain(), line["setting"]
+        asked = ("card", "small", "versions") if NEEDS in line["data"] else ("card", "small")
+        return PROBLEM not in line["data"] and all(here[k] == there[k] for k in asked)
 
     def add(self, key: str, data: Mapping[str, Any]) -> Line:
         line = {

@@ -22,12 +22,16 @@ DISTRIBUTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """card: its name, None for CPU workers. session: one start of the campaign on one machine."""
+    """card: its name, None for CPU workers. session: one start of the campaign on one machine.
+
+    small: toys and short times, to try the campaign.
+    """
 
     card: str | None
     driver: str | None
     total_mib: int | None
     command: str
+    small: bool
     cores: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
     ram_mib: int = field(default_factory=lambda: machine.detect().ram_mib)
     versions: dict[str, str] = field(default_factory=dict)
@@ -40,12 +44,13 @@ class Setting:
         return plain
 
 
-def here(card: Card | None, command: str) -> Setting:
+def here(card: Card | None, command: str, *, small: bool) -> Setting:
     """The setting on this card, or on CPU workers."""
     facts = None if card is None else meter.facts(card.id)
-    if card is None or facts is None:
-        return Setting(None, None, None, command, versions=versions())
-    return Setting(card.name, facts.driver, facts.total_mib, command, versions=versions())
+    of_card = (None, None, None)
+    if card is not None and facts is not None:
+        of_card = (card.name, facts.driver, facts.total_mib)
+    return Setting(*of_card, command, small, versions=versions())
 
 
 def versions() -> dict[str, str]:

@@ -5,8 +5,10 @@ import sys
 
 from evidence.cuda import Cuda
 
-cuda = Cuda()
-size = max(cuda.memory()[0] - (int(sys.argv[1]) << 20), 0)
-held = cuda.allocate(size) if size else None
-print(json.dumps({"held_mib": size >> 20}), flush=True)
+PIECE = 4 << 30
+cuda, held = Cuda(), 0
+while (size := min(cuda.memory()[0] - (int(sys.argv[1]) << 20), PIECE)) > 0:
+    cuda.allocate(size)
+    held += size
+print(json.dumps({"held_mib": held >> 20}), flush=True)
 sys.stdin.read()

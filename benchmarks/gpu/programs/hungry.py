@@ -56,6 +56,9 @@ def jax(mib):
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     import jax
 
+    if jax.default_backend() != "gpu":  # it would take RAM until there is none
+        print("jax with CUDA")
+        sys.exit(ABSENT)
     until_refused(lambda size: jax.numpy.zeros(size, "uint8").block_until_ready(), mib)
 
 
