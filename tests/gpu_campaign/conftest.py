@@ -36,15 +36,16 @@ class Campaign:
     options: tuple[str, ...]
     environ: dict[str, str] = field(default_factory=dict)
 
-    def run(self, part, *words):
-        return self.command(part, *self.options, "--out", self.out, *words)
+    def run(self, part, *words, program=(RUN,)):
+        options = (*self.options, "--out", self.out)
+        return self.command(part, *options, *words, program=program)
 
     def publish(self, *words):
         return self.command("publish", self.out, *words)
 
-    def command(self, *words):
+    def command(self, *words, program=(RUN,)):
         return subprocess.run(
-            [sys.executable, RUN, *words],
+            [sys.executable, *program, *words],
             env={**os.environ, "NVINX_STATE_DIR": str(self.out / "state"), **self.environ},
             capture_output=True,
             text=True,

@@ -1,8 +1,12 @@
 """The campaign where NVML shows a card and CUDA allocates from RAM: calls, records, replays."""
 
+from pathlib import Path
+
 import card_traces
 import pytest
 from replays import ends_as_it_was, same_look
+
+RUN = Path(__file__).parents[2] / "benchmarks" / "gpu" / "run.py"
 
 
 @pytest.fixture
@@ -71,6 +75,31 @@ def test_what_was_recorded_replays(measured, made_of_ram, libraries, tmp_path):
     assert all(ends_as_it_was(line) for line in ends.lines)
     ends.lines[0]["data"]["stderr"] = "something else"
     assert not ends_as_it_was(ends.lines[0])
+
+
+PLAIN_JOBS = f"""
+import sys
+sys.path.insert(0, {str(RUN.parent)!r})
+from evidence import plain, workflows
+plain.DEVICE = workflows.models.DEVICE
+workflows.models, workflows.LONG = plain, "greedy"
+workflows.SMALL = {{"cool": "brief", "hot": "restful"}}
+import run
+run.main()
+"""
+
+
+def test_a_workflow_of_as_many_iterations_as_take_its_time_runs_on_the_card(made_of_ram):
+    for key in ("rates", "cool/nvinx/0"):
+        words = ("--only", f"workflows/{key}")
+        done = made_of_ram.run("workflows", *words, program=("-c", PLAIN_JOBS))
+        assert done.returncode == 0, done.stderr
+    found = made_of_ram.data("workflows")
+    assert found["workflows/rates"]["alone"].keys() == {"greedy", "brief", "restful"}
+    assert found["workflows/rates"]["twins"].keys() == {"cool", "hot"}
+    ran = found["workflows/cool/nvinx/0"]
+    assert (ran["status"], ran["jobs"]) == (0, 11), ran
+    assert ran["busy"] == pytest.approx(0.37)
 
 
 def test_lines_of_two_cards_make_no_page(measured, made_of_ram):

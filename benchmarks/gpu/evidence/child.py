@@ -46,15 +46,18 @@ class Ended:
             raise MissingError(self.last)
         return self
 
-    def answer(self) -> Any:
+    def answer(self) -> dict[str, Any]:
         """The JSON in its last line. Raises MissingError and MeasurementError."""
         self.demand_library()
         if self.status:
             raise MeasurementError(f"it ended with {self.status}: {self.stderr[-600:].strip()}")
-        return json.loads(self.last)
+        said: dict[str, Any] = json.loads(self.last)
+        return said
 
 
-def python(*words: str, environ: Mapping[str, str] | None = None) -> tuple[list[str], dict]:
+def python(
+    *words: str, environ: Mapping[str, str] | None = None
+) -> tuple[list[str], dict[str, str]]:
     """Command and environment of a program in `programs/`, or of `-m module`."""
     first = words[0] if words[0].startswith("-") else str(PROGRAMS / words[0])
     paths = [str(HERE), str(Path(nvinx.__file__).parents[1])]

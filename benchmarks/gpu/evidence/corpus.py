@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from evidence import child, nvml
@@ -35,24 +36,27 @@ POLLS_HZ = (20, 5, 1)
 
 def steps(job: Job) -> Iterator[Step]:
     """All measurements of this part."""
-    failed, full = Outcome.FAILED, Outcome.OUT_OF_MEMORY
     for how in ANYWHERE:
-        yield Step(f"corpus/{how}", lambda how=how: _anywhere(how), 20)
+        yield Step(f"corpus/{how}", partial(_anywhere, how), 20)
     yield Step("corpus/stand-in", lambda: _stand_in(job), 20)
     for how in OTHERWISE:
-        yield Step(f"corpus/{how}", lambda how=how: _ended(_on_card(job, how), failed), 40)
+        yield Step(f"corpus/{how}", partial(_otherwise, job, how), 40)
     for how in CAPPED:
-        yield Step(f"corpus/capped/{how}", lambda how=how: _capped(job, how), 60)
+        yield Step(f"corpus/capped/{how}", partial(_capped, job, how), 60)
     for how in FULL:
-        yield Step(f"corpus/full/{how}", lambda how=how: _filled(job, how), 60)
+        yield Step(f"corpus/full/{how}", partial(_filled, job, how), 60)
     for how in ("checked", "unchecked"):
-        yield Step(f"corpus/full/c++-{how}", lambda how=how: _compiled(job, how, full), 90)
+        yield Step(f"corpus/full/c++-{how}", partial(_compiled, job, how), 90)
     for how in ("kept", "returned"):
-        yield Step(f"corpus/peaks/{how}", lambda how=how: _peaks(job, how), 40)
+        yield Step(f"corpus/peaks/{how}", partial(_peaks, job, how), 40)
 
 
 def _anywhere(how: str) -> dict[str, Any]:
     return _ended(child.run("hungry.py", how).demand_library(), Outcome.FAILED)
+
+
+def _otherwise(job: Job, how: str) -> dict[str, Any]:
+    return _ended(_on_card(job, how), Outcome.FAILED)
 
 
 def _stand_in(job: Job) -> dict[str, Any]:
@@ -114,7 +118,7 @@ def _filled(job: Job, how: str) -> dict[str, Any]:
     return _ended(ended, Outcome.OUT_OF_MEMORY) | _reached(ended)
 
 
-def _compiled(job: Job, how: str, expected: Outcome) -> dict[str, Any]:
+def _compiled(job: Job, how: str) -> dict[str, Any]:
     """A CUDA C++ program that looks at what cudaMalloc returns, or one whose thrust throws."""
     card = job.demand_card()
     compiler = shutil.which("nvcc")
@@ -126,7 +130,7 @@ def _compiled(job: Job, how: str, expected: Outcome) -> dict[str, Any]:
     if made.status:
         raise MeasurementError(f"nvcc: {made.stderr}")
     environ = {**os.environ, "CUDA_VISIBLE_DEVICES": card.id}
-    return _ended(child.execute([str(program), how], environ, 60), expected)
+    return _ended(child.execute([str(program), how], environ, 60), Outcome.OUT_OF_MEMORY)
 
 
 def _peaks(job: Job, how: str) -> dict[str, Any]:

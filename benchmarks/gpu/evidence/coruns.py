@@ -11,6 +11,7 @@ import importlib.util
 import os
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,8 @@ TIME_SLICING, SLICE, MPS = "time-slicing", "slice", "mps"
 WAYS = (TIME_SLICING, SLICE, MPS)
 SLICE_SMS, SLICE_MIB = 16, 4096
 PATIENCE_S = 60.0
+SHORT, LONG = Windows(0.2, 3, 0.1), Windows(3.0, 3, 1.0)
+LOAD_S = 30.0
 ROOMY_MIB = 24_000  # of a card that holds all programs at once
 
 
@@ -78,7 +81,7 @@ def plan(job: Job, way: str, repeat: int = 0, programs: str | None = None) -> Pl
     """
     has_torch = importlib.util.find_spec("torch") is not None
     module = models if (programs or ("torch" if has_torch else "plain")) == "torch" else plain
-    windows = Windows(0.2, 3, 0.1) if job.small else Windows(3.0, 3, 1.0)
+    windows = SHORT if job.small else LONG
     pairs = list(combinations([loader.__name__ for loader in module.LOADERS], 2))
     triples = () if repeat else module.TRIPLES
     return Plan(_programs(module), pairs, triples, windows, way, repeat)
@@ -110,17 +113,21 @@ def _steps(job: Job, todo: Plan, campaign: Campaign) -> Iterator[Step]:
         key = todo.key(name, "again" if again else "alone", session)
         return Step(key, lambda: _run(campaign, Solo(name, again)), todo.takes_s, spare=True)
 
-    if campaign.loaded_at_once >= len(todo.names) > 0:
+    if not todo.names:
+        return
+    # All alone and one pair: with less time than that a session would measure nothing.
+    least_s = LOAD_S + (len(todo.names) + 1) * todo.takes_s
+    if campaign.loaded_at_once >= len(todo.names):
         key = todo.key("loaded", session)
-        yield Step(key, lambda: _load(campaign, todo.names), 60, spare=True)
+        yield Step(key, lambda: _load(campaign, todo.names), least_s, spare=True)
     yield from (alone(name, again=False) for name in todo.names)
     if todo.way == MPS:
         yield Step(todo.key("clients", session), lambda: _clients(campaign), 1, spare=True)
     for pair in todo.pairs:
         task = Together(*pair)
-        yield Step(todo.key(*pair), lambda task=task: _run(campaign, task), todo.takes_s)
+        yield Step(todo.key(*pair), partial(_run, campaign, task), todo.takes_s)
     for three in todo.triples:
-        yield Step(todo.key(*three), lambda three=three: _crowd(campaign, three), todo.takes_s)
+        yield Step(todo.key(*three), partial(_crowd, campaign, three), todo.takes_s)
     yield from (alone(name, again=True) for name in todo.names)
 
 
@@ -162,7 +169,8 @@ def _clients(campaign: Campaign) -> dict[str, Any]:
 
 def _patience(say: Callable[[str], None]) -> Callable[[Any], None]:
     """Says once that the card is waited for; after a while raises MeasurementError."""
-    began, said = time.monotonic(), []
+    said: list[Any] = []
+    began = time.monotonic()
 
     def waiting(reason: Any) -> None:
         if not said:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from evidence import child, mps, nvml
@@ -25,7 +26,7 @@ def steps(job: Job) -> Iterator[Step]:
     """All measurements of this part."""
     yield Step("facts/idle", lambda: _idle(job), 5)
     for kind in CONTEXTS:
-        yield Step(f"facts/context/{kind}", lambda kind=kind: _context(job, kind), 40)
+        yield Step(f"facts/context/{kind}", partial(_context, job, kind), 40)
     yield Step("facts/holding", lambda: _holding(job), 40)
     yield Step("facts/copies", lambda: _copies(job), 60)
     yield Step("facts/bus", lambda: _bus(job), 30)

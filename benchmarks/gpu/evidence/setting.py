@@ -47,9 +47,9 @@ class Setting:
 def here(card: Card | None, command: str, *, small: bool) -> Setting:
     """The setting on this card, or on CPU workers."""
     facts = None if card is None else meter.facts(card.id)
-    of_card = (None, None, None)
-    if card is not None and facts is not None:
-        of_card = (card.name, facts.driver, facts.total_mib)
+    if card is None or facts is None:
+        return Setting(None, None, None, command, small, versions=versions())
+    of_card = card.name, facts.driver, facts.total_mib
     return Setting(*of_card, command, small, versions=versions())
 
 

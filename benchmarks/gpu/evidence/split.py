@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from evidence import child
@@ -24,9 +25,9 @@ def steps(job: Job) -> Iterator[Step]:
     yield Step("offload/model", lambda: _model(job), 90)
     yield Step(f"offload/bandwidth/{job.records.session}", lambda: _bandwidth(job), 40)
     for share in SHARES:
-        yield Step(f"offload/share/{share}", lambda share=share: _share(job, share), 60)
+        yield Step(f"offload/share/{share}", partial(_share, job, share), 60)
     for how in LOADS:
-        yield Step(f"offload/load/{how}", lambda how=how: _load(job, how), 60)
+        yield Step(f"offload/load/{how}", partial(_load, job, how), 60)
 
 
 def _model(job: Job) -> dict[str, Any]:

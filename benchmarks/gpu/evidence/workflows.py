@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,6 @@ from evidence.busy import BusyWatch
 from evidence.steps import MeasurementError, MissingError, Step
 from nvinx.calibration.programs import Program
 from nvinx.calibration.rates import slowdown
-from nvinx.calibration.tasks import Solo, Together, Windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,31 +71,30 @@ def steps(job: Job) -> Iterator[Step]:
             for one in CONTENDERS:
                 key = f"workflows/{kind}/{one.name}/{number}"
                 takes_s = 15 if job.small else 90
-                yield Step(key, lambda kind=kind, one=one: _contend(job, kind, one), takes_s)
+                yield Step(key, partial(_contend, job, kind, one), takes_s)
     if not job.small:
         for executor in ("stock", "nvinx"):
             key = f"workflows/example/{executor}"
-            yield Step(key, lambda executor=executor: _example(job, executor), 90)
+            yield Step(key, partial(_example, job, executor), 90)
 
 
 def _rates(job: Job) -> dict[str, Any]:
     """Iterations per second of each job's model alone, and how much two small ones slow down."""
     if job.card is None:
         return {"alone": {}, "twins": {"cool": 1.0, "hot": 1.0 + FILE_HOT}}
-    names = {LONG: LONG, **{name: name for name in SMALL.values()}}
-    names |= {f"{name}_too": name for name in SMALL.values()}
-    programs = {name: Program(name, loader=f"{models.__name__}:{of}") for name, of in names.items()}
-    plan = coruns.Plan(programs, [], [], Windows(1.0, 3, 1.0) if job.small else Windows())
+    loaders = {name: name for name in (LONG, *SMALL.values())}
+    loaders |= {f"{name}_too": name for name in SMALL.values()}
+    programs = {n: Program(n, loader=f"{models.__name__}:{of}") for n, of in loaders.items()}
+    plan = coruns.Plan(programs, [], [], coruns.SHORT if job.small else coruns.LONG)
     with contextlib.ExitStack() as stack:
         campaign = coruns.campaign(job, plan, stack)
         stack.callback(campaign.close)
-        alone = {name: campaign.run(Solo(name)).rate for name in (LONG, *SMALL.values())}
+        names = (LONG, *SMALL.values())
+        alone = {name: statistics.median(campaign.side_by_side([name])[0]) for name in names}
         twins = {}
         for kind, name in SMALL.items():
-            both = campaign.run(Together(name, f"{name}_too"))
-            twins[kind] = statistics.fmean(
-                slowdown(alone[name], rates) for rates in (both.rates_a, both.rates_b)
-            )
+            both = campaign.side_by_side([name, f"{name}_too"])
+            twins[kind] = statistics.fmean(slowdown(alone[name], rates) for rates in both)
     return {"alone": alone, "twins": twins}
 
 
@@ -194,9 +193,8 @@ def _example(job: Job, executor: str) -> dict[str, Any]:
     if importlib.util.find_spec("pyrodigal") is None:
         raise MissingError("pyrodigal")
     bench = "nvinx.simulated.yaml" if job.card is None else "nvinx.yaml"
-    words = ("--resources", "gpu=1")
-    if executor == "nvinx":
-        words = (*NVINX, "--nvinx-bench", bench)
+    ours = (*NVINX, "--nvinx-bench", bench)
+    words = ours if executor == "nvinx" else ("--resources", "gpu=1")
     with tempfile.TemporaryDirectory(dir=job.scratch, prefix="example-") as made:
         folder = Path(made) / EXAMPLE.name
         shutil.copytree(EXAMPLE, folder, ignore=LEFT_OUT)

@@ -49,7 +49,7 @@ def span_s(kept: Mapping[str, Line], kind: str, name: str) -> float | None:
     rounds = runs(kept).get((kind, name), [])
     if not rounds or any(each["jobs"] < JOBS for each in rounds):
         return None
-    return statistics.median(each["span_s"] for each in rounds)
+    return statistics.median(float(each["span_s"]) for each in rounds)
 
 
 def _example(kept: Mapping[str, Line]) -> str:
