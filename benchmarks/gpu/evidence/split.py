@@ -22,12 +22,14 @@ LOADS = ("cold", "staged", "warm")
 
 def steps(job: Job) -> Iterator[Step]:
     """All measurements of this part."""
-    yield Step("offload/model", lambda: _model(job), 90)
-    yield Step(f"offload/bandwidth/{job.records.session}", lambda: _bandwidth(job), 40)
+    takes_s = 20 if job.small else 60
+    yield Step("offload/model", lambda: _model(job), takes_s)
+    key = f"offload/bandwidth/{job.records.session}"
+    yield Step(key, lambda: _bandwidth(job), takes_s, spare=True)
     for share in SHARES:
-        yield Step(f"offload/share/{share}", partial(_share, job, share), 60)
+        yield Step(f"offload/share/{share}", partial(_share, job, share), takes_s)
     for how in LOADS:
-        yield Step(f"offload/load/{how}", partial(_load, job, how), 60)
+        yield Step(f"offload/load/{how}", partial(_load, job, how), takes_s)
 
 
 def _model(job: Job) -> dict[str, Any]:

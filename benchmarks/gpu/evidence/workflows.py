@@ -65,7 +65,7 @@ CONTENDERS = (
 
 def steps(job: Job) -> Iterator[Step]:
     """All measurements of this part."""
-    yield Step("workflows/rates", lambda: _rates(job), 120)
+    yield Step("workflows/rates", lambda: _rates(job), 30 if job.small else 120)
     for number in range(1 if job.small else ROUNDS):
         for kind in SETS:
             for one in CONTENDERS:
