@@ -22,8 +22,9 @@ root_doc = "docs/index"
 include_patterns = [
     *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/**.md"),
     *("nextflow/README.md", "benchmarks/README.md", "example_workflows/*/README.md"),
+    *("benchmarks/gpu/README.md", "tests/traces/README.md"),
 ]
-exclude_patterns = [".venv*", ".git", "**/.*", "core", "tests", "docs/_build"]
+exclude_patterns = [".venv*", ".git", "**/.*", "core", "docs/_build"]
 highlight_language = "text"
 myst_heading_anchors = 4
 smartquotes = False  # options keep their two dashes

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,14 @@ from nvinx.cli import main
 from nvinx.cli.nvinx_calibrate import main as nvinx_calibrate
 from nvinx.gauges import METRICS
 from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
+from snakemake_executor_plugin_nvinx_slurm.settings import OwnSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PAGES = Path(__file__).parent / "reference"
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_OPTIONS = ("option", "values", "default", "meaning")
 _VERBATIM = "\b"  # click's mark for a paragraph of examples
 
 
@@ -33,11 +36,11 @@ def _rows(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
     return "\n".join([_row(*head), "|" + "---|" * len(head), *(_row(*row) for row in rows)])
 
 
-def _settings() -> Iterator[tuple[str, ...]]:
-    for name, each in ExecutorSettings.__dataclass_fields__.items():
+def _settings(prefix: str, settings: type) -> Iterator[tuple[str, ...]]:
+    for each in fields(settings):
         meaning, _, default = each.metadata["help"].partition(" Default: ")
         values = ", ".join(f"`{value}`" for value in each.metadata.get("choices", ()))
-        yield f"`--nvinx-{name.replace('_', '-')}`", values, default.rstrip("."), meaning
+        yield f"`{prefix}{each.name.replace('_', '-')}`", values, default.rstrip("."), meaning
 
 
 def _metrics() -> Iterator[tuple[str, ...]]:
@@ -73,7 +76,8 @@ def _all_commands() -> str:
 def _made() -> dict[str, str]:
     return {
         "commands": _all_commands(),
-        "executor": _rows(("option", "values", "default", "meaning"), _settings()),
+        "executor": _rows(_OPTIONS, _settings("--nvinx-", ExecutorSettings)),
+        "slurm": _rows(_OPTIONS, _settings("--nvinx-slurm-", OwnSettings)),
         "metrics": _rows(("metric", "labels", "value"), _metrics()),
     }
 

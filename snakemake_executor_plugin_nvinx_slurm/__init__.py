@@ -11,8 +11,7 @@ import importlib.util
 from snakemake_interface_executor_plugins.settings import CommonSettings
 
 if importlib.util.find_spec("snakemake_executor_plugin_slurm") is not None:
-    from snakemake_executor_plugin_nvinx_slurm.executor import Executor
-    from snakemake_executor_plugin_nvinx_slurm.settings import ExecutorSettings
+    from snakemake_executor_plugin_nvinx_slurm.executor import Executor, ExecutorSettings
 
     __all__ = ["Executor", "ExecutorSettings", "common_settings"]
 else:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nvinx.bench import Bench
     from nvinx.claim import Claim
     from nvinx.cluster import Ask, Cluster
-    from snakemake_executor_plugin_nvinx_slurm.settings import ExecutorSettings
+    from snakemake_executor_plugin_nvinx_slurm.settings import OwnSettings
 
 _FOLDER = Path(".nvinx") / "slurm"
 _FOR_SLURM = ("gres", "gpus", "gpu_model")  # whoever writes these speaks to Slurm alone
@@ -56,7 +56,7 @@ class Desk:
 
     cluster: Cluster
     _bench: Bench
-    _settings: ExecutorSettings
+    _settings: OwnSettings
     _workflow: Any
     _experience: Experience
     _history: SqliteHistory
@@ -67,7 +67,7 @@ class Desk:
     _news: list[str] = field(default_factory=list)
 
     @classmethod
-    def open(cls, settings: ExecutorSettings, workflow: Any) -> Desk:
+    def open(cls, settings: OwnSettings, workflow: Any) -> Desk:
         """Raises NvinxError where Slurm, the bench file or the state folder cannot be used."""
         folder = Path(internals.workflow_folder(workflow))
         bench = machine.bench(settings.bench, folder, settings.headroom_mb)

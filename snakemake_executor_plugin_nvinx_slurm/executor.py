@@ -11,9 +11,11 @@ import shlex
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from snakemake_executor_plugin_slurm import Executor as SlurmExecutor
+from snakemake_executor_plugin_slurm import ExecutorSettings as SlurmSettings
 from snakemake_interface_common.exceptions import WorkflowError
 
 from nvinx.errors import NvinxError
@@ -22,6 +24,7 @@ from nvinx.host import slurm
 from snakemake_executor_plugin_nvinx import internals, translate
 from snakemake_executor_plugin_nvinx_slurm import profile, request
 from snakemake_executor_plugin_nvinx_slurm.desk import Desk, Placed
+from snakemake_executor_plugin_nvinx_slurm.settings import OwnSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -32,6 +35,11 @@ if TYPE_CHECKING:
 
 _GRACE_S = 120.0  # for a node's answer to come through a shared file system
 _STEP = "--executor slurm-jobstep --jobs 1"
+
+
+@dataclass
+class ExecutorSettings(OwnSettings, SlurmSettings):
+    """All that the Slurm plugin knows, and our own."""
 
 
 class Executor(SlurmExecutor):

@@ -1,16 +1,16 @@
-"""The options `--nvinx-slurm-...`: those of the Slurm plugin, and a few of our own."""
+"""Our own of the options `--nvinx-slurm-...`; the others are the Slurm plugin's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from snakemake_executor_plugin_slurm import ExecutorSettings as SlurmSettings
+from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
 
 
 @dataclass
-class ExecutorSettings(SlurmSettings):
-    """Our own come after all that the Slurm plugin knows."""
+class OwnSettings(ExecutorSettingsBase):
+    """Few, because rule hints and the bench file say the rest."""
 
     bench: Path | None = field(
         default=None,

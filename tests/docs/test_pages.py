@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from dataclasses import fields
 
 import click
 import yaml
@@ -10,6 +11,7 @@ from pages import ROOT, blocks, each_page
 from nvinx import bench_text
 from nvinx.cli import main
 from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
+from snakemake_executor_plugin_nvinx_slurm.settings import OwnSettings
 
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(#[^)]*)?\)")
 TICKED = re.compile(r"`(nvinx [a-z][^`\n]*)`")
@@ -56,9 +58,11 @@ def test_every_command_of_ours_is_there(page):
 
 @each_page
 def test_every_option_of_the_executor_is_there(page):
-    known = {f"--nvinx-{name.replace('_', '-')}" for name in ExecutorSettings.__dataclass_fields__}
+    known = {f"--nvinx-{each.name.replace('_', '-')}" for each in fields(ExecutorSettings)}
+    known |= {f"--nvinx-slurm-{each.name.replace('_', '-')}" for each in fields(OwnSettings)}
+    known.add("--nvinx-slurm-array-jobs")  # the Slurm plugin's
     text = page.read_text(encoding="utf-8")
-    assert set(re.findall(r"--nvinx-[a-z-]*[a-z]", text)) <= known
+    assert set(re.findall(r"--nvinx-[a-z-]*[a-z]", text)) - {"--nvinx-slurm"} <= known
 
 
 @each_page

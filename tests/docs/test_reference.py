@@ -20,6 +20,7 @@ KEYS = {
     "models": bench_text._MODEL,
     "interference": bench_text._INTERFERENCE,
     "pairs": corun_text._PAIR,
+    "cluster": bench_text._NODES,
 }
 
 

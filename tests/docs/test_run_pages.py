@@ -18,10 +18,18 @@ import sys
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
+import aside
 import cached_nextflow
 import pytest
+from cluster import Cluster
 from pages import PAGES, ROOT, Block, blocks, commands, name
+from programs import missing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 STAND_INS = Path(__file__).parent / "stand_ins"  # what pages take from the reader's own work
 GIVE_UP_S = 300
@@ -48,6 +56,8 @@ EXEMPT = (
     ("*/phage_proteins/*", "snakemake ", "is run by tests/examples and by the tutorial"),
     ("*/phage_proteins_nextflow/*", "nextflow ", "is run, shorter, by tests/nextflow"),
     ("*/split_models/*", "", "needs torch; `make test-models` runs it"),
+    ("benchmarks/gpu/*", "", "needs a card and an hour; tests/gpu_campaign runs it on CPU workers"),
+    ("tests/traces/README.md", "{", "shows a line's form; tests/gpu_campaign reads such lines"),
     ("nextflow/README.md", "nvinx nextflow inst", "needs `make nextflow`; tests/nextflow has it"),
     ("nextflow/README.md", "nextflow run -plugins", "needs the same"),
 )
@@ -180,6 +190,15 @@ def session(tmp_path: Path) -> Session:
     return Session(tmp_path / "nvinx", tmp_path / "kept", environ)
 
 
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[Cluster]:
+    """A Slurm of two nodes, each with a card of four shards, as the page on clusters has it."""
+    if missing() or not aside.is_here():
+        pytest.skip("no slurm-wlm, munge or Slurm plugin here; tests/slurm says how to get them")
+    with TemporaryDirectory(prefix="slurm-") as folder, Cluster(Path(folder) / "slurm") as cluster:
+        yield cluster
+
+
 def bring_stand_ins(page: Path, session: Session) -> None:
     folder = STAND_INS / page.stem
     if page.parent in (ROOT, ROOT / "docs") and folder.exists():
@@ -189,8 +208,13 @@ def bring_stand_ins(page: Path, session: Session) -> None:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if runs(page)], ids=name)
-def test_a_page_does_what_it_says(page, session):
+def test_a_page_does_what_it_says(page, session, request):
     demand_programs(page)
+    if page.name == "cluster.md":
+        cluster = request.getfixturevalue("slurm").environment | aside.WITH_PLUGIN
+        session.environ |= {**cluster, "PATH": f"{cluster['PATH']}:{session.environ['PATH']}"}
+        path = STAND_INS / "cluster" / "bin"
+        session.environ["PATH"] = f"{path}:{session.environ['PATH']}"
     if page.name == "README.md":
         session.folder /= page.parent.relative_to(ROOT)
     bring_stand_ins(page, session)

@@ -88,7 +88,14 @@ def ask(tool: str, *words: str, limit_s: float = _ANSWER_S) -> str:
     """What one of Slurm's tools prints. Raises SlurmError where it fails or does not answer."""
     command: Sequence[str] = (tool, *words)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=limit_s)
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=limit_s,
+        )
     except FileNotFoundError:
         raise SlurmError(tool, "is not installed here", _LOGIN) from None
     except subprocess.TimeoutExpired:
