@@ -86,6 +86,13 @@ def test_a_node_that_the_cluster_has_not_is_told(tools):
         slurm.cluster(bench(ClusterNodes("n7", 4.0)))
 
 
+def test_a_node_without_a_card_is_told(tools):
+    bare = NODE.format(n=1).replace("Gres=gpu:1,shard:4 ", "")
+    tools(f"case $2 in node) echo '{bare}';; *) echo n1;; esac")
+    with pytest.raises(SlurmError, match=r"counts no GPU on n1, which nvinx.yaml names"):
+        slurm.cluster(bench(ClusterNodes("n1", 4.0)))
+
+
 def test_without_the_slurm_plugin_snakemake_works_and_ours_says_what_to_install(tmp_path):
     (tmp_path / "Snakefile").write_text("rule a:\n    output: 'a'\n    shell: 'touch a'\n")
     program = (
@@ -114,7 +121,8 @@ def test_without_the_slurm_plugin_snakemake_works_and_ours_says_what_to_install(
         (f"echo '{NODE.format(n=1)}'", "ok", "1 nodes, 1 GPUs, 4 shards"),
     ],
 )
-def test_doctor_tells_of_slurm(tools, script, level, words):
+def test_doctor_tells_of_slurm(tools, monkeypatch, script, level, words):
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda _: "installed")
     tools(script)
     found = next(f for f in doctor.findings(None, None, dict(os.environ)) if f.what == "Slurm")
     assert found.level.value == level

@@ -49,6 +49,9 @@ def cluster(bench: Bench) -> Cluster:
                 problem = f"has no node {name}, which {bench.path} names under cluster"
                 raise SlurmError("Slurm", problem, f"write one of {known}")
             node = found[name]
+            if not node.cards:
+                problem = f"counts no GPU on {name}, which {bench.path} names under cluster"
+                raise SlurmError("Slurm", problem, "leave that node out")
             found[name] = replace(node, card_mib=mib, make=said.card or node.make)
     return Cluster(list(found.values()))
 
