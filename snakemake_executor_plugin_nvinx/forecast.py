@@ -24,7 +24,7 @@ def workload_of(workflow: Any, session: Session) -> Workload:
 
     Groups are planned as their single jobs. Raises HintError naming the rule.
     """
-    jobs = list(internals.pending_jobs(workflow))
+    jobs = sorted(internals.pending_jobs(workflow), key=translate.name_of)  # in no order before
     names = _names(jobs)
     needs = internals.needs(workflow)
     return Workload.of(

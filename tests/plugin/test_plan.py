@@ -117,3 +117,10 @@ def test_arguments_for_snakemake_need_no_name_of_a_snakefile(make_workspace: Mak
 
     assert planned
     assert {name.partition("[")[0] for name in planned} == {"part"}
+
+
+def test_two_plans_of_one_workflow_are_the_same(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace("shared_card")
+    first, second = (_jobs(_plan(workspace, "--json")) for _ in range(2))
+    assert first == second
+    assert list(first) == list(second)

@@ -79,7 +79,8 @@ def _print(seen: View) -> None:
     console.print("Waiting:" if seen.requests else "Nobody waits.")
     for request in seen.requests:
         why = explain.sentence(request.reason) if request.reason else "not looked at yet"
-        console.print(f"  {request.job.name}, {explain.duration(seen.now - request.since)}: {why}")
+        waited, engine = explain.duration(seen.now - request.since), request.job.engine
+        console.print(f"  {request.job.name}, {waited}, engine {engine}: {why}")
 
 
 def _print_leases(console: Any, leases: Sequence[Lease], now: float) -> None:
