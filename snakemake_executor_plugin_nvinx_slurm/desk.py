@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from snakemake_executor_plugin_nvinx_slurm.settings import OwnSettings
 
 _FOLDER = Path(".nvinx") / "slurm"
+_KEPT_S = 30 * 24 * 3600.0  # tasks of a run that was killed, since its jobs may still be queued
 _FOR_SLURM = ("gres", "gpus", "gpu_model")  # whoever writes these speaks to Slurm alone
 
 
@@ -52,7 +53,7 @@ class Placed:
 
 @dataclass(slots=True)
 class Desk:
-    """What a run knows of cluster, rules and earlier runs. Its methods are called by one thread."""
+    """What a run knows of cluster, rules and earlier runs."""
 
     cluster: Cluster
     _bench: Bench
@@ -82,6 +83,8 @@ class Desk:
             experience, news = Experience(), [explain.untaught(error)]
         outlook = Outlook(bench.slowdowns, bench.utilisation, experience)
         engine = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        tasks = Path(workflow.workdir_init) / _FOLDER
+        _sweep(tasks)
         return cls(
             cluster=cluster,
             _bench=bench,
@@ -91,7 +94,7 @@ class Desk:
             _history=history,
             _rescue=Rescue(cluster.capacity()),
             apart=Apart(outlook.clash),
-            folder=Path(workflow.workdir_init) / _FOLDER / engine,
+            folder=tasks / engine,
             engine=engine,
             _news=news,
         )
@@ -247,6 +250,14 @@ class Desk:
     def _tell(self, line: str) -> None:
         if line not in self._news:
             self._news.append(line)
+
+
+def _sweep(tasks: Path) -> None:
+    """Remove what killed runs left long ago."""
+    for old in tasks.glob("*"):
+        with contextlib.suppress(OSError):
+            if time.time() - old.stat().st_mtime > _KEPT_S:
+                shutil.rmtree(old, ignore_errors=True)
 
 
 def _demand_one_voice(handle: Any) -> None:
