@@ -89,7 +89,7 @@ def out_of_memory(folder: Path) -> int:
 
 def measure(side: str, workload: str, how: dict[str, int]) -> dict[str, Any]:
     """One run on a Slurm of its own."""
-    with tempfile.TemporaryDirectory(prefix="slurm-") as base:
+    with tempfile.TemporaryDirectory(prefix="nvinx-slurm-") as base:
         folder = Path(base, "work")
         folder.mkdir()
         shutil.copy(HERE / "Snakefile", folder)
