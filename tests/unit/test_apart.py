@@ -77,6 +77,28 @@ def test_a_kind_that_clashes_with_itself_runs_one_to_a_node():
     assert found[2] is None
 
 
+def test_what_asking_costs_does_not_grow_with_the_jobs_that_are_queued_or_held_back():
+    asked = []
+
+    def counted(one, other):
+        asked.append((one, other))
+        return clash(one, other)
+
+    def cost(jobs):
+        many = apart(A, B, clashes=counted)
+        for n in range(jobs):
+            many.enter(f"a{n}", A, ["n1"], 0)
+            many.enter(f"b{n}", B, ["n1"], 0)
+        asked.clear()
+        for n in range(jobs):
+            many.enter(f"b{n}", B, ["n1"], PATIENCE_S)
+        many.leave("a0")
+        many.enter("a0", A, ["n1"], PATIENCE_S)
+        return len(asked)
+
+    assert cost(500) == cost(5)
+
+
 class Apartness(RuleBasedStateMachine):
     """Jobs of four kinds come, run and go; each is asked for again until it may go on."""
 
