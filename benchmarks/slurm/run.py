@@ -164,7 +164,7 @@ def main(workload: str, side: str, as_json: str | None, **how: int) -> None:
         for each in sides:
             click.echo(f"{one}, {jobs} jobs: {each}", err=True)
             results[each] = measure(each, one, how)
-        sets.append({"workload": one, "jobs": jobs, **how, "results": results})
+        sets.append({"workload": one, **how, "jobs": jobs, "results": results})
         show(sets[-1])
     if as_json:
         versions = {package: version(package) for package in PACKAGES}
