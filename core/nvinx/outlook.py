@@ -38,6 +38,7 @@ class Outlook:
         self._utilisation = utilisation or {}
         self._experience = experience
         self._known: dict[tuple[str, tuple[str, ...]], float] = {}
+        self._clashes: dict[tuple[str, float | None, str, float | None], bool] = {}
 
     def slowdown(self, claim: Claim, partners: Sequence[Claim]) -> float:
         """Time beside the partners over time alone; the less is known, the more cautious."""
@@ -109,6 +110,14 @@ class Outlook:
 
     def clash(self, one: Claim, other: Claim) -> bool:
         """Whether the two must not meet on a card: less gets done, or one is slowed too much."""
+        if self._experience is not None and not self._are_calibrated(one, other):
+            return self._clash(one, other)  # runs may teach otherwise
+        key = (one.profile, one.max_slowdown, other.profile, other.max_slowdown)
+        if key not in self._clashes:
+            self._clashes[key] = self._clash(one, other)
+        return self._clashes[key]
+
+    def _clash(self, one: Claim, other: Claim) -> bool:
         after, before = self.gain(one, [other])
         return after < WORTHWHILE * before or self.too_slow([one, other]) is not None
 
