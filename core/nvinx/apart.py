@@ -56,8 +56,8 @@ class Apart:
     """The jobs of one run that share cards, and the nodes that each may use.
 
     clash: whether two jobs must not meet, by their profiles and `max_slowdown`. to_come: work of
-    each profile that is still to be done, in any unit; profiles that clash divide the nodes in this
-    proportion.
+    each profile that has not entered yet, in any unit; a profile leaves those who clash with it
+    their part of all that is to come, and once they have none it may go wherever nobody is.
     """
 
     def __init__(
@@ -76,9 +76,13 @@ class Apart:
     def expect(self, claims: Iterable[Claim]) -> None:
         """Jobs that are still to come: who they are, and how much they are."""
         for claim in claims:
-            work = (claim.runtime_s or 1.0) * (claim.vram_mib or 1)
-            self._to_come[claim.profile] = self._to_come.get(claim.profile, 0.0) + work
+            self._to_come[claim.profile] = self._to_come.get(claim.profile, 0.0) + _work(claim)
             self._meet(claim)
+
+    def _came(self, claim: Claim) -> None:
+        """It is no longer to come."""
+        left = self._to_come.get(claim.profile, 0.0) - _work(claim)
+        self._to_come[claim.profile] = max(left, 0.0)
 
     def enter(
         self, job_id: str, claim: Claim, nodes: Iterable[str], at: float
@@ -94,6 +98,7 @@ class Apart:
             self._hold(job_id, kind, could, at)
             return None
         mine = self._part(kind, could, free)
+        self._came(claim)
         self._release(job_id)
         self._seats[job_id] = _Seat(kind, mine)
         kind.sit(mine)
@@ -179,17 +184,21 @@ class Apart:
         return False
 
     def _part(self, kind: _Kind, could: frozenset[str], free: frozenset[str]) -> frozenset[str]:
-        """All free nodes where nobody clashes; else its kind's share, where its like are first."""
+        """All free nodes unless somebody clashes; else what their work leaves, beside its like."""
         claim = kind.claim
         rivals = self._rivals[claim.profile]
         if self._clash(claim, claim):
             return frozenset(sorted(free)[:1])
         if not rivals:
             return free
-        weight = self._to_come.get(claim.profile, 0.0) or 1.0
-        others = sum(self._to_come.get(name, 0.0) for name in rivals)
-        share = max(math.floor(len(could) * weight / (weight + others)), 1)
+        against = sum(self._to_come.get(name, 0.0) for name in rivals)
+        everything = sum(self._to_come.values()) or 1.0
+        share = max(math.floor(len(could) * (1.0 - against / everything)), 1)
         alike = (k.seats for k in self._kinds.values() if k.claim.profile == claim.profile)
         known = free.intersection(frozenset().union(*alike))
         more = sorted(free - known)[: max(share - len(known), 0)]
         return known.union(more)
+
+
+def _work(claim: Claim) -> float:
+    return (claim.runtime_s or 1.0) * (claim.vram_mib or 1)

@@ -43,6 +43,26 @@ def test_who_clashes_gets_nodes_of_its_own_in_proportion_to_its_work():
     assert mine | theirs == set(nodes)
 
 
+def test_many_kinds_leave_one_that_clashes_with_all_of_them_its_part_and_no_more():
+    kinds = [claim(kind) for kind in "abcdefg"]
+    hot = claim("hot")
+    many = apart(
+        *kinds, hot, clashes=lambda one, other: (one.kind == "hot") != (other.kind == "hot")
+    )
+    nodes = [f"n{n}" for n in range(8)]
+    assert len(many.enter("a1", kinds[0], nodes, 0)) == 7
+    assert len(many.enter("hot1", hot, nodes, 0)) == 1
+
+
+def test_once_none_of_those_it_clashes_with_is_to_come_it_may_use_every_free_node():
+    two = apart(A, A, A, B)
+    nodes = ["n1", "n2", "n3", "n4"]
+    assert len(two.enter("a1", A, nodes, 0)) == 3
+    assert two.enter("b1", B, nodes, 0) == {"n4"}
+    two.leave("b1")
+    assert two.enter("a2", A, nodes, 0) == set(nodes)
+
+
 def test_with_one_node_the_later_is_held_back_until_the_other_has_left():
     one = apart(A, B)
     assert one.enter("a1", A, ["n1"], 0) == {"n1"}
