@@ -5,8 +5,27 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+def said(
+    kind: Callable[[str], Any], meaning: str, choices: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """What Snakemake is told of an option; what it means ends with its default, in words."""
+    return {"help": meaning, "type": kind} | ({"choices": list(choices)} if choices else {})
+
+
+CAPS = said(
+    str,
+    "Hold PyTorch, JAX and CuPy to the VRAM that a shared job declares (on), or not (off). "
+    "Default: on.",
+    choices=["on", "off"],
+)
 
 
 def share(text: str) -> float:
@@ -26,76 +45,67 @@ class ExecutorSettings(ExecutorSettingsBase):
 
     bench: Path | None = field(
         default=None,
-        metadata={
-            "help": "Bench file (nvinx.yaml) that describes the GPU, RAM, cores and models. "
+        metadata=said(
+            Path,
+            "Bench file (nvinx.yaml) that describes the GPU, RAM, cores and models. "
             "Default: $NVINX_BENCH, else nvinx.yaml beside the Snakefile, else the user's config "
             "folder, else the machine as it is.",
-            "type": Path,
-        },
+        ),
     )
     headroom_mb: int | None = field(
         default=None,
-        metadata={
-            "help": "VRAM in MB that is never handed out to shared jobs. Default: headroom_gb of "
+        metadata=said(
+            int,
+            "VRAM in MB that is never handed out to shared jobs. Default: headroom_gb of "
             "the bench file, else 500 on a real card and 0 on a simulated one.",
-            "type": int,
-        },
+        ),
     )
     state_dir: Path | None = field(
         default=None,
-        metadata={
-            "help": "Folder on a local disk where all nvinx programs of this machine meet to share "
+        metadata=said(
+            Path,
+            "Folder on a local disk where all nvinx programs of this machine meet to share "
             "the card. Default: $NVINX_STATE_DIR, else the user's state folder.",
-            "type": Path,
-        },
+        ),
     )
     patience: int = field(
         default=60,
-        metadata={
-            "help": "Seconds for which younger jobs may overtake a job that does not fit yet; then "
+        metadata=said(
+            int,
+            "Seconds for which younger jobs may overtake a job that does not fit yet; then "
             "the card is kept for it. Default: 60.",
-            "type": int,
-        },
+        ),
     )
-    caps: str = field(
-        default="on",
-        metadata={
-            "help": "Hold PyTorch, JAX and CuPy to the VRAM that a shared job declares (on), or "
-            "not (off). Default: on.",
-            "type": str,
-            "choices": ["on", "off"],
-        },
-    )
+    caps: str = field(default="on", metadata=CAPS)
     stage: str = field(
         default="on",
-        metadata={
-            "help": "Read what the next GPU jobs will load into the page cache while they wait "
+        metadata=said(
+            str,
+            "Read what the next GPU jobs will load into the page cache while they wait "
             "(on), with NIXL where that is installed (nixl), or not (off). Default: on.",
-            "type": str,
-            "choices": ["on", "off", "nixl"],
-        },
+            choices=["on", "off", "nixl"],
+        ),
     )
     stage_share: float = field(
         default=0.25,
-        metadata={
-            "help": "Share of the available RAM that files read ahead may take. Default: 0.25.",
-            "type": share,
-        },
+        metadata=said(
+            share, "Share of the available RAM that files read ahead may take. Default: 0.25."
+        ),
     )
     trace: str = field(
         default="on",
-        metadata={
-            "help": "Write what happens to .nvinx/trace-*.jsonl, for `nvinx jobs`, `explain` and "
+        metadata=said(
+            str,
+            "Write what happens to .nvinx/trace-*.jsonl, for `nvinx jobs`, `explain` and "
             "`report` (on), or not (off). The last ten are kept. Default: on.",
-            "type": str,
-            "choices": ["on", "off"],
-        },
+            choices=["on", "off"],
+        ),
     )
     workload: Path | None = field(
         default=None,
-        metadata={
-            "help": "Write the jobs to this file, as a workload for `nvinx simulate`, and run "
+        metadata=said(
+            Path,
+            "Write the jobs to this file, as a workload for `nvinx simulate`, and run "
             "nothing. `nvinx plan` uses it.",
-            "type": Path,
-        },
+        ),
     )
