@@ -1,7 +1,7 @@
 """A real Slurm of two nodes: the Slurm plugin as it comes, and nvinx on top of it.
 
     python benchmarks/slurm/run.py [--workload contended|short|both] [--jobs 200]
-        [--side both|bare|nvinx] [--at-once 8] [--poll 1] [--json FILE]
+        [--side both|bare|nvinx] [--at-once 8] [--poll 1] [--json FILE] [--from FILE]
 
 Needs Debian's `slurm-wlm` and `munge`. Each node has a 4000 MB card that is a file, cut into four
 shards. `contended`: 2 exclusive jobs of 20 s (3500 MB), 12 CPU jobs of 5 s, 8 small GPU jobs of 3 s
@@ -111,9 +111,21 @@ def measure(side: str, workload: str, how: dict[str, int]) -> dict[str, Any]:
             raise click.ClickException(f"{side} did no job:\n{done.stderr[-2000:]}")
         return {
             **{"wall_s": round(wall_s, 1), "done": made, "out_of_memory": out_of_memory(folder)},
-            **{"ran_mean_s": watch.run_s, "slept_mean_s": SLEPT_S[workload]},
+            **{"ran_mean_s": watch.run_s, "slept_mean_s": round(SLEPT_S[workload], 2)},
             **{"samples": watch.samples, "over": watch.over, "beside": watch.beside},
         }
+
+
+def measure_set(workload: str, sides: tuple[str, ...], how: dict[str, int]) -> dict[str, Any]:
+    """One workload on each side, and its table."""
+    jobs = CONTENDED_JOBS if workload == "contended" else how["jobs"]
+    results = {}
+    for side in sides:
+        click.echo(f"{workload}, {jobs} jobs: {side}", err=True)
+        results[side] = measure(side, workload, how)
+    one = {"workload": workload, **how, "jobs": jobs, "results": results}
+    show(one)
+    return one
 
 
 def row(side: str, result: dict[str, Any], jobs: int) -> list[str]:
@@ -138,7 +150,12 @@ def show(measured: dict[str, Any]) -> None:
     Console(width=120).print(table)
     if len(results) == len(SIDES):
         ours, theirs = results["nvinx"], results["bare"]
-        print(f"nvinx / bare, wall: {ours['wall_s'] / theirs['wall_s']:.2f}")
+        lost = "".join(
+            f" ({side} lost {jobs - result['done']})"
+            for side, result in results.items()
+            if result["done"] < jobs
+        )
+        print(f"nvinx / bare, wall: {ours['wall_s'] / theirs['wall_s']:.2f}{lost}")
         cost = [each["ran_mean_s"] - each["slept_mean_s"] for each in (ours, theirs)]
         print(f"nvinx / bare, what a job takes beyond its sleep: {cost[0] / cost[1]:.2f}")
 
@@ -150,22 +167,20 @@ def show(measured: dict[str, Any]) -> None:
 @click.option("--at-once", default=8, help="Most jobs in Slurm at once, of either side.")
 @click.option("--poll", default=1, help="Seconds between two looks at the jobs, of either side.")
 @click.option("--json", "as_json", metavar="FILE", help="Write what was measured.")
-def main(workload: str, side: str, as_json: str | None, **how: int) -> None:
+@click.option("--from", "stored", metavar="FILE", help="Show JSON from earlier; run nothing.")
+def main(workload: str, side: str, as_json: str | None, stored: str | None, **how: int) -> None:
     """Wall time, cost of a job and overbooked cards of the Slurm plugin and of nvinx on it."""
+    if stored:
+        for one in json.loads(Path(stored).read_text(encoding="utf-8"))["sets"]:
+            show(one)
+        return
     if absent := missing():
         raise click.ClickException(
             f"no {', '.join(absent)} here; apt-get install slurm-wlm munge brings a real Slurm"
         )
+    workloads = WORKLOADS if workload == "both" else (workload,)
     sides = SIDES if side == "both" else (side,)
-    sets = []
-    for one in WORKLOADS if workload == "both" else (workload,):
-        jobs = CONTENDED_JOBS if one == "contended" else how["jobs"]
-        results = {}
-        for each in sides:
-            click.echo(f"{one}, {jobs} jobs: {each}", err=True)
-            results[each] = measure(each, one, how)
-        sets.append({"workload": one, **how, "jobs": jobs, "results": results})
-        show(sets[-1])
+    sets = [measure_set(one, sides, how) for one in workloads]
     if as_json:
         versions = {package: version(package) for package in PACKAGES}
         said = {"date": date.today().isoformat(), "versions": versions, "sets": sets}

@@ -53,7 +53,7 @@ class Watch:
     @property
     def run_s(self) -> float | None:
         """How long Slurm ran a job on average, in its whole seconds; None where none ended."""
-        return fmean(self._ended.values()) if self._ended else None
+        return round(fmean(self._ended.values()), 2) if self._ended else None
 
     def _look(self) -> None:
         while not self._stop.wait(self._pause_s):
