@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 import nvinx
+from nvinx import record
 
 EXAMPLES = Path(__file__).parents[2] / "example_workflows"
 EXAMPLE = EXAMPLES / "split_models"
@@ -76,8 +77,8 @@ def tiers(folder, model):
 
 @together
 def test_split_models_lie_in_ram_and_on_disk_and_small_ones_share_the_card(with_nvinx):
-    record = json.loads((with_nvinx / ".nvinx/last-run.json").read_text())
-    where = {job["name"]: job["where"] for job in record["jobs"] if job["where"] != "CPU"}
+    jobs = record.last(with_nvinx).jobs.values()
+    where = {job.name: job.where for job in jobs if job.where not in ("", "CPU")}
 
     assert where == {
         "run_shared[esm_8m]": "GPU 0 shared",
