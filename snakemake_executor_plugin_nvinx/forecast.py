@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from nvinx.catalog import Residency
 from nvinx.policy import options
-from nvinx.sizes import mb_from_mib
+from nvinx.sizes import whole_mb
 from nvinx.workload import Task, Workload
 from snakemake_executor_plugin_nvinx import internals, translate
 
@@ -77,4 +76,4 @@ def _cpu_s(claim: Claim, duration_s: float, *, has_to: bool) -> float | None:
 
 
 def _mb(mib: int | None) -> int | None:
-    return None if mib is None else math.floor(mb_from_mib(mib))
+    return None if mib is None else whole_mb(mib)

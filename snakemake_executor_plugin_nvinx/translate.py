@@ -66,9 +66,9 @@ def claim_of(job: Any, models: Mapping[str, ModelSpec], calibrated: Collection[s
     if job.is_group():
         return _claim_of_group(job, models, calibrated)
     resources = stated(job)
-    if job.is_local and hints.wants_gpu(resources):
+    hint = hints.wish(resources)
+    if job.is_local and hint is not None:
         problem = "a local rule runs outside the executor, so nvinx cannot place it"
-        hint = next(h for h in hints.HINTS if h in resources and h not in hints.NO_WISH)
         fix = "take the rule out of localrules, or the hint out of the rule"
         raise HintError(job.rule.name, f"{hint}={resources[hint]!r}", problem, fix)
     common = hints.Common(

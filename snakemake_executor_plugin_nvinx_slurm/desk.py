@@ -39,7 +39,7 @@ _FOR_SLURM = ("gres", "gpus", "gpu_model")  # whoever writes these speaks to Slu
 
 @dataclass(slots=True)
 class Placed:
-    """A job on its way through Slurm. file: its task's. nodes: that it may use, where that counts.
+    """A job on its way through Slurm. file: its task's.
 
     since: when it was seen to be over without an answer from its node, in seconds.
     """
@@ -265,8 +265,8 @@ def _demand_one_voice(handle: Any) -> None:
     for member in internals.members(handle):
         resources = translate.stated(member)
         slurms = next((name for name in _FOR_SLURM if resources.get(name)), None)
-        if slurms is not None and hints.wants_gpu(resources):
-            ours = next(h for h in hints.HINTS if h in resources and h not in hints.NO_WISH)
+        ours = hints.wish(resources)
+        if slurms is not None and ours is not None:
             problem = f"contradicts {ours}: nvinx works out what to ask Slurm for"
             value = f"{slurms}={resources[slurms]!r}"
             raise HintError(member.rule.name, value, problem, "leave one of the two out")

@@ -111,7 +111,7 @@ class Executor(SlurmExecutor):
         """Submit what was held back and may go now; give it back once the run is stopping."""
         with self._seating:
             held, self._held = self._held, []
-        if held and (self._halted or internals.is_stopping(self.workflow.scheduler)):
+        if held and self._is_stopping():
             for job in held:
                 self._forget(job)
             internals.hand_back(self.workflow, held)
@@ -199,20 +199,27 @@ class Executor(SlurmExecutor):
         """A job that ran out of GPU memory asks again for more; other failures are Snakemake's."""
         self._reported.add(id(info))
         placed = self._placed.get(info.job)
-        end = None if placed is None else self._desk.end_of(placed)
-        if placed is not None:
-            self._note_failed_node(placed, msg or "")
-            self._leave(placed)
-            ran_out = end is not None and end.outcome is Outcome.OUT_OF_MEMORY
-            stopping = self._halted or internals.is_stopping(self.workflow.scheduler)
-            claim = self._desk.again(placed, end) if end is not None and ran_out else None
-            self._desk.learn(placed, end)
-            if claim is not None and not stopping:
-                # Not here: Snakemake cleans up in an event loop, and this thread has one.
-                self._job_submission_executor.submit(self._try_again, info.job, claim)
-                return
+        claim = None if placed is None else self._after_failure(placed, msg or "")
+        if claim is not None:
+            # Not here: Snakemake cleans up in an event loop, and this thread has one.
+            self._job_submission_executor.submit(self._try_again, info.job, claim)
+            return
         self._forget(info.job)
         super().report_job_error(info, msg=msg, **more)
+
+    def _after_failure(self, placed: Placed, msg: str) -> Claim | None:
+        """Take note of a failure; what to ask for instead, if it ran out and may be tried again."""
+        end = self._desk.end_of(placed)
+        self._note_failed_node(placed, msg)
+        self._leave(placed)
+        claim = None
+        if end is not None and end.outcome is Outcome.OUT_OF_MEMORY and not self._is_stopping():
+            claim = self._desk.again(placed, end)
+        self._desk.learn(placed, end)
+        return claim
+
+    def _is_stopping(self) -> bool:
+        return self._halted or internals.is_stopping(self.workflow.scheduler)
 
     def _try_again(self, job: Any, claim: Claim) -> None:
         """Submit a job anew; Snakemake does not learn of the failed try, but its outputs go."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from snakemake_interface_executor_plugins.utils import format_cli_arg
 
+from nvinx.environment import declared_mb
 from snakemake_executor_plugin_nvinx import internals
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def exports(placed: Placed) -> str:
     claim = placed.ask.claim
     said = {"NVINX_JOB": placed.job.id, "NVINX_PLACEMENT": claim.residency.value}
     if claim.uses_gpu:
-        said["NVINX_VRAM_MB"] = str(int((claim.vram_mib or placed.ask.card_mib) * 1.048576))
+        said["NVINX_VRAM_MB"] = str(declared_mb(claim.vram_mib or placed.ask.card_mib))
     else:
         said["CUDA_VISIBLE_DEVICES"] = ""
     return "export " + " ".join(f"{key}={shlex.quote(value)}" for key, value in said.items())

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import TYPE_CHECKING
 
 from nvinx.bench import REAL_HEADROOM_GB
 from nvinx.catalog import Residency
-from nvinx.sizes import gb_from_mib
+from nvinx.sizes import rounded_gb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +24,7 @@ def render(machine: Machine, look: GpuLook, simulate_vram_gb: float | None = Non
             "# Leave a line out, and nvinx asks the machine each time it starts.",
             "hardware:",
             f"  cpu_cores: {machine.cores}",
-            f"  ram_gb: {_rounded(machine.ram_mib):g}",
+            f"  ram_gb: {rounded_gb(machine.ram_mib):g}",
             *_gpu_lines(look, simulate_vram_gb),
             "",
             '# Models that rules can name with model="...". Residency is one of',
@@ -52,13 +51,8 @@ def _gpu_lines(look: GpuLook, simulate_vram_gb: float | None) -> Iterator[str]:
     yield "  gpus:"
     for gpu, name in zip(look.gpus, _distinct([gpu.name for gpu in look.gpus]), strict=True):
         yield f"    - name: {json.dumps(name, ensure_ascii=False)}"
-        yield f"      vram_gb: {_rounded(gpu.total_mib):g}  # use no more of the card than this"
+        yield f"      vram_gb: {rounded_gb(gpu.total_mib):g}  # use no more of the card than this"
 
 
 def _distinct(names: list[str]) -> list[str]:
     return [f"{name} #{n}" if names.count(name) > 1 else name for n, name in enumerate(names)]
-
-
-def _rounded(mib: int) -> float:
-    """GB with two digits, never more than there is."""
-    return math.floor(gb_from_mib(mib) * 100) / 100

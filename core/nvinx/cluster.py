@@ -111,11 +111,10 @@ class Cluster:
         raise ImpossibleJobError(rule, self._no_card(claim, cards), _fix(cards))
 
     def _too_much(self, claim: Claim) -> str:
-        ram_mib = max((node.ram_mib for node in self.nodes), default=0)
-        cores = max((node.cpus for node in self.nodes), default=0)
+        most = self.capacity()
         return (
             f"needs {claim.cores} cores and {explain.gb(claim.ram_mib)} of RAM on one node, and "
-            f"no node has both (the most there is: {cores} cores, {explain.gb(ram_mib)})"
+            f"no node has both (the most there is: {most.cores} cores, {explain.gb(most.ram_mib)})"
         )
 
     def _no_card(self, claim: Claim, cards: Sequence[Node]) -> str:
@@ -154,9 +153,7 @@ def _shared(claim: Claim, wide: Sequence[Node], nodes: Collection[Node]) -> Ask:
         places = sum(node.cards * (node.per_card // count) for node in fit)
         plans.append((places, len(fit), count, fit))
     _, _, count, fit = max(plans, key=lambda plan: plan[:2])
-    if (
-        not fit
-    ):  # shards are rounded down, so a claim of nearly a card may need one more than it has
+    if not fit:  # a shard is rounded down, so nearly a card may be one more than it has
         return _whole(replace(claim, residency=Residency.GPU_EXCLUSIVE), wide, nodes)
     names = {node.name for node in fit}
     others = frozenset(n.name for n in nodes if n.per_card >= count and n.name not in names)

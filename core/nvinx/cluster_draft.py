@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nvinx.sizes import gb_from_mib
+from nvinx.sizes import rounded_gb
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -68,7 +67,7 @@ def _lines(kind: Kind, names: str, said: Said) -> Iterator[str]:
         why = f" ({said.problem})" if said.problem else ""
         yield f"    vram_gb: 0  # write what one card has; nvidia-smi on {kind.name} says it{why}"
     else:
-        yield f"    vram_gb: {math.floor(gb_from_mib(said.mib) * 100) / 100:g}"
+        yield f"    vram_gb: {rounded_gb(said.mib):g}"
 
 
 def _counts(node: Node) -> str:

@@ -32,7 +32,7 @@ def variables(job_id: str, placement: Placement, capacity: Capacity) -> dict[str
     return {
         **common,
         "CUDA_VISIBLE_DEVICES": ",".join(str(c.index) if c.simulated else c.id for c in cards),
-        "NVINX_VRAM_MB": str(_whole_mb(placement.vram_mib)),
+        "NVINX_VRAM_MB": str(declared_mb(placement.vram_mib)),
         "NVINX_MAX_MEMORY": json.dumps(_max_memory(placement, cards)),
         "NVINX_SIMULATED": "1" if cards[0].simulated else "",
         "NVINX_CARD_MB": str((cards[0].total_mib + cards[0].undeclared_mib) * MIB // 10**6),
@@ -43,13 +43,13 @@ def _max_memory(placement: Placement, cards: Sequence[Card]) -> dict[str, int]:
     """Bytes by device, in accelerate's words; a job that spills leaves context and headroom."""
     if placement.residency is Residency.GPU_RAM_OVERFLOW:
         limits = {str(n): card.weights_mib * MIB for n, card in enumerate(cards)}
-        limits["cpu"] = _whole_mb(placement.ram_mib) * 10**6
-        disk = {"disk": _whole_mb(placement.disk_mib) * 10**6} if placement.disk_mib else {}
+        limits["cpu"] = declared_mb(placement.ram_mib) * 10**6
+        disk = {"disk": declared_mb(placement.disk_mib) * 10**6} if placement.disk_mib else {}
         return limits | disk
-    return {"0": _whole_mb(placement.vram_mib) * 10**6}
+    return {"0": declared_mb(placement.vram_mib) * 10**6}
 
 
-def _whole_mb(mib: int) -> int:
+def declared_mb(mib: int) -> int:
     """The MB that were declared: of the one or two that round up to this many MiB, the round one.
 
     So a declared 900 or 3000 MB reads as just that; it is never more than was declared, but for a

@@ -94,9 +94,9 @@ def read(
     )
 
 
-def wants_gpu(hints: Mapping[str, Any]) -> bool:
-    """True when any hint asks for a card, whatever its value."""
-    return any(name in hints for name in HINTS if name not in NO_WISH)
+def wish(hints: Mapping[str, Any]) -> str | None:
+    """The first hint that asks for a card, whatever its value; None where none does."""
+    return next((name for name in HINTS if name in hints and name not in NO_WISH), None)
 
 
 def _default_residency(vram_mib: int | None, gpus: int, *, has_gpu_hint: bool) -> Residency:

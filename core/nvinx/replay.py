@@ -8,7 +8,7 @@ from nvinx.admission import Capacity
 from nvinx.catalog import Residency
 from nvinx.peers import Serial
 from nvinx.simulate import simulate
-from nvinx.sizes import MIB
+from nvinx.sizes import whole_mb
 from nvinx.workload import Task, Workload
 
 if TYPE_CHECKING:
@@ -79,4 +79,4 @@ def _task(job: Ran, name: str, names: dict[str, str], first_s: float) -> Task:
 
 
 def _mb(mib: int | None) -> int:
-    return (mib or 0) * MIB // 10**6
+    return whole_mb(mib or 0)

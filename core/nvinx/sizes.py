@@ -47,6 +47,16 @@ def mb_from_mib(size_mib: float) -> float:
     return size_mib * MIB / 1e6
 
 
+def whole_mb(size_mib: float) -> int:
+    """MB that this many MiB hold, as for a size that was declared in MB and rounded up to MiB."""
+    return math.floor(mb_from_mib(size_mib))
+
+
+def rounded_gb(size_mib: float) -> float:
+    """GB with two digits, never more than there is."""
+    return math.floor(gb_from_mib(size_mib) * 100) / 100
+
+
 def rounded_up(size_mb: float, step_mb: int = 10) -> int:
     """MB to declare: the next multiple of the step, so that nobody reads more into it."""
     return math.ceil(size_mb / step_mb) * step_mb

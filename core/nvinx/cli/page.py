@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import html
-import math
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from nvinx import digest, explain, replay
 from nvinx.cli import figures
 from nvinx.errors import WorkloadError
-from nvinx.sizes import mb_from_mib
+from nvinx.sizes import whole_mb
 
 if TYPE_CHECKING:
     from nvinx.record import Run
@@ -109,8 +108,7 @@ def _table(run: Run) -> Any:
 
 
 def _mb(mib: int | None) -> int | None:
-    """Whole MB, as declared: needs are rounded up to MiB."""
-    return None if mib is None else math.floor(mb_from_mib(mib))
+    return None if mib is None else whole_mb(mib)
 
 
 def _heading(run: Run, name: str) -> str:
