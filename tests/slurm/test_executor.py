@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from aside import WITH_PLUGIN
 from cluster import Cluster
 from family import Family, environment
 from slurm_conf import Node
+from watch import Watch
 
 GIVE_UP_S = 240
 BENCH = """
@@ -73,37 +73,6 @@ def workflow(tmp_path, cluster):
     made.family.close()
 
 
-class Watch:
-    """Looks at the queue over and over, as `squeue -o '%i|%N|%b'` shows it."""
-
-    def __init__(self, cluster, shards=4):
-        self._cluster, self._shards = cluster, shards
-        self.over, self.beside, self.samples = [], [], 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._look)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        self._thread.join()
-
-    def _look(self):
-        while not self._stop.wait(0.2):
-            held = {}
-            for job in self._cluster.squeue():
-                if job.state == "RUNNING" and "shard:" in job.tres:
-                    held.setdefault(job.node, []).append(int(job.tres.rpartition(":")[2]))
-            self.samples += 1
-            for counts in held.values():
-                if sum(counts) > self._shards:
-                    self.over.append(counts)
-                if self._shards in counts and len(counts) > 1:
-                    self.beside.append(counts)
-
-
 def test_hints_become_shards_and_the_environment_of_a_bench(workflow):
     old = workflow.folder / ".nvinx" / "slurm" / "of-a-killed-run"
     old.mkdir(parents=True)
@@ -134,7 +103,7 @@ def test_hints_become_shards_and_the_environment_of_a_bench(workflow):
 
 
 def test_shared_jobs_never_exceed_a_card_and_an_exclusive_one_is_alone(workflow):
-    with Watch(workflow.cluster) as watch:
+    with Watch(workflow.cluster, pause_s=0.2) as watch:
         status, text = workflow.run(
             "rule all:\n    input: expand('s{n}', n=range(6)), expand('w{n}', n=range(2))\n"
             "rule small:\n    output: 's{n}'\n    resources: vram_mb=1900\n"
@@ -144,7 +113,7 @@ def test_shared_jobs_never_exceed_a_card_and_an_exclusive_one_is_alone(workflow)
         )
     assert status == 0, text
     assert watch.samples > 5
-    assert (watch.over, watch.beside) == ([], [])
+    assert (watch.over, watch.beside) == (0, 0)
 
 
 def test_a_job_that_runs_out_of_memory_asks_for_more(workflow):
