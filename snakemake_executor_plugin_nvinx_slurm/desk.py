@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from nvinx.bench import Bench
     from nvinx.claim import Claim
-    from nvinx.cluster import Ask, Cluster
+    from nvinx.cluster import Ask, Cluster, Node
     from snakemake_executor_plugin_nvinx_slurm.settings import OwnSettings
 
 _FOLDER = Path(".nvinx") / "slurm"
@@ -77,8 +77,7 @@ class Desk:
         history = SqliteHistory(state / "history.db")
         news = []
         try:
-            makes = {node.make or "card" for node in cluster.nodes if node.cards}
-            experience = Experience(history.runs(makes))
+            experience = Experience(history.runs({_make(n) for n in cluster.nodes if n.cards}))
         except HistoryError as error:
             experience, news = Experience(), [explain.untaught(error)]
         outlook = Outlook(bench.slowdowns, bench.utilisation, experience)
@@ -179,7 +178,7 @@ class Desk:
         task = Task(
             job=job,
             card_mib=ask.card_mib,
-            make=self._make(ask),
+            make=self._make_of(ask),
             logs=tuple(
                 str(Path(log).absolute()) for m in internals.members(handle) for log in m.log
             ),
@@ -191,8 +190,9 @@ class Desk:
         file.write_text(task.text(), encoding="utf-8")
         return Placed(job, ask, file, handle)
 
-    def _make(self, ask: Ask) -> str | None:
-        makes = {n.make for n in self.cluster.nodes if n.cards and n.card_mib == ask.card_mib}
+    def _make_of(self, ask: Ask) -> str | None:
+        """What the cards that a job may get are called; None where there are several kinds."""
+        makes = {_make(n) for n in self.cluster.nodes if n.cards and n.card_mib == ask.card_mib}
         return makes.pop() if len(makes) == 1 else None
 
     def node_of(self, placed: Placed) -> str | None:
@@ -250,6 +250,11 @@ class Desk:
     def _tell(self, line: str) -> None:
         if line not in self._news:
             self._news.append(line)
+
+
+def _make(node: Node) -> str:
+    """What a node's cards are called in the history, on whatever node it is written."""
+    return node.make or "card"
 
 
 def _sweep(tasks: Path) -> None:

@@ -19,8 +19,9 @@ class Task:
     """What the node needs to know.
 
     card_mib: VRAM of its card that jobs may have, 0 where it gets none. make: what such cards are
-    called where no driver says. logs: files in which the rule's own words end up. state_dir: a
-    folder on the node's own disk. caps: hold the framework to what is declared.
+    called in the history; as the driver calls them where it is None. logs: files in which the
+    rule's own words end up. state_dir: a folder on the node's own disk. caps: hold the framework to
+    what is declared.
     """
 
     job: Job

@@ -59,6 +59,11 @@ def test_the_card_is_the_one_that_slurm_gave(granted):
     assert found.shareable_mib == 3814
 
 
+def test_the_card_is_called_as_the_bench_file_calls_it_or_nothing_would_be_learned():
+    assert card({"CUDA_VISIBLE_DEVICES": "1"}, make="a100").name == "a100"
+    assert card({"CUDA_VISIBLE_DEVICES": "1"}).name == "A100"
+
+
 def test_without_a_driver_it_is_the_one_that_the_bench_file_describes():
     found = card({"CUDA_VISIBLE_DEVICES": "2", "SLURMD_NODENAME": "n7"}, NO_DRIVER, make="toy")
     assert (found.id, found.index, found.name) == ("n7-2", 2, "toy")

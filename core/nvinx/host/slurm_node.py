@@ -85,7 +85,7 @@ def _card(task: Task, environ: Mapping[str, str], look: GpuLook) -> Card | None:
             return Card(
                 id=gpu.id,
                 index=gpu.index,
-                name=gpu.name,
+                name=task.make or gpu.name,
                 total_mib=gpu.total_mib,
                 headroom_mib=headroom_mib,
             )
