@@ -110,15 +110,7 @@ class Cluster:
 
     def run(self, tool: str, *words: str) -> str:
         """What one of Slurm's tools prints. Raises ClusterError with its words if it fails."""
-        done = subprocess.run(
-            (tool, *words),
-            env={**_clean(), **self.environment},
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=GIVE_UP_S,
-        )
+        done = self._call(tool, *words)
         if done.returncode:
             raise ClusterError(f"{tool} {' '.join(words)}: {done.stderr.strip()}")
         return done.stdout
@@ -180,17 +172,21 @@ class Cluster:
 
     def _daemon(self, *words: str) -> None:
         """Start a daemon, which puts itself into the background."""
-        done = subprocess.run(
-            (find(words[0]), *words[1:]),
+        done = self._call(find(words[0]), *words[1:])
+        if done.returncode:
+            raise ClusterError(f"{words[0]}: {done.stderr.strip()}\n{self.logs()}")
+
+    def _call(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            words,
             env={**_clean(), **self.environment},
+            cwd=self.folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
             timeout=GIVE_UP_S,
         )
-        if done.returncode:
-            raise ClusterError(f"{words[0]}: {done.stderr.strip()}\n{self.logs()}")
 
     def _wait(self, question: Callable[[], bool], what: str) -> None:
         end = time.monotonic() + GIVE_UP_S
