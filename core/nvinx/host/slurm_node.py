@@ -16,6 +16,7 @@ from nvinx.host.counter import Counter
 from nvinx.host.files import tail
 from nvinx.host.handover import write
 from nvinx.host.nvml import NvmlProbe
+from nvinx.host.waiting import WaitTold
 from nvinx.peers import VramFifo
 from nvinx.slurm_task import End, Task
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from nvinx.ports import GpuLook
-    from nvinx.reasons import Reason
 
 BEGUN, ENDED = ".node", ".end"
 
@@ -39,11 +39,11 @@ def run(file: Path, command: Sequence[str], say: Callable[[str], None]) -> int:
     task = Task.read(file.read_text(encoding="utf-8"))
     write(node_name(os.environ), file.with_suffix(BEGUN))
     bench = bench_here(task, os.environ, NvmlProbe().look())
-    said = _Said(say)
+    wait = WaitTold(say, "nvinx: Slurm has placed this job, and it waits on its node: ")
     with Counter(
         bench, state_dir(task), source="slurm", caps=task.caps, placed_by=VramFifo()
     ) as counter:
-        held = counter.acquire(task.job.claim, task.job.name, said)
+        held = counter.acquire(task.job.claim, task.job.name, wait)
         say(explain.started(held.job, held.placement, bench.cards, counter.beside(held)))
         status, words = commands.run(command, held, listen=True)
         logs = (tail(Path(log), oom.TAIL_BYTES) for log in task.logs)
@@ -97,16 +97,3 @@ def _card(task: Task, environ: Mapping[str, str], look: GpuLook) -> Card | None:
         total_mib=max(task.card_mib, task.job.claim.vram_mib or 0),
         simulated=True,
     )
-
-
-class _Said:
-    """Says once why the job waits on its node, whenever that changes."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say, self._last = say, ""
-
-    def __call__(self, reason: Reason | None) -> None:
-        text = explain.sentence(reason) if reason else ""
-        if text and text != self._last:
-            self._say(f"nvinx: Slurm has placed this job, and it waits on its node: {text}")
-            self._last = text

@@ -10,6 +10,7 @@ from nvinx import explain, nextflow_task
 from nvinx.host import guard, handover, machine
 from nvinx.host.counter import Counter
 from nvinx.host.handover import HELD, READY, Seat
+from nvinx.host.waiting import WaitTold
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,7 @@ class Usher:
 
     def __init__(self, task: Task, heir: Heir, place: Place, say: Callable[[str], None]) -> None:
         self._task, self._heir, self._place, self._say = task, heir, place, say
-        self._said = ""
+        self._tell = WaitTold(say, f"nvinx: {task.name} waits: ")
 
     def seat(self, file: Path, fd: int) -> bool:
         """Take a lease for whoever has its file open; False if the file was swept away."""
@@ -92,7 +93,4 @@ class Usher:
     def _wait(self, reason: Reason | None) -> None:
         if not self._heir.lives():
             raise SystemExit(_NOBODY_WAITS)
-        text = explain.sentence(reason) if reason else self._said
-        if text != self._said:
-            self._say(f"nvinx: {self._task.name} waits: {text}")
-            self._said = text
+        self._tell(reason)
