@@ -32,20 +32,20 @@ from rich.console import Console
 from rich.table import Table
 from slurm_like import Asked, Place, Queue
 
-from nvinx.admission import Capacity, Card
-from nvinx.apart import Apart
-from nvinx.bound import lower_bound_s
+from nvinx.admission.estimates import Outlook
+from nvinx.admission.step import Capacity, Card
 from nvinx.calibration import fit_slowdown_model
-from nvinx.calibration.fit import LEVEL
 from nvinx.calibration.tasks import Together, plan
 from nvinx.catalog import Residency
-from nvinx.cluster import Ask, Cluster, Node
-from nvinx.generate import bag
 from nvinx.interference import CoRun, SlowdownModel
+from nvinx.interference.fit import LEVEL
 from nvinx.interference.slowdown import CORRELATION, HURTS_SD, SUFFERS_SD
-from nvinx.outlook import Outlook
+from nvinx.simulation.generate import bag
+from nvinx.simulation.lower_bound import lower_bound_s
+from nvinx.simulation.workload import Task, Workload
 from nvinx.sizes import mb_from_mib
-from nvinx.workload import Task, Workload
+from nvinx.slurm.anti_affinity import Apart
+from nvinx.slurm.cluster import Ask, Cluster, Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

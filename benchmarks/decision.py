@@ -10,14 +10,14 @@ import random
 import statistics
 import time
 
-from nvinx.admission import Capacity, Card, Job, Looked, State, Submitted, step
+from nvinx.admission.estimates import Outlook
+from nvinx.admission.policy import LongestChainFirst
+from nvinx.admission.step import Capacity, Card, Job, Looked, State, Submitted, step
 from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import Residency
-from nvinx.claim import Claim
-from nvinx.experience import Experience
+from nvinx.history.statistics import Experience
 from nvinx.interference import CoRun
-from nvinx.outlook import Outlook
-from nvinx.policy import LongestChainFirst
+from nvinx.jobs.claim import Claim
 
 CARDS = tuple(Card(id=f"g{n}", index=n, name="card", total_mib=24_000) for n in range(2))
 MODELS = "abcdef"

@@ -27,11 +27,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from nvinx.admission import Card
-from nvinx.bench import Bench
+from nvinx.admission.step import Card
+from nvinx.bench.resolve import Bench
 from nvinx.catalog import Residency
-from nvinx.claim import Claim
-from nvinx.host.counter import Counter, Held
+from nvinx.jobs.claim import Claim
+from nvinx.leases.client import Counter, Held
 from nvinx.sizes import capacity_from_gb, need_from_mb
 
 if TYPE_CHECKING:

@@ -25,10 +25,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from nvinx import skeleton
+from nvinx.calibration import bandwidth
 from nvinx.catalog import Residency
-from nvinx.host import bandwidth
-from nvinx.overflow import Bandwidth, Free, Split, plan_overflow
+from nvinx.overflow import from_config
+from nvinx.overflow.split import Bandwidth, Free, Split, plan_overflow
 from nvinx.placement import CurrentPlacement
 
 WIDTH, DEEP, WORDS, TOKENS = 1024, 4096, 8000, 16
@@ -106,7 +106,7 @@ def measured(folder: Path, rounds: int, *, warm: bool) -> list[dict[str, Any]]:
     tokens = torch.randint(0, WORDS, (1, TOKENS))
     with torch.inference_mode():
         wanted = whole(tokens).logits
-    parts, total = skeleton.parts(whole), sum(p.numel() for p in whole.parameters()) * 4
+    parts, total = from_config.parts(whole), sum(p.numel() for p in whole.parameters()) * 4
     base_s = statistics.median(forward_s(whole, tokens) for _ in range(rounds + 2))
     del whole
     gc.collect()

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nvinx.claim import Claim
-    from nvinx.cluster import Node
+    from nvinx.jobs.claim import Claim
+    from nvinx.slurm.cluster import Node
 
 
 @dataclass(slots=True, eq=False)

@@ -26,8 +26,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from nvinx.host.bandwidth import drop_pages
-from nvinx.host.stager import has_nixl
+from nvinx.calibration.bandwidth import drop_pages
+from nvinx.staging.process import has_nixl
 
 MIB = 1 << 20
 BENCH = "hardware:\n  gpus: [{name: card, vram_gb: 4.0, simulated: true}]\n"

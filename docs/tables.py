@@ -15,7 +15,7 @@ import click
 
 from nvinx.cli import main
 from nvinx.cli.nvinx_calibrate import main as nvinx_calibrate
-from nvinx.gauges import METRICS
+from nvinx.metrics.gauges import METRICS
 from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
 from snakemake_executor_plugin_nvinx_slurm.settings import OwnSettings
 

@@ -8,17 +8,17 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from nvinx.admission import Job, Refuse, Start
+from nvinx.admission.explain import impossible
+from nvinx.admission.step import Job, Refuse, Start
 from nvinx.errors import ImpossibleJobError, NvinxError
-from nvinx.experience import Outcome
-from nvinx.explain import impossible
+from nvinx.history.statistics import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from nvinx.admission import Card, Decision, Placement
-    from nvinx.broker import Broker
-    from nvinx.experience import PastRun
+    from nvinx.admission.step import Card, Decision, Placement
+    from nvinx.history.statistics import PastRun
+    from nvinx.leases.broker import Broker
     from nvinx.reasons import Reason
 
 POLL_S = 0.25

@@ -20,7 +20,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.settings import ExecMode
 
-from snakemake_executor_plugin_nvinx import internals
+from snakemake_executor_plugin_nvinx import snakemake_internals
 from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from nvinx.admission import Card, Job, Placement
-    from nvinx.experience import PastRun
+    from nvinx.admission.step import Card, Job, Placement
+    from nvinx.history.statistics import PastRun
     from nvinx.reasons import Reason
     from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ended, Message
 
@@ -42,7 +42,7 @@ class Executor(RealExecutor):
     def __post_init__(self) -> None:
         from nvinx.errors import NvinxError
 
-        internals.run_in_processes(self.workflow)
+        snakemake_internals.run_in_processes(self.workflow)
         try:
             self._open()
         except NvinxError as error:
@@ -50,21 +50,21 @@ class Executor(RealExecutor):
 
     def _open(self) -> None:
         """Look at the bench, refuse what can never run, and open for work."""
-        from nvinx import explain
-        from snakemake_executor_plugin_nvinx.runner import Runner
-        from snakemake_executor_plugin_nvinx.session import Session
-        from snakemake_executor_plugin_nvinx.tokens import Tokens
+        from nvinx.admission import explain
+        from snakemake_executor_plugin_nvinx.job_ids import Tokens
+        from snakemake_executor_plugin_nvinx.local_runner import Runner
+        from snakemake_executor_plugin_nvinx.run import Session
 
         settings = self.workflow.executor_settings or ExecutorSettings()
         engine = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._session = Session.open(engine, settings, self.workflow, self._lost)
-        internals.cap_threads(self.workflow, self._session.cores)
-        self._session.demand_possible(internals.pending_jobs(self.workflow))
+        snakemake_internals.cap_threads(self.workflow, self._session.cores)
+        self._session.demand_possible(snakemake_internals.pending_jobs(self.workflow))
         if settings.workload is not None:
             self._forecast(settings.workload)
         for line in self._session.greeting():
             self.logger.info(line)
-        hidden = internals.jobs_beyond_limit(self.workflow)
+        hidden = snakemake_internals.jobs_beyond_limit(self.workflow)
         if hidden:
             self.logger.warning(explain.jobs_hidden(hidden))
         self._engine = engine
@@ -80,10 +80,10 @@ class Executor(RealExecutor):
 
     def _forecast(self, path: Path) -> None:
         """Write the jobs down instead of running them."""
-        from nvinx import workload_text
-        from snakemake_executor_plugin_nvinx import forecast
+        from nvinx.simulation import workload_file
+        from snakemake_executor_plugin_nvinx import plan
 
-        text = workload_text.write(forecast.workload_of(self.workflow, self._session))
+        text = workload_file.write(plan.workload_of(self.workflow, self._session))
         path.write_text(text, encoding="utf-8")
         self._session.ledger.close()
         raise SystemExit(0)
@@ -92,7 +92,7 @@ class Executor(RealExecutor):
 
     def run_jobs(self, jobs: list[Any]) -> None:
         """Queue the whole ready set; what starts, and when, is the broker's decision."""
-        from nvinx.admission import Job
+        from nvinx.admission.step import Job
         from nvinx.errors import NvinxError
         from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ready
 
@@ -174,11 +174,13 @@ class Executor(RealExecutor):
         future.add_done_callback(lambda done: self._note_end(job, handle, done))
 
     def hand_back(self, handles: Sequence[Any]) -> None:
-        internals.hand_back(self.workflow, handles)
+        snakemake_internals.hand_back(self.workflow, handles)
 
     def is_stopping(self) -> bool:
         scheduler = self.workflow.scheduler
-        return self._halted or (scheduler is not None and internals.is_stopping(scheduler))
+        return self._halted or (
+            scheduler is not None and snakemake_internals.is_stopping(scheduler)
+        )
 
     def waiting(self, reasons: dict[str, Reason]) -> None:
         for job_id, reason in reasons.items():
@@ -196,11 +198,11 @@ class Executor(RealExecutor):
 
     def end_running(self) -> None:
         """After SIGTERM: end the processes of every running job."""
-        if internals.is_killed(self.workflow.scheduler):
+        if snakemake_internals.is_killed(self.workflow.scheduler):
             self._end_all()
 
     def _end_all(self) -> None:
-        from nvinx.host import processes
+        from nvinx.leases import processes
 
         tokens = list(self._running)
         if tokens:
@@ -208,8 +210,8 @@ class Executor(RealExecutor):
 
     def _lost(self, card_id: str, problem: str) -> None:
         """A card has gone: what ran on it would hang, or has failed without saying why."""
-        from nvinx import explain
-        from nvinx.host import processes
+        from nvinx.admission import explain
+        from nvinx.leases import processes
 
         there = self._session.on_card(card_id)
         card = self._session.broker.state.capacity.card(card_id)
@@ -255,9 +257,9 @@ class Executor(RealExecutor):
 
     def _finish(self, job: Job, handle: Any, done: Future[None]) -> None:
         """Free what the job held, then tell Snakemake how it ended, or try it again."""
-        from nvinx.experience import Outcome
+        from nvinx.history.statistics import Outcome
         from snakemake_executor_plugin_nvinx.dispatcher import Ended
-        from snakemake_executor_plugin_nvinx.runner import PreparationError
+        from snakemake_executor_plugin_nvinx.local_runner import PreparationError
 
         error = done.exception()
         self._runner.forget(handle)
@@ -280,7 +282,7 @@ class Executor(RealExecutor):
         self._session.note_ended(end)
         if error is not None:
             keeps_going = self.workflow.execution_settings.keep_going
-            self._halted |= internals.is_last_attempt(handle) and not keeps_going
+            self._halted |= snakemake_internals.is_last_attempt(handle) and not keeps_going
             self._report_failure(handle, error)
         self._send(end)
         if error is None:
@@ -292,7 +294,7 @@ class Executor(RealExecutor):
         """Queue the job anew; Snakemake does not learn of the failed try, but its outputs go."""
         from snakemake_executor_plugin_nvinx.dispatcher import Ready
 
-        internals.clean_up(self.workflow, handle)
+        snakemake_internals.clean_up(self.workflow, handle)
         self._session.note_ended(end)
         self._session.trace.submitted(again, self._tokens.makers(handle))
         self._send(end)

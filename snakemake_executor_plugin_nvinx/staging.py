@@ -5,18 +5,19 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from nvinx import explain
+from nvinx.admission import explain
+from nvinx.bench import machine
 from nvinx.errors import OptionError
-from nvinx.host import files, machine
-from nvinx.host.stager import ProcessStager, has_nixl
-from nvinx.staging import SMALL_LOAD_BYTES, Load, Memory, choose
-from snakemake_executor_plugin_nvinx import translate
+from nvinx.host import files
+from nvinx.staging.choose import SMALL_LOAD_BYTES, Load, Memory, choose
+from nvinx.staging.process import ProcessStager, has_nixl
+from snakemake_executor_plugin_nvinx import job_claims
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from nvinx.admission import Job
-    from nvinx.ports import File, Stager, Warmed
+    from nvinx.admission.step import Job
+    from nvinx.leases.ports import File, Stager, Warmed
 
 _NEXT = 32  # of a long line, the jobs whose files are looked at
 
@@ -42,7 +43,7 @@ class Staging:
         stager: Stager | None,
         share: float,
         ram_left_mib: Callable[[], int] = machine.ram_left_mib,
-        weights: Callable[[Any], translate.Weights] = translate.weights,
+        weights: Callable[[Any], job_claims.Weights] = job_claims.weights,
     ) -> None:
         """share: of the RAM that is left, which files read ahead may take."""
         self._stager, self._share = stager, share

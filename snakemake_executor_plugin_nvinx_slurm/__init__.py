@@ -15,7 +15,7 @@ if importlib.util.find_spec("snakemake_executor_plugin_slurm") is not None:
 
     __all__ = ["Executor", "ExecutorSettings", "common_settings"]
 else:
-    from snakemake_executor_plugin_nvinx_slurm.absent import Executor
+    from snakemake_executor_plugin_nvinx_slurm.missing_slurm import Executor
 
     __all__ = ["Executor", "common_settings"]
 

@@ -19,11 +19,11 @@ from snakemake_executor_plugin_slurm import ExecutorSettings as SlurmSettings
 from snakemake_interface_common.exceptions import WorkflowError
 
 from nvinx.errors import NvinxError
-from nvinx.experience import Outcome
-from nvinx.host import slurm
-from snakemake_executor_plugin_nvinx import internals, translate
+from nvinx.history.statistics import Outcome
+from nvinx.slurm import tools as slurm_tools
+from snakemake_executor_plugin_nvinx import job_claims, snakemake_internals
 from snakemake_executor_plugin_nvinx_slurm import profile, request
-from snakemake_executor_plugin_nvinx_slurm.desk import Desk, Placed
+from snakemake_executor_plugin_nvinx_slurm.run import Desk, Placed
 from snakemake_executor_plugin_nvinx_slurm.settings import OwnSettings
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
-    from nvinx.claim import Claim
+    from nvinx.jobs.claim import Claim
 
 _GRACE_S = 120.0  # for a node's answer to come through a shared file system
 _STEP = "--executor slurm-jobstep --jobs 1"
@@ -54,14 +54,14 @@ class Executor(SlurmExecutor):
         self._halted = False
         try:
             self._desk = Desk.open(settings, workflow)
-            self._desk.demand_possible(internals.pending_jobs(workflow))
+            self._desk.demand_possible(snakemake_internals.pending_jobs(workflow))
             arrays = (settings.array_jobs or "").replace(";", ",").split(",")
             self._arrays = {rule.strip() for rule in arrays if rule.strip()}
-            self._desk.demand_alike(internals.pending_jobs(workflow), self._arrays)
+            self._desk.demand_alike(snakemake_internals.pending_jobs(workflow), self._arrays)
             if settings.profile is not None:
                 profile.write(settings.profile, workflow, self._desk)
                 raise SystemExit(0)
-            if not slurm.has_accounting():
+            if not slurm_tools.has_accounting():
                 settings.status_command = "squeue"
         except NvinxError as error:
             raise WorkflowError(str(error)) from error
@@ -114,7 +114,7 @@ class Executor(SlurmExecutor):
         if held and self._is_stopping():
             for job in held:
                 self._forget(job)
-            internals.hand_back(self.workflow, held)
+            snakemake_internals.hand_back(self.workflow, held)
             return
         for job in held:
             if self._prepare(job):
@@ -141,7 +141,7 @@ class Executor(SlurmExecutor):
 
     def _is_step(self, job: Any) -> bool:
         """Whether the job goes the Slurm plugin's own way, by a second Snakemake under srun."""
-        rule = translate.rule_of(job)
+        rule = job_claims.rule_of(job)
         in_array = not job.is_group() and bool({"all", rule} & self._arrays)
         return in_array or bool(job.resources.get("mpi"))
 
@@ -219,12 +219,12 @@ class Executor(SlurmExecutor):
         return claim
 
     def _is_stopping(self) -> bool:
-        return self._halted or internals.is_stopping(self.workflow.scheduler)
+        return self._halted or snakemake_internals.is_stopping(self.workflow.scheduler)
 
     def _try_again(self, job: Any, claim: Claim) -> None:
         """Submit a job anew; Snakemake does not learn of the failed try, but its outputs go."""
         try:
-            internals.clean_up(self.workflow, job)
+            snakemake_internals.clean_up(self.workflow, job)
             if self._prepare(job, claim):
                 self._submit_job(job)
         except Exception as error:  # whatever it is, the run ends with it

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snakemake_executor_plugin_nvinx import internals, translate
+from snakemake_executor_plugin_nvinx import job_claims, snakemake_internals
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nvinx.cluster import Ask
-    from snakemake_executor_plugin_nvinx_slurm.desk import Desk
+    from nvinx.slurm.cluster import Ask
+    from snakemake_executor_plugin_nvinx_slurm.run import Desk
 
 
 def write(path: Path, workflow: Any, desk: Desk) -> None:
@@ -21,9 +21,9 @@ def write(path: Path, workflow: Any, desk: Desk) -> None:
     import yaml
 
     asks: dict[str, list[Ask]] = {}
-    for job in internals.pending_jobs(workflow):
+    for job in snakemake_internals.pending_jobs(workflow):
         if not job.is_local and not job.is_group() and not desk.speaks_for_itself(job):
-            asks.setdefault(translate.rule_of(job), []).append(desk.ask(job))
+            asks.setdefault(job_claims.rule_of(job), []).append(desk.ask(job))
     rules = {rule: _resources(some) for rule, some in sorted(asks.items())}
     found: dict[str, Any] = {"executor": "slurm"}
     if any(rules.values()):

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from snakemake_interface_executor_plugins.utils import format_cli_arg
 
-from nvinx.environment import declared_mb
-from snakemake_executor_plugin_nvinx import internals
+from nvinx.leases.environment import declared_mb
+from snakemake_executor_plugin_nvinx import snakemake_internals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nvinx.cluster import Ask, Cluster
-    from snakemake_executor_plugin_nvinx_slurm.desk import Placed
+    from nvinx.slurm.cluster import Ask, Cluster
+    from snakemake_executor_plugin_nvinx_slurm.run import Placed
 
 
 def rewrite(
@@ -33,7 +33,7 @@ def rewrite(
     if others:
         exclude = "--exclude=" + ",".join(sorted(others | set(failed)))
         wanted["slurm_extra"] = f"{wanted.get('slurm_extra') or ''} {exclude}".strip()
-    internals.replace_resources(job, wanted)
+    snakemake_internals.replace_resources(job, wanted)
 
 
 def step_arguments(job: Any) -> str:

@@ -91,13 +91,13 @@ def _packed(text: str) -> str:
 
 
 def _page() -> str:
-    from nvinx import record
-    from nvinx.cli import page
     from nvinx.errors import RecordError
+    from nvinx.runs import read as recorded
+    from nvinx.runs import report_page
 
     here = Path.cwd()
     try:
-        run = record.last(here)
+        run = recorded.last(here)
     except RecordError as error:
         raise WorkflowError(str(error)) from error
     if run is None:
@@ -105,4 +105,4 @@ def _page() -> str:
             f"no run is recorded in {here}; run snakemake --executor nvinx first, or leave out "
             "--reporter nvinx and write --report"
         )
-    return page.render(run, here.name)
+    return report_page.render(run, here.name)

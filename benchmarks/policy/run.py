@@ -18,15 +18,15 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "interference"))
 
 from tables import Table, read
 
-from nvinx.admission import Capacity, Card
-from nvinx.bound import lower_bound_s
+from nvinx.admission.estimates import Outlook
+from nvinx.admission.step import Capacity, Card
 from nvinx.calibration import fit_slowdown_model
 from nvinx.calibration.tasks import Together, plan
-from nvinx.generate import KINDS
 from nvinx.interference import CoRun
-from nvinx.outlook import Outlook
-from nvinx.peers import POLICIES
-from nvinx.simulate import simulate
+from nvinx.simulation.baselines import POLICIES
+from nvinx.simulation.generate import KINDS
+from nvinx.simulation.lower_bound import lower_bound_s
+from nvinx.simulation.simulate import simulate
 
 CAPACITY = Capacity((Card(id="g", index=0, name="card", total_mib=4096),), 8, 32_000)
 SCALES = (1.0, 2.5)

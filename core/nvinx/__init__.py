@@ -18,7 +18,7 @@ from nvinx.interference import (
     predict_pair_latency_queue_aware,
     predict_pair_latency_queue_aware_v5,
 )
-from nvinx.overflow import plan_overflow
+from nvinx.overflow.split import plan_overflow
 from nvinx.patterns import (
     fractional_coresidency,
     fractional_coresidency_v2,
@@ -28,7 +28,7 @@ from nvinx.patterns import (
 from nvinx.substrate import SubstrateInfo, detect_substrate, warn_if_datacenter_with_nonzero_gamma
 
 if TYPE_CHECKING:
-    from nvinx.host.leasing import lease
+    from nvinx.leases.lease import lease
 
     __version__: str
 
@@ -65,7 +65,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """What is looked up when it is asked for, since that takes a while or touches the machine."""
     if name == "lease":
-        from nvinx.host.leasing import lease
+        from nvinx.leases.lease import lease
 
         return lease
     if name != "__version__":

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nvinx import explain
+from nvinx.admission import explain
 from nvinx.catalog import HardwareSpec, ModelSpec, Residency, SchedulingPlan
-from nvinx.interference.notes import Known, notes
+from nvinx.interference.queue_aware.notes import Known, notes
 from nvinx.reasons import Reason, Why
 from nvinx.sizes import need_from_gb
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nvinx.interference.latency import (
+    from nvinx.interference.queue_aware.latency import (
         HardwareCoefficients,
         InterferenceProfile,
         PairLookupEntry,

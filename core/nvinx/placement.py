@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvinx import checkpoint, offload
 from nvinx.catalog import Residency
-from nvinx.overflow import Free, plan_overflow
+from nvinx.overflow import offload_folder, read_model
+from nvinx.overflow.split import Free, plan_overflow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,11 +67,11 @@ class CurrentPlacement:
         free = self.tiers()
         max_memory: dict[int | str, int] = {**dict(enumerate(free.cards)), "cpu": free.ram}
         if model is not None:
-            parts = checkpoint.read(Path(model)).parts
+            parts = read_model.read(Path(model)).parts
             max_memory = plan_overflow(parts, free, context=0).max_memory()
         device_map = "sequential" if len(free.cards) > 1 else "auto"
         kwargs: dict[str, Any] = {"device_map": device_map, "max_memory": max_memory}
-        return kwargs | ({"offload_folder": offload.folder()} if free.disk else {})
+        return kwargs | ({"offload_folder": offload_folder.folder()} if free.disk else {})
 
 
 def current(environ: Mapping[str, str] | None = None) -> CurrentPlacement:

@@ -46,7 +46,7 @@ def classify(sm_count: int | None, total_memory_mb: int | None) -> SubstrateClas
 
 def detect_substrate(device_index: int = 0) -> SubstrateInfo:
     """The card of this number as the driver describes it; `(unknown)` where there is none."""
-    from nvinx.host import meter
+    from nvinx.gpu import meter
 
     facts = meter.facts(device_index)
     if facts is None:

@@ -38,7 +38,13 @@ def test_importing_nvinx_imports_nothing_heavy():
 
 @pytest.mark.parametrize(
     "module",
-    ["nvinx.placement", "nvinx.patterns", "nvinx.hints", "nvinx.broker", "nvinx.interference"],
+    [
+        "nvinx.placement",
+        "nvinx.patterns",
+        "nvinx.jobs.hints",
+        "nvinx.leases.broker",
+        "nvinx.interference",
+    ],
 )
 def test_what_jobs_and_programs_import_is_light_too(module):
     code = f"import {module}, sys; print(*[m for m in {HEAVY} if m in sys.modules])"

@@ -55,7 +55,7 @@ def test_a_job_that_waits_for_a_whole_card_is_not_overtaken_for_ever(simulation)
     from slurm_like import Asked, Queue
 
     from nvinx.catalog import Residency
-    from nvinx.claim import Claim
+    from nvinx.jobs.claim import Claim
 
     (node,) = simulation.draw_case(10, 1, 1, 1.0, 0).nodes
     claim = Claim(residency=Residency.GPU_SHARED, vram_mib=1, runtime_s=100.0)

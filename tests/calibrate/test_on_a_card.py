@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from fake_library import build
 
-from nvinx.admission import Card
-from nvinx.host import counter
+from nvinx.admission.step import Card
 from nvinx.interference import SlowdownModel
+from nvinx.leases import client
 
 MIB = 1024 * 1024
 NVINX = [sys.executable, "-c", "from nvinx.cli import main; main()"]
@@ -127,10 +127,10 @@ def test_a_card_that_is_held_is_waited_for(tmp_path):
             waits.append(reason)
             free.set()
 
-        with counter.whole_card(CARD, "second", tmp_path, waiting):
+        with client.whole_card(CARD, "second", tmp_path, waiting):
             order.append("second")
 
-    with counter.whole_card(CARD, "first", tmp_path, lambda _: None) as exports:
+    with client.whole_card(CARD, "first", tmp_path, lambda _: None) as exports:
         assert exports["NVINX_PLACEMENT"] == "gpu_exclusive"
         assert exports["CUDA_VISIBLE_DEVICES"] == "0"
         thread = threading.Thread(target=second)
@@ -143,7 +143,7 @@ def test_a_card_that_is_held_is_waited_for(tmp_path):
 
 
 def test_a_card_is_given_back_after_an_error(tmp_path):
-    with pytest.raises(KeyError), counter.whole_card(CARD, "x", Path(tmp_path), lambda _: None):
+    with pytest.raises(KeyError), client.whole_card(CARD, "x", Path(tmp_path), lambda _: None):
         raise KeyError
-    with counter.whole_card(CARD, "y", tmp_path, lambda _: None):
+    with client.whole_card(CARD, "y", tmp_path, lambda _: None):
         pass

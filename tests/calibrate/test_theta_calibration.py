@@ -17,9 +17,9 @@ from nvinx.calibration import (
     sweep_hardware,
     validate_pair,
 )
-from nvinx.calibration.hardware import delay_polynomial, plain_name, power_line
-from nvinx.calibration.ncu import METRIC, l2_saturation_pct, mean_metric
-from nvinx.calibration.run import importable
+from nvinx.calibration.queue_aware.hardware import delay_polynomial, plain_name, power_line
+from nvinx.calibration.queue_aware.ncu import METRIC, l2_saturation_pct, mean_metric
+from nvinx.calibration.queue_aware.run import importable
 from nvinx.calibration.tasks import Windows
 from nvinx.cli.nvinx_calibrate import main
 from nvinx.interference import HardwareCoefficients
@@ -271,7 +271,7 @@ def test_without_torch_it_says_what_else_there_is(monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:.*ncu is not installed")
 def test_the_command_calibrates(sleepers, tmp_path, monkeypatch):
-    monkeypatch.setattr("nvinx.calibration.run.sweep_hardware", lambda output_dir: HW)
+    monkeypatch.setattr("nvinx.calibration.queue_aware.run.sweep_hardware", lambda output_dir: HW)
     words = [f"--model=sleepers:{name}" for name in ("small", "middle", "large")]
     done = CliRunner().invoke(
         main, [*words, "--output", str(tmp_path), "--fit-v5", "--n-measure=1", "--seconds=0.1"]

@@ -4,7 +4,7 @@ import ctypes
 import mmap
 import os
 
-from nvinx.host.bandwidth import drop_pages
+from nvinx.calibration.bandwidth import drop_pages
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 

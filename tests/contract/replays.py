@@ -9,7 +9,7 @@ from pathlib import Path
 import card_traces
 
 import nvinx
-from nvinx import oom
+from nvinx.jobs import outcome
 
 LOOK = """
 import json
@@ -41,4 +41,4 @@ def same_look(line, library, folder):
 def ends_as_it_was(line):
     """nvinx takes the program's end for what it was."""
     data = line["data"]
-    return oom.outcome(data["status"], data["stderr"]).value == data["expected"]
+    return outcome.outcome_of(data["status"], data["stderr"]).value == data["expected"]

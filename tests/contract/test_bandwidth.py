@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
+from nvinx.calibration import bandwidth
 from nvinx.cli import main
 from nvinx.errors import MeasureError
-from nvinx.host import bandwidth
 
 SMALL = 64 * 1024 * 1024
 

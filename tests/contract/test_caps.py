@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from nvinx import caps
-from nvinx.admission import Capacity, Card, Placement
+from nvinx.admission.step import Capacity, Card, Placement
 from nvinx.catalog import Residency
-from nvinx.host.counter import SITE
+from nvinx.leases import memory_caps
+from nvinx.leases.client import SITE
 from nvinx.reasons import Why
 
 CAPACITY = Capacity((Card(id="g", index=0, name="c", total_mib=4000),))
@@ -28,7 +28,7 @@ conf = os.environ.get("PYTORCH_CUDA_ALLOC_CONF"), os.environ.get("PYTORCH_ALLOC_
 
 
 def test_each_framework_is_told_its_share_without_the_context():
-    told = caps.variables(SHARED, CAPACITY, "/site", {})
+    told = memory_caps.variables(SHARED, CAPACITY, "/site", {})
     assert told["XLA_PYTHON_CLIENT_MEM_FRACTION"] == "0.2500"
     assert told["XLA_CLIENT_MEM_FRACTION"] == told["NVINX_VRAM_FRACTION"] == "0.2500"
     assert told["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
@@ -39,25 +39,28 @@ def test_each_framework_is_told_its_share_without_the_context():
 
 def test_fractions_are_of_the_whole_device_also_where_less_is_declared():
     limited = Card(id="g", index=0, name="c", total_mib=4000, device_mib=8000)
-    told = caps.variables(SHARED, Capacity((limited,)), "/site", {})
+    told = memory_caps.variables(SHARED, Capacity((limited,)), "/site", {})
     assert told["NVINX_VRAM_FRACTION"] == "0.1250"
 
 
 def test_a_small_job_keeps_half_of_what_it_declared():
     small = Placement(Residency.GPU_SHARED, Why.FITS_BESIDE_OTHERS, "g", 400)
-    assert caps.variables(small, CAPACITY, "/s", {})["NVINX_VRAM_FRACTION"] == "0.0500"
+    assert memory_caps.variables(small, CAPACITY, "/s", {})["NVINX_VRAM_FRACTION"] == "0.0500"
 
 
 @pytest.mark.parametrize("residency", [Residency.GPU_EXCLUSIVE, Residency.GPU_RAM_OVERFLOW])
 def test_who_has_the_card_alone_is_not_capped(residency):
     alone = Placement(residency, Why.WHOLE_CARD, "g", 4000)
-    assert caps.variables(alone, CAPACITY, "/site", {}) == {}
-    assert caps.variables(Placement(Residency.CPU_ONLY, Why.NEEDS_NO_GPU), CAPACITY, "/s", {}) == {}
+    assert memory_caps.variables(alone, CAPACITY, "/site", {}) == {}
+    assert (
+        memory_caps.variables(Placement(Residency.CPU_ONLY, Why.NEEDS_NO_GPU), CAPACITY, "/s", {})
+        == {}
+    )
 
 
 def test_what_the_user_set_stays():
     mine = {"CUPY_GPU_MEMORY_LIMIT": "1", "PYTHONPATH": "/mine"}
-    told = caps.variables(SHARED, CAPACITY, "/site", mine)
+    told = memory_caps.variables(SHARED, CAPACITY, "/site", mine)
     assert "CUPY_GPU_MEMORY_LIMIT" not in told
     assert told["PYTHONPATH"] == "/site:/mine"
 

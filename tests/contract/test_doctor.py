@@ -10,8 +10,8 @@ import sys
 import pytest
 from fake_library import build
 
-from nvinx.host import doctor
-from nvinx.host.doctor import Level
+from nvinx.cli import doctor_checks
+from nvinx.cli.doctor_checks import Level
 
 MIB = 1024 * 1024
 CARD = f"gpu 0 GPU-0 {4096 * MIB} {256 * MIB} {100 * MIB}\ncard 0 2048 8 6 37 25500 1530 61\n"
@@ -144,7 +144,7 @@ def test_programs_that_are_missing_are_named(examine, tmp_path):
 
 def test_both_distributions_at_once_are_an_error(monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", lambda name: {"nvinx": "0.3.0"}[name])
-    finding = doctor._distributions()
+    finding = doctor_checks._distributions()
 
     assert finding.level is Level.ERROR
     assert "0.3.0" in finding.found
@@ -152,7 +152,7 @@ def test_both_distributions_at_once_are_an_error(monkeypatch):
 
 def test_low_limits_are_a_warning_with_the_command(monkeypatch):
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
-    assert [(f.level, f.fix) for f in doctor._limits()] == [
+    assert [(f.level, f.fix) for f in doctor_checks._limits()] == [
         (Level.WARNING, "ulimit -n 4096"),
         (Level.WARNING, "ulimit -u 4000"),
     ]

@@ -7,8 +7,8 @@ import pytest
 
 from nvinx.catalog import Residency
 from nvinx.errors import HistoryError
-from nvinx.experience import KEPT, Outcome, PastRun
-from nvinx.host.history import SqliteHistory
+from nvinx.history.statistics import KEPT, Outcome, PastRun
+from nvinx.history.store import SqliteHistory
 
 
 def run(ran_s=3.0, kind="embed@1", card="card", **kw):

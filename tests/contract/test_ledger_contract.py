@@ -7,14 +7,14 @@ import sys
 
 import pytest
 
-from nvinx.admission import Job, Placement
+from nvinx.admission.step import Job, Placement
 from nvinx.catalog import Residency
-from nvinx.claim import Claim
 from nvinx.errors import LeaseExistsError, LedgerVersionError, StateDirError
-from nvinx.host.ledger import SCHEMA, SqliteLedger
-from nvinx.ports import Lease, Request
+from nvinx.jobs.claim import Claim
+from nvinx.leases.ledger import SCHEMA, SqliteLedger
+from nvinx.leases.ports import Lease, Request
 from nvinx.reasons import Reason, Why
-from nvinx.testing import MemoryLedger
+from nvinx.testing.ledger import MemoryLedger
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -167,7 +167,7 @@ def test_leases_of_an_earlier_boot_are_void(tmp_path):
 OPENERS = """
 import multiprocessing, sys, time
 from pathlib import Path
-from nvinx.host.ledger import SqliteLedger
+from nvinx.leases.ledger import SqliteLedger
 
 def open_all(begin, folder):
     for number in range(40):

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from nvinx.host.life import ProcessLife
+from nvinx.leases.liveness import ProcessLife
 
 TOKEN = f"engine-{os.getpid()}.7"  # of this worker's tests alone
 

@@ -10,8 +10,8 @@ import pytest
 from fake_library import build
 
 import nvinx
-from nvinx.ports import GpuFacts, GpuReading
-from nvinx.testing_probe import FakeMeter
+from nvinx.leases.ports import GpuFacts, GpuReading
+from nvinx.testing.probe import FakeMeter
 
 MIB = 1024 * 1024
 CARD = f"gpu 0 GPU-0 {4096 * MIB} {256 * MIB} {100 * MIB}\n"

@@ -14,9 +14,9 @@ import pytest
 from fake_library import build
 
 import nvinx
-from nvinx.host.meter import NvmlMeter
-from nvinx.ports import GpuLook, GpuMeter, GpuProcess, GpuReading, GpuSight
-from nvinx.testing_probe import FakeMeter, FakeProbe
+from nvinx.gpu.meter import NvmlMeter
+from nvinx.leases.ports import GpuLook, GpuMeter, GpuProcess, GpuReading, GpuSight
+from nvinx.testing.probe import FakeMeter, FakeProbe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

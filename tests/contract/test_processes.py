@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from nvinx.host import processes
+from nvinx.leases import processes
 
 TOKEN = "engine-9.1"
 

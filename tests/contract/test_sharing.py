@@ -2,7 +2,7 @@
 
 import pytest
 
-from nvinx.host.sharing import sharing_mode
+from nvinx.gpu.sharing import sharing_mode
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import time
 import pytest
 
 from nvinx.errors import StateDirError
-from nvinx.host.life import pids_of
-from snakemake_executor_plugin_nvinx.shellexec import ShellExec, Shells, sweep
+from nvinx.leases.liveness import pids_of
+from snakemake_executor_plugin_nvinx.job_shell import ShellExec, Shells, sweep
 
 
 @pytest.fixture

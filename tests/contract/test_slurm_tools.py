@@ -6,9 +6,10 @@ import sys
 
 import pytest
 
-from nvinx.bench import Bench, ClusterNodes
+from nvinx.bench.resolve import Bench, ClusterNodes
+from nvinx.cli import doctor_checks
 from nvinx.errors import SlurmError
-from nvinx.host import doctor, slurm
+from nvinx.slurm import tools as slurm_tools
 
 NODE = "NodeName=n{n} CPUTot=8 Gres=gpu:1,shard:4 RealMemory=8000 State=IDLE"
 
@@ -28,19 +29,19 @@ def tools(tmp_path, monkeypatch):
 def test_no_slurm_here(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SlurmError, match=r"^scontrol is not installed here\. Fix: run this where"):
-        slurm.nodes()
+        slurm_tools.nodes()
 
 
 def test_a_controller_that_refuses(tools):
     tools("echo 'slurm_load_node error: Unable to contact slurm controller' >&2; exit 1")
     with pytest.raises(SlurmError, match=r"scontrol failed: slurm_load_node error: Unable"):
-        slurm.nodes()
+        slurm_tools.nodes()
 
 
 def test_a_controller_that_hangs(tools):
     tools("exec sleep 60")
     with pytest.raises(SlurmError, match=r"scontrol did not answer in 0.2 s"):
-        slurm.ask("scontrol", "show", "node", limit_s=0.2)
+        slurm_tools.ask("scontrol", "show", "node", limit_s=0.2)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_a_controller_that_hangs(tools):
 def test_words_that_nobody_expects(tools, said, words):
     tools(f"echo {said}")
     with pytest.raises(SlurmError, match=words):
-        slurm.nodes()
+        slurm_tools.nodes()
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_words_that_nobody_expects(tools, said, words):
 )
 def test_whether_sacct_can_know_anything(tools, line, has):
     tools(f"echo '{line}'")
-    assert slurm.has_accounting() is has
+    assert slurm_tools.has_accounting() is has
 
 
 def bench(*said):
@@ -74,7 +75,7 @@ def test_the_bench_file_says_what_the_cards_are(tools):
     tools(
         f"case $2 in node) echo '{NODE.format(n=1)}'; echo '{NODE.format(n=2)}';; *) echo n2;; esac"
     )
-    found = slurm.cluster(bench(ClusterNodes("n2", 4.0, "toy")))
+    found = slurm_tools.cluster(bench(ClusterNodes("n2", 4.0, "toy")))
     assert [(n.name, n.card_mib, n.make) for n in found.nodes] == [("n1", None, None), ("n2", 3714, "toy")]  # fmt: skip
 
 
@@ -83,14 +84,14 @@ def test_a_node_that_the_cluster_has_not_is_told(tools):
     with pytest.raises(
         SlurmError, match=r"has no node n7, which nvinx.yaml names.*write one of n1"
     ):
-        slurm.cluster(bench(ClusterNodes("n7", 4.0)))
+        slurm_tools.cluster(bench(ClusterNodes("n7", 4.0)))
 
 
 def test_a_node_without_a_card_is_told(tools):
     bare = NODE.format(n=1).replace("Gres=gpu:1,shard:4 ", "")
     tools(f"case $2 in node) echo '{bare}';; *) echo n1;; esac")
     with pytest.raises(SlurmError, match=r"counts no GPU on n1, which nvinx.yaml names"):
-        slurm.cluster(bench(ClusterNodes("n1", 4.0)))
+        slurm_tools.cluster(bench(ClusterNodes("n1", 4.0)))
 
 
 def test_without_the_slurm_plugin_snakemake_works_and_ours_says_what_to_install(tmp_path):
@@ -122,8 +123,10 @@ def test_without_the_slurm_plugin_snakemake_works_and_ours_says_what_to_install(
     ],
 )
 def test_doctor_tells_of_slurm(tools, monkeypatch, script, level, words):
-    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda _: "installed")
+    monkeypatch.setattr(doctor_checks.importlib.util, "find_spec", lambda _: "installed")
     tools(script)
-    found = next(f for f in doctor.findings(None, None, dict(os.environ)) if f.what == "Slurm")
+    found = next(
+        f for f in doctor_checks.findings(None, None, dict(os.environ)) if f.what == "Slurm"
+    )
     assert found.level.value == level
     assert words in found.found.lower() or words in found.found

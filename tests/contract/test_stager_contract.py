@@ -11,10 +11,10 @@ import psutil
 import pytest
 from page_cache import make, resident_share
 
-from nvinx.host import reader
-from nvinx.host.stager import ProcessStager, has_nixl
-from nvinx.ports import File
-from nvinx.testing import FakeStager
+from nvinx.leases.ports import File
+from nvinx.staging import reader
+from nvinx.staging.process import ProcessStager, has_nixl
+from nvinx.testing.ledger import FakeStager
 
 SIZE = 24 * (1 << 20) + 12_345
 LARGE = 256 * (1 << 20)
@@ -55,7 +55,7 @@ def readers():
             words, status = child.cmdline(), child.status()
         except psutil.NoSuchProcess:
             continue
-        if "nvinx.host.reader" in words and status != psutil.STATUS_ZOMBIE:
+        if "nvinx.staging.reader" in words and status != psutil.STATUS_ZOMBIE:
             found.append(child)
     return found
 
@@ -172,7 +172,7 @@ def test_the_reader_takes_the_cpu_and_the_disk_only_when_nobody_else_does(tmp_pa
 def test_the_reader_dies_with_whoever_started_it(how, tmp_path):
     path = make(tmp_path / "a", LARGE)
     program = (
-        "from nvinx.host.stager import ProcessStager\nfrom nvinx.ports import File\nimport time\n"
+        "from nvinx.staging.process import ProcessStager\nfrom nvinx.leases.ports import File\nimport time\n"
         f"stager = ProcessStager({how!r})\n"
         f"stager.begin([File({str(path)!r}, {LARGE})] * 9999, 0)\n"
         "print('up', flush=True)\ntime.sleep(600)\n"
@@ -191,7 +191,7 @@ def test_the_reader_dies_with_whoever_started_it(how, tmp_path):
 def test_nixl_reads_the_same_bytes_as_plain_reading(tmp_path):
     path = make(tmp_path / "a", SIZE)
     program = (
-        "import hashlib, os\nfrom nvinx.host.nixl import NixlPieces\n"
+        "import hashlib, os\nfrom nvinx.staging.nixl import NixlPieces\n"
         f"fd, digest = os.open({str(path)!r}, os.O_RDONLY), hashlib.sha256()\n"
         f"for piece in NixlPieces()(fd, {SIZE}): digest.update(piece)\nprint(digest.hexdigest())\n"
     )
@@ -208,7 +208,7 @@ def test_nixl_reads_the_same_bytes_as_plain_reading(tmp_path):
 @NEEDS_NIXL
 def test_nixl_listens_nowhere(tmp_path):
     program = (
-        "import psutil\nfrom nvinx.host.nixl import NixlPieces\nNixlPieces()\n"
+        "import psutil\nfrom nvinx.staging.nixl import NixlPieces\nNixlPieces()\n"
         "print(len(psutil.Process().net_connections()))\n"
     )
     done = subprocess.run(

@@ -9,8 +9,8 @@ import pytest
 
 from nvinx.errors import StateDirError
 from nvinx.host import statedir
-from nvinx.host.ledger import SqliteLedger
-from nvinx.host.life import ProcessLife
+from nvinx.leases.ledger import SqliteLedger
+from nvinx.leases.liveness import ProcessLife
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files to other users")
 STRANGER, GROUP = 54_321, 54_322
@@ -83,7 +83,7 @@ def test_two_users_of_one_group_share_a_ledger(tmp_path):
 import os, psutil, tempfile, encodings.ascii
 from pathlib import Path
 from nvinx.host import statedir
-from nvinx.host.ledger import SqliteLedger
+from nvinx.leases.ledger import SqliteLedger
 from nvinx.host.life import ProcessLife
 os.setgroups([{GROUP}]); os.setgid({STRANGER}); os.setuid({STRANGER})
 folder = statedir.prepare(Path({str(folder)!r}))

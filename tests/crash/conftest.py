@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from family import Family, eventually
 
-from nvinx.host.ledger import SqliteLedger
+from nvinx.leases.ledger import SqliteLedger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

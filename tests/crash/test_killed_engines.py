@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nvinx.host.life import pids_of
+from nvinx.leases.liveness import pids_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nvinx.admission import Job, Placement
+from nvinx.admission.step import Job, Placement
 from nvinx.catalog import Residency
-from nvinx.claim import Claim
 from nvinx.errors import StateDirError
-from nvinx.host.ledger import SqliteLedger
-from nvinx.ports import Lease
+from nvinx.jobs.claim import Claim
+from nvinx.leases.ledger import SqliteLedger
+from nvinx.leases.ports import Lease
 from nvinx.reasons import Why
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def test_after_a_reboot_no_lease_of_before_is_left(tmp_path: Path, monkeypatch) 
     with ledger.turn() as page:
         page.hold(lease("before"))
     ledger.close()
-    monkeypatch.setattr("nvinx.host.ledger.boot_id", lambda: "another boot")
+    monkeypatch.setattr("nvinx.leases.ledger.boot_id", lambda: "another boot")
     ledger = SqliteLedger(tmp_path / "ledger.db")
     with ledger.turn() as page:
         assert page.leases() == ()
@@ -106,7 +106,7 @@ def test_after_a_reboot_no_lease_of_before_is_left(tmp_path: Path, monkeypatch) 
 def test_a_wall_clock_that_jumps_changes_nothing(tmp_path: Path, monkeypatch) -> None:
     """Leases know only the time since boot, which nobody can set."""
     import nvinx
-    from nvinx.host import leasing  # noqa: F401  (imported before the clock jumps)
+    from nvinx.leases import lease  # noqa: F401  (imported before the clock jumps)
 
     (tmp_path / "nvinx.yaml").write_text("hardware: {vram_gb: 4, simulated: true}\n")
     for name in ("NVINX_JOB", "NVINX_BENCH"):

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nvinx.bench import machine
 from nvinx.catalog import Residency
-from nvinx.claim import Claim
-from nvinx.host import machine
-from nvinx.host.counter import Counter
-from nvinx.host.life import ProcessLife
+from nvinx.jobs.claim import Claim
+from nvinx.leases.client import Counter
+from nvinx.leases.liveness import ProcessLife
 
 sys.path.insert(0, str(Path(__file__).parent / "programs"))
 
@@ -30,7 +30,7 @@ import gpu
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nvinx.bench import Bench
+    from nvinx.bench.resolve import Bench
 
 ROUNDS = int(os.environ.get("NVINX_CRASH_ROUNDS", "8"))
 SEED = os.environ.get("NVINX_CRASH_SEED") or str(random.SystemRandom().randrange(10**6))

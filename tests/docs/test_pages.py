@@ -8,7 +8,7 @@ import click
 import yaml
 from pages import ROOT, blocks, each_page
 
-from nvinx import bench_text
+from nvinx.bench import parse as bench_parser
 from nvinx.cli import main
 from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
 from snakemake_executor_plugin_nvinx_slurm.settings import OwnSettings
@@ -81,7 +81,7 @@ def test_python_can_be_read(page):
 def test_bench_files_are_bench_files(page):
     for block in blocks(page, "yaml"):
         if "hardware:" in block.body:
-            bench_text.parse(block.body, str(page))
+            bench_parser.parse(block.body, str(page))
         else:
             yaml.safe_load(block.body)
 

@@ -6,21 +6,25 @@ import runpy
 import pytest
 from pages import ROOT
 
-from nvinx import bench_text, caps, corun_text, environment, hints, record
-from nvinx.admission import Capacity, Card, Placement
+from nvinx.admission.step import Capacity, Card, Placement
+from nvinx.bench import coruns
+from nvinx.bench import parse as bench_parser
 from nvinx.catalog import Residency
+from nvinx.jobs import hints
+from nvinx.leases import environment, memory_caps
 from nvinx.reasons import Why
+from nvinx.runs import read as recorded
 
 REFERENCE = ROOT / "docs" / "reference"
 TABLES = dict(runpy.run_path(str(ROOT / "docs" / "tables.py"))["pages"]())
 KEYS = {
-    "The top": bench_text._TOP,
-    "hardware": bench_text._HARDWARE,
-    "gpus": bench_text._GPU,
-    "models": bench_text._MODEL,
-    "interference": bench_text._INTERFERENCE,
-    "pairs": corun_text._PAIR,
-    "cluster": bench_text._NODES,
+    "The top": bench_parser._TOP,
+    "hardware": bench_parser._HARDWARE,
+    "gpus": bench_parser._GPU,
+    "models": bench_parser._MODEL,
+    "interference": bench_parser._INTERFERENCE,
+    "pairs": coruns._PAIR,
+    "cluster": bench_parser._NODES,
 }
 
 
@@ -48,7 +52,7 @@ def test_every_key_of_the_bench_file_is_told(section):
 
 def test_every_event_of_a_trace_is_told():
     text = (REFERENCE / "trace.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == {"run", *record._TAKE}
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == {"run", *recorded._TAKE}
 
 
 def test_every_hint_is_told():
@@ -63,4 +67,6 @@ def test_every_variable_of_a_job_is_told():
     assert first_cells("hints.md", "What a job sees") == set(
         environment.variables("job", placement, capacity)
     )
-    assert first_cells("hints.md", "Caps") == set(caps.variables(placement, capacity, "site", {}))
+    assert first_cells("hints.md", "Caps") == set(
+        memory_caps.variables(placement, capacity, "site", {})
+    )

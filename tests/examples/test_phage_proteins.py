@@ -18,9 +18,9 @@ import pytest
 import yaml
 
 import nvinx
-from nvinx import record
 from nvinx.catalog import Residency
 from nvinx.placement import CurrentPlacement
+from nvinx.runs import read as recorded
 
 np = pytest.importorskip("numpy", reason="the example computes with numpy")
 
@@ -142,7 +142,7 @@ def test_each_job_ran_where_its_hints_say(finished):
     if finished.arguments is STOCK:
         assert not (finished.folder / ".nvinx").exists()
         return
-    jobs = record.last(finished.folder).jobs.values()
+    jobs = recorded.last(finished.folder).jobs.values()
     where = {job.name: job.where for job in jobs if job.where != "CPU"}
     assert where == {
         "embed_listed[motif_conv]": "GPU 0 shared",

@@ -4,7 +4,7 @@ import json
 
 import card_traces
 
-from nvinx import oom
+from nvinx.jobs import outcome
 
 PLAIN = ("--programs", "plain")
 
@@ -69,7 +69,7 @@ def test_programs_that_end_badly_are_kept_with_what_they_said(cpu_workers):
     assert measured["corpus/killed"]["status"] == -9
     assert "Unable to allocate 1.00 PiB" in measured["corpus/host-memory"]["stderr"]
     stood_in = measured["corpus/stand-in"]
-    assert oom.outcome(stood_in["status"], stood_in["stderr"]).value == "out_of_memory"
+    assert outcome.outcome_of(stood_in["status"], stood_in["stderr"]).value == "out_of_memory"
     ended = [data for data in measured.values() if "told" in data]
     assert all(data["told"] == data["expected"] for data in ended)
     text = (cpu_workers.out / "corpus.jsonl").read_text()

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 from family import Family, environment, eventually
 
-from nvinx.host.ledger import SqliteLedger
-from nvinx.host.life import ProcessLife
+from nvinx.leases.ledger import SqliteLedger
+from nvinx.leases.liveness import ProcessLife
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

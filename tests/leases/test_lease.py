@@ -9,7 +9,7 @@ import pytest
 
 import nvinx
 from nvinx.errors import HintError, ImpossibleJobError
-from nvinx.host import counter
+from nvinx.leases import client
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_an_error_in_the_block_gives_the_lease_back_and_goes_on(here):
 
 
 def test_whoever_waits_is_called_when_there_is_room(here, monkeypatch):
-    monkeypatch.setattr(counter, "LOOK_AGAIN_S", 3600.0)
+    monkeypatch.setattr(client, "LOOK_AGAIN_S", 3600.0)
     waits, done = threading.Event(), threading.Event()
 
     def second():

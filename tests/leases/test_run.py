@@ -133,7 +133,7 @@ def test_a_command_inside_a_job_has_the_jobs_place(bench):
 
 def test_runs_are_remembered(bench):
     bench.run("run", "--vram", "900MB", "--name", "embed", "true")
-    from nvinx.host.history import SqliteHistory
+    from nvinx.history.store import SqliteHistory
 
     (entry,) = SqliteHistory(bench.state / "history.db").entries()
     assert (entry.run.kind, entry.source, entry.run.declared_mib) == ("embed", "embed", 859)

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from nvinx.admission import Card, Job, Placement
-from nvinx.bench import Bench
+from nvinx.admission.step import Card, Job, Placement
+from nvinx.bench.resolve import Bench
 from nvinx.catalog import Residency
-from nvinx.claim import Claim
 from nvinx.cli.top import Load, screen
-from nvinx.host.view import View
-from nvinx.ports import GpuLook, Lease, Request
+from nvinx.jobs.claim import Claim
+from nvinx.leases.ports import GpuLook, Lease, Request
+from nvinx.leases.snapshot import View
 from nvinx.reasons import Reason, Why
 
 KEPT = Path(__file__).parent / "screens"

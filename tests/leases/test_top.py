@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from nvinx.admission import Card
-from nvinx.host import counter
+from nvinx.admission.step import Card
+from nvinx.leases import client
 
 pyte = pytest.importorskip("pyte", reason="pyte is not installed")
 COLUMNS, LINES = 80, 24
@@ -88,7 +88,7 @@ def terminal(tmp_path, environ):
 
 def test_it_shows_a_lease_come_and_go(terminal, tmp_path):
     assert terminal.shows("Nobody waits."), terminal.text()
-    with counter.whole_card(CARD, "one_job", tmp_path / "state", lambda _: None):
+    with client.whole_card(CARD, "one_job", tmp_path / "state", lambda _: None):
         assert terminal.shows("one_job"), terminal.text()
         assert terminal.shows("4.00 GB of 4.00 GB leased"), terminal.text()
         assert terminal.shows("exclusive"), terminal.text()

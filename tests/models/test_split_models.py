@@ -4,10 +4,10 @@ import warnings
 
 import pytest
 
-from nvinx import checkpoint, skeleton
 from nvinx.catalog import Residency
 from nvinx.errors import CheckpointError, DoesNotFitError
-from nvinx.overflow import Free, plan_overflow
+from nvinx.overflow import from_config, read_model
+from nvinx.overflow.split import Free, plan_overflow
 from nvinx.placement import CurrentPlacement
 
 
@@ -51,7 +51,7 @@ def _covers(key, name):
 def test_a_split_model_computes_the_same(model, tmp_path, monkeypatch, share, card):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     reference = whole(model)
-    parts = skeleton.parts(reference)
+    parts = from_config.parts(reference)
     total = weights(parts)
     cards = {} if card is None else {0: card}
     limits = cards | {"cpu": round(total * share), "disk": total}
@@ -74,7 +74,7 @@ def test_unequal_cards_get_what_accelerate_would_give_them(model, chance):
     reference = whole(model)
     if reference.config.model_type == "esm":
         pytest.skip("its head is tied and has layers of its own, which travel with the embedding")
-    parts = skeleton.parts(reference)
+    parts = from_config.parts(reference)
     total = weights(parts)
     kept = list(reference._no_split_modules)
     for _ in range(30):
@@ -92,7 +92,7 @@ def test_unequal_cards_get_what_accelerate_would_give_them(model, chance):
 
 def test_headers_tell_of_nearly_the_same_split_as_the_model_itself(model, chance):
     reference = whole(model)
-    exact, guessed = skeleton.parts(reference), checkpoint.read(model.folder).parts
+    exact, guessed = from_config.parts(reference), read_model.read(model.folder).parts
     total = weights(exact)
     assert weights(guessed) == pytest.approx(total, rel=0.01)
     for _ in range(30):
@@ -104,9 +104,9 @@ def test_headers_tell_of_nearly_the_same_split_as_the_model_itself(model, chance
 def test_a_config_alone_is_enough(model, tmp_path):
     config = tmp_path / "config.json"
     config.write_text((model.folder / "config.json").read_text())
-    found = checkpoint.read(tmp_path)
+    found = read_model.read(tmp_path)
 
-    assert found.size == pytest.approx(checkpoint.read(model.folder).size, rel=0.01)
+    assert found.size == pytest.approx(read_model.read(model.folder).size, rel=0.01)
     assert found.source == "config.json"
 
 
@@ -114,10 +114,10 @@ def test_a_config_alone_is_enough(model, tmp_path):
 def test_a_config_of_no_model_is_told(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(CheckpointError, match="makes no model"):
-        checkpoint.read(tmp_path)
+        read_model.read(tmp_path)
 
 
 def test_what_cannot_be_held_is_not_loaded(model):
-    total = weights(checkpoint.read(model.folder).parts)
+    total = weights(read_model.read(model.folder).parts)
     with pytest.raises(DoesNotFitError, match="are missing"):
         loaded(model, spilling({"cpu": total // 2}))

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 import nvinx
-from nvinx import record
+from nvinx.runs import read as recorded
 
 EXAMPLES = Path(__file__).parents[2] / "example_workflows"
 EXAMPLE = EXAMPLES / "split_models"
@@ -77,7 +77,7 @@ def tiers(folder, model):
 
 @together
 def test_split_models_lie_in_ram_and_on_disk_and_small_ones_share_the_card(with_nvinx):
-    jobs = record.last(with_nvinx).jobs.values()
+    jobs = recorded.last(with_nvinx).jobs.values()
     where = {job.name: job.where for job in jobs if job.where not in ("", "CPU")}
 
     assert where == {

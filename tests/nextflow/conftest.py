@@ -16,8 +16,8 @@ import psutil
 import pytest
 from family import Family, environment, eventually
 
-from nvinx.host.ledger import SqliteLedger
-from nvinx.host.life import ProcessLife
+from nvinx.leases.ledger import SqliteLedger
+from nvinx.leases.liveness import ProcessLife
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

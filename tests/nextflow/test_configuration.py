@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from nvinx import caps, cli
-from nvinx.admission import Capacity, Card, Placement
+from nvinx import cli
+from nvinx.admission.step import Capacity, Card, Placement
 from nvinx.catalog import Residency
-from nvinx.environment import variables
+from nvinx.leases import memory_caps
+from nvinx.leases.environment import variables
 from nvinx.reasons import Why
 
 NEXTFLOW = Path(__file__).parents[2] / "nextflow"
@@ -116,7 +117,9 @@ def test_containers_get_every_variable_that_a_job_gets():
     card = Card(id="0", index=0, name="c", total_mib=4000, simulated=True)
     capacity = Capacity((card,), 1, 1)
     placement = Placement(Residency.GPU_SHARED, card="0", vram_mib=900, why=Why.FITS_BESIDE_OTHERS)
-    wanted = variables("x", placement, capacity) | caps.variables(placement, capacity, "", {})
+    wanted = variables("x", placement, capacity) | memory_caps.variables(
+        placement, capacity, "", {}
+    )
     lines = (NEXTFLOW / "nvinx.config").read_text().splitlines()
     lists = {line.split("=")[0].strip(): line.split("'")[1] for line in lines if "envWh" in line}
     engines = ("docker", "podman", "apptainer", "singularity")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nvinx.host.life import ProcessLife
+from nvinx.leases.liveness import ProcessLife
 
 HERE = Path(__file__).parent
 CONFIG = HERE.parents[1] / "nextflow" / "nvinx.config"

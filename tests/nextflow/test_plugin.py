@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from nvinx.errors import NextflowError
-from nvinx.host import nextflow_home, shipped
+from nvinx.nextflow import install as nextflow_install
+from nvinx.nextflow import shipped
 
 HERE = Path(__file__).parent
 FEW_CPUS = "executor { cpus = 3 }\n"
@@ -79,11 +80,11 @@ def test_an_older_copy_is_replaced_and_a_folder_that_cannot_be_written_is_told(
     monkeypatch.setattr(shipped, "_PACKAGE", tmp_path / "built")
     home = tmp_path / "home"
     home.joinpath("plugins/nf-nvinx-1.0.0/old").mkdir(parents=True)
-    target = nextflow_home.install_plugin(nextflow_home.plugins({"NXF_HOME": str(home)}))
+    target = nextflow_install.install_plugin(nextflow_install.plugins({"NXF_HOME": str(home)}))
     assert [path.name for path in target.iterdir()] == ["new"]
     tmp_path.joinpath("file").touch()
     with pytest.raises(NextflowError, match="name a writable folder"):
-        nextflow_home.install_plugin(tmp_path / "file")
+        nextflow_install.install_plugin(tmp_path / "file")
     shutil.rmtree(built)
     with pytest.raises(NextflowError, match="was not built"):
-        nextflow_home.install_plugin(home)
+        nextflow_install.install_plugin(home)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from family import Family, eventually
 
-from nvinx import trace
+from nvinx.runs import trace
 
 if TYPE_CHECKING:
     import subprocess

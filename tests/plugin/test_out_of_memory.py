@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nvinx.host.history import SqliteHistory
+from nvinx.history.store import SqliteHistory
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nvinx.host.history import SqliteHistory
+from nvinx.history.store import SqliteHistory
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from page_cache import make, resident_share
 
-from nvinx.host.stager import has_nixl
+from nvinx.staging.process import has_nixl
 
 if TYPE_CHECKING:
     import subprocess
@@ -51,7 +51,7 @@ def _readers(workspace: Workspace) -> list[psutil.Process]:
 
 def _is_reader(process: psutil.Process) -> bool:
     try:
-        return "nvinx.host.reader" in process.cmdline()
+        return "nvinx.staging.reader" in process.cmdline()
     except psutil.NoSuchProcess:
         return False
 

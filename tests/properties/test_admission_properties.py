@@ -4,7 +4,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from nvinx.admission import (
+from nvinx.admission.policy import LongestChainFirst
+from nvinx.admission.step import (
     Capacity,
     Card,
     Finished,
@@ -19,8 +20,7 @@ from nvinx.admission import (
     step,
 )
 from nvinx.catalog import Residency
-from nvinx.claim import Claim
-from nvinx.policy import LongestChainFirst
+from nvinx.jobs.claim import Claim
 
 POLICY = LongestChainFirst(patience_s=5)
 

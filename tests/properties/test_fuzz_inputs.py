@@ -6,12 +6,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from nvinx import bench_text, corun_text, hints, workload_text
-from nvinx.bench import Machine, resolve
+from nvinx.bench import coruns
+from nvinx.bench import parse as bench_parser
+from nvinx.bench.resolve import Machine, resolve
 from nvinx.catalog import ModelSpec, Residency
-from nvinx.claim import Claim
 from nvinx.errors import NvinxError
-from nvinx.ports import GpuLook, GpuSight
+from nvinx.jobs import hints
+from nvinx.jobs.claim import Claim
+from nvinx.leases.ports import GpuLook, GpuSight
+from nvinx.simulation import workload_file
 
 MODELS = {
     "esm2": ModelSpec("esm2", 0.9, Residency.GPU_SHARED, cpu_fallback_supported=True),
@@ -185,7 +188,7 @@ def understood(read, place):
 @example("hardware: &a {vram_gb: *a}")
 @given(texts | almost_benches)
 def test_a_bench_file_is_understood_or_refused_with_a_place_and_a_fix(text):
-    file = understood(lambda: bench_text.parse(text, "bench.yaml"), "bench.yaml")
+    file = understood(lambda: bench_parser.parse(text, "bench.yaml"), "bench.yaml")
     if file is not None:
         look = GpuLook((GpuSight("GPU-1", 0, "card", 4096, 0),))
         understood(lambda: resolve(file, Machine(4, 8000), look), "bench.yaml")
@@ -195,19 +198,19 @@ def test_a_bench_file_is_understood_or_refused_with_a_place_and_a_fix(text):
 @example(LAUGHS)
 @given(texts | almost_workloads | almost_workloads.map("jobs: {}".format))
 def test_a_workload_is_understood_or_refused_with_a_place_and_a_fix(text):
-    workload = understood(lambda: workload_text.parse(text, "work.yaml"), "work.yaml")
+    workload = understood(lambda: workload_file.parse(text, "work.yaml"), "work.yaml")
     if workload is not None:
         for name in workload.tasks:
             assert isinstance(workload.job(name).claim, Claim)
         assert math.isfinite(workload.critical_path_s())
-        assert workload_text.parse(workload_text.write(workload), "again") == workload
+        assert workload_file.parse(workload_file.write(workload), "again") == workload
 
 
 @MANY
 @example(LAUGHS)
 @given(texts | almost_pairs.map("pairs: {}".format))
 def test_co_runs_are_understood_or_refused_with_a_place_and_a_fix(text):
-    understood(lambda: corun_text.parse(text, "pairs.yaml"), "pairs.yaml")
+    understood(lambda: coruns.parse(text, "pairs.yaml"), "pairs.yaml")
 
 
 values = st.one_of(
@@ -239,7 +242,7 @@ def test_the_hints_of_a_rule_make_a_claim_or_are_refused_with_a_fix(stated, comm
         assert math.isfinite(claim.cpu_runtime_s)
 
 
-@pytest.mark.parametrize("parse", [bench_text.parse, workload_text.parse, corun_text.parse])
+@pytest.mark.parametrize("parse", [bench_parser.parse, workload_file.parse, coruns.parse])
 @pytest.mark.parametrize("text", ODD)
 def test_no_odd_value_breaks_a_reader(parse, text):
     for whole in (

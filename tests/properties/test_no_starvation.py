@@ -15,7 +15,9 @@ from itertools import cycle
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nvinx.admission import (
+from nvinx.admission.estimates import Outlook
+from nvinx.admission.policy import LongestChainFirst, options
+from nvinx.admission.step import (
     Capacity,
     Card,
     Finished,
@@ -29,10 +31,8 @@ from nvinx.admission import (
 )
 from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import Residency
-from nvinx.claim import Claim
 from nvinx.interference import CoRun
-from nvinx.outlook import Outlook
-from nvinx.policy import LongestChainFirst, options
+from nvinx.jobs.claim import Claim
 from nvinx.reasons import Why
 
 LONGEST_S, LONGEST_CHAIN_S, PATIENCE_S = 8, 3, 2

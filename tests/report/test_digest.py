@@ -5,11 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorded import ALONE, CARD, SHARED, Recorder
 
-from nvinx import digest, record
-from nvinx.admission import Placement
+from nvinx.admission.step import Placement
 from nvinx.catalog import Residency
-from nvinx.experience import Outcome
+from nvinx.history.statistics import Outcome
 from nvinx.reasons import Why
+from nvinx.runs import read as recorded
+from nvinx.runs import summary as run_summary
 
 
 @pytest.fixture
@@ -22,11 +23,11 @@ def run(tmp_path):
     run.job("never", (9,), ALONE)
     run.at(2).sample(cpu=0.5, ram_left_mib=1, cards=[{"id": "gpu-0", "used_mib": 1000}])
     run.at(10).close()
-    return record.last(tmp_path)
+    return recorded.last(tmp_path)
 
 
 def test_jobs_on_one_lane_never_overlap_and_gpus_come_first(run):
-    found = digest.bars(run.jobs.values())
+    found = run_summary.bars(run.jobs.values())
 
     assert [(bar.lane, bar.job.name) for bar in found] == [
         ("GPU 0", "a[1]"),
@@ -37,26 +38,26 @@ def test_jobs_on_one_lane_never_overlap_and_gpus_come_first(run):
 
 
 def test_what_jobs_hold_adds_up_over_time(run):
-    steps = digest.reserved(run, CARD)
+    steps = run_summary.reserved(run, CARD)
 
     assert steps.times_s == (0.0, 1.0, 4.0, 5.0, 6.0, 8.0)
     assert [round(gb, 2) for gb in steps.values] == [0.94, 1.89, 0.94, 0.0, 4.19, 0.0]
-    assert digest.busy_share(run, CARD) == pytest.approx(0.7)
+    assert run_summary.busy_share(run, CARD) == pytest.approx(0.7)
 
 
 def test_a_job_that_has_the_card_alone_may_declare_less(tmp_path):
     run = Recorder(tmp_path)
     run.job("some", (0, 0, 2), ALONE, vram_mib=1000)
     run.job("whole", (0, 3, 4), ALONE)
-    found = record.last(tmp_path)
+    found = recorded.last(tmp_path)
 
-    assert [round(gb, 2) for gb in digest.declared(found, CARD).values] == [1.05, 0, 4.19, 0]
-    assert [round(gb, 2) for gb in digest.reserved(found, CARD).values] == [4.19, 0, 4.19, 0]
+    assert [round(gb, 2) for gb in run_summary.declared(found, CARD).values] == [1.05, 0, 4.19, 0]
+    assert [round(gb, 2) for gb in run_summary.reserved(found, CARD).values] == [4.19, 0, 4.19, 0]
 
 
 def test_samples_become_curves(run):
-    assert digest.measured(run, CARD).times_s == (2.0,)
-    assert digest.cpu(run).values == (0.5,)
+    assert run_summary.measured(run, CARD).times_s == (2.0,)
+    assert run_summary.cpu(run).values == (0.5,)
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), max_size=30))
@@ -65,7 +66,7 @@ def test_lanes_hold_every_job_once(tmp_path_factory, times):
     run = Recorder(folder)
     for n, (start, length) in enumerate(times):
         run.job(str(n), (start, start, start + length))
-    bars = digest.bars(record.last(folder).jobs.values())
+    bars = run_summary.bars(recorded.last(folder).jobs.values())
 
     assert sorted(bar.job.name for bar in bars) == sorted(map(str, range(len(times))))
     by_lane = {}
@@ -81,7 +82,7 @@ def test_rules_that_declare_too_much_are_told_what_more_would_fit(tmp_path):
         run.at(1 + n).ended(f"embed[{n}]", Outcome.OK, 500)
     run.at(3).close()
 
-    assert digest.suggestions(record.last(tmp_path))[0] == (
+    assert run_summary.suggestions(recorded.last(tmp_path))[0] == (
         "rule embed: declare 580 instead of 944 MB, then 3 more fit the card"
     )
 
@@ -91,7 +92,7 @@ def test_a_rule_that_declares_too_little_is_told_too(tmp_path):
     run.job("grows", (0, 0), SHARED)
     run.at(1).ended("grows", Outcome.OK, 1500)
 
-    assert digest.suggestions(record.last(tmp_path))[0] == (
+    assert run_summary.suggestions(recorded.last(tmp_path))[0] == (
         "rule grows: declare 1740 instead of 944 MB"
     )
 
@@ -102,7 +103,7 @@ def test_a_change_that_would_help_is_told_with_its_seconds(tmp_path):
         run.job(f"wide[{n}]", (0, 10 * n, 10 * n + 10), cores=4)
     run.at(80).close()
 
-    assert "would save" in digest.suggestions(record.last(tmp_path))[0]
+    assert "would save" in run_summary.suggestions(recorded.last(tmp_path))[0]
 
 
 def test_a_job_that_spills_over_cards_is_shown_on_each(tmp_path):
@@ -113,4 +114,4 @@ def test_a_job_that_spills_over_cards_is_shown_on_each(tmp_path):
     run.job("big", (0, 0, 5), both)
     run.at(5).close()
 
-    assert digest.busy_share(record.last(tmp_path), CARD) == pytest.approx(1)
+    assert run_summary.busy_share(recorded.last(tmp_path), CARD) == pytest.approx(1)

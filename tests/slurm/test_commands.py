@@ -10,7 +10,7 @@ import yaml
 from aside import WITH_PLUGIN
 from family import environment
 
-from nvinx import bench_text
+from nvinx.bench import parse as bench_parser
 
 BENCH = "hardware: {vram_gb: 0}\nheadroom_gb: 0\ncluster: [{nodes: 'node[1-2]', vram_gb: 4.0}]\n"
 RULES = """
@@ -67,7 +67,7 @@ def test_nodes_are_asked_for_the_size_of_their_cards(ask, tmp_path):
     tool.chmod(0o755)
     done = ask("bench", "--from-slurm", "--ask-nodes")
     assert done.returncode == 0, done.stderr
-    (said,) = bench_text.parse(done.stdout, "draft").cluster
+    (said,) = bench_parser.parse(done.stdout, "draft").cluster
     assert (said.nodes, said.vram_gb, said.card) == ("node[1-2]", 4.29, "NVIDIA RTX A1000")
 
 

@@ -268,7 +268,7 @@ def test_what_jobs_took_is_remembered(workflow):
     rules = "rule a:\n    output: 'a'\n    resources: vram_mb=900\n    shell: 'touch a'\n"
     status, text = workflow.run(rules)
     assert status == 0, text
-    from nvinx.host.history import SqliteHistory
+    from nvinx.history.store import SqliteHistory
 
     (run,) = SqliteHistory(workflow.folder / "state" / "history.db").runs(["toy"])
     assert (run.name, run.card, run.declared_mib) == ("a", "toy", 859)

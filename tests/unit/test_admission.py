@@ -2,7 +2,8 @@
 
 import pytest
 
-from nvinx.admission import (
+from nvinx.admission.policy import LongestChainFirst
+from nvinx.admission.step import (
     Capacity,
     Card,
     Finished,
@@ -17,9 +18,8 @@ from nvinx.admission import (
     step,
 )
 from nvinx.catalog import Residency
-from nvinx.claim import Claim
 from nvinx.errors import IllegalEventError
-from nvinx.policy import LongestChainFirst
+from nvinx.jobs.claim import Claim
 from nvinx.reasons import Why
 
 CARD = Card(id="gpu-0", index=0, name="card", total_mib=4096, headroom_mib=512)

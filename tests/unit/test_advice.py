@@ -2,13 +2,13 @@
 
 import pytest
 
-from nvinx.admission import Capacity, Card
-from nvinx.advice import advise
+from nvinx.admission.estimates import Outlook
+from nvinx.admission.policy import LongestChainFirst
+from nvinx.admission.step import Capacity, Card
 from nvinx.catalog import Residency
-from nvinx.outlook import Outlook
-from nvinx.policy import LongestChainFirst
-from nvinx.simulate import simulate
-from nvinx.workload import Task, Workload
+from nvinx.simulation.advice import advise
+from nvinx.simulation.simulate import simulate
+from nvinx.simulation.workload import Task, Workload
 
 CAPACITY = Capacity((Card(id="g", index=0, name="card", total_mib=4096),), 4, 32_000)
 

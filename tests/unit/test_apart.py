@@ -5,9 +5,9 @@ from itertools import combinations
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from nvinx.apart import PATIENCE_S, Apart
 from nvinx.catalog import Residency
-from nvinx.claim import Claim
+from nvinx.jobs.claim import Claim
+from nvinx.slurm.anti_affinity import PATIENCE_S, Apart
 
 
 def claim(kind, runtime_s=10.0):

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from nvinx.bench import BenchFile, DeclaredGpu, Interference, Machine, resolve
-from nvinx.bench_draft import render
-from nvinx.bench_text import parse
+from nvinx.bench import file as bench_file
+from nvinx.bench.draft import render
+from nvinx.bench.parse import parse
+from nvinx.bench.resolve import BenchFile, DeclaredGpu, Interference, Machine, resolve
 from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import ModelSpec, Residency
 from nvinx.errors import BenchError
-from nvinx.host import benchfile
 from nvinx.interference import CoRun, Provenance
-from nvinx.ports import GpuLook, GpuSight
+from nvinx.leases.ports import GpuLook, GpuSight
 from nvinx.sizes import capacity_from_gb, need_from_gb, need_from_mb
 
 MACHINE = Machine(cores=6, ram_mib=10_000)
@@ -431,52 +431,52 @@ def test_the_nearest_bench_file_is_found_first(home):
     beside = put(home / "flow" / "nvinx.yaml")
     named, given = put(home / "env.yaml"), put(home / "given.yaml")
     environ = {"NVINX_BENCH": str(named)}
-    assert benchfile.find(given, beside.parent, environ) == given
-    assert benchfile.find(None, beside.parent, environ) == named
-    assert benchfile.find(None, beside.parent, {"NVINX_BENCH": ""}) == beside
-    assert benchfile.find(None, home, {}) == user
-    assert benchfile.find(None, None, {}) == user
+    assert bench_file.find(given, beside.parent, environ) == given
+    assert bench_file.find(None, beside.parent, environ) == named
+    assert bench_file.find(None, beside.parent, {"NVINX_BENCH": ""}) == beside
+    assert bench_file.find(None, home, {}) == user
+    assert bench_file.find(None, None, {}) == user
 
 
 def test_a_bench_file_need_not_exist(home):
-    assert benchfile.find(None, home, {}) is None
+    assert bench_file.find(None, home, {}) is None
 
 
 def test_a_bench_file_that_was_asked_for_must_exist(home):
     with pytest.raises(BenchError, match="not there"):
-        benchfile.find(home / "none.yaml", None, {})
+        bench_file.find(home / "none.yaml", None, {})
     with pytest.raises(BenchError, match="NVINX_BENCH"):
-        benchfile.find(None, None, {"NVINX_BENCH": str(home / "none.yaml")})
+        bench_file.find(None, None, {"NVINX_BENCH": str(home / "none.yaml")})
 
 
 def test_a_bench_file_is_loaded_from_disk(tmp_path):
     path = put(tmp_path / "nvinx.yaml")
-    file = benchfile.load(path)
+    file = bench_file.load(path)
     assert file == BenchFile(str(path), cpu_cores=3, lines={"hardware": 1, "cpu_cores": 1})
 
 
 def test_a_bench_file_may_begin_with_a_byte_order_mark(tmp_path):
     path = tmp_path / "nvinx.yaml"
     path.write_bytes(b"\xef\xbb\xbfhardware: {cpu_cores: 3}")
-    assert benchfile.load(path).cpu_cores == 3
+    assert bench_file.load(path).cpu_cores == 3
 
 
 def test_a_folder_is_no_bench_file(tmp_path):
     with pytest.raises(BenchError, match="folder") as caught:
-        benchfile.load(tmp_path)
+        bench_file.load(tmp_path)
     assert str(tmp_path / "nvinx.yaml") in caught.value.fix
 
 
 def test_a_file_that_went_away_is_named(tmp_path):
     with pytest.raises(BenchError, match="no such file"):
-        benchfile.load(tmp_path / "nvinx.yaml")
+        bench_file.load(tmp_path / "nvinx.yaml")
 
 
 def test_a_file_that_is_not_utf_8_is_refused_with_its_line(tmp_path):
     path = tmp_path / "nvinx.yaml"
     path.write_bytes(b"hardware:\n  ram_gb: 8  # f\xfcnf\n")
     with pytest.raises(BenchError, match="UTF-8") as caught:
-        benchfile.load(path)
+        bench_file.load(path)
     assert caught.value.line == 2
 
 
@@ -484,7 +484,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
     path = tmp_path / "nvinx.yaml"
     path.symlink_to(path)
     with pytest.raises(BenchError, match="cannot be read"):
-        benchfile.load(path)
+        bench_file.load(path)
 
 
 # who slows whom
@@ -525,11 +525,11 @@ def test_a_simulated_card_takes_the_slowdowns_of_any():
 def test_the_file_of_slowdowns_is_looked_for_beside_the_bench_file(tmp_path):
     slowdowns("A100").save(tmp_path / "a.json")
     (tmp_path / "nvinx.yaml").write_text("interference: a.json\n")
-    found = benchfile.slowdowns(benchfile.load(tmp_path / "nvinx.yaml"))
+    found = bench_file.slowdowns(bench_file.load(tmp_path / "nvinx.yaml"))
     assert found == slowdowns("A100")
 
 
 def test_slowdowns_in_the_file_are_fitted():
     file = read("interference:\n  pairs: [{a: x, b: y, slowdown_a: 1.5, slowdown_b: 1.2}]")
-    assert benchfile.slowdowns(file) == slowdowns(None)
-    assert benchfile.slowdowns(read("headroom_gb: 0")) is None
+    assert bench_file.slowdowns(file) == slowdowns(None)
+    assert bench_file.slowdowns(read("headroom_gb: 0")) is None

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from nvinx.admission import Capacity, Card, Job, Refuse, Start
-from nvinx.broker import UNHEARD_AFTER_S, Broker, Ports
+from nvinx.admission.step import Capacity, Card, Job, Refuse, Start
 from nvinx.catalog import Residency
-from nvinx.claim import Claim
-from nvinx.ports import GpuLook, GpuProcess, GpuSight
+from nvinx.jobs.claim import Claim
+from nvinx.leases.broker import UNHEARD_AFTER_S, Broker, Ports
+from nvinx.leases.external_use import foreign_use
+from nvinx.leases.ports import GpuLook, GpuProcess, GpuSight
 from nvinx.reasons import Why
-from nvinx.strangers import foreign_use
-from nvinx.testing import FakeClock, FakeLife, MemoryLedger
+from nvinx.testing.ledger import FakeClock, FakeLife, MemoryLedger
 
 CARD = Card(id="gpu-0", index=0, name="card", total_mib=4096, headroom_mib=512)
 CAPACITY = Capacity((CARD,), 4, 16000)

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from nvinx.calibration.cuda import count_kernels
-from nvinx.calibration.ncu import METRIC, l2_saturation_pct
-from nvinx.calibration.profile import file_name
+from nvinx.calibration.queue_aware.ncu import METRIC, l2_saturation_pct
+from nvinx.calibration.queue_aware.profile import file_name
 
 
 def event(name, us, device="DeviceType.CUDA"):

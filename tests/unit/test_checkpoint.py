@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from nvinx import checkpoint
 from nvinx.errors import CheckpointError
+from nvinx.overflow import read_model
 
 WIDTH = 8
 
@@ -33,7 +33,7 @@ def names(parts):
 
 
 def test_sizes_are_those_of_the_tensors(model):
-    found = checkpoint.read(model)
+    found = read_model.read(model)
 
     per_layer = WIDTH * WIDTH + WIDTH
     assert found.count == 2 * 20 * WIDTH + 3 * per_layer
@@ -43,7 +43,7 @@ def test_sizes_are_those_of_the_tensors(model):
 
 
 def test_pieces_are_in_the_order_of_use_however_they_are_named(model):
-    assert list(names(checkpoint.read(model).parts)) == [
+    assert list(names(read_model.read(model).parts)) == [
         "esm.embeddings",
         *(f"esm.encoder.layer.{n}" for n in range(3)),
         "lm_head",
@@ -52,13 +52,13 @@ def test_pieces_are_in_the_order_of_use_however_they_are_named(model):
 
 def test_ten_layers_are_in_their_order(tmp_path):
     save_file(tensors(layers=11), tmp_path / "model.safetensors")
-    listed = [name for name in names(checkpoint.read(tmp_path).parts) if "layer" in name]
+    listed = [name for name in names(read_model.read(tmp_path).parts) if "layer" in name]
 
     assert listed == [f"esm.encoder.layer.{n}" for n in range(11)]
 
 
 def test_quantising_takes_the_matrices_of_the_layers_only(model):
-    found = checkpoint.read(model)
+    found = read_model.read(model)
 
     matrices = 3 * WIDTH * WIDTH
     assert found.quantised("int8") == found.size - matrices
@@ -74,36 +74,36 @@ def test_a_model_in_several_files_is_one_model(tmp_path):
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
     (tmp_path / "other.safetensors").write_bytes(b"not one of its files")
 
-    assert checkpoint.read(tmp_path).count == sum(t.size for _, t in items)
+    assert read_model.read(tmp_path).count == sum(t.size for _, t in items)
 
     (tmp_path / "part-1.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"lacks part-1.safetensors"):
-        checkpoint.read(tmp_path)
+        read_model.read(tmp_path)
 
 
 def test_a_file_by_itself_is_a_model_too(model):
-    assert checkpoint.read(model / "model.safetensors").size == checkpoint.read(model).size
+    assert read_model.read(model / "model.safetensors").size == read_model.read(model).size
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"weight_map": 3}', "{}"])
 def test_an_index_that_is_none_is_named(tmp_path, text):
     (tmp_path / "model.safetensors.index.json").write_text(text)
     with pytest.raises(CheckpointError, match="no index of weights"):
-        checkpoint.read(tmp_path)
+        read_model.read(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 7, b"\xff" * 100, b"\x02" + b"\0" * 7 + b"{"])
 def test_a_broken_file_is_named(tmp_path, content):
     (tmp_path / "model.safetensors").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"model.safetensors: cannot be read"):
-        checkpoint.read(tmp_path)
+        read_model.read(tmp_path)
 
 
 def test_a_file_cut_short_is_told(model):
     file = model / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-10])
     with pytest.raises(CheckpointError, match="cannot be read"):
-        checkpoint.read(model)
+        read_model.read(model)
 
 
 @pytest.mark.parametrize(
@@ -113,18 +113,18 @@ def test_a_file_cut_short_is_told(model):
 def test_other_formats_are_told_what_to_do(tmp_path, file, word):
     (tmp_path / file).write_bytes(b"weights")
     with pytest.raises(CheckpointError, match=word):
-        checkpoint.read(tmp_path)
+        read_model.read(tmp_path)
 
 
 def test_what_is_not_there_is_told(tmp_path):
     with pytest.raises(CheckpointError, match="is not there"):
-        checkpoint.read(tmp_path / "nowhere")
+        read_model.read(tmp_path / "nowhere")
 
 
 def test_a_file_without_tensors_is_no_model(tmp_path):
     save_file({}, tmp_path / "model.safetensors")
     with pytest.raises(CheckpointError, match="holds no tensors"):
-        checkpoint.read(tmp_path)
+        read_model.read(tmp_path)
 
 
 def test_a_config_needs_transformers(tmp_path, monkeypatch):
@@ -133,4 +133,4 @@ def test_a_config_needs_transformers(tmp_path, monkeypatch):
     (tmp_path / "config.json").write_text("{}")
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(CheckpointError, match=r"torch is not installed.*\[hf\]"):
-        checkpoint.read(tmp_path)
+        read_model.read(tmp_path)

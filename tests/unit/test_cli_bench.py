@@ -9,7 +9,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from nvinx.bench_text import parse
+from nvinx.bench.parse import parse
 from nvinx.cli import VERBS, main
 
 FILE = """\

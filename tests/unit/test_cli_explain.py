@@ -4,10 +4,10 @@ import pytest
 from click.testing import CliRunner
 from recorded import SHARED, Recorder
 
-from nvinx.admission import Card
+from nvinx.admission.step import Card
 from nvinx.cli import main
-from nvinx.experience import Outcome
-from nvinx.host import counter
+from nvinx.history.statistics import Outcome
+from nvinx.leases import client
 from nvinx.reasons import Why
 
 CARD = Card(id="simulated-0", index=0, name="toy", total_mib=4000, simulated=True)
@@ -48,9 +48,9 @@ def test_a_job_that_waits_is_explained_with_what_is_in_its_way(explain, tmp_path
         raise InterruptedError
 
     with (
-        counter.whole_card(CARD, "first", tmp_path / "state", lambda _: None),
+        client.whole_card(CARD, "first", tmp_path / "state", lambda _: None),
         pytest.raises(InterruptedError),
-        counter.whole_card(CARD, "second", tmp_path / "state", look),
+        client.whole_card(CARD, "second", tmp_path / "state", look),
     ):
         pass
     assert "second has waited for a card for 0.0 s: card held alone by first." in seen[0]

@@ -7,15 +7,15 @@ import pytest
 from click.testing import CliRunner
 from recorded import ALONE, Recorder
 
-from nvinx.admission import Capacity, Card, Job
-from nvinx.broker import Broker, Ports
+from nvinx.admission.step import Capacity, Card, Job
 from nvinx.catalog import Residency
-from nvinx.claim import Claim
 from nvinx.cli import main
-from nvinx.experience import Outcome
+from nvinx.history.statistics import Outcome
 from nvinx.host.clock import boot_seconds
-from nvinx.host.ledger import SqliteLedger
-from nvinx.host.life import ProcessLife
+from nvinx.jobs.claim import Claim
+from nvinx.leases.broker import Broker, Ports
+from nvinx.leases.ledger import SqliteLedger
+from nvinx.leases.liveness import ProcessLife
 
 BENCH = "hardware: {gpus: [{name: small card, vram_gb: 4.0, simulated: true}]}\n"
 CARD = Card(id="simulated-0", index=0, name="small card", total_mib=3814, simulated=True)

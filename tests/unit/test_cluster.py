@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvinx import bench_text
-from nvinx.bench import ClusterNodes
+from nvinx.bench import parse as bench_parser
+from nvinx.bench.resolve import ClusterNodes
 from nvinx.catalog import Residency
-from nvinx.claim import Claim
-from nvinx.cluster import Cluster, Node
 from nvinx.errors import BenchError, ImpossibleJobError
+from nvinx.jobs.claim import Claim
+from nvinx.slurm.cluster import Cluster, Node
 
 SHARED, ALONE = Residency.GPU_SHARED, Residency.GPU_EXCLUSIVE
 CPU = Claim(residency=Residency.CPU_ONLY)
@@ -137,9 +137,9 @@ def test_a_job_may_grow_to_the_largest_card():
 )
 def test_a_wrong_cluster_is_told_with_its_line(text, words):
     with pytest.raises(BenchError, match=rf"line \d.*{words}"):
-        bench_text.parse(f"headroom_gb: 0\n{text}\n", "nvinx.yaml")
+        bench_parser.parse(f"headroom_gb: 0\n{text}\n", "nvinx.yaml")
 
 
 def test_a_cluster_is_read():
-    (said,) = bench_text.parse("cluster: [{nodes: 'n[1-2]', vram_gb: 24, card: RTX 4090}]", "f").cluster  # fmt: skip
+    (said,) = bench_parser.parse("cluster: [{nodes: 'n[1-2]', vram_gb: 24, card: RTX 4090}]", "f").cluster  # fmt: skip
     assert said == ClusterNodes("n[1-2]", 24.0, "RTX 4090")

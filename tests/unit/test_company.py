@@ -2,10 +2,10 @@
 
 import pytest
 
-from nvinx.admission import Job, Placement, Running
+from nvinx.admission.co_residency import Company
+from nvinx.admission.step import Job, Placement, Running
 from nvinx.catalog import Residency
-from nvinx.claim import Claim
-from nvinx.company import Company
+from nvinx.jobs.claim import Claim
 from nvinx.reasons import Why
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from nvinx.catalog import Residency
-from nvinx.claim import Claim
-from nvinx.experience import KEPT, MEASURE_AT_MOST_S, Experience, Outcome, PastRun
+from nvinx.history.statistics import KEPT, MEASURE_AT_MOST_S, Experience, Outcome, PastRun
+from nvinx.jobs.claim import Claim
 
 
 def run(ran_s, kind="embed", profile=None, card="card", **kw):

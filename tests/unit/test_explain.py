@@ -2,10 +2,10 @@
 
 import pytest
 
-from nvinx import explain
-from nvinx.admission import Card, Job, Placement, Running
+from nvinx.admission import explain
+from nvinx.admission.step import Card, Job, Placement, Running
 from nvinx.catalog import Residency
-from nvinx.claim import Claim
+from nvinx.jobs.claim import Claim
 from nvinx.reasons import Reason, Why
 
 CARD = Card(id="gpu-0", index=0, name="card", total_mib=3814, headroom_mib=477)

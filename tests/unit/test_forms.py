@@ -5,9 +5,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from nvinx import forms
 from nvinx.catalog import Residency
-from nvinx.cli import main
+from nvinx.cli import frameworks, main
 from nvinx.placement import CurrentPlacement
 
 GB = 10**9
@@ -31,44 +30,44 @@ OUTSIDE = CurrentPlacement(None, "cuda:0")
 )
 def test_llama_cpp_gets_the_last_layers_that_fit(here, keep, count):
     layers = [3 * GB, *[GB // 2] * 5, GB * 6 // 10]  # the last ones go first
-    assert forms.llama_cpp(here, layers, output=GB, keep=keep) == f"-ngl {count}"
+    assert frameworks.llama_cpp(here, layers, output=GB, keep=keep) == f"-ngl {count}"
 
 
 def test_llama_cpp_gets_the_output_layer_when_all_others_fit():
-    assert forms.llama_cpp(SPILLS, [GB, GB], output=GB) == "-ngl 3"
+    assert frameworks.llama_cpp(SPILLS, [GB, GB], output=GB) == "-ngl 3"
 
 
 def test_jax_may_use_more_than_the_card_only_where_it_spills():
-    assert forms.jax(SPILLS) == {
+    assert frameworks.jax(SPILLS) == {
         "XLA_CLIENT_MEM_FRACTION": "2.750",
         "XLA_PYTHON_CLIENT_MEM_FRACTION": "2.750",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "TF_FORCE_UNIFIED_MEMORY": "1",
     }
-    assert forms.jax(SHARES)["XLA_CLIENT_MEM_FRACTION"] == "0.250"
-    assert "TF_FORCE_UNIFIED_MEMORY" not in forms.jax(SHARES)
-    assert forms.jax(ON_CPU)["JAX_PLATFORMS"] == "cpu"
+    assert frameworks.jax(SHARES)["XLA_CLIENT_MEM_FRACTION"] == "0.250"
+    assert "TF_FORCE_UNIFIED_MEMORY" not in frameworks.jax(SHARES)
+    assert frameworks.jax(ON_CPU)["JAX_PLATFORMS"] == "cpu"
 
 
 def test_vllm_gets_its_share_and_what_to_keep_in_ram():
-    assert forms.vllm(SPILLS) == "--gpu-memory-utilization 0.75 --cpu-offload-gb 7.5"
-    assert forms.vllm(SHARES) == "--gpu-memory-utilization 0.25"
-    assert forms.vllm(ON_CPU) == "--device cpu"
+    assert frameworks.vllm(SPILLS) == "--gpu-memory-utilization 0.75 --cpu-offload-gb 7.5"
+    assert frameworks.vllm(SHARES) == "--gpu-memory-utilization 0.25"
+    assert frameworks.vllm(ON_CPU) == "--device cpu"
 
 
 def test_deepspeed_offloads_parameters_to_ram_or_disk():
-    ram = json.loads(forms.deepspeed(SPILLS, "/scratch"))["zero_optimization"]
+    ram = json.loads(frameworks.deepspeed(SPILLS, "/scratch"))["zero_optimization"]
     assert (ram["stage"], ram["offload_param"]["device"]) == (3, "cpu")
     on_disk = CurrentPlacement(
         Residency.GPU_RAM_OVERFLOW, "cuda:0", 1, {0: GB, "cpu": GB, "disk": GB}, "job"
     )
-    disk = json.loads(forms.deepspeed(on_disk, "/scratch"))["zero_optimization"]
+    disk = json.loads(frameworks.deepspeed(on_disk, "/scratch"))["zero_optimization"]
     assert disk["offload_param"] == {"device": "nvme", "nvme_path": "/scratch"}
-    assert json.loads(forms.deepspeed(SHARES, "x"))["zero_optimization"] == {"stage": 0}
+    assert json.loads(frameworks.deepspeed(SHARES, "x"))["zero_optimization"] == {"stage": 0}
 
 
 def test_outside_nvinx_a_program_has_the_card():
-    assert forms.vllm(OUTSIDE).startswith("--gpu-memory-utilization 0.98")
+    assert frameworks.vllm(OUTSIDE).startswith("--gpu-memory-utilization 0.98")
 
 
 # the command

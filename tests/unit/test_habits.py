@@ -7,9 +7,9 @@ from click.testing import CliRunner
 
 from nvinx.catalog import Residency
 from nvinx.cli import main
-from nvinx.experience import Outcome, PastRun
-from nvinx.habits import habits
-from nvinx.host.history import SqliteHistory
+from nvinx.history.statistics import Outcome, PastRun
+from nvinx.history.store import SqliteHistory
+from nvinx.history.summary import habits
 
 
 def run(ran_s=3.0, kind="embed@1", card="card", peak=None, **kw):

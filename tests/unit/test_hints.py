@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nvinx.catalog import ModelSpec, Residency
-from nvinx.claim import Claim
 from nvinx.errors import HintError
-from nvinx.hints import HINTS, Common, read
+from nvinx.jobs.claim import Claim
+from nvinx.jobs.hints import HINTS, Common, read
 from nvinx.sizes import need_from_mb
 
 MODELS = {

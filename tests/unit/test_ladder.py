@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvinx.admission import Capacity, Card
+from nvinx.admission.retry import Rung, next_try
+from nvinx.admission.step import Capacity, Card
 from nvinx.catalog import Residency
-from nvinx.claim import Claim
-from nvinx.ladder import Rung, next_try
+from nvinx.jobs.claim import Claim
 
 CAPACITY = Capacity((Card(id="g", index=0, name="c", total_mib=4096, headroom_mib=96),), 4)
 SHARED = Claim(residency=Residency.GPU_SHARED, vram_mib=900, ram_mib=8000)

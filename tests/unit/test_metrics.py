@@ -8,17 +8,17 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from nvinx import alerts
-from nvinx.admission import Card, Job, Placement
-from nvinx.bench import Bench
+from nvinx.admission.step import Card, Job, Placement
+from nvinx.bench.resolve import Bench
 from nvinx.catalog import Residency
-from nvinx.claim import Claim
 from nvinx.cli import main
 from nvinx.errors import ExportError
-from nvinx.gauges import METRICS, Facts
-from nvinx.host import counter, exporter
-from nvinx.host.view import View
-from nvinx.ports import GpuLook, GpuReading, GpuSight, Lease, Request
+from nvinx.jobs.claim import Claim
+from nvinx.leases import client
+from nvinx.leases.ports import GpuLook, GpuReading, GpuSight, Lease, Request
+from nvinx.leases.snapshot import View
+from nvinx.metrics import alerts, exporter
+from nvinx.metrics.gauges import METRICS, Facts
 from nvinx.reasons import Why
 
 CARD = Card(id="gpu-0", index=0, name="card", total_mib=4000)
@@ -129,7 +129,7 @@ def test_metrics_are_served_on_loopback_and_follow_the_ledger(source, tmp_path):
             return answer.read().decode()
 
     assert 'nvinx_card_jobs{card="toy",gpu="0"} 0.0' in asked()
-    with counter.whole_card(SIMULATED, "job", tmp_path / "state", lambda _: None):
+    with client.whole_card(SIMULATED, "job", tmp_path / "state", lambda _: None):
         assert 'nvinx_card_held_alone{card="toy",gpu="0"} 1.0' in asked()
     assert 'nvinx_remembered_runs{outcome="ok"}' in asked()
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from nvinx.calibration.fit import fit_slowdown_model
 from nvinx.errors import CardMismatchError, ModelFileError
 from nvinx.interference import CoRun, Provenance, SlowdownModel
+from nvinx.interference.fit import fit_slowdown_model
 
 CARD = "NVIDIA RTX A1000"
 MODEL = fit_slowdown_model(

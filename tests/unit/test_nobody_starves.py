@@ -3,13 +3,13 @@
 from dataclasses import replace
 from itertools import count
 
-from nvinx.admission import Capacity, Card, Finished, Job, Start, State, Submitted, check, step
+from nvinx.admission.estimates import Outlook
+from nvinx.admission.policy import LongestChainFirst
+from nvinx.admission.step import Capacity, Card, Finished, Job, Start, State, Submitted, check, step
 from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import Residency
-from nvinx.claim import Claim
 from nvinx.interference import CoRun
-from nvinx.outlook import Outlook
-from nvinx.policy import LongestChainFirst
+from nvinx.jobs.claim import Claim
 
 CARD = Card(id="gpu-0", index=0, name="card", total_mib=4000)
 OTHER = Card(id="gpu-1", index=1, name="card", total_mib=4000)

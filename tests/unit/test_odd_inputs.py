@@ -2,11 +2,14 @@
 
 import pytest
 
-from nvinx import bench_text, corun_text, hints, workload_text
+from nvinx.bench import coruns
+from nvinx.bench import parse as bench_parser
 from nvinx.errors import BenchError, HintError
+from nvinx.jobs import hints
+from nvinx.simulation import workload_file
 
 
-def refused(text, parse=bench_text.parse):
+def refused(text, parse=bench_parser.parse):
     with pytest.raises(BenchError, match=r"^bench.yaml(, line \d+)?: .*Fix: ") as caught:
         parse(text, "bench.yaml")
     return caught.value
@@ -47,12 +50,12 @@ def test_a_number_of_thousands_of_digits_is_refused_with_its_line(key):
 @pytest.mark.parametrize("key", ["mem_mb", "vram_mb", "release_s", "runtime_s", "cpu_duration_s"])
 def test_a_number_of_a_workload_that_nobody_can_count_with_is_refused(key, number):
     text = f"- name: a\n  duration_s: 1\n  {key}: {number}"
-    assert refused(text, workload_text.parse).line == 3
+    assert refused(text, workload_file.parse).line == 3
 
 
 def test_a_slowdown_too_large_for_a_float_is_refused():
     text = f"pairs: [{{a: x, b: y, slowdown_a: {'9' * 400}}}]"
-    assert refused(text, corun_text.parse).line == 1
+    assert refused(text, coruns.parse).line == 1
 
 
 ODD_HINTS = (

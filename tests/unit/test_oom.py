@@ -2,8 +2,8 @@
 
 import pytest
 
-from nvinx.experience import Outcome
-from nvinx.oom import outcome
+from nvinx.history.statistics import Outcome
+from nvinx.jobs.outcome import outcome_of
 
 OUT_OF_MEMORY = [
     (1, "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 11.28 GiB. GPU 0 has"),
@@ -33,14 +33,14 @@ OTHER = [
 
 @pytest.mark.parametrize(("status", "text"), OUT_OF_MEMORY)
 def test_these_are_out_of_memory(status, text):
-    assert outcome(status, f"epoch 3\n{text}\nmore") is Outcome.OUT_OF_MEMORY
+    assert outcome_of(status, f"epoch 3\n{text}\nmore") is Outcome.OUT_OF_MEMORY
 
 
 @pytest.mark.parametrize(("status", "text"), OTHER)
 def test_these_are_other_failures(status, text):
-    assert outcome(status, text) is Outcome.FAILED
+    assert outcome_of(status, text) is Outcome.FAILED
 
 
 def test_a_program_that_recovered_and_ended_well_is_a_success():
     said = "[warning] Caught Torch error 'CUDA out of memory.', clearing the cache and retrying."
-    assert outcome(0, said) is Outcome.OK
+    assert outcome_of(0, said) is Outcome.OK

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nvinx.errors import DoesNotFitError
-from nvinx.overflow import Bandwidth, Free, Part, plan_overflow
+from nvinx.overflow.split import Bandwidth, Free, Part, plan_overflow
 
 MB = 10**6
 

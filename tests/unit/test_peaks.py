@@ -1,8 +1,8 @@
 """The most VRAM a job was seen to use, over all its processes, wherever they went."""
 
-from nvinx.host.peaks import PeakWatch
-from nvinx.ports import GpuLook, GpuProcess, GpuSight
-from nvinx.testing import FakeLife
+from nvinx.leases.peaks import PeakWatch
+from nvinx.leases.ports import GpuLook, GpuProcess, GpuSight
+from nvinx.testing.ledger import FakeLife
 
 
 class Probe:

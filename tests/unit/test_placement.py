@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from nvinx.admission import Capacity, Card, Placement
+from nvinx.admission.step import Capacity, Card, Placement
 from nvinx.catalog import Residency
-from nvinx.environment import variables
+from nvinx.leases.environment import variables
 from nvinx.placement import current
 from nvinx.reasons import Why
 from nvinx.sizes import CONTEXT_MIB, need_from_mb

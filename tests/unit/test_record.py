@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorded import ALONE, CARD, Recorder
 
-from nvinx import lanes, record, trace
-from nvinx.admission import Card, Placement
+from nvinx.admission.step import Card, Placement
 from nvinx.catalog import Residency
 from nvinx.errors import RecordError
-from nvinx.experience import Outcome
+from nvinx.history.statistics import Outcome
 from nvinx.reasons import Reason, Why
+from nvinx.runs import lanes, trace
+from nvinx.runs import read as recorded
 
 LATER = Card(id="gpu-1", index=1, name="later", total_mib=8000)
 
@@ -24,7 +25,7 @@ def test_a_run_is_written_and_read_back(tmp_path):
     run.job("never", (8.5,), after=("a",))
     run.at(9).close()
 
-    read = record.last(tmp_path)
+    read = recorded.last(tmp_path)
     a, never = read.jobs.values()
     assert (a.name, a.waited_s, a.ran_s, a.ok, a.where) == ("a", 3.0, 5.5, False, "GPU 0 alone")
     assert a.why == "whole card asked; waited: wants the card alone, long still there"
@@ -38,7 +39,7 @@ def test_a_run_that_was_killed_is_there_up_to_its_last_event(tmp_path):
     path = trace.latest(tmp_path)
     path.write_text(path.read_text() + '{"s": 4.0, "event": "end')
 
-    read = record.last(tmp_path)
+    read = recorded.last(tmp_path)
     assert (read.jobs["a"].started_s, read.jobs["a"].ended_s, read.over_s) == (3.0, None, None)
 
 
@@ -50,7 +51,7 @@ def test_a_reason_is_written_once_for_as_long_as_it_stays(tmp_path):
     run.trace.waited("a", Reason("a", Why.NOT_ENOUGH_CORES))
 
     assert trace.latest(tmp_path).read_text().count('"waits"') == 2
-    assert record.last(tmp_path).jobs["a"].waited_for["why"] == "not_enough_cores"
+    assert recorded.last(tmp_path).jobs["a"].waited_for["why"] == "not_enough_cores"
 
 
 def test_samples_and_cards_that_come_later_are_kept(tmp_path):
@@ -59,7 +60,7 @@ def test_samples_and_cards_that_come_later_are_kept(tmp_path):
     run.at(2).sample(cpu=0.5, ram_left_mib=100, cards=[])
     run.job("b", (3, 3, 4), Placement(Residency.GPU_EXCLUSIVE, Why.WHOLE_CARD, "gpu-1", 1))
 
-    read = record.last(tmp_path)
+    read = recorded.last(tmp_path)
     assert [sample["cpu"] for sample in read.samples] == [0.5]
     assert read.jobs["b"].where == "GPU 1 alone"
 
@@ -74,7 +75,7 @@ def test_only_the_last_few_traces_are_kept(tmp_path):
         Recorder(tmp_path).job(f"job{number}", (0, 0, 1))
 
     assert len(list((tmp_path / ".nvinx").glob("*.jsonl"))) == trace.KEPT
-    assert list(record.last(tmp_path).jobs) == [f"job{trace.KEPT + 2}"]
+    assert list(recorded.last(tmp_path).jobs) == [f"job{trace.KEPT + 2}"]
 
 
 def test_a_folder_that_cannot_be_written_fails_no_run(tmp_path):
@@ -89,12 +90,12 @@ def test_a_disk_that_gets_full_fails_no_run(tmp_path):
     os.close(full)
     run.job("a", (0, 0, 1))
     run.trace.close()
-    assert record.last(tmp_path).jobs == {}
+    assert recorded.last(tmp_path).jobs == {}
 
 
 def test_no_trace_is_wanted_none_is_there(tmp_path):
     Recorder(None).job("a", (0, 0, 1))
-    assert record.last(tmp_path) is None
+    assert recorded.last(tmp_path) is None
 
 
 @pytest.mark.parametrize(
@@ -105,11 +106,11 @@ def test_a_file_that_is_no_trace_is_a_clear_error(tmp_path, text):
     path = tmp_path / "trace-x.jsonl"
     path.write_text(text)
     with pytest.raises(RecordError, match="Fix: "):
-        record.read(path)
+        recorded.read(path)
 
 
 def ran(name, start, length, where):
-    return record.Ran(name, 0.0, start, start + length, where=where, ok=True)
+    return recorded.Ran(name, 0.0, start, start + length, where=where, ok=True)
 
 
 runs = st.lists(
@@ -142,4 +143,4 @@ def test_lanes_fit_the_terminal(jobs, width):
 
 
 def test_a_job_that_never_ran_has_no_lane():
-    assert lanes.draw([record.Ran("a", 0.0)], 80) == []
+    assert lanes.draw([recorded.Ran("a", 0.0)], 80) == []

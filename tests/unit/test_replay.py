@@ -6,13 +6,14 @@ import pytest
 from click.testing import CliRunner
 from recorded import ALONE, SHARED, Recorder
 
-from nvinx import record, replay, trace
+from nvinx.admission.estimates import Outlook
+from nvinx.admission.explain import saved
 from nvinx.cli import main
-from nvinx.experience import Outcome
-from nvinx.explain import saved
-from nvinx.outlook import Outlook
-from nvinx.peers import POLICIES
-from nvinx.simulate import simulate
+from nvinx.history.statistics import Outcome
+from nvinx.runs import read as recorded
+from nvinx.runs import replay, trace
+from nvinx.simulation.baselines import POLICIES
+from nvinx.simulation.simulate import simulate
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def run(tmp_path):
     run.job("cpu", (0, 0, 7))
     run.job("joined", (5, 5, 6), ALONE, after=("a", "b"))
     run.at(7).close()
-    return record.last(tmp_path)
+    return recorded.last(tmp_path)
 
 
 def test_a_run_played_again_takes_as_long_as_it_did(run):
@@ -51,10 +52,10 @@ def test_one_gpu_job_at_a_time_would_take_their_sum(run):
 def test_time_that_company_cost_is_taken_off(tmp_path):
     run = Recorder(tmp_path)
     run.job("a", (0,), SHARED)
-    job = record.last(tmp_path).jobs["a"]
+    job = recorded.last(tmp_path).jobs["a"]
     job.started_s, job.ended_s, job.slowdown, job.ok = 0.0, 6.0, 1.5, True
     job.placement = {"residency": "gpu_shared"}
-    made = replay.workload_of(record.Run({}, {"a": job}, []))
+    made = replay.workload_of(recorded.Run({}, {"a": job}, []))
     assert made.tasks["a"].duration_s == pytest.approx(4)
 
 
@@ -62,11 +63,11 @@ def test_failed_tries_are_left_out_and_names_that_come_twice_are_numbered(tmp_pa
     run = Recorder(tmp_path)
     run.job("x", (0, 0, 1), SHARED, outcome=Outcome.OUT_OF_MEMORY)
     run.at(1).close()
-    read = record.last(tmp_path)
+    read = recorded.last(tmp_path)
     assert not replay.workload_of(read).tasks
     again = Recorder(tmp_path)
     again.job("x", (0, 0, 1), SHARED)
-    read = record.last(tmp_path)
+    read = recorded.last(tmp_path)
     (job,) = read.jobs.values()
     read.jobs["other"] = job
     assert set(replay.workload_of(read).tasks) == {"x", "x#2"}

@@ -2,16 +2,16 @@
 
 import pytest
 
-from nvinx.admission import Capacity, Card
+from nvinx.admission.estimates import Outlook
+from nvinx.admission.policy import LongestChainFirst
+from nvinx.admission.step import Capacity, Card
 from nvinx.calibration import fit_slowdown_model
-from nvinx.experience import Experience
+from nvinx.history.statistics import Experience
 from nvinx.interference import CoRun
-from nvinx.outlook import Outlook
-from nvinx.peers import POLICIES
-from nvinx.policy import LongestChainFirst
 from nvinx.reasons import Why
-from nvinx.simulate import simulate
-from nvinx.workload import Task, Workload
+from nvinx.simulation.baselines import POLICIES
+from nvinx.simulation.simulate import simulate
+from nvinx.simulation.workload import Task, Workload
 
 CAPACITY = Capacity((Card(id="g", index=0, name="card", total_mib=4096),), 8, 32_000)
 

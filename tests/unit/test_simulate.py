@@ -9,20 +9,20 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nvinx.admission import Capacity, Card
-from nvinx.bound import lower_bound_s
+from nvinx.admission.estimates import Outlook
+from nvinx.admission.policy import LongestChainFirst
+from nvinx.admission.step import Capacity, Card
 from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import Residency
 from nvinx.cli import main
 from nvinx.errors import BenchError, WorkloadError
-from nvinx.generate import KINDS
 from nvinx.interference import CoRun
-from nvinx.outlook import Outlook
-from nvinx.peers import POLICIES
-from nvinx.policy import LongestChainFirst
-from nvinx.simulate import simulate
-from nvinx.workload import Task, Workload
-from nvinx.workload_text import parse
+from nvinx.simulation.baselines import POLICIES
+from nvinx.simulation.generate import KINDS
+from nvinx.simulation.lower_bound import lower_bound_s
+from nvinx.simulation.simulate import simulate
+from nvinx.simulation.workload import Task, Workload
+from nvinx.simulation.workload_file import parse
 
 CAPACITY = Capacity((Card(id="g", index=0, name="card", total_mib=4000),), 4, 32_000)
 TRUTH = Outlook(

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from nvinx.calibration.fit import fit_slowdown_model
 from nvinx.interference import CoRun, Prediction, Provenance, SlowdownModel, Trait
+from nvinx.interference.fit import fit_slowdown_model
 
 SUFFERS = {"esm2": 1.4, "whisper": 0.7, "bert": 1.0, "lstm": 0.5, "fold": 0.9}
 HURTS = {"esm2": 0.4, "whisper": 1.3, "bert": 0.8, "lstm": 1.1, "fold": 1.5}

@@ -7,14 +7,14 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvinx.admission import Job
+from nvinx.admission.step import Job
 from nvinx.catalog import Residency
-from nvinx.claim import Claim
 from nvinx.cli import main
-from nvinx.experience import Outcome, PastRun
-from nvinx.host import slurm_node
-from nvinx.ports import GpuLook, GpuSight
-from nvinx.slurm_task import End, Task
+from nvinx.history.statistics import Outcome, PastRun
+from nvinx.jobs.claim import Claim
+from nvinx.leases.ports import GpuLook, GpuSight
+from nvinx.slurm import node as slurm_node
+from nvinx.slurm.task import End, Task
 
 SHARED = Claim(residency=Residency.GPU_SHARED, vram_mib=859, kind="embed")
 CPU = Claim(residency=Residency.CPU_ONLY)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from nvinx import slurm_text
-from nvinx.cluster import Node
+from nvinx.slurm import parse as slurm_parser
+from nvinx.slurm.cluster import Node
 
 PLAIN = (
     "NodeName=node1 Arch=x86_64 CoresPerSocket=1 CPUAlloc=0 CPUEfctv=8 CPUTot=8 CPULoad=0.5 "
@@ -17,11 +17,11 @@ TYPED = (
 
 
 def test_cards_shards_cpus_and_ram_are_read():
-    assert slurm_text.nodes(PLAIN) == [Node("node1", 8, 8000, cards=1, shards=4)]
+    assert slurm_parser.nodes(PLAIN) == [Node("node1", 8, 8000, cards=1, shards=4)]
 
 
 def test_types_and_sockets_are_no_counts():
-    (node,) = slurm_text.nodes(TYPED)
+    (node,) = slurm_parser.nodes(TYPED)
     assert (node.cards, node.shards, node.make, node.cpus) == (3, 16, "a100+v100", 64)
 
 
@@ -29,7 +29,7 @@ def test_types_and_sockets_are_no_counts():
     ("gres", "cards"), [("Gres=(null)", 0), ("", 0), ("Gres=gpu:a100", 1), ("Gres=gpu", 1)]
 )
 def test_a_count_that_is_left_out_is_one(gres, cards):
-    (node,) = slurm_text.nodes(f"NodeName=n CPUTot=2 {gres} RealMemory=100 State=IDLE")
+    (node,) = slurm_parser.nodes(f"NodeName=n CPUTot=2 {gres} RealMemory=100 State=IDLE")
     assert node.cards == cards
 
 
@@ -37,20 +37,20 @@ def test_a_count_that_is_left_out_is_one(gres, cards):
     ("state", "up"), [("IDLE", True), ("DOWN*", False), ("MIXED", True), ("DOWN+DRAIN", False)]
 )
 def test_a_node_that_is_down_is_told_apart(state, up):
-    (node,) = slurm_text.nodes(f"NodeName=n CPUTot=2 RealMemory=100 State={state}")
+    (node,) = slurm_parser.nodes(f"NodeName=n CPUTot=2 RealMemory=100 State={state}")
     assert node.is_up is up
 
 
 def test_nodes_to_come_are_left_out():
-    assert slurm_text.nodes("NodeName=n CPUTot=2 RealMemory=100 State=FUTURE") == []
+    assert slurm_parser.nodes("NodeName=n CPUTot=2 RealMemory=100 State=FUTURE") == []
 
 
 def test_something_else_is_refused():
     with pytest.raises(ValueError, match="no line of scontrol show node"):
-        slurm_text.nodes("slurm_load_node error: Unable to contact slurm controller")
+        slurm_parser.nodes("slurm_load_node error: Unable to contact slurm controller")
 
 
 def test_the_smallest_card_counts():
     said = "NVIDIA A100, 81920\nNVIDIA RTX A1000 Laptop GPU, 4096\n"
-    assert slurm_text.cards_mib(said) == ("NVIDIA RTX A1000 Laptop GPU", 4096)
-    assert slurm_text.cards_mib("No devices were found\n") is None
+    assert slurm_parser.cards_mib(said) == ("NVIDIA RTX A1000 Laptop GPU", 4096)
+    assert slurm_parser.cards_mib("No devices were found\n") is None

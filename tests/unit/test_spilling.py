@@ -4,7 +4,10 @@ import json
 
 import pytest
 
-from nvinx.admission import (
+from nvinx.admission.explain import impossible, sentence, where
+from nvinx.admission.policy import LongestChainFirst
+from nvinx.admission.serialize import placement_from, plain_placement
+from nvinx.admission.step import (
     Capacity,
     Card,
     Job,
@@ -16,21 +19,18 @@ from nvinx.admission import (
     check,
     step,
 )
-from nvinx.broker import Broker, Ports
 from nvinx.catalog import Residency
-from nvinx.claim import Claim
-from nvinx.environment import variables
 from nvinx.errors import DoesNotFitError
-from nvinx.explain import impossible, sentence, where
-from nvinx.overflow import Free
+from nvinx.jobs.claim import Claim
+from nvinx.leases.broker import Broker, Ports
+from nvinx.leases.environment import variables
+from nvinx.leases.external_use import foreign_use
+from nvinx.leases.ports import GpuLook, GpuProcess, GpuSight, Lease
+from nvinx.overflow.split import Free
 from nvinx.placement import current
-from nvinx.policy import LongestChainFirst
-from nvinx.ports import GpuLook, GpuProcess, GpuSight, Lease
 from nvinx.reasons import Why
-from nvinx.rows import placement_from, plain_placement
 from nvinx.sizes import CONTEXT_MIB, MIB
-from nvinx.strangers import foreign_use
-from nvinx.testing import FakeClock, FakeLife, MemoryLedger
+from nvinx.testing.ledger import FakeClock, FakeLife, MemoryLedger
 
 SPILL = Residency.GPU_RAM_OVERFLOW
 CARD = Card(id="GPU-1", index=0, name="card", total_mib=4096, headroom_mib=512)

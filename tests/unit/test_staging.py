@@ -3,9 +3,9 @@
 import pytest
 
 from nvinx.errors import HintError
-from nvinx.ports import File
+from nvinx.leases.ports import File
 from nvinx.sizes import MIB
-from nvinx.staging import Load, Memory, choose, named
+from nvinx.staging.choose import Load, Memory, choose, named
 
 
 def load(job_id, **sizes_mib):

@@ -2,14 +2,14 @@
 
 import pytest
 
-from nvinx.admission import Job
+from nvinx.admission.step import Job
 from nvinx.catalog import Residency
-from nvinx.claim import Claim
 from nvinx.errors import OptionError
-from nvinx.host import stager as host
-from nvinx.testing import FakeStager
+from nvinx.jobs.claim import Claim
+from nvinx.staging import process as host
+from nvinx.testing.ledger import FakeStager
+from snakemake_executor_plugin_nvinx.job_claims import Weights
 from snakemake_executor_plugin_nvinx.staging import Staging, stager
-from snakemake_executor_plugin_nvinx.translate import Weights
 
 CLAIM = Claim(residency=Residency.GPU_EXCLUSIVE)
 MB = 1_000_000

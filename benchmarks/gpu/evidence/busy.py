@@ -6,11 +6,11 @@ import statistics
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
-from nvinx.host.meter import NvmlMeter
+from nvinx.gpu.meter import NvmlMeter
 
 if TYPE_CHECKING:
-    from nvinx.admission import Card
-    from nvinx.ports import GpuReading
+    from nvinx.admission.step import Card
+    from nvinx.leases.ports import GpuReading
 
 EVERY_S = 0.2
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from evidence import child, nvml
 from evidence.steps import MeasurementError, MissingError, Step
-from nvinx import oom
-from nvinx.experience import Outcome
-from nvinx.host.counter import SITE
+from nvinx.history.statistics import Outcome
+from nvinx.jobs import outcome
+from nvinx.leases.client import SITE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +82,7 @@ def _ended(ended: Ended, expected: Outcome) -> dict[str, Any]:
         "stderr": ended.stderr,
         "took_s": ended.took_s,
         "expected": expected.value,
-        "told": oom.outcome(ended.status, ended.stderr).value,
+        "told": outcome.outcome_of(ended.status, ended.stderr).value,
     }
 
 

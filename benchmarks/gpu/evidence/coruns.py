@@ -21,7 +21,8 @@ from nvinx.calibration.campaign import Campaign
 from nvinx.calibration.programs import Program
 from nvinx.calibration.results import Failed
 from nvinx.calibration.tasks import Solo, Together, Windows
-from nvinx.host import counter, meter
+from nvinx.gpu import meter
+from nvinx.leases import client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -207,7 +208,7 @@ def campaign(job: Job, todo: Plan, stack: contextlib.ExitStack) -> Campaign:
     if todo.way == MPS:
         environ |= stack.enter_context(mps.daemon())
     waiting = _patience(job.say)
-    exports = stack.enter_context(counter.whole_card(job.card, "evidence", None, waiting))
+    exports = stack.enter_context(client.whole_card(job.card, "evidence", None, waiting))
     gauge = stack.enter_context(meter.NvmlMeter(job.card.id))
     most = len(todo.programs) if job.card.total_mib >= ROOMY_MIB else 2
     return Campaign(

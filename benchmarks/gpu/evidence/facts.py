@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evidence import child, mps, nvml
 from evidence.steps import Step
-from nvinx.host import sharing
+from nvinx.gpu import sharing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

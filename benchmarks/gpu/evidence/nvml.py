@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from nvinx.host import meter
-from nvinx.host.nvml import NvmlProbe, memory
+from nvinx.gpu import meter
+from nvinx.gpu.nvml import NvmlProbe, memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable

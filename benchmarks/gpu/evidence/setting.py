@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from nvinx.host import machine, meter
+from nvinx.bench import machine
+from nvinx.gpu import meter
 
 if TYPE_CHECKING:
-    from nvinx.admission import Card
+    from nvinx.admission.step import Card
 
 DISTRIBUTIONS = (
     *("snakemake-executor-plugin-nvinx", "snakemake", "numpy"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from evidence import child
 from evidence.steps import Step
-from nvinx.host import bandwidth
+from nvinx.calibration import bandwidth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evidence.records import Records
-    from nvinx.admission import Card
+    from nvinx.admission.step import Card
 
 A_CARD = "a card"
 

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from nvinx.host import bandwidth
+from nvinx.calibration import bandwidth
 
 ABSENT = 69
 

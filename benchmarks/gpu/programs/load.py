@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 import transformers
 
-from nvinx.host import bandwidth
-from nvinx.host.stager import ProcessStager
+from nvinx.calibration import bandwidth
+from nvinx.leases.ports import File
 from nvinx.placement import CurrentPlacement
-from nvinx.ports import File
+from nvinx.staging.process import ProcessStager
 
 DEVICE = "cuda:0" if torch.cuda.is_available() else "cpu"
 FLOOR_MIB = 1024

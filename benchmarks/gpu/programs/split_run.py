@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 import transformers
 
-from nvinx import skeleton
 from nvinx.catalog import Residency
-from nvinx.overflow import plan_overflow
+from nvinx.overflow import from_config
+from nvinx.overflow.split import plan_overflow
 from nvinx.placement import CurrentPlacement
 
 PROMPT, TOKENS = 512, 8
@@ -31,7 +31,7 @@ def placement(folder, share):
         return CurrentPlacement(None, DEVICE), None
     config = transformers.AutoConfig.from_pretrained(folder)
     with torch.device("meta"):
-        parts = skeleton.parts(transformers.AutoModelForCausalLM.from_config(config), 16)
+        parts = from_config.parts(transformers.AutoModelForCausalLM.from_config(config), 16)
     total = sum(part.size for part in parts)
     room = round(total * (1 - share)) + max(part.largest for part in parts)
     limits = {0: room, "cpu": 2 * total} if ON_CARD else {"cpu": room, "disk": total}
@@ -45,7 +45,7 @@ def held(model):
         return {}
     places = {name: str(place) for name, place in model.hf_device_map.items()}
     sizes = {}
-    for part in leaves(skeleton.parts(model)):
+    for part in leaves(from_config.parts(model)):
         above = [n for n in places if n in ("", part.name) or part.name.startswith(f"{n}.")]
         tier = places[max(above, key=len)]
         tier = tier if tier in ("cpu", "disk") else "card"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from nvinx.calibration.baselines import BASELINES
-from nvinx.calibration.fit import fit_slowdown_model
+from nvinx.interference.fit import fit_slowdown_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

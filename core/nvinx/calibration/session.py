@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from nvinx.calibration.campaign import Campaign
 from nvinx.calibration.crossval import cross_validate
-from nvinx.calibration.fit import fit_slowdown_model
 from nvinx.calibration.notebook import Notebook
 from nvinx.calibration.results import conclude
 from nvinx.calibration.tasks import Windows, plan, plan_newcomers
 from nvinx.errors import CalibrationError
+from nvinx.interference.fit import fit_slowdown_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nvinx.calibration.results import Findings, Result
     from nvinx.calibration.tasks import Task
     from nvinx.interference.slowdown import Provenance, SlowdownModel
-    from nvinx.ports import GpuMeter
+    from nvinx.leases.ports import GpuMeter
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nvinx.bench import Bench
+    from nvinx.bench.resolve import Bench
 
 
 @click.command(name="bench")
@@ -41,7 +41,7 @@ def command(
     ask_nodes: bool,
 ) -> None:
     """Show the bench that is in force here, and where each value came from."""
-    from nvinx.host import machine
+    from nvinx.bench import machine
 
     if from_slurm:
         click.echo(_cluster(ask_nodes=ask_nodes), nl=False)
@@ -63,7 +63,7 @@ def _measure(scratch: Path | None, *, as_json: bool) -> None:
     import json
     import tempfile
 
-    from nvinx.host import bandwidth
+    from nvinx.calibration import bandwidth
 
     where = scratch or Path(tempfile.gettempdir())
     click.echo(f"nvinx: reading {bandwidth.SIZE / 1e9:.1f} GB from {where} ...", err=True)
@@ -82,17 +82,17 @@ def _measure(scratch: Path | None, *, as_json: bool) -> None:
 
 def _cluster(*, ask_nodes: bool) -> str:
     """What Slurm shows of the cluster's cards, and their size where nodes are asked."""
-    from nvinx import cluster_draft
     from nvinx.errors import SlurmError
-    from nvinx.host import slurm
+    from nvinx.slurm import draft as cluster_draft
+    from nvinx.slurm import tools as slurm_tools
 
     kinds = []
-    for kind in cluster_draft.kinds(slurm.nodes()):
+    for kind in cluster_draft.kinds(slurm_tools.nodes()):
         said = cluster_draft.Said()
         if ask_nodes:
             click.echo(f"nvinx: asking {kind.name} ...", err=True)
-            said = slurm.card_of(kind.name)
-        kinds.append((kind, slurm.hostlist(node.name for node in kind.nodes), said))
+            said = slurm_tools.card_of(kind.name)
+        kinds.append((kind, slurm_tools.hostlist(node.name for node in kind.nodes), said))
     if not kinds:
         raise SlurmError("Slurm", "has no node with a card", "nothing is to be written then")
     return cluster_draft.render(kinds)

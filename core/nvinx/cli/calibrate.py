@@ -14,7 +14,7 @@ from nvinx.cli import options
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from nvinx.admission import Card
+    from nvinx.admission.step import Card
     from nvinx.calibration.session import Calibration, Outcome, Place
     from nvinx.calibration.tasks import Task
     from nvinx.interference.slowdown import Prediction, SlowdownModel
@@ -120,8 +120,8 @@ def command(  # noqa: PLR0913  (one argument per option)
 
 def _card(gpu: int | None, file: Path | None) -> Card | None:
     """The real card to measure on, or None where there is none."""
+    from nvinx.bench import machine
     from nvinx.errors import CalibrationError
-    from nvinx.host import machine
 
     bench = machine.bench(file, Path.cwd())
     cards = {card.index: card for card in bench.cards if not card.simulated}
@@ -153,14 +153,15 @@ def _place(
             raise CalibrationError(f"--cpu-core {core}", "this process may not use it", fix)
         click.echo(f"Measuring on CPU core {core}: this says nothing about a GPU.")
         return Place(Provenance("CPU core", None, today, "one core"), core)
-    from nvinx.host import counter, meter, sharing
+    from nvinx.gpu import meter, sharing
+    from nvinx.leases import client
 
     facts = meter.facts(card.id)
     where = Provenance(
         card.name, facts.driver if facts else None, today, sharing.sharing_mode(card.id)
     )
     exports = stack.enter_context(
-        counter.whole_card(card, "nvinx calibrate", state_dir, _say_once("Waiting for the card: "))
+        client.whole_card(card, "nvinx calibrate", state_dir, _say_once("Waiting for the card: "))
     )
     click.echo(f"Measuring on {card.name} ({where.sharing}); it is held for this alone.")
     gauge = stack.enter_context(meter.NvmlMeter(card.id))
@@ -168,7 +169,7 @@ def _place(
 
 
 def _say_once(start: str) -> Callable[[Any], None]:
-    from nvinx import explain
+    from nvinx.admission import explain
 
     said: set[str] = set()
 

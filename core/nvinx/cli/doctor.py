@@ -26,7 +26,7 @@ def command(file: Path | None, state_dir: Path | None, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from nvinx.host.doctor import Level, findings
+    from nvinx.cli.doctor_checks import Level, findings
 
     found = list(findings(file, state_dir))
     if as_json:

@@ -13,7 +13,7 @@ from nvinx.cli import options
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nvinx.record import Ran
+    from nvinx.runs.read import Ran
 
 _NOT_FOUND = 1
 
@@ -29,9 +29,9 @@ def command(job: str, folder: Path, state_dir: Path | None) -> None:
 
     JOB is a name such as `embed[3]`, or a rule for all its jobs.
     """
-    from nvinx import record
+    from nvinx.runs import read as recorded
 
-    run = record.last(folder)
+    run = recorded.last(folder)
     ran = [entry for entry in run.jobs.values() if _is(entry.name, job)] if run else []
     lines = [*_waiting(job, state_dir), *map(_sentence, ran)]
     for line in lines:
@@ -46,11 +46,12 @@ def _is(name: str, asked: str) -> bool:
 
 
 def _waiting(job: str, state_dir: Path | None) -> Iterator[str]:
-    from nvinx import explain
-    from nvinx.host import statedir, view
+    from nvinx.admission import explain
+    from nvinx.host import statedir
     from nvinx.host.clock import boot_seconds
+    from nvinx.leases import snapshot
 
-    requests = view.requests(statedir.choose(state_dir, os.environ))
+    requests = snapshot.requests(statedir.choose(state_dir, os.environ))
     now = boot_seconds()
     for request in requests:
         if _is(request.job.name, job):
@@ -60,7 +61,7 @@ def _waiting(job: str, state_dir: Path | None) -> Iterator[str]:
 
 
 def _sentence(ran: Ran) -> str:
-    from nvinx import explain
+    from nvinx.admission import explain
 
     if ran.started_s is None:
         return f"{ran.name} never started."

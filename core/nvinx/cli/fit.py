@@ -13,10 +13,10 @@ from nvinx.cli import options
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nvinx.bench import Bench
-    from nvinx.checkpoint import Checkpoint
-    from nvinx.fit import Fit
-    from nvinx.overflow import Free
+    from nvinx.bench.resolve import Bench
+    from nvinx.overflow.fit import Fit
+    from nvinx.overflow.read_model import Checkpoint
+    from nvinx.overflow.split import Free
 
 _DOES_NOT_FIT = 1
 _BITS_NAMES = {64: "64-bit", 32: "32-bit", 16: "16-bit", 8: "8-bit", 4: "4-bit"}
@@ -40,13 +40,13 @@ def command(
     MODEL is a folder with safetensors, or a config.json (with transformers installed). Nothing is
     loaded. The exit status is 1 when it cannot be held at all.
     """
-    from nvinx import checkpoint
-    from nvinx.fit import fit
-    from nvinx.host import machine
+    from nvinx.bench import machine
+    from nvinx.overflow import read_model
+    from nvinx.overflow.fit import fit
     from nvinx.sizes import CONTEXT_MIB, MIB
 
     bench = machine.bench(file, Path.cwd())
-    found = checkpoint.read(model)
+    found = read_model.read(model)
     free = _free(bench, mem_mb, disk_mb)
     context = 0 if bench.simulated else CONTEXT_MIB * MIB
     answer = fit(found, free, bench.bandwidth, context=context)
@@ -67,12 +67,12 @@ def _free(bench: Bench, mem_mb: float | None, disk_mb: float | None) -> Free:
     import shutil
     import tempfile
 
-    from nvinx.fit import PROGRAM_MB
-    from nvinx.host import machine
-    from nvinx.host.nvml import NvmlProbe
-    from nvinx.overflow import Free
+    from nvinx.bench import machine
+    from nvinx.gpu.nvml import NvmlProbe
+    from nvinx.leases.external_use import foreign_use
+    from nvinx.overflow.fit import PROGRAM_MB
+    from nvinx.overflow.split import Free
     from nvinx.sizes import MIB
-    from nvinx.strangers import foreign_use
 
     cards = foreign_use(bench.cards, NvmlProbe().look(), (), {})
     left = max(min(bench.ram_mib, machine.ram_left_mib()) * MIB - PROGRAM_MB * 1e6, 0)
@@ -161,13 +161,13 @@ def _speeds(bench: Bench, *, disk: bool) -> str:
 
 
 def _gb(size: float) -> str:
-    from nvinx import explain
+    from nvinx.admission import explain
     from nvinx.sizes import MIB
 
     return explain.gb(round(size / MIB)) if size else "0"
 
 
 def _time(seconds: float) -> str:
-    from nvinx import explain
+    from nvinx.admission import explain
 
     return f"{1000 * seconds:.0f} ms" if seconds < 1 else explain.duration(seconds)

@@ -11,7 +11,7 @@ import click
 from nvinx.cli import options
 
 if TYPE_CHECKING:
-    from nvinx.habits import Habit
+    from nvinx.history.summary import Habit
 
 
 @click.command(name="history")
@@ -28,14 +28,15 @@ def command(
     A kind is a rule with what it runs, or the name given to `nvinx run`. Times are medians of the
     last runs: alone on a card, beside others there, and on the CPU.
     """
-    from nvinx import habits
-    from nvinx.host import machine, statedir
-    from nvinx.host.history import SqliteHistory
+    from nvinx.bench import machine
+    from nvinx.history import summary as history_summary
+    from nvinx.history.store import SqliteHistory
+    from nvinx.host import statedir
 
     bench = machine.bench(file, Path.cwd())
     history = SqliteHistory(statedir.choose(state_dir, os.environ) / "history.db")
     runs = [entry.run for entry in history.entries()]
-    found = habits.habits(runs, {card.name: card.total_mib for card in bench.cards})
+    found = history_summary.habits(runs, {card.name: card.total_mib for card in bench.cards})
     if rule is not None:
         found = [habit for habit in found if rule in (habit.rule, habit.kind)]
     if forget:
@@ -61,7 +62,7 @@ def _print(found: list[Habit]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from nvinx import explain
+    from nvinx.admission import explain
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("job", overflow="fold")
@@ -80,6 +81,6 @@ def _print(found: list[Habit]) -> None:
 
 
 def _time(seconds: float | None) -> str:
-    from nvinx import explain
+    from nvinx.admission import explain
 
     return "" if seconds is None else explain.duration(seconds)

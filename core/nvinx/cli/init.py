@@ -24,13 +24,14 @@ import click
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 def command(output: Path, simulate_vram_gb: float | None, force: bool) -> None:
     """Write a bench file that describes this machine."""
-    from nvinx import bench_draft, bench_text
-    from nvinx.host.machine import detect
-    from nvinx.host.nvml import NvmlProbe
+    from nvinx.bench import draft as bench_draft
+    from nvinx.bench import parse as bench_parser
+    from nvinx.bench.machine import detect
+    from nvinx.gpu.nvml import NvmlProbe
 
     look = NvmlProbe().look()
     text = bench_draft.render(detect(), look, simulate_vram_gb)
-    bench_text.parse(text, str(output))  # what is written can be read back
+    bench_parser.parse(text, str(output))  # what is written can be read back
     _write(output, text, force=force)
     click.echo(f"Wrote {output}. See what is in force with: nvinx bench --bench {output}")
     if simulate_vram_gb is None and not look.gpus:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from nvinx.record import Ran
+    from nvinx.runs.read import Ran
 
 
 @click.command(name="jobs")
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(folder: Path, as_json: bool) -> None:
     """Show the last run in FOLDER: the lanes, and where each job ran, how long it waited, why."""
-    from nvinx import record
+    from nvinx.runs import read as recorded
 
-    run = record.last(folder)
+    run = recorded.last(folder)
     if as_json:
         import json
         from dataclasses import asdict
@@ -39,7 +39,7 @@ def show(jobs: list[Ran], most: int | None = None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from nvinx import lanes
+    from nvinx.runs import lanes
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("job", overflow="fold", min_width=_JOB_WIDTH)

@@ -49,9 +49,9 @@ def acquire(
     With a file and a descriptor the lease is then the caller's; exit status 75 asks it to open the
     file once more. Without them the lease is held until the guard of this folder's task takes it.
     """
-    from nvinx.host.heir import Heir
-    from nvinx.host.usher import Place, Usher
-    from nvinx.nextflow_task import Task
+    from nvinx.nextflow.task import Task
+    from nvinx.nextflow.task_lease import Place, Usher
+    from nvinx.nextflow.waiting_process import Heir
 
     place = Place(Path.cwd(), launch_dir, Path(bench) if bench else None)
     usher = Usher(Task(**asked), Heir(heir), place, _say)
@@ -66,12 +66,12 @@ def acquire(
 @click.option("--status", type=int, required=True, help="The exit status of the program.")
 def is_oom(files: tuple[Path, ...], status: int) -> None:
     """Exit with 0 if a program that wrote FILES ran out of GPU memory, else with 1."""
-    from nvinx import oom
-    from nvinx.experience import Outcome
+    from nvinx.history.statistics import Outcome
     from nvinx.host.files import tail
+    from nvinx.jobs import outcome
 
-    text = "\n".join(tail(file, oom.TAIL_BYTES) for file in files)
-    raise SystemExit(oom.outcome(status, text) is not Outcome.OUT_OF_MEMORY)
+    text = "\n".join(tail(file, outcome.TAIL_BYTES) for file in files)
+    raise SystemExit(outcome.outcome_of(status, text) is not Outcome.OUT_OF_MEMORY)
 
 
 def _say(line: str) -> None:

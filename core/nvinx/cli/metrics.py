@@ -41,7 +41,9 @@ def command(
     if wants_rules or wants_dashboard:
         click.echo(_text(wants_rules=wants_rules))
         return
-    from nvinx.host import exporter, machine, statedir
+    from nvinx.bench import machine
+    from nvinx.host import statedir
+    from nvinx.metrics import exporter
 
     folder = statedir.choose(state_dir, os.environ)
     source = exporter.Exporter(machine.bench(file, Path.cwd()), folder)
@@ -57,7 +59,7 @@ def command(
 
 
 def _text(*, wants_rules: bool) -> str:
-    from nvinx import alerts
+    from nvinx.metrics import alerts
 
     if wants_rules:
         import yaml

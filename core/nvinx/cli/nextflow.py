@@ -18,9 +18,10 @@ def command() -> None:
 @command.command()
 def guard() -> None:
     """Print the shell text that makes a task wait for the card; nvinx.config calls it."""
-    from nvinx.host import guard, statedir
+    from nvinx.host import statedir
+    from nvinx.nextflow import guard_script
 
-    click.echo(guard.text(statedir.prepare(statedir.choose(None, os.environ))), nl=False)
+    click.echo(guard_script.text(statedir.prepare(statedir.choose(None, os.environ))), nl=False)
 
 
 @command.command()
@@ -36,9 +37,10 @@ def guard() -> None:
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 def config(file: Path | None, output: Path, force: bool) -> None:
     """Write the configuration for this machine, which includes the common one."""
-    from nvinx import nextflow_config
-    from nvinx.host import machine, shipped
+    from nvinx.bench import machine
     from nvinx.host.files import write_new
+    from nvinx.nextflow import config as nextflow_config
+    from nvinx.nextflow import shipped
 
     common = shipped.file(shipped.CONFIG)
     bench = machine.bench(file and file.absolute(), Path.cwd())
@@ -54,8 +56,8 @@ def config(file: Path | None, output: Path, force: bool) -> None:
 @click.argument("pipeline", type=click.Path(exists=True, path_type=Path), default=Path())
 def check(pipeline: Path) -> None:
     """Tell what in PIPELINE, a folder or its main.nf, is in nvinx's way; exit with 1 then."""
-    from nvinx import nextflow_check
-    from nvinx.host import pipeline as texts
+    from nvinx.nextflow import check as nextflow_check
+    from nvinx.nextflow import pipeline as texts
 
     found = list(nextflow_check.of_environment(os.environ))
     for name, text in texts.files(pipeline):
@@ -76,8 +78,8 @@ def check(pipeline: Path) -> None:
 )
 def install_plugin(folder: Path | None) -> None:
     """Install the plugin with which tasks that wait for the card hold no CPU."""
-    from nvinx.host import nextflow_home
+    from nvinx.nextflow import install as nextflow_install
 
-    plugin = nextflow_home.install_plugin(folder or nextflow_home.plugins(os.environ))
+    plugin = nextflow_install.install_plugin(folder or nextflow_install.plugins(os.environ))
     name, _, version = plugin.name.rpartition("-")
     click.echo(f"Installed {plugin}. Use it with: nextflow run -plugins {name}@{version} ...")

@@ -46,17 +46,22 @@ def _form(here: CurrentPlacement, form: str, model: Path | None, keep: int) -> s
     import json
     import tempfile
 
-    from nvinx import forms, gguf_file
+    from nvinx.cli import frameworks
+    from nvinx.overflow import gguf_model
 
     if form == "accelerate":
         return json.dumps(_plain(here)["max_memory"])
     if form == "llama.cpp":
         if model is None:
             raise click.UsageError("--for llama.cpp needs --model FILE.gguf, to know its layers")
-        return forms.llama_cpp(here, *gguf_file.layers(model), keep)
+        return frameworks.llama_cpp(here, *gguf_model.layers(model), keep)
     if form == "jax":
-        return "\n".join(f"export {name}={value}" for name, value in forms.jax(here).items())
-    return forms.vllm(here) if form == "vllm" else forms.deepspeed(here, tempfile.gettempdir())
+        return "\n".join(f"export {name}={value}" for name, value in frameworks.jax(here).items())
+    return (
+        frameworks.vllm(here)
+        if form == "vllm"
+        else frameworks.deepspeed(here, tempfile.gettempdir())
+    )
 
 
 def _plain(here: CurrentPlacement) -> dict[str, Any]:

@@ -11,13 +11,13 @@ import click
 from nvinx.cli import options, snakemake
 
 if TYPE_CHECKING:
-    from nvinx.admission import Capacity
-    from nvinx.advice import Advice
-    from nvinx.bench import Bench
-    from nvinx.experience import Experience, PastRun
-    from nvinx.outlook import Outlook
-    from nvinx.simulate import Simulation
-    from nvinx.workload import Workload
+    from nvinx.admission.estimates import Outlook
+    from nvinx.admission.step import Capacity
+    from nvinx.bench.resolve import Bench
+    from nvinx.history.statistics import Experience, PastRun
+    from nvinx.simulation.advice import Advice
+    from nvinx.simulation.simulate import Simulation
+    from nvinx.simulation.workload import Workload
 
 _WORKLOADS = {".yaml", ".yml", ".json"}
 
@@ -49,9 +49,10 @@ def command(
     targets, --config, --directory, and so on. Nothing is run. Times are those that earlier runs
     took, else those that rules declare (`runtime`), else a minute.
     """
-    from nvinx import workload_text
-    from nvinx.cli import played as shown
-    from nvinx.host import machine, statedir
+    from nvinx.bench import machine
+    from nvinx.cli import simulation_output as shown
+    from nvinx.host import statedir
+    from nvinx.simulation import workload_file
 
     source, snakemake_args = snakemake.split(words)
     bench = machine.bench(file, source.absolute().parent)
@@ -62,7 +63,7 @@ def command(
         text = _text_of_workflow(source, snakemake_args, file, state)
     if save_as is not None:
         save_as.write_text(text, encoding="utf-8")
-    work = workload_text.parse(text, str(source))
+    work = workload_file.parse(text, str(source))
     if not work.tasks:
         click.echo("Nothing is to be done.")
         return
@@ -81,34 +82,34 @@ class _Plan:
     """A workload played once as nvinx would run it, and once with one GPU job at a time."""
 
     def __init__(self, work: Workload, bench: Bench, runs: tuple[PastRun, ...]) -> None:
-        from nvinx import bound
-        from nvinx.admission import Capacity
+        from nvinx.admission.step import Capacity
+        from nvinx.simulation import lower_bound
 
         self._work, self._bench, self._runs = work, bench, runs
         self._capacity = Capacity(bench.cards, bench.cores, bench.ram_mib)
         self.played = self._play(work, self._capacity, "nvinx")
         self._serial_s = self._play(work, self._capacity, "serial").makespan_s
-        self._least_s = bound.lower_bound_s(work, self._capacity, self._beliefs()[0])
+        self._least_s = lower_bound.lower_bound_s(work, self._capacity, self._beliefs()[0])
 
     def _beliefs(self) -> tuple[Outlook, Experience]:
-        from nvinx.experience import Experience
-        from nvinx.outlook import Outlook
+        from nvinx.admission.estimates import Outlook
+        from nvinx.history.statistics import Experience
 
         experience = Experience(self._runs)
         return Outlook(self._bench.slowdowns, self._bench.utilisation, experience), experience
 
     def _play(self, work: Workload, capacity: Capacity, policy: str) -> Simulation:
         """Play as a real run would go, which learns as it goes."""
-        from nvinx import peers, simulate
+        from nvinx.simulation import baselines, simulate
 
         outlook, experience = self._beliefs()
-        told = peers.POLICIES[policy](outlook)
+        told = baselines.POLICIES[policy](outlook)
         return simulate.simulate(work, capacity, told, outlook, experience)
 
     def plain(self) -> dict[str, object]:
         from dataclasses import asdict
 
-        from nvinx.cli import played as shown
+        from nvinx.cli import simulation_output as shown
 
         return {
             **shown.plain(self.played, self._least_s),
@@ -117,8 +118,8 @@ class _Plan:
         }
 
     def show(self) -> None:
-        from nvinx import explain
-        from nvinx.cli import played as shown
+        from nvinx.admission import explain
+        from nvinx.cli import simulation_output as shown
 
         shown.show(self.played, self._least_s, self._bench, whole=False)
         click.echo(f"One GPU job at a time would take {explain.duration(self._serial_s)}.")
@@ -133,7 +134,7 @@ class _Plan:
             click.echo(f"  {explain.duration(each.saves_s)} less ({each.share:.0%}): {each.change}")
 
     def _advice(self) -> list[Advice]:
-        from nvinx import advice
+        from nvinx.simulation import advice
 
         if len(self._work.tasks) > advice.MOST_TASKS:
             return []
@@ -161,6 +162,6 @@ def _text_of_workflow(
 
 
 def _runs(state: Path, bench: Bench) -> tuple[PastRun, ...]:
-    from nvinx.host.history import SqliteHistory
+    from nvinx.history.store import SqliteHistory
 
     return SqliteHistory(state / "history.db").runs(card.name for card in bench.cards)

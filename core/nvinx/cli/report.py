@@ -22,16 +22,16 @@ def command(run: Path, output: Path) -> None:
 
     RUN is a workflow's folder, for its last run, or a trace (.nvinx/trace-*.jsonl).
     """
-    from nvinx import record
-    from nvinx.cli import page
+    from nvinx.runs import read as recorded
+    from nvinx.runs import report_page
 
-    found = record.last(run) if run.is_dir() else record.read(run)
+    found = recorded.last(run) if run.is_dir() else recorded.read(run)
     if found is None:
         raise click.ClickException(
             f"no run is recorded in {run}; run snakemake --executor nvinx there first"
         )
     folder = run if run.is_dir() else run.parent.parent
-    text = page.render(found, folder.resolve().name)
+    text = report_page.render(found, folder.resolve().name)
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:

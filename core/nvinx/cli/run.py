@@ -13,8 +13,8 @@ from nvinx.cli import options
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nvinx.host.counter import Counter, Held
-    from nvinx.ladder import Rung
+    from nvinx.admission.retry import Rung
+    from nvinx.leases.client import Counter, Held
     from nvinx.reasons import Reason
 
 _INTERRUPTED = 130
@@ -70,12 +70,14 @@ def _run(  # noqa: PLR0913  (one argument per option)
     retry_oom: bool,
     **asked: Any,
 ) -> int:
-    from nvinx import explain, hints, ladder, oom
-    from nvinx.experience import Outcome
-    from nvinx.host import command as commands
-    from nvinx.host import machine
-    from nvinx.host.counter import Counter
-    from nvinx.host.leasing import CORELESS, as_lease, claim_of
+    from nvinx.admission import explain, retry
+    from nvinx.bench import machine
+    from nvinx.history.statistics import Outcome
+    from nvinx.jobs import hints
+    from nvinx.jobs.outcome import outcome_of
+    from nvinx.leases import command as commands
+    from nvinx.leases.client import Counter
+    from nvinx.leases.lease import CORELESS, as_lease, claim_of
 
     bench = machine.bench(file, Path.cwd())
     called = name or Path(command[0]).name
@@ -95,11 +97,11 @@ def _run(  # noqa: PLR0913  (one argument per option)
                 held = _waited_for(counter, claim, called, _Patience(called, give_up, say))
             say(explain.started(held.job, held.placement, bench.cards, counter.beside(held)))
             status, words = commands.run(command, held, listen=retry_oom)
-            outcome = oom.outcome(status, words)
+            outcome = outcome_of(status, words)
             peak_mib = counter.release(held, outcome)
             again = None
             if retry_oom and outcome is Outcome.OUT_OF_MEMORY:
-                again = ladder.next_try(held.job.claim, tried, counter.capacity, peak_mib)
+                again = retry.next_try(held.job.claim, tried, counter.capacity, peak_mib)
             if again is None:
                 return _explained(status, command)
             rung, claim = again
@@ -128,7 +130,7 @@ class _Patience:
         self._said = ""
 
     def __call__(self, reason: Reason | None) -> None:
-        from nvinx import explain
+        from nvinx.admission import explain
 
         text = explain.sentence(reason) if reason else "not looked at yet"
         if text != self._said:
@@ -155,7 +157,7 @@ def _quiet(line: str) -> None:
 
 
 def _explained(status: int, command: tuple[str, ...]) -> int:
-    from nvinx.host import command as commands
+    from nvinx.leases import command as commands
 
     if status == commands.NOT_FOUND:
         click.echo(f"nvinx: {command[0]} was not found. Fix: check the name and PATH.", err=True)

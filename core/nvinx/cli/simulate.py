@@ -10,8 +10,8 @@ import click
 from nvinx.cli import options
 
 if TYPE_CHECKING:
-    from nvinx.outlook import Outlook
-    from nvinx.workload import Workload
+    from nvinx.admission.estimates import Outlook
+    from nvinx.simulation.workload import Workload
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -52,20 +52,20 @@ def command(  # noqa: PLR0913  (one argument per option)
     Slowdowns are what the bench file predicts unless --truth gives others. The lower bound is what
     no policy could beat.
     """
-    from nvinx import bound, peers, simulate
-    from nvinx.admission import Capacity
-    from nvinx.cli import played as shown
-    from nvinx.host import machine
-    from nvinx.outlook import Outlook
+    from nvinx.admission.estimates import Outlook
+    from nvinx.admission.step import Capacity
+    from nvinx.bench import machine
+    from nvinx.cli import simulation_output as shown
+    from nvinx.simulation import baselines, lower_bound, simulate
 
     bench = machine.bench(file, Path.cwd())
     work = _read(workload)
     believed = Outlook(bench.slowdowns, bench.utilisation)
     real = believed if truth is None else _truth(truth)
     capacity = Capacity(bench.cards, bench.cores, bench.ram_mib)
-    policy = peers.POLICIES[name](believed)
+    policy = baselines.POLICIES[name](believed)
     played = simulate.simulate(_misjudged(work, seed), capacity, policy, real)
-    least_s = bound.lower_bound_s(work, capacity, real)
+    least_s = lower_bound.lower_bound_s(work, capacity, real)
     if as_json:
         import json
 
@@ -77,20 +77,22 @@ def command(  # noqa: PLR0913  (one argument per option)
 
 
 def _read(path: Path) -> Workload:
-    from nvinx import record, replay, workload_text
+    from nvinx.runs import read as recorded
+    from nvinx.runs import replay
+    from nvinx.simulation import workload_file
 
     if path.suffix == ".jsonl":
-        return replay.workload_of(record.read(path))
-    return workload_text.parse(path.read_text(encoding="utf-8"), str(path))
+        return replay.workload_of(recorded.read(path))
+    return workload_file.parse(path.read_text(encoding="utf-8"), str(path))
 
 
 def _truth(path: Path) -> Outlook:
-    from nvinx import corun_text
+    from nvinx.admission.estimates import Outlook
+    from nvinx.bench import coruns
     from nvinx.calibration import fit_slowdown_model
-    from nvinx.outlook import Outlook
 
-    coruns = corun_text.parse(path.read_text(encoding="utf-8"), str(path))
-    return Outlook(fit_slowdown_model(coruns))
+    measured = coruns.parse(path.read_text(encoding="utf-8"), str(path))
+    return Outlook(fit_slowdown_model(measured))
 
 
 def _misjudged(work: Workload, seed: int | None) -> Workload:
@@ -100,7 +102,7 @@ def _misjudged(work: Workload, seed: int | None) -> Workload:
     import random
     from dataclasses import replace
 
-    from nvinx.workload import Workload
+    from nvinx.simulation.workload import Workload
 
     draw = random.Random(seed)
     factors = {name: 2.0 ** draw.uniform(-1, 1) for name in work.tasks}

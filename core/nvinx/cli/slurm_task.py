@@ -12,6 +12,6 @@ import click
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def command(task: Path, command: tuple[str, ...]) -> None:
     """Run COMMAND as the job of a TASK file, on the card that Slurm gave it."""
-    from nvinx.host import slurm_node
+    from nvinx.slurm import node as slurm_node
 
     raise SystemExit(slurm_node.run(task, command, lambda line: click.echo(line, err=True)))

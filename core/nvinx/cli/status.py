@@ -13,8 +13,8 @@ from nvinx.cli import options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nvinx.host.view import View
-    from nvinx.ports import Lease
+    from nvinx.leases.ports import Lease
+    from nvinx.leases.snapshot import View
 
 
 @click.command(name="status")
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(file: Path | None, state_dir: Path | None, as_json: bool) -> None:
     """Show each card of this machine, its leases, and the waiting requests with their reasons."""
-    from nvinx.host import machine, statedir, view
+    from nvinx.bench import machine
+    from nvinx.host import statedir
+    from nvinx.leases import snapshot
 
-    seen = view.look(machine.bench(file, Path.cwd()), statedir.choose(state_dir, os.environ))
+    seen = snapshot.look(machine.bench(file, Path.cwd()), statedir.choose(state_dir, os.environ))
     if as_json:
         import json
 
@@ -37,7 +39,7 @@ def command(file: Path | None, state_dir: Path | None, as_json: bool) -> None:
 def _plain(seen: View) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from nvinx.rows import plain_job, plain_placement, plain_reason
+    from nvinx.admission.serialize import plain_job, plain_placement, plain_reason
 
     return {
         "cards": [asdict(card) for card in seen.cards],
@@ -59,7 +61,7 @@ def _plain(seen: View) -> dict[str, Any]:
 def _print(seen: View) -> None:
     from rich.console import Console
 
-    from nvinx import explain
+    from nvinx.admission import explain
 
     console = Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
     known = {card.id for card in seen.cards}
@@ -84,7 +86,7 @@ def _print(seen: View) -> None:
 
 
 def _print_leases(console: Any, leases: Sequence[Lease], now: float) -> None:
-    from nvinx import explain
+    from nvinx.admission import explain
 
     for lease in leases:
         placement = lease.placement

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from nvinx.admission import Card
-    from nvinx.host.view import View
+    from nvinx.admission.step import Card
+    from nvinx.leases.snapshot import View
 
 _BAR = 20  # columns
 _PRIMED_S = 0.1  # psutil's first answer means nothing
@@ -40,19 +40,21 @@ def command(every: float, once: bool, file: Path | None, state_dir: Path | None)
     from rich.console import Console
     from rich.live import Live
 
-    from nvinx.host import machine, statedir, view
+    from nvinx.bench import machine
+    from nvinx.host import statedir
+    from nvinx.leases import snapshot
 
     bench, folder = machine.bench(file, Path.cwd()), statedir.choose(state_dir, os.environ)
     console = Console(highlight=False, emoji=False)
     psutil.cpu_percent()
     time.sleep(_PRIMED_S)
     if once:
-        console.print(screen(view.look(bench, folder), _load()))
+        console.print(screen(snapshot.look(bench, folder), _load()))
         return
     try:
         with Live(console=console, screen=True, auto_refresh=False) as live:
             while True:
-                live.update(screen(view.look(bench, folder), _load()), refresh=True)
+                live.update(screen(snapshot.look(bench, folder), _load()), refresh=True)
                 time.sleep(every)
     except KeyboardInterrupt:
         return
@@ -107,7 +109,7 @@ def _machine(load: Load) -> Text:
 def _card(seen: View, card: Card) -> Text:
     from rich.text import Text
 
-    from nvinx import explain
+    from nvinx.admission import explain
 
     whole = card.total_mib + card.undeclared_mib or 1
     kind = " (simulated)" if card.simulated else ""
@@ -135,7 +137,7 @@ def _bar(ours: float, others: float = 0.0, style: str = "green") -> Text:
 
 
 def _leases(rows: Sequence[tuple[str, str, float, str]], now: float) -> Table:
-    from nvinx import explain
+    from nvinx.admission import explain
 
     table = _table()
     for name, residency, since, engine in rows:
@@ -148,7 +150,7 @@ def _queue(seen: View) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    from nvinx import explain
+    from nvinx.admission import explain
 
     if not seen.requests:
         return Text("Nobody waits.", style="dim")

@@ -7,7 +7,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from nvinx.errors import NextflowError
-from nvinx.ports import File
+from nvinx.leases.ports import File
 
 if TYPE_CHECKING:
     from pathlib import Path

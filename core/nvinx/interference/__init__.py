@@ -1,7 +1,7 @@
 """Who slows whom on a shared card: the default model, and upstream nvinx's queue-aware formulas."""
 
-from nvinx.interference.gamma import fit_gamma_kernel_size
-from nvinx.interference.latency import (
+from nvinx.interference.queue_aware.gamma import fit_gamma_kernel_size
+from nvinx.interference.queue_aware.latency import (
     HardwareCoefficients,
     InterferenceProfile,
     PairLookupEntry,

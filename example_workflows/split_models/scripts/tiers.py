@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nvinx import skeleton
-from nvinx.overflow import Free, plan_overflow
+from nvinx.overflow import from_config
+from nvinx.overflow.split import Free, plan_overflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from nvinx.overflow import Part, Split
+    from nvinx.overflow.split import Part, Split
     from nvinx.placement import CurrentPlacement
 
 TIERS = ("card", "RAM", "disk")
@@ -24,7 +24,8 @@ def held(model: Any) -> list[tuple[str, int, str]]:
     device_map = getattr(model, "hf_device_map", {"": model.device})
     places = {name: tier(device) for name, device in device_map.items()}
     return [
-        (part.name, part.size, place(part.name, places)) for part in layers(skeleton.parts(model))
+        (part.name, part.size, place(part.name, places))
+        for part in layers(from_config.parts(model))
     ]
 
 
@@ -32,7 +33,7 @@ def planned(model: Any, placement: CurrentPlacement) -> dict[str, dict[str, int]
     """Bytes by tier: `here`, and on a real card of the size of a simulated one (`on_card`)."""
     if not placement.spills:
         return {}
-    limits, pieces = placement.max_memory, skeleton.parts(model)
+    limits, pieces = placement.max_memory, from_config.parts(model)
     cards = tuple(size for device, size in limits.items() if isinstance(device, int))
     real = Free(cards=cards, ram=limits["cpu"], disk=limits.get("disk", 0))
     return {

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nvinx.admission import Capacity, Card, Job, Start
-from nvinx.broker import Broker, Ports
+from nvinx.admission.policy import LongestChainFirst
+from nvinx.admission.step import Capacity, Card, Job, Start
 from nvinx.catalog import Residency
-from nvinx.claim import Claim
 from nvinx.host.clock import boot_seconds
-from nvinx.host.ledger import SqliteLedger
-from nvinx.host.life import ProcessLife
-from nvinx.policy import LongestChainFirst
+from nvinx.jobs.claim import Claim
+from nvinx.leases.broker import Broker, Ports
+from nvinx.leases.ledger import SqliteLedger
+from nvinx.leases.liveness import ProcessLife
 from nvinx.sizes import capacity_from_gb, need_from_mb
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from nvinx.admission import Decision
+    from nvinx.admission.step import Decision
 
 CARD = Card(id="simulated-0", index=0, name="card", total_mib=capacity_from_gb(4), simulated=True)
 CAPACITY = Capacity((CARD,), cores=8)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from bench import CAPACITY, Seat, starts
 
-from nvinx.environment import variables
-from nvinx.ports import Lease
-from snakemake_executor_plugin_nvinx.shellexec import Shells
+from nvinx.leases.environment import variables
+from nvinx.leases.ports import Lease
+from snakemake_executor_plugin_nvinx.job_shell import Shells
 
 
 class Engine:

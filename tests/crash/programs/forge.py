@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 
 import nvinx
+import nvinx.leases.lease
 from nvinx.cli import main as nvinx_main
-from nvinx.host import counter, leasing, machine  # noqa: F401  (imported once, for all forks)
-from nvinx.host.ledger import SqliteLedger
+from nvinx.leases.ledger import SqliteLedger
 
 GPU = str(Path(__file__).with_name("gpu.py"))
 CARD_MB = 4000

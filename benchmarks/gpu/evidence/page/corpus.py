@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from evidence.markdown import figure, table
 from evidence.page.facts import data, why_not
-from nvinx.host.peaks import EVERY_S
+from nvinx.leases.peaks import EVERY_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ import statistics
 from typing import TYPE_CHECKING, Any
 
 from evidence.markdown import figure, middle, table
-from nvinx.overflow import Bandwidth
+from nvinx.overflow.split import Bandwidth
 from nvinx.sizes import CONTEXT_MIB
 
 if TYPE_CHECKING:

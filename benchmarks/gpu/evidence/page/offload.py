@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from evidence.markdown import figure, table
 from evidence.page.facts import data, why_not
-from nvinx.overflow import Bandwidth
+from nvinx.overflow.split import Bandwidth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -1,0 +1,276 @@
+"""How much of the bench is free in one round of admission, and what of it is promised."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nvinx.admission.estimates import WORTHWHILE
+from nvinx.catalog import Residency
+from nvinx.reasons import Reason, Why
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nvinx.admission.estimates import Outlook
+    from nvinx.admission.step import Card, Job, Placement, State
+
+_SHOWN = 5  # a list of everybody would grow with the square of the queue
+
+
+@dataclass(slots=True)
+class Tenant:
+    """A job that holds part of the bench, until about `end_s` (infinite: nobody knows)."""
+
+    job: Job
+    placement: Placement
+    end_s: float
+    since: float
+
+
+@dataclass(slots=True)
+class Promise:
+    """The earliest start of a job that does not fit now, and what it leaves of the machine then.
+
+    company: who is on its card then. binding: nobody may overtake any more, unless there is room
+    for both.
+    """
+
+    job: Job
+    residency: Residency
+    start_s: float
+    card: Card | None
+    company: list[Tenant]
+    spare_cores: int
+    spare_ram_mib: int | None
+    binding: bool
+
+
+class Room:
+    """Free cores, RAM and VRAM. Lives for one round only: `policy` fills it as it admits."""
+
+    def __init__(self, cores: int, ram_mib: int | None, at: float, outlook: Outlook) -> None:
+        self.free_cores = cores
+        self.free_ram_mib = ram_mib
+        self.at = at
+        self._outlook = outlook
+        self._tenants: list[Tenant] = []
+        self._on: dict[str, list[Tenant]] = defaultdict(list)
+        self.promises: list[Promise] = []
+        self._ram_left_mib: int | None = None
+
+    @classmethod
+    def of(cls, state: State, at: float, outlook: Outlook) -> Room:
+        """The room that the running jobs leave."""
+        room = cls(state.capacity.cores, state.capacity.ram_mib, at, outlook)
+        room._ram_left_mib = state.capacity.ram_left_mib
+        claims = defaultdict(list)
+        for running in state.running.values():
+            claims[running.placement.card].append(running.job.claim)
+        for running in state.running.values():
+            card, claim = running.placement.card, running.job.claim
+            partners = None if card is None else list(claims[card])
+            if partners:
+                partners.remove(claim)
+            end_s = outlook.end_s(claim, partners, running.since, at)
+            room._seat(Tenant(running.job, running.placement, end_s, running.since))
+        return room
+
+    def residents(self, card_id: str) -> list[Job]:
+        return [tenant.job for tenant in self._on.get(card_id, ())]
+
+    def take(self, job: Job, placement: Placement) -> None:
+        """Seat a job that starts now; what was promised to others is left to them."""
+        tenant = Tenant(job, placement, self.end_s(job, placement.card), self.at)
+        self._seat(tenant)
+        if self._ram_left_mib is not None:
+            self._ram_left_mib -= placement.ram_mib
+        for promise in self.promises:
+            if tenant.end_s > promise.start_s:
+                promise.spare_cores -= job.claim.cores
+                if promise.spare_ram_mib is not None:
+                    promise.spare_ram_mib -= placement.ram_mib
+                if promise.card is not None and promise.card.id in placement.cards:
+                    promise.company.append(tenant)
+
+    def _seat(self, tenant: Tenant) -> None:
+        self._tenants.append(tenant)
+        self.free_cores -= tenant.job.claim.cores
+        if self.free_ram_mib is not None:
+            self.free_ram_mib -= tenant.placement.ram_mib
+        for card_id in tenant.placement.cards:
+            self._on[card_id].append(tenant)
+
+    # what is free now
+
+    def lacks(self, job: Job) -> Reason | None:
+        """What of the machine itself is missing for the job: cores, RAM, or nothing."""
+        if job.claim.cores > self.free_cores:
+            return Reason(job.name, Why.NOT_ENOUGH_CORES, job.claim.cores, max(self.free_cores, 0))
+        if self.free_ram_mib is not None and job.claim.ram_mib > self.free_ram_mib:
+            return Reason(
+                job.name, Why.NOT_ENOUGH_RAM, job.claim.ram_mib, max(self.free_ram_mib, 0)
+            )
+        return None
+
+    def refuses(self, card: Card, job: Job, residency: Residency) -> Reason | None:
+        """Why the job may not join this card now, promises aside; None when it may."""
+        return self._refusal(card, job, residency, self._on.get(card.id, ()))
+
+    def _refusal(
+        self, card: Card, job: Job, residency: Residency, there: Sequence[Tenant]
+    ) -> Reason | None:
+        names = tuple(tenant.job.name for tenant in there)[:_SHOWN]
+        if any(tenant.placement.alone for tenant in there):
+            return Reason(job.name, Why.CARD_HELD_EXCLUSIVELY, behind=names)
+        if there and residency is not Residency.GPU_SHARED:
+            return Reason(job.name, Why.WANTS_CARD_ALONE, behind=names)
+        if residency is Residency.GPU_RAM_OVERFLOW and self._ram_left_mib is not None:
+            ram, left = job.claim.ram_mib, max(self._ram_left_mib, 0)
+            if ram > left:
+                return Reason(job.name, Why.NOT_ENOUGH_RAM, ram, left, names)
+        need, free = _need_and_free(card, job, residency, there)
+        if card.alone_mib <= 0 or need > free:
+            why = Why.NOT_ENOUGH_VRAM if there else Why.CARD_USED_BY_OTHERS
+            return Reason(job.name, why, need, free, names)
+        return self._disturbs(job, there, names) if there else None
+
+    def _disturbs(self, job: Job, there: Sequence[Tenant], names: tuple[str, ...]) -> Reason | None:
+        """The veto: sharing must get more done, and break nobody's limit."""
+        if any(tenant.placement.why is Why.MEASURED_ALONE for tenant in there):
+            return Reason(job.name, Why.OTHER_IS_MEASURED, behind=names)
+        residents = [tenant.job.claim for tenant in there]
+        broken = self._outlook.too_slow([*residents, job.claim])
+        if broken is not None:
+            claim, factor = broken
+            return Reason(
+                job.name,
+                Why.BREAKS_MAX_SLOWDOWN,
+                behind=names,
+                factor=factor,
+                limit=claim.max_slowdown,
+            )
+        after, before = self._outlook.gain(job.claim, residents)
+        if after > before * WORTHWHILE:
+            return None
+        return Reason(job.name, Why.NO_GAIN_FROM_SHARING, behind=names, factor=after, limit=before)
+
+    def is_to_measure(self, job: Job, card: Card) -> bool:
+        """Whether the job would be alone on the card, and had better stay so."""
+        return not self._on.get(card.id) and self._outlook.is_worth_measuring(job.claim)
+
+    def end_s(self, job: Job, card_id: str | None) -> float:
+        """When the job would end if it started on this card, or on the CPU, now."""
+        there = None if card_id is None else [other.claim for other in self.residents(card_id)]
+        return self._outlook.end_s(job.claim, there, self.at, self.at)
+
+    def gpu_work(self) -> tuple[float, float]:
+        """Seconds of work, alone, that the cards' tenants have left, and those done per second.
+
+        Work that nobody knows the length of is left out; a card that is idle works at 1.
+        """
+        work_s, pace = 0.0, 0.0
+        for tenants in self._on.values():
+            claims = [tenant.job.claim for tenant in tenants]
+            each = self._outlook.throughput(claims) / max(len(claims), 1)
+            known = (t.end_s - self.at for t in tenants if math.isfinite(t.end_s))
+            work_s += sum(known) * each
+            pace += max(each * len(claims), 1.0)
+        return work_s, max(pace, 1.0)
+
+    # what is promised
+
+    def overtakes(self, job: Job, placement: Placement) -> Reason | None:
+        """Whose promised start this job would delay if it started now; None when nobody's."""
+        if not self.promises:
+            return None
+        end_s = self.end_s(job, placement.card)
+        for promise in self.promises:
+            if not self._leaves(promise, job, placement, end_s):
+                return Reason(job.name, Why.BEHIND_OLDER_JOB, behind=(promise.job.name,))
+        return None
+
+    def _leaves(self, promise: Promise, job: Job, placement: Placement, end_s: float) -> bool:
+        foreseen = math.isfinite(promise.start_s) and math.isfinite(end_s)
+        if not promise.binding and (end_s <= promise.start_s or not foreseen):
+            return True
+        if job.claim.cores > promise.spare_cores:
+            return False
+        if promise.spare_ram_mib is not None and placement.ram_mib > promise.spare_ram_mib:
+            return False
+        if promise.card is None or promise.card.id not in placement.cards:
+            return True
+        company = [*promise.company, Tenant(job, placement, end_s, self.at)]
+        return self._refusal(promise.card, promise.job, promise.residency, company) is None
+
+    def promise(
+        self, job: Job, residency: Residency, cards: Sequence[Card], *, binding: bool, settled: bool
+    ) -> None:
+        """Promise a job that does not fit now the earliest start that can be foreseen.
+
+        Nothing where it would not fit without any tenant either: it waits for strangers to go.
+        settled: on the card whose last newcomer came first. Foreseen ends that turn out wrong may
+        send a promise from card to card for ever, while newcomers fill the card that it left.
+        """
+        places: Sequence[Card | None] = [None] if residency is Residency.CPU_ONLY else cards
+        found = [self._earliest(job, residency, card) for card in places]
+        possible = [promise for promise in found if promise is not None]
+        if possible:
+            best = min(
+                possible,
+                key=lambda p: (settled and self._newest(p.card), p.start_s, self._used_mib(p.card)),
+            )
+            best.binding = binding
+            self.promises.append(best)
+
+    def _earliest(self, job: Job, residency: Residency, card: Card | None) -> Promise | None:
+        """Let the tenants go one by one, the first to end first, until the job fits."""
+        cores, ram = self.free_cores, self.free_ram_mib
+        there = list(self._on.get(card.id, ())) if card else []
+        start_s = self.at
+        for tenant in sorted(self._tenants, key=lambda t: t.end_s):
+            if self._fits(job, residency, card, cores, ram, there):
+                break
+            start_s = tenant.end_s
+            cores += tenant.job.claim.cores
+            ram = None if ram is None else ram + tenant.placement.ram_mib
+            there = [other for other in there if other is not tenant]
+        if not self._fits(job, residency, card, cores, ram, there):
+            return None
+        spare_ram = None if ram is None else ram - job.claim.ram_mib
+        spare_cores = cores - job.claim.cores
+        return Promise(job, residency, start_s, card, there, spare_cores, spare_ram, binding=False)
+
+    def _newest(self, card: Card | None) -> float:
+        there = () if card is None else self._on.get(card.id, ())
+        return max((tenant.since for tenant in there), default=0.0)
+
+    def _used_mib(self, card: Card | None) -> int:
+        there = () if card is None else self._on.get(card.id, ())
+        return sum(tenant.placement.vram_mib for tenant in there)
+
+    def _fits(
+        self,
+        job: Job,
+        residency: Residency,
+        card: Card | None,
+        cores: int,
+        ram_mib: int | None,
+        there: Sequence[Tenant],
+    ) -> bool:
+        if job.claim.cores > cores or (ram_mib is not None and job.claim.ram_mib > ram_mib):
+            return False
+        return card is None or self._refusal(card, job, residency, there) is None
+
+
+def _need_and_free(
+    card: Card, job: Job, residency: Residency, there: Sequence[Tenant]
+) -> tuple[int, int]:
+    if residency is Residency.GPU_RAM_OVERFLOW:
+        return job.claim.least_on_card_mib, card.weights_mib
+    if residency is Residency.GPU_EXCLUSIVE:
+        return job.claim.vram_mib or 0, card.alone_mib
+    used = sum(tenant.placement.vram_mib for tenant in there)
+    return job.claim.vram_mib or 0, max(card.budget_mib - used, 0)

@@ -1,0 +1,137 @@
+"""What is believed of the jobs on a bench: how long they run, and how they slow each other down."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nvinx.history.statistics import Experience
+    from nvinx.interference.slowdown import SlowdownModel
+    from nvinx.jobs.claim import Claim
+
+# How much more must get done together: a smaller gain is within the error of its prediction.
+WORTHWHILE = 1.03
+
+# How far towards the upper end of its interval a slowdown is believed: of many pairs the one that
+# looks best is likely to be one that was predicted too well.
+_CAUTION = {"measured": 0.0, "predicted": 0.5, "unknown": 1.0}
+
+
+class Outlook:
+    """Beliefs about run times and slowdowns; remembers what it worked out.
+
+    slowdowns: of this card, None when nobody calibrated. utilisation: solo, 0..1 by profile, which
+    decides only where slowdowns are not known. experience: what earlier runs taught; it has the
+    word where one of the two was never calibrated.
+    """
+
+    def __init__(
+        self,
+        slowdowns: SlowdownModel | None = None,
+        utilisation: Mapping[str, float] | None = None,
+        experience: Experience | None = None,
+    ) -> None:
+        self._slowdowns = slowdowns
+        self._utilisation = utilisation or {}
+        self._experience = experience
+        self._known: dict[tuple[str, tuple[str, ...]], float] = {}
+        self._clashes: dict[tuple[str, float | None, str, float | None], bool] = {}
+
+    def slowdown(self, claim: Claim, partners: Sequence[Claim]) -> float:
+        """Time beside the partners over time alone; the less is known, the more cautious."""
+        if self._experience is None:
+            return self._predicted(claim, partners)
+        taught, rest = 0.0, []
+        for partner in partners:
+            excess = self._taught(claim, partner)
+            if excess is None:
+                rest.append(partner)
+            else:
+                taught += excess
+        return self._predicted(claim, rest) + taught
+
+    def _taught(self, claim: Claim, partner: Claim) -> float | None:
+        """The excess slowdown beside one partner that runs showed, if they have the word."""
+        if self._experience is None or self._are_calibrated(claim, partner):
+            return None
+        return self._experience.excess(claim.profile, partner.profile)
+
+    def _are_calibrated(self, *claims: Claim) -> bool:
+        known = self._slowdowns.traits if self._slowdowns is not None else {}
+        return all(claim.profile in known for claim in claims)
+
+    def _predicted(self, claim: Claim, partners: Sequence[Claim]) -> float:
+        if not partners or self._slowdowns is None:
+            return 1.0
+        names = tuple(sorted(partner.profile for partner in partners))
+        key = (claim.profile, names)
+        if key not in self._known:
+            said = self._slowdowns.predict(key[0], names)
+            self._known[key] = said.slowdown * (said.high / said.slowdown) ** _CAUTION[said.source]
+        return max(self._known[key], 1.0)
+
+    def throughput(self, claims: Sequence[Claim]) -> float:
+        """Work per time of these jobs on one card, in units of one job alone."""
+        if self._slowdowns is None and self._experience is None:
+            return float(len(claims))
+        return sum(
+            1.0 / self.slowdown(claim, [*claims[:k], *claims[k + 1 :]])
+            for k, claim in enumerate(claims)
+        )
+
+    def is_worth_measuring(self, claim: Claim) -> bool:
+        """Whether it pays to leave this job alone on a card once, to learn its time."""
+        if self._experience is None or self._are_calibrated(claim):
+            return False
+        return self._experience.wants_alone(claim.profile)
+
+    def too_slow(self, claims: Sequence[Claim]) -> tuple[Claim, float] | None:
+        """The first whose `max_slowdown` would be broken if these shared a card, and by what."""
+        for k, claim in enumerate(claims):
+            if claim.max_slowdown is not None:
+                factor = self.slowdown(claim, [*claims[:k], *claims[k + 1 :]])
+                if factor > claim.max_slowdown:
+                    return claim, factor
+        return None
+
+    def gain(self, claim: Claim, residents: Sequence[Claim]) -> tuple[float, float]:
+        """Throughput with the newcomer and without; joining pays when the first is larger.
+
+        Where neither a calibration nor experience speaks, busy shares that add up to more than 1
+        count as no gain, and unknown ones as nothing.
+        """
+        before, after = self.throughput(residents), self.throughput([*residents, claim])
+        silent = self._slowdowns is None and all(self._taught(claim, r) is None for r in residents)
+        shares = (self._utilisation.get(each.profile, 0.0) for each in (*residents, claim))
+        return (before if silent and sum(shares) > 1.0 else after), before
+
+    def clash(self, one: Claim, other: Claim) -> bool:
+        """Whether the two must not meet on a card: less gets done, or one is slowed too much."""
+        if self._experience is not None and not self._are_calibrated(one, other):
+            return self._clash(one, other)  # runs may teach otherwise
+        key = (one.profile, one.max_slowdown, other.profile, other.max_slowdown)
+        if key not in self._clashes:
+            self._clashes[key] = self._clash(one, other)
+        return self._clashes[key]
+
+    def _clash(self, one: Claim, other: Claim) -> bool:
+        after, before = self.gain(one, [other])
+        return after < WORTHWHILE * before or self.too_slow([one, other]) is not None
+
+    def end_s(
+        self, claim: Claim, partners: Sequence[Claim] | None, since: float, at: float
+    ) -> float:
+        """When a job that began at `since` will end; infinite when nobody knows its run time.
+
+        partners: on its card; None for a job on the CPU. One that runs longer than expected is
+        given a tenth of its age more.
+        """
+        on_cpu_instead = partners is None and claim.uses_gpu
+        runtime_s = claim.cpu_runtime_s if on_cpu_instead else claim.runtime_s
+        if runtime_s is None:
+            return math.inf
+        expected = since + runtime_s * self.slowdown(claim, partners or ())
+        return expected if expected > at else at + 0.1 * (at - since)

@@ -1,0 +1,276 @@
+"""Which waiting jobs start now. This file holds all of nvinx's opinions; `admission` has none.
+
+Jobs that can use a card are asked first, so that CPU work never keeps a card idle; then by
+priority, then by the longest chain of jobs that waits behind them. Each second of the chain counts
+as some seconds of age, so that whoever waits is passed by only for a time, and nobody starves. A
+job joins a busy card only where that gets more work done and breaks nobody's `max_slowdown`. The
+first job of each kind that does not fit is promised its earliest start, and others overtake it only
+if they end before that or leave it its room (EASY back-fill), for `patience_s` where run times are
+not known. An exclusive job that waited half its own run time goes before all that are younger.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from nvinx.admission import queue_order
+from nvinx.admission.availability import Room
+from nvinx.admission.estimates import Outlook
+from nvinx.admission.step import Placement, Start
+from nvinx.catalog import Residency
+from nvinx.reasons import Reason, Why
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from nvinx.admission.step import Capacity, Card, Job, State, Waiting
+    from nvinx.jobs.claim import Claim
+
+
+_MOST_IN_VAIN = 100
+_LONG = 10.0  # times patience_s: how long GPU jobs may keep CPU jobs of a size from running
+
+
+class Policy(Protocol):
+    """What `admission.step` asks of a policy; all of it pure."""
+
+    def in_line(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
+        """The waiting jobs in the order in which `admit` asks them."""
+        ...
+
+    def admit(self, state: State, at: float) -> tuple[Start, ...]:
+        """The waiting jobs to start at time `at` (seconds), with their placements."""
+        ...
+
+    def never(self, job: Job, capacity: Capacity) -> Reason | None:
+        """Why this job can never run on this bench, or None when it can."""
+        ...
+
+    def reasons(self, state: State, at: float) -> dict[str, Reason]:
+        """Why each waiting job waits, by job id."""
+        ...
+
+
+class LongestChainFirst:
+    """Longest chain first, sharing where it pays, with promises; see the head of this file."""
+
+    def __init__(self, outlook: Outlook | None = None, *, patience_s: float = 60.0) -> None:
+        """outlook: what is believed of run times and slowdowns; nothing, by default."""
+        self._outlook = outlook or Outlook()
+        self._patience_s = patience_s
+        self._long_s = patience_s * _LONG
+
+    def in_line(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
+        """GPU jobs before CPU jobs, then by priority, then by chain and age.
+
+        Within the CPU jobs those that need no core come first.
+        """
+        return dict(sorted(waiting.items(), key=lambda item: queue_order.place(item[1])))
+
+    def admit(self, state: State, at: float) -> tuple[Start, ...]:
+        verdicts = self._walk(state, at, all_of_them=False)
+        return tuple(Start(w.job.id, v) for w, v in verdicts if isinstance(v, Placement))
+
+    def never(self, job: Job, capacity: Capacity) -> Reason | None:
+        if job.claim.cores > capacity.cores:
+            return Reason(job.name, Why.NOT_ENOUGH_CORES, job.claim.cores, capacity.cores)
+        if capacity.ram_mib is not None and job.claim.ram_mib > capacity.ram_mib:
+            return Reason(job.name, Why.NOT_ENOUGH_RAM, job.claim.ram_mib, capacity.ram_mib)
+        option = options(job.claim, capacity)
+        return None if option else _does_not_fit(job, capacity)
+
+    def reasons(self, state: State, at: float) -> dict[str, Reason]:
+        verdicts = self._walk(state, at, all_of_them=True)
+        why = Why.BEHIND_OLDER_JOB  # what a job waits for that could start once these are seated
+        named = ((w.job, v) for w, v in verdicts)
+        return {j.id: v if isinstance(v, Reason) else Reason(j.name, why) for j, v in named}
+
+    def _walk(
+        self, state: State, at: float, *, all_of_them: bool
+    ) -> Iterator[tuple[Waiting, Placement | Reason]]:
+        """Ask each waiting job in turn, taking room for those that start.
+
+        A round asks no more than so many of a kind in vain, as Slurm's back-fill does.
+        """
+        if not state.waiting:
+            return
+        room, queue = Room.of(state, at, self._outlook), _Queue()
+        for part in self._line(state, at):
+            for waiting in part if all_of_them else queue.worth_asking(part, room):
+                verdict = _decide(waiting.job, state.capacity, room, queue)
+                if isinstance(verdict, Placement):
+                    if verdict.residency is Residency.GPU_RAM_OVERFLOW and _is_last(state):
+                        verdict = _spread(verdict, waiting.job, state.capacity.cards, room)
+                    room.take(waiting.job, verdict)
+                else:
+                    self._promise(waiting, verdict, state, room)
+                    queue.add(waiting.job.claim)
+                yield waiting, verdict
+
+    def _line(self, state: State, at: float) -> Sequence[Iterable[Waiting]]:
+        return queue_order.parts(state, at, self._long_s)
+
+    def _promise(self, waiting: Waiting, reason: Reason, state: State, room: Room) -> None:
+        """The first job of each kind that does not fit is promised its earliest start."""
+        job, claim = waiting.job, waiting.job.claim
+        taken = [p.job.claim.uses_gpu for p in room.promises]
+        if claim.uses_gpu in taken or reason.why is Why.BEHIND_OLDER_JOB:
+            return
+        (residency, *_) = options(claim, state.capacity)
+        cards = [c for c in state.capacity.cards if _could_hold(c, claim, residency)]
+        only_cores = reason.of_machine and claim.uses_gpu
+        waited_s = room.at - waiting.since
+        binding, settled = waited_s >= self._patience(claim), waited_s >= self._long_s
+        room.promise(job, residency, cards, binding=binding or only_cores, settled=settled)
+
+    def _patience(self, claim: Claim) -> float:
+        """How long others may overtake: half the job's own run time, where that is known."""
+        if claim.runtime_s is None:
+            return self._patience_s
+        return min(self._patience_s, claim.runtime_s / 2)
+
+
+def _is_last(state: State) -> bool:
+    """Whether but one job waits for a card, so that nobody else would use those left idle."""
+    return sum(waiting.job.claim.uses_gpu for waiting in state.waiting.values()) == 1
+
+
+def options(claim: Claim, capacity: Capacity) -> tuple[Residency, ...]:
+    """How the claim could run on an otherwise empty bench, best first; empty when it cannot."""
+    if not claim.uses_gpu:
+        return (Residency.CPU_ONLY,)
+    possible = []
+    fits = Residency.GPU_SHARED
+    if claim.residency is Residency.GPU_EXCLUSIVE:
+        fits = Residency.GPU_EXCLUSIVE
+    if any(_could_hold(card, claim, fits) for card in capacity.cards):
+        possible.append(fits)
+    elif claim.may_overflow and any(
+        _could_hold(card, claim, Residency.GPU_RAM_OVERFLOW) for card in capacity.cards
+    ):
+        possible.append(Residency.GPU_RAM_OVERFLOW)
+    if not possible and claim.cpu_fallback:
+        possible.append(Residency.CPU_ONLY)
+    return tuple(possible)
+
+
+def _decide(job: Job, capacity: Capacity, room: Room, queue: _Queue) -> Placement | Reason:
+    """This is the decision: where `job` starts now, or why it does not."""
+    claim = job.claim
+    (residency, *_) = options(claim, capacity)
+    if residency is Residency.CPU_ONLY:
+        return _start(
+            job, Placement(residency, _why_cpu(claim, capacity), ram_mib=claim.ram_mib), room
+        )
+    cards = [c for c in capacity.cards if _could_hold(c, claim, residency)]
+    refusals = {card: room.refuses(card, job, residency) for card in cards}
+    open_cards = [card for card in cards if refusals[card] is None]
+    if open_cards:
+        verdict = _start_on_one_of(open_cards, job, residency, room)
+    else:
+        verdict = next(reason for reason in refusals.values() if reason is not None)
+    if isinstance(verdict, Reason) and queue.is_longer_than_cpu(claim, room):
+        on_cpu = Placement(Residency.CPU_ONLY, Why.SOONER_ON_CPU, ram_mib=claim.ram_mib)
+        instead = _start(job, on_cpu, room)
+        return instead if isinstance(instead, Placement) else verdict
+    return verdict
+
+
+def _start_on_one_of(
+    cards: Sequence[Card], job: Job, residency: Residency, room: Room
+) -> Placement | Reason:
+    """On the card where the job ends first, of those that are promised to nobody else."""
+    verdicts = []
+    for card in sorted(
+        cards, key=lambda c: (room.end_s(job, c.id), len(room.residents(c.id)), c.index)
+    ):
+        placement = _on(card, job.claim, residency)
+        if residency is Residency.GPU_SHARED and room.is_to_measure(job, card):
+            placement = replace(placement, why=Why.MEASURED_ALONE)
+        verdicts.append(_start(job, placement, room))
+    return next((v for v in verdicts if isinstance(v, Placement)), verdicts[0])
+
+
+def _spread(placement: Placement, job: Job, cards: Sequence[Card], room: Room) -> Placement:
+    """Take further idle cards, the largest first, until nothing of the job has to spill."""
+    spills = (job.claim.vram_mib or 0) - sum(c.weights_mib for c in cards if c.id == placement.card)
+    for card in sorted(cards, key=lambda card: -card.weights_mib):
+        idle = card.id != placement.card and not room.residents(card.id)
+        if spills > 0 and idle and card.weights_mib > 0:
+            placement = replace(placement, more=(*placement.more, card.id))
+            spills -= card.weights_mib
+    return placement
+
+
+def _start(job: Job, placement: Placement, room: Room) -> Placement | Reason:
+    """The placement, unless cores or RAM are short or somebody was promised them."""
+    return room.lacks(job) or room.overtakes(job, placement) or placement
+
+
+class _Queue:
+    """Those who were asked in vain in this round, and the GPU work that waits before the next."""
+
+    def __init__(self) -> None:
+        self._work_s = 0.0
+        self._in_vain = [0, 0]
+
+    def worth_asking(self, part: Iterable[Waiting], room: Room) -> Iterator[Waiting]:
+        """Those who could start at all: until too many of a kind were refused, while cores last."""
+        for waiting in part:
+            claim = waiting.job.claim
+            if self._in_vain[claim.uses_gpu] >= _MOST_IN_VAIN:
+                return
+            if room.free_cores > 0 or not claim.cores:
+                yield waiting
+
+    def add(self, claim: Claim) -> None:
+        """A job was refused; those behind it wait for its work too."""
+        self._in_vain[claim.uses_gpu] += 1
+        if claim.uses_gpu:
+            self._work_s += claim.runtime_s or 0.0
+
+    def is_longer_than_cpu(self, claim: Claim, room: Room) -> bool:
+        """Whether waiting and then using a card would take longer than the CPU takes."""
+        if not claim.cpu_fallback or claim.cpu_runtime_s is None:
+            return False
+        work_s, pace = room.gpu_work()
+        wait_s = (work_s + self._work_s) / pace
+        return claim.cpu_runtime_s < wait_s + (claim.runtime_s or 0.0)
+
+
+def _on(card: Card, claim: Claim, residency: Residency) -> Placement:
+    alone = residency is not Residency.GPU_SHARED
+    why = {
+        Residency.GPU_SHARED: Why.FITS_BESIDE_OTHERS,
+        Residency.GPU_EXCLUSIVE: Why.WHOLE_CARD,
+        Residency.GPU_RAM_OVERFLOW: Why.SPILLS_TO_RAM,
+    }[residency]
+    vram = card.alone_mib if alone else claim.vram_mib or 0
+    disk = claim.disk_mib if residency is Residency.GPU_RAM_OVERFLOW else 0
+    return Placement(residency, why, card.id, vram, claim.ram_mib, disk)
+
+
+def _could_hold(card: Card, claim: Claim, residency: Residency) -> bool:
+    if residency is Residency.GPU_RAM_OVERFLOW:
+        return claim.least_on_card_mib <= replace(card, foreign_mib=0).weights_mib
+    limit = card.shareable_mib if residency is Residency.GPU_SHARED else card.total_mib
+    return (claim.vram_mib or 0) <= limit
+
+
+def _does_not_fit(job: Job, capacity: Capacity) -> Reason:
+    if not capacity.cards:
+        return Reason(job.name, Why.NO_GPU_ON_BENCH, job.claim.vram_mib)
+    if job.claim.may_overflow:
+        spilt = job.claim.ram_mib + job.claim.disk_mib
+        most = max(replace(card, foreign_mib=0).weights_mib for card in capacity.cards) + spilt
+        return Reason(job.name, Why.TOO_LARGE_TO_SPLIT, job.claim.vram_mib, most)
+    exclusive = job.claim.residency is Residency.GPU_EXCLUSIVE
+    largest = max(c.total_mib if exclusive else c.shareable_mib for c in capacity.cards)
+    return Reason(job.name, Why.LARGER_THAN_CARD, job.claim.vram_mib, largest)
+
+
+def _why_cpu(claim: Claim, capacity: Capacity) -> Why:
+    if not claim.uses_gpu:
+        return Why.NEEDS_NO_GPU
+    return Why.LARGER_THAN_CARD if capacity.cards else Why.NO_GPU_ON_BENCH

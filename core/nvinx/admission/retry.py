@@ -1,0 +1,60 @@
+"""What to try next with a job that ran out of GPU memory: one rung for each failure. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from nvinx.catalog import Residency
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from nvinx.admission.step import Capacity
+    from nvinx.jobs.claim import Claim
+
+_MORE = 1.5
+_ABOVE_PEAK = 1.1
+
+
+class Rung(Enum):
+    """One way to run the job again, in the order in which they are tried."""
+
+    MORE_ROOM = "more_room"
+    MEASURED_PEAK = "measured_peak"
+    WHOLE_CARD = "whole_card"
+    SPILL = "spill"
+    CPU = "cpu"
+
+
+def next_try(
+    claim: Claim, tried: Sequence[Rung], capacity: Capacity, peak_mib: int | None = None
+) -> tuple[Rung, Claim] | None:
+    """The next rung that applies, with the claim for it; None when all were tried.
+
+    claim: as it ran last. peak_mib: the most that the job was seen to use, None where unknown.
+    """
+    order = list(Rung)
+    first = max((order.index(rung) + 1 for rung in tried), default=0)
+    left = order[first:]
+    return next(((r, c) for r, c in _applicable(claim, capacity, peak_mib) if r in left), None)
+
+
+def _applicable(
+    claim: Claim, capacity: Capacity, peak_mib: int | None
+) -> Iterator[tuple[Rung, Claim]]:
+    shares = claim.residency is Residency.GPU_SHARED
+    largest = max((card.shareable_mib for card in capacity.cards), default=0)
+    now_mib = claim.vram_mib or 0
+    if shares and now_mib < largest:
+        yield Rung.MORE_ROOM, replace(claim, vram_mib=min(round(_MORE * now_mib), largest))
+    if shares and peak_mib is not None and now_mib < _ABOVE_PEAK * peak_mib <= largest:
+        yield Rung.MEASURED_PEAK, replace(claim, vram_mib=round(_ABOVE_PEAK * peak_mib))
+    if shares:
+        yield Rung.WHOLE_CARD, replace(claim, residency=Residency.GPU_EXCLUSIVE)
+    if claim.may_overflow and claim.residency is not Residency.GPU_RAM_OVERFLOW:
+        above = max((card.total_mib for card in capacity.cards), default=0) + 1
+        yield Rung.SPILL, replace(claim, residency=Residency.GPU_RAM_OVERFLOW, vram_mib=above)
+    if claim.cpu_fallback:
+        yield Rung.CPU, replace(claim, residency=Residency.CPU_ONLY, vram_mib=None)

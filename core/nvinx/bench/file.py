@@ -1,0 +1,87 @@
+"""The bench file on disk: where it is looked for, and how it is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nvinx.bench import parse as bench_parser
+from nvinx.errors import BenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nvinx.bench.resolve import BenchFile
+    from nvinx.interference.slowdown import SlowdownModel
+
+NAME = "nvinx.yaml"
+VARIABLE = "NVINX_BENCH"
+
+
+def find(
+    explicit: Path | None, workflow_dir: Path | None, environ: Mapping[str, str]
+) -> Path | None:
+    """The bench file in force: the option, NVINX_BENCH, beside the workflow, the user's; or none.
+
+    Raises BenchError when the option or NVINX_BENCH names something that is not there.
+    """
+    if explicit is not None:
+        return _demanded(explicit, "the option names", "name a file that exists")
+    if environ.get(VARIABLE):
+        fix = f"name a file that exists in {VARIABLE}, or unset it"
+        return _demanded(Path(environ[VARIABLE]), f"{VARIABLE} names", fix)
+    places = [_user_folder() / NAME] if workflow_dir is None else [workflow_dir / NAME]
+    if workflow_dir is not None:
+        places.append(_user_folder() / NAME)
+    return next((place for place in places if place.exists()), None)
+
+
+def load(path: Path) -> BenchFile:
+    """What the file says. Raises BenchError when it cannot be read, or has a mistake."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except IsADirectoryError as error:
+        fix = f"name the file in it, such as {path / NAME}"
+        raise BenchError(str(path), None, "this is a folder, not a file", fix) from error
+    except FileNotFoundError as error:
+        fix = "check the path, or write one with `nvinx init`"
+        raise BenchError(str(path), None, "there is no such file", fix) from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise BenchError(str(path), line, "this is not UTF-8 text", "save it as UTF-8") from error
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror or error})"
+        raise BenchError(str(path), None, problem, "make it readable for you") from error
+    return bench_parser.parse(text, str(path))
+
+
+def slowdowns(file: BenchFile) -> SlowdownModel | None:
+    """The model behind the file's `interference`: read from the file it names, or fitted here.
+
+    None where it has no co-runs.
+
+    A relative path starts at the bench file. Raises ModelFileError when it cannot be read.
+    """
+    said = file.interference
+    if said is None or not (said.file or said.coruns):
+        return None
+    if said.file is not None:
+        from nvinx.interference.slowdown import SlowdownModel
+
+        return SlowdownModel.load(Path(file.path).parent / Path(said.file).expanduser())
+    from nvinx.interference.fit import fit_slowdown_model
+
+    return fit_slowdown_model(said.coruns, utilisation=said.utilisation)
+
+
+def _demanded(path: Path, who: str, fix: str) -> Path:
+    path = path.expanduser()
+    if not path.exists():
+        raise BenchError(str(path), None, f"{who} this bench file, which is not there", fix)
+    return path
+
+
+def _user_folder() -> Path:
+    from platformdirs import user_config_path
+
+    return user_config_path("nvinx", appauthor=False)

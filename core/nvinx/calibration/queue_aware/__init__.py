@@ -1,0 +1,1 @@
+"""Measuring for the queue-aware model of nvinx 0.3."""

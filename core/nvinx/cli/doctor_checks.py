@@ -1,0 +1,189 @@
+"""What of this machine could keep nvinx from working well, and what to do about it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import resource
+import shutil
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nvinx.admission import explain
+from nvinx.bench import machine
+from nvinx.errors import NvinxError
+from nvinx.gpu import meter, sharing
+from nvinx.gpu.nvml import NvmlProbe
+from nvinx.host import statedir
+from nvinx.leases.ledger import SqliteLedger
+from nvinx.slurm import tools as slurm_tools
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from nvinx.leases.ports import GpuSight
+
+_FILES, _PROCESSES = 1024, 1000
+_NEEDED = {"bash": "runs the jobs of a workflow"}
+_WANTED = {
+    "flock": "(util-linux) lets a job that outlives its shell keep its lease",
+    "tee": "(coreutils) lets nvinx see why a job on a card failed",
+    "tail": "(coreutils) lets nvinx see why a job on a card failed",
+}
+_PACKAGES = (
+    *("snakemake", "torch", "accelerate", "transformers"),
+    "snakemake-executor-plugin-slurm",
+)
+
+
+class Level(Enum):
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. fix: empty where there is nothing to do."""
+
+    level: Level
+    what: str
+    found: str
+    fix: str = ""
+
+
+def findings(
+    bench: Path | None, state_dir: Path | None, environ: Mapping[str, str] | None = None
+) -> Iterator[Finding]:
+    """Everything that is looked at, one by one; bench and state_dir as the options have them."""
+    environ = os.environ if environ is None else environ
+    yield _distributions()
+    yield from _packages()
+    yield from _programs(environ)
+    yield _bench(bench)
+    yield from _driver(environ)
+    yield _visible(environ)
+    yield _state(state_dir, environ)
+    yield from _limits()
+
+
+def _distributions() -> Finding:
+    try:
+        other = importlib.metadata.version("nvinx")
+    except importlib.metadata.PackageNotFoundError:
+        own = importlib.metadata.version("snakemake-executor-plugin-nvinx")
+        return Finding(Level.OK, "nvinx", own)
+    fix = "pip uninstall nvinx, and then install snakemake-executor-plugin-nvinx again"
+    return Finding(Level.ERROR, "nvinx", f"PyPI's nvinx {other} is here as well", fix)
+
+
+def _packages() -> Iterator[Finding]:
+    for name in _PACKAGES:
+        try:
+            yield Finding(Level.OK, name, importlib.metadata.version(name))
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(Level.OK, name, "not installed in this environment")
+
+
+def _programs(environ: Mapping[str, str]) -> Iterator[Finding]:
+    for name, use in (_NEEDED | _WANTED).items():
+        if shutil.which(name, path=environ.get("PATH")) is None:
+            level = Level.ERROR if name in _NEEDED else Level.WARNING
+            yield Finding(level, name, f"not on the PATH; it {use}", f"install {name}")
+    yield from _slurm(environ)
+    nextflow = shutil.which("nextflow", path=environ.get("PATH"))
+    yield Finding(Level.OK, "nextflow", nextflow or "not on the PATH")
+
+
+def _slurm(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Slurm is looked at where its plugin is installed: then every Snakemake start asks it."""
+    if importlib.util.find_spec("snakemake_executor_plugin_slurm") is None:
+        return
+    if shutil.which("scontrol", path=environ.get("PATH")) is None:
+        yield Finding(Level.OK, "Slurm", "its plugin is installed, its tools are not on the PATH")
+        return
+    try:
+        nodes = slurm_tools.nodes()
+    except NvinxError as error:
+        problem, _, fix = str(error).partition(" Fix: ")
+        if slurm_tools.NOT_SET_UP in problem:
+            yield Finding(Level.OK, "Slurm", "its tools are here, and know of no cluster")
+            return
+        found = f"{problem} Each start of Snakemake waits some 10 s for it"
+        yield Finding(Level.WARNING, "Slurm", found, fix.rstrip("."))
+        return
+    cards, shards = sum(n.cards for n in nodes), sum(n.shards for n in nodes)
+    yield Finding(Level.OK, "Slurm", f"{len(nodes)} nodes, {cards} GPUs, {shards} shards")
+
+
+def _bench(file: Path | None) -> Finding:
+    try:
+        bench = machine.bench(file, Path.cwd())
+    except NvinxError as error:
+        problem, _, fix = str(error).partition(" Fix: ")
+        return Finding(Level.ERROR, "bench file", problem, fix.rstrip("."))
+    kind = "simulated " if bench.simulated else ""
+    found = f"{len(bench.cards)} {kind}GPU(s), {bench.cores} cores, {explain.gb(bench.ram_mib)} RAM"
+    return Finding(Level.OK, "bench", f"{bench.path or 'this machine as it is'}: {found}")
+
+
+def _driver(environ: Mapping[str, str]) -> Iterator[Finding]:
+    look = NvmlProbe().look()
+    if look.problem is not None:
+        problem, _, fix = look.problem.partition(" Fix: ")
+        level = Level.ERROR if look.gpus else Level.WARNING
+        yield Finding(level, "driver", problem.rstrip("."), fix.rstrip("."))
+    for gpu in look.gpus:
+        yield from _gpu(gpu, environ)
+
+
+def _gpu(gpu: GpuSight, environ: Mapping[str, str]) -> Iterator[Finding]:
+    what, facts = f"GPU {gpu.index}", meter.facts(gpu.id)
+    driver = f", driver {facts.driver}" if facts is not None and facts.driver else ""
+    used = "" if gpu.used_mib is None else f", {explain.gb(gpu.used_mib)} used now"
+    yield Finding(Level.OK, what, f"{gpu.name}, {explain.gb(gpu.total_mib)}{used}{driver}")
+    yield Finding(Level.OK, what, f"shared by {sharing.sharing_mode(gpu.id, environ)}")
+    if facts is not None and facts.persistence is False:
+        fix = "sudo nvidia-smi -pm 1, or start nvidia-persistenced"
+        found = "persistence mode is off: each first use of the idle card takes a second or more"
+        yield Finding(Level.WARNING, what, found, fix)
+    if facts is not None and facts.accounting is not None:
+        on = "on" if facts.accounting else "off (peaks of VRAM are looked for twice a second)"
+        yield Finding(Level.OK, what, f"accounting mode is {on}")
+
+
+def _visible(environ: Mapping[str, str]) -> Finding:
+    value = environ.get("CUDA_VISIBLE_DEVICES")
+    if value is None:
+        return Finding(Level.OK, "CUDA_VISIBLE_DEVICES", "not set")
+    found = f"set to {value!r} here; nvinx sets it for each job, on all cards of the driver"
+    fix = "unset it where you start workflows, and leave cards out in the bench file instead"
+    return Finding(Level.WARNING, "CUDA_VISIBLE_DEVICES", found, fix)
+
+
+def _state(explicit: Path | None, environ: Mapping[str, str]) -> Finding:
+    folder = statedir.choose(explicit, environ)
+    try:
+        SqliteLedger(statedir.prepare(folder) / "ledger.db").close()
+    except NvinxError as error:
+        problem, _, fix = str(error).partition(" Fix: ")
+        return Finding(Level.ERROR, "state folder", problem.rstrip("."), fix.rstrip("."))
+    shared = ", shared with its group" if statedir.is_shared(folder) else ""
+    return Finding(Level.OK, "state folder", f"{folder}, {statedir.file_system(folder)}{shared}")
+
+
+def _limits() -> Iterator[Finding]:
+    for name, number, least, letter in (
+        ("open files", resource.RLIMIT_NOFILE, _FILES, "n"),
+        ("processes", resource.RLIMIT_NPROC, _PROCESSES, "u"),
+    ):
+        soft, _hard = resource.getrlimit(number)
+        if soft != resource.RLIM_INFINITY and soft < least:
+            found = f"at most {soft} {name}; every running job needs a few"
+            yield Finding(Level.WARNING, "limits", found, f"ulimit -{letter} {4 * least}")
+        else:
+            found = f"{'any number of' if soft == resource.RLIM_INFINITY else soft} {name}"
+            yield Finding(Level.OK, "limits", found)

@@ -1,0 +1,88 @@
+"""A simulated workload, shown: lanes and table for people, plain values for JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nvinx.bench.resolve import Bench
+    from nvinx.runs.read import Ran
+    from nvinx.simulation.simulate import Simulation
+
+_MOST_SHOWN = 60
+
+
+def plain(played: Simulation, least_s: float) -> dict[str, Any]:
+    """Makespan, lower bound, busy time, and each job, in seconds."""
+    from nvinx.admission.serialize import plain_reason
+
+    return {
+        "makespan_s": played.makespan_s,
+        "lower_bound_s": least_s,
+        "gpu_busy_s": sum(played.gpu_busy_s.values()),
+        "jobs": [
+            {
+                "name": task.name,
+                "start_s": task.start_s,
+                "end_s": task.end_s,
+                "placement": task.placement.residency.value,
+                "card": task.placement.card,
+                "why": task.placement.why.value,
+                "partners": list(task.partners),
+                "waited_s": task.start_s - task.ready_s,
+                "waited_for": plain_reason(task.waited_for),
+            }
+            for task in sorted(played.tasks, key=lambda t: (t.start_s, t.name))
+        ],
+    }
+
+
+def rows(played: Simulation, bench: Bench) -> list[Ran]:
+    """The played tasks as a finished run records its jobs."""
+    from nvinx.admission import explain
+    from nvinx.runs.read import Ran
+
+    return [
+        Ran(
+            name=task.name,
+            submitted_s=task.ready_s,
+            started_s=task.start_s,
+            ended_s=task.end_s,
+            where=explain.where(task.placement, bench.cards),
+            why=explain.start_reason(task.placement, task.start_s - task.ready_s, task.waited_for),
+            ok=True,
+        )
+        for task in sorted(played.tasks, key=lambda t: (t.start_s, t.name))
+    ]
+
+
+def show(played: Simulation, least_s: float, bench: Bench, *, whole: bool = True) -> None:
+    """Print lanes, jobs (of a large workload the first ones, unless whole), and the sums."""
+    import click
+
+    from nvinx.admission import explain
+    from nvinx.cli.jobs import show as show_jobs
+
+    listed = rows(played, bench)
+    show_jobs(listed, most=None if whole else _MOST_SHOWN)
+    busy_s, makespan_s = sum(played.gpu_busy_s.values()), played.makespan_s
+    ratio = f" ({makespan_s / least_s:.2f} of it)" if least_s else ""
+    took, least = explain.duration(makespan_s), explain.duration(least_s)
+    click.echo(f"Takes {took}; no policy can be below {least}{ratio}.")
+    if bench.cards and makespan_s:
+        on_cards_s = makespan_s * len(bench.cards)
+        idle_s = on_cards_s - busy_s
+        cards = "The card is" if len(bench.cards) == 1 else f"The {len(bench.cards)} cards are"
+        click.echo(
+            f"{cards} busy for {explain.duration(busy_s)}, {busy_s / on_cards_s:.0%} of the time, "
+            f"and idle for {explain.duration(idle_s)}."
+        )
+
+
+def draw(played: Simulation, bench: Bench, path: Path) -> None:
+    """Draw the lanes as a picture; the suffix (.png, .svg, .pdf) says which kind."""
+    from nvinx.runs import lanes_picture
+
+    lanes_picture.draw(rows(played, bench), path)

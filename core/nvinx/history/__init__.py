@@ -1,0 +1,1 @@
+"""Past runs: kept, read back, and what they teach."""

@@ -1,0 +1,193 @@
+"""What earlier runs taught: how long jobs of a kind take, and how much company costs them. Pure.
+
+Times alone are medians of runs that had next to no company. What each partner costs is the least
+squares fit of (time beside others ÷ time alone) - 1 over how many of each partner were there, with
+no cost below 0, and drawn to 0 as if half a run had cost nothing, so that one odd run decides
+little. Both are worked out anew when a run is added.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict, deque
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from nvinx.catalog import Residency
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from nvinx.jobs.claim import Claim
+
+KEPT = 40  # runs of one kind on one sort of place: enough for a median, and old ones fade
+LATELY = 8  # runs that tell whether a kind keeps running out of memory
+MEASURE_AT_MOST_S = 600.0
+
+_OFTEN = 2
+_NO_COMPANY = 0.1  # up to this many partners on average count as none
+_DRAWN_TO_NONE = 0.5
+_SETTLED, _MOST_PASSES = 1e-9, 1000
+
+
+class Outcome(Enum):
+    """How a job ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+    OUT_OF_MEMORY = "out_of_memory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastRun:
+    """One job that ended. Times in seconds, memory in MiB; None where nobody knows.
+
+    name: the job's. kind, profile: see `Claim`. card: the name of the card's make, None on the
+    CPU. company: how many of each profile were beside it on average.
+    """
+
+    name: str
+    kind: str
+    profile: str
+    residency: Residency
+    ran_s: float
+    card: str | None = None
+    company: Mapping[str, float] = field(default_factory=dict)
+    outcome: Outcome = Outcome.OK
+    declared_mib: int | None = None
+    peak_mib: int | None = None
+
+    @property
+    def was_alone(self) -> bool:
+        return sum(self.company.values()) <= _NO_COMPANY
+
+
+class Experience:
+    """Successful runs, and what follows from them. Give it runs of this bench's cards only.
+
+    One thread adds, others may ask meanwhile.
+    """
+
+    def __init__(self, runs: Iterable[PastRun] = ()) -> None:
+        self._on_cpu: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=KEPT))
+        self._on_card: dict[str, deque[PastRun]] = defaultdict(lambda: deque(maxlen=KEPT))
+        self._of_profile: dict[str, deque[PastRun]] = defaultdict(lambda: deque(maxlen=KEPT))
+        self._outcomes: dict[str, deque[Outcome]] = defaultdict(lambda: deque(maxlen=LATELY))
+        self._costs: dict[str, dict[str, float]] = {}
+        for run in runs:
+            self.add(run)
+
+    def add(self, run: PastRun) -> None:
+        """Learn from one more run; failed ones teach nothing of times."""
+        if run.card is not None:
+            self._outcomes[run.kind].append(run.outcome)
+        if run.outcome is not Outcome.OK or run.ran_s <= 0:
+            return
+        if run.card is None:
+            self._on_cpu[run.kind].append(run.ran_s)
+            return
+        self._on_card[run.kind].append(run)
+        self._of_profile[run.profile].append(run)
+        self._costs.pop(run.profile, None)
+
+    def gpu_s(self, kind: str) -> float | None:
+        """Expected seconds on a card, alone if it was ever seen alone; None when never seen."""
+        runs = self._on_card.get(kind)
+        return _typical_s(runs) if runs else None
+
+    def cpu_s(self, kind: str) -> float | None:
+        """Expected seconds on the CPU; None when never seen there."""
+        seconds = self._on_cpu.get(kind)
+        return statistics.median(seconds) if seconds else None
+
+    def ran_out(self, kind: str) -> int:
+        """How many of its last few runs on a card ran out of memory."""
+        return sum(o is Outcome.OUT_OF_MEMORY for o in list(self._outcomes.get(kind, ())))
+
+    def supply(self, claim: Claim) -> Claim:
+        """The claim with the times that nobody declared."""
+        here = self.gpu_s if claim.uses_gpu else self.cpu_s
+        return replace(
+            claim,
+            runtime_s=claim.runtime_s or here(claim.kind),
+            cpu_runtime_s=claim.cpu_runtime_s
+            or (self.cpu_s(claim.kind) if claim.uses_gpu else None),
+        )
+
+    def keeps_running_out(self, claim: Claim) -> bool:
+        """Whether jobs of this kind ran out of memory so often of late that they get no company."""
+        return claim.residency is Residency.GPU_SHARED and self.ran_out(claim.kind) >= _OFTEN
+
+    def adapt(self, claim: Claim) -> Claim:
+        """The claim with learnt times, and with the whole card where it keeps running out."""
+        claim = self.supply(claim)
+        if self.keeps_running_out(claim):
+            return replace(claim, residency=Residency.GPU_EXCLUSIVE)
+        return claim
+
+    def excess(self, profile: str, partner: str) -> float | None:
+        """How much longer a run takes beside this partner, as a share; None when not known."""
+        if profile not in self._costs:
+            self._costs[profile] = _costs(list(self._of_profile.get(profile, ())))
+        return self._costs[profile].get(partner)
+
+    def wants_alone(self, profile: str) -> bool:
+        """Whether one run without company would tell what company costs.
+
+        Only where there were runs beside others and none alone, and they were short.
+        """
+        runs = list(self._of_profile.get(profile, ()))
+        if not runs or any(run.was_alone for run in runs):
+            return False
+        return statistics.median(run.ran_s for run in runs) <= MEASURE_AT_MOST_S
+
+
+def _typical_s(runs: Iterable[PastRun]) -> float:
+    """The median of runs alone, else of all of them."""
+    listed = list(runs)
+    alone = [run.ran_s for run in listed if run.was_alone]
+    return statistics.median(alone or [run.ran_s for run in listed])
+
+
+def _costs(runs: Iterable[PastRun]) -> dict[str, float]:
+    """What each partner costs runs of one profile; each kind is compared with itself alone."""
+    rows, longer = [], []
+    by_kind = defaultdict(list)
+    for run in runs:
+        by_kind[run.kind].append(run)
+    for several in by_kind.values():
+        if any(run.was_alone for run in several):
+            alone_s = _typical_s(several)
+            for run in several:
+                if not run.was_alone:
+                    rows.append(run.company)
+                    longer.append(run.ran_s / alone_s - 1.0)
+    return _least_squares(rows, longer)
+
+
+def _least_squares(rows: list[Mapping[str, float]], longer: list[float]) -> dict[str, float]:
+    """The best cost of each partner given the others', again and again until none changes.
+
+    The pull to 0 makes the problem strictly convex, so this ends at its only minimum. By hand, as
+    this is asked while the ledger is held, and loading numpy and scipy takes half a second.
+    """
+    partners = sorted({name for row in rows for name in row})
+    table = [[row.get(name, 0.0) for name in partners] for row in rows]
+    columns = list(zip(*table, strict=True))
+    shared = [[_dot(one, other) for other in columns] for one in columns]
+    wanted = [_dot(column, longer) for column in columns]
+    costs = [0.0] * len(partners)
+    for _ in range(_MOST_PASSES):
+        moved = 0.0
+        for j, row in enumerate(shared):
+            others = _dot(row, costs) - row[j] * costs[j]
+            best = max(0.0, (wanted[j] - others) / (row[j] + _DRAWN_TO_NONE))
+            moved, costs[j] = max(moved, abs(best - costs[j])), best
+        if moved < _SETTLED:
+            break
+    return dict(zip(partners, costs, strict=True))
+
+
+def _dot(one: Iterable[float], other: Iterable[float]) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))

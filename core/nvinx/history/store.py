@@ -1,0 +1,136 @@
+"""SqliteHistory: how earlier jobs ran, in one file of the state folder."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nvinx.catalog import Residency
+from nvinx.errors import HistoryError
+from nvinx.history.statistics import KEPT, Outcome, PastRun
+from nvinx.host import statedir
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+SCHEMA = 1
+_TABLE = """
+CREATE TABLE IF NOT EXISTS run (
+    id           INTEGER PRIMARY KEY,
+    ended_at     REAL NOT NULL,
+    source       TEXT NOT NULL,
+    name         TEXT NOT NULL,
+    kind         TEXT NOT NULL,
+    profile      TEXT NOT NULL,
+    residency    TEXT NOT NULL,
+    ran_s        REAL NOT NULL,
+    card         TEXT,
+    company      TEXT NOT NULL,
+    outcome      TEXT NOT NULL,
+    declared_mib INTEGER,
+    peak_mib     INTEGER
+) STRICT
+"""
+_COLUMNS = (
+    *("name", "kind", "profile", "residency", "ran_s", "card"),
+    *("company", "outcome", "declared_mib", "peak_mib"),
+)
+_MARKS = ", ".join("?" * (2 + len(_COLUMNS)))
+_INSERT = f"INSERT INTO run (ended_at, source, {', '.join(_COLUMNS)}) VALUES ({_MARKS})"
+# Of each kind as many as anybody learns from, on the CPU and on each make of card.
+_FORGET = f"""
+DELETE FROM run WHERE id IN (
+    SELECT id FROM (
+        SELECT id, row_number() OVER (PARTITION BY kind, card ORDER BY id DESC) AS age FROM run
+    ) WHERE age > {KEPT}
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A run as it is kept: `source` is its workflow or program, `ended_at` seconds since 1970."""
+
+    run: PastRun
+    source: str
+    ended_at: float
+
+
+class SqliteHistory:
+    """Runs of this user's jobs, the last few of each kind. Thread-safe: each call connects anew.
+
+    Raises HistoryError from every call when the file cannot be used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def add(self, runs: Iterable[PastRun], source: str) -> None:
+        """Keep these runs of one workflow or program, and forget the oldest of their kinds."""
+        now = time.time()
+        rows = [(now, source, *_row(run)) for run in runs]
+        if rows:
+            with self._open() as db:
+                db.executemany(_INSERT, rows)
+                db.execute(_FORGET)
+
+    def entries(self) -> tuple[Entry, ...]:
+        """What is kept, the oldest first; looking makes no file."""
+        if not self._path.exists():
+            return ()
+        columns = ", ".join(_COLUMNS)
+        with self._open() as db:
+            rows = db.execute(f"SELECT ended_at, source, {columns} FROM run ORDER BY id").fetchall()
+        return tuple(Entry(_run(values), source, ended_at) for ended_at, source, *values in rows)
+
+    def runs(self, cards: Iterable[str]) -> tuple[PastRun, ...]:
+        """Runs on the CPU, and on cards of these makes."""
+        wanted = {None, *cards}
+        return tuple(entry.run for entry in self.entries() if entry.run.card in wanted)
+
+    def clear(self, kind: str | None = None) -> int:
+        """Forget the runs of a kind, or all; how many there were."""
+        if not self._path.exists():
+            return 0
+        with self._open() as db:
+            return db.execute("DELETE FROM run WHERE ?1 IS NULL OR kind = ?1", (kind,)).rowcount
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """One transaction."""
+        try:
+            statedir.make_file(self._path)
+            with closing(sqlite3.connect(self._path, timeout=10, isolation_level=None)) as db:
+                (found,) = db.execute("PRAGMA user_version").fetchone()
+                if found not in (0, SCHEMA):
+                    raise HistoryError(str(self._path), f"has schema {found}, not {SCHEMA}")
+                db.execute("PRAGMA synchronous = NORMAL")
+                db.execute("BEGIN IMMEDIATE")
+                db.execute(_TABLE)
+                db.execute(f"PRAGMA user_version = {SCHEMA}")
+                yield db
+                db.execute("COMMIT")
+        except (sqlite3.Error, OSError) as error:
+            raise HistoryError(str(self._path), f"cannot be used ({error})") from error
+
+
+def _row(run: PastRun) -> tuple[object, ...]:
+    plain = {
+        "residency": run.residency.value,
+        "company": json.dumps(dict(run.company)),
+        "outcome": run.outcome.value,
+    }
+    return tuple(plain.get(name, getattr(run, name)) for name in _COLUMNS)
+
+
+def _run(values: list[object]) -> PastRun:
+    row = dict(zip(_COLUMNS, values, strict=True))
+    row["residency"] = Residency(row["residency"])
+    row["company"] = json.loads(str(row["company"]))
+    row["outcome"] = Outcome(row["outcome"])
+    return PastRun(**row)  # type: ignore[arg-type]  # (the table's own types)

@@ -1,0 +1,100 @@
+"""What a bench's history says of each kind of job: times, memory, and what to declare. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nvinx.history.statistics import Experience, Outcome
+from nvinx.sizes import mb_from_mib, rounded_up
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from nvinx.history.statistics import PastRun
+
+SPARE = 1.1  # above the highest peak: the next input may be a little larger
+_WORTH_CHANGING = 1.25
+_PREALLOCATES = 0.7  # of the card: JAX takes 75 % at once, TensorFlow nearly all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habit:
+    """One kind of job; times in seconds, memory in MiB, None where nobody knows.
+
+    alone_s, beside_s, cpu_s: medians on a card without and with company, and on the CPU. slower:
+    by how much each partner lengthens it, as a share. preallocates: the peak is a large part of
+    the card, so it tells what the framework takes, not what the job needs.
+    """
+
+    kind: str
+    runs: int
+    failed: int
+    out_of_memory: int
+    alone_s: float | None
+    beside_s: float | None
+    cpu_s: float | None
+    declared_mib: int | None
+    peak_mib: int | None
+    slower: Mapping[str, float]
+    preallocates: bool
+    suggested_mb: int | None
+
+    @property
+    def rule(self) -> str:
+        """The kind without what tells it from others of its name."""
+        return self.kind.partition("@")[0]
+
+
+def habits(runs: Iterable[PastRun], cards_mib: Mapping[str, int]) -> list[Habit]:
+    """One for each kind of job, those with most runs first. cards_mib: VRAM by make of card."""
+    listed = list(runs)
+    seen = Experience(listed)
+    by_kind = defaultdict(list)
+    for run in listed:
+        by_kind[run.kind].append(run)
+    found = [_habit(kind, some, seen, cards_mib) for kind, some in by_kind.items()]
+    return sorted(found, key=lambda habit: (-habit.runs, habit.kind))
+
+
+def _habit(kind: str, runs: list[PastRun], seen: Experience, cards_mib: Mapping[str, int]) -> Habit:
+    good = [run for run in runs if run.outcome is Outcome.OK]
+    on_card = [run for run in good if run.card is not None]
+    partners = {name for run in on_card for name in run.company}
+    profile = runs[-1].profile
+    costs = {name: seen.excess(profile, name) for name in partners}
+    declared = next((run.declared_mib for run in reversed(runs) if run.declared_mib), None)
+    peak = max((run.peak_mib for run in runs if run.peak_mib is not None), default=None)
+    largest = max((cards_mib.get(run.card or "", 0) for run in runs), default=0)
+    preallocates = peak is not None and largest > 0 and peak >= _PREALLOCATES * largest
+    return Habit(
+        kind=kind,
+        runs=len(runs),
+        failed=sum(run.outcome is Outcome.FAILED for run in runs),
+        out_of_memory=sum(run.outcome is Outcome.OUT_OF_MEMORY for run in runs),
+        alone_s=_median(run.ran_s for run in on_card if run.was_alone),
+        beside_s=_median(run.ran_s for run in on_card if not run.was_alone),
+        cpu_s=_median(run.ran_s for run in good if run.card is None),
+        declared_mib=declared,
+        peak_mib=peak,
+        slower={name: cost for name, cost in sorted(costs.items()) if cost is not None},
+        preallocates=preallocates,
+        suggested_mb=None if preallocates else _suggested_mb(declared, peak),
+    )
+
+
+def _median(seconds: Iterable[float]) -> float | None:
+    listed = list(seconds)
+    return statistics.median(listed) if listed else None
+
+
+def _suggested_mb(declared_mib: int | None, peak_mib: int | None) -> int | None:
+    """What to declare, where that is far from what is declared."""
+    if declared_mib is None or peak_mib is None:
+        return None
+    need_mib = SPARE * peak_mib
+    if need_mib / _WORTH_CHANGING <= declared_mib <= need_mib * _WORTH_CHANGING:
+        return None if declared_mib >= peak_mib else rounded_up(mb_from_mib(need_mib))
+    return rounded_up(mb_from_mib(need_mib))

@@ -1,0 +1,1 @@
+"""The queue-aware latency model of nvinx 0.3."""

@@ -1,0 +1,265 @@
+"""A rule's resource hints, understood or refused: the same words for every engine."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from nvinx.catalog import ModelSpec, Residency
+from nvinx.errors import HintError
+from nvinx.jobs.claim import Claim
+from nvinx.sizes import need_from_gb, need_from_mb, need_mib, parse_bytes
+from nvinx.staging import choose
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+HINTS = (
+    *("gpu", "vram_mb", "vram", "residency", "cpu_fallback", "ram_overflow"),
+    *("cpu_runtime", "model", "max_slowdown", choose.HINT),
+)
+NO_WISH = ("model", choose.HINT)  # alone they do not ask for a card
+_LARGEST = 1e15  # of any number: larger ones can be neither converted nor counted with
+_NOT_OURS = {"gpu_model", "gpus", "gpu_type", "gpu_manufacturer"}
+_ALIKE = ("vram", "resid", "cpu_fall", "cpu_run", "ram_over", "max_slow", "slowdown", "nvinx")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Common:
+    """What every workflow engine states for a job, in nvinx's units; kind: see `Claim`."""
+
+    cores: int = 1
+    mem_mb: float | None = None
+    disk_mb: float | None = None
+    runtime_s: float | None = None
+    priority: int = 0
+    kind: str = ""
+
+
+def read(
+    rule: str,
+    hints: Mapping[str, Any],
+    common: Common,
+    models: Mapping[str, ModelSpec],
+    calibrated: Collection[str] = (),
+) -> Claim:
+    """The claim that a rule's hints make.
+
+    hints: resource values by name; names that are not nvinx's are left alone, except those that
+    look like a misspelt hint. models: those of the bench file; calibrated: those whose slowdowns
+    are known. Raises HintError naming rule, value and fix.
+    """
+    reader = _Reader(rule, hints)
+    reader.demand_known_names()
+    model = reader.model(models, calibrated)
+    spec = models.get(model) if model is not None else None
+    vram_mib, residency = reader.vram_mib(), reader.residency()
+    gpus = reader.count("gpu")
+    if gpus > 1:
+        raise reader.error("gpu", "a job gets one card at most", "write gpu=1")
+    stated_vram = vram_mib
+    if spec is not None:
+        vram_mib = need_from_gb(spec.vram_gb) if vram_mib is None and spec.vram_gb else vram_mib
+        residency = residency or spec.residency
+    if residency is None:
+        residency = _default_residency(vram_mib, gpus, has_gpu_hint="gpu" in hints)
+    cpu_fallback = reader.flag("cpu_fallback", bool(spec and spec.cpu_fallback_supported))
+    overflow = reader.flag("ram_overflow", bool(spec and spec.ram_overflow_supported))
+    reader.demand_consistent(residency, stated_vram, vram_mib, gpus)
+    choose.named(rule, hints.get(choose.HINT))
+    ram_mib, disk_mib = reader.mib("mem_mb", common.mem_mb), reader.mib("disk_mb", common.disk_mb)
+    if common.mem_mb is None and spec is not None and spec.ram_gb_needed and overflow:
+        ram_mib = need_from_gb(spec.ram_gb_needed)
+    if (overflow or residency is Residency.GPU_RAM_OVERFLOW) and ram_mib == 0:
+        hint = "ram_overflow" if "ram_overflow" in hints else "residency"
+        raise reader.error(
+            hint, "a job that may spill to RAM must say how much it then needs", "add mem_mb=..."
+        )
+    return Claim(
+        residency=residency,
+        vram_mib=vram_mib if residency.uses_gpu else None,
+        ram_mib=ram_mib,
+        disk_mib=disk_mib,
+        cores=common.cores,
+        cpu_fallback=cpu_fallback,
+        ram_overflow=overflow,
+        model=model,
+        max_slowdown=reader.max_slowdown(),
+        runtime_s=common.runtime_s,
+        cpu_runtime_s=reader.cpu_runtime_s(cpu_fallback),
+        priority=common.priority,
+        kind=common.kind,
+    )
+
+
+def wish(hints: Mapping[str, Any]) -> str | None:
+    """The first hint that asks for a card, whatever its value; None where none does."""
+    return next((name for name in HINTS if name in hints and name not in NO_WISH), None)
+
+
+def _default_residency(vram_mib: int | None, gpus: int, *, has_gpu_hint: bool) -> Residency:
+    if has_gpu_hint and gpus == 0:
+        return Residency.CPU_ONLY
+    if vram_mib is not None:
+        return Residency.GPU_SHARED
+    return Residency.GPU_EXCLUSIVE if gpus else Residency.CPU_ONLY
+
+
+class _Reader:
+    """Reads single hints of one rule and words the errors."""
+
+    def __init__(self, rule: str, hints: Mapping[str, Any]) -> None:
+        self._rule = rule
+        self._hints = hints
+
+    def error(self, hint: str, problem: str, fix: str) -> HintError:
+        shown = f"{hint}={_shown(self._hints[hint])}" if hint in self._hints else hint
+        return HintError(self._rule, shown, problem, fix)
+
+    def demand_known_names(self) -> None:
+        for name in self._hints:
+            suspicious = name not in HINTS and name not in _NOT_OURS and name.startswith(_ALIKE)
+            if suspicious:
+                close = difflib.get_close_matches(name, HINTS, n=1, cutoff=0.5)
+                fix = f"did you mean {close[0]}?" if close else f"use one of {', '.join(HINTS)}"
+                raise self.error(name, "nvinx knows no such hint", fix.rstrip("?"))
+
+    def model(self, models: Mapping[str, ModelSpec], calibrated: Collection[str]) -> str | None:
+        name = self._hints.get("model")
+        if name is None:
+            return None
+        word, names = str(name) if isinstance(name, str) else "", {*models, *calibrated}
+        if word in names:
+            return word
+        close = difflib.get_close_matches(word, names, n=1)
+        known = ", ".join(sorted(names)) or "none yet"
+        fix = f"write model={close[0]!r}" if close else "add it to the bench file under models:"
+        raise self.error("model", f"the bench file has no such model (it has: {known})", fix)
+
+    def residency(self) -> Residency | None:
+        value = self._hints.get("residency")
+        if value is None:
+            return None
+        word = value.lower() if isinstance(value, str) else ""
+        try:
+            return Residency(word)
+        except ValueError:
+            names = [r.value for r in Residency]
+            close = difflib.get_close_matches(word, names, n=1)
+            fix = f"write {close[0]!r}" if close else f"write one of {', '.join(names)}"
+            raise self.error("residency", "no such residency", fix) from None
+
+    def vram_mib(self) -> int | None:
+        """VRAM from `vram_mb` or `vram`; both are fine when they agree."""
+        sizes = {name: self._size(name) for name in ("vram_mb", "vram") if name in self._hints}
+        if len(set(sizes.values())) > 1:
+            raise self.error("vram", f"contradicts vram_mb={self._hints['vram_mb']!r}", "keep one")
+        return next(iter(sizes.values()), None)
+
+    def _size(self, name: str) -> int:
+        value = self._hints[name]
+        if name == "vram_mb" and _is_number(value):
+            mib = need_from_mb(value)
+        elif name == "vram" and isinstance(value, str):
+            try:
+                mib = need_mib(parse_bytes(value))
+            except (OverflowError, ValueError):
+                problem = "this is not a size with a unit that nvinx knows"
+                raise self.error(name, problem, "write it like vram='900MB' or '2GiB'") from None
+        else:
+            example = "vram_mb=900" if name == "vram_mb" else "vram='900MB'"
+            problem = "must be a number of MB" if name == "vram_mb" else "needs a unit"
+            raise self.error(name, problem, f"write it like {example}")
+        if mib <= 0:
+            raise self.error(name, "must be more than nothing", "state the VRAM the job needs")
+        return mib
+
+    def mib(self, name: str, mb: float | None) -> int:
+        if mb is None:
+            return 0
+        if not _is_number(mb) or mb < 0:
+            problem = f"{_shown(mb)} is no number of MB"
+            raise self.error(name, problem, f"write it like {name}=2000")
+        return need_from_mb(mb)
+
+    def count(self, name: str) -> int:
+        value = self._hints.get(name, 0)
+        if not isinstance(value, int) or value < 0:
+            raise self.error(name, "must be a whole number", f"write {name}=1")
+        return int(value)
+
+    def flag(self, name: str, default: bool) -> bool:
+        value = self._hints.get(name, default)
+        if value not in (0, 1):
+            raise self.error(name, "must be 0 or 1", f"write {name}=1, or leave it out")
+        return bool(value)
+
+    def max_slowdown(self) -> float | None:
+        value = self._hints.get("max_slowdown")
+        if value is None:
+            return None
+        try:
+            limit = float(value)
+        except (OverflowError, TypeError, ValueError):
+            limit = 0.0
+        if not (limit >= 1.0 and isfinite(limit)):
+            problem = "must be a factor of at least 1"
+            raise self.error("max_slowdown", problem, "write it like max_slowdown='1.5'")
+        return limit
+
+    def cpu_runtime_s(self, cpu_fallback: bool) -> float | None:
+        value = self._hints.get("cpu_runtime")
+        if value is None:
+            return None
+        try:
+            minutes = float(value)
+        except (OverflowError, TypeError, ValueError):
+            minutes = 0.0
+        if not 0 < minutes <= _LARGEST:
+            raise self.error("cpu_runtime", "must be minutes, above 0", "write cpu_runtime=30")
+        if not cpu_fallback:
+            problem = "says how long the CPU takes, and the job may not run there"
+            raise self.error("cpu_runtime", problem, "add cpu_fallback=1")
+        return minutes * 60
+
+    def demand_consistent(
+        self, residency: Residency, stated: int | None, vram_mib: int | None, gpus: int
+    ) -> None:
+        if residency is Residency.CPU_ONLY:
+            self._demand_no_gpu_words(stated, gpus)
+        elif "gpu" in self._hints and gpus == 0:
+            raise self.error("gpu", f"contradicts {residency.value}", "leave gpu=0 out")
+        if residency.may_share and vram_mib is None:
+            problem = f"{residency.value} needs to know how much VRAM the job takes"
+            raise self.error("residency", problem, "add vram_mb=... (or model=...)")
+
+    def _demand_no_gpu_words(self, stated: int | None, gpus: int) -> None:
+        hint = "vram_mb" if "vram_mb" in self._hints else "vram"
+        if "residency" not in self._hints and "gpu" in self._hints:
+            where, fix = "gpu=0", f"leave {hint} out, or write gpu=1"
+        else:
+            where, fix = "residency cpu_only", "leave one of the two out"
+        if stated is not None:
+            raise self.error(hint, f"contradicts {where}", fix)
+        if gpus:
+            raise self.error("gpu", f"contradicts {where}", fix)
+        for name in ("ram_overflow", "max_slowdown", "cpu_runtime", choose.HINT):
+            if self._hints.get(name, choose.OFF) not in (0, choose.OFF):
+                raise self.error(
+                    name,
+                    "means nothing for a job that uses no GPU",
+                    f"leave {name} out, or add vram_mb=... or gpu=1",
+                )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # Python writes no number of thousands of digits
+        return "a huge number"

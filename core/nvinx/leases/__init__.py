@@ -1,0 +1,1 @@
+"""Who holds which card on this machine, and who waits for one."""

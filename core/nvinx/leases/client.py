@@ -1,0 +1,222 @@
+"""A place at the bench for one program: it asks for a lease, waits, holds it, and gives it back."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from traceback import format_exception_only
+from typing import TYPE_CHECKING
+
+from nvinx.admission import explain
+from nvinx.admission.estimates import Outlook
+from nvinx.admission.policy import LongestChainFirst
+from nvinx.admission.step import Capacity, Job, Refuse
+from nvinx.bench import machine
+from nvinx.bench.resolve import Bench
+from nvinx.catalog import Residency
+from nvinx.errors import HistoryError, ImpossibleJobError
+from nvinx.gpu.nvml import NvmlProbe
+from nvinx.history.statistics import Experience, Outcome
+from nvinx.history.store import SqliteHistory
+from nvinx.host import statedir
+from nvinx.host.clock import boot_seconds
+from nvinx.jobs.claim import Claim
+from nvinx.jobs.outcome import outcome_of
+from nvinx.leases import memory_caps as vram_caps
+from nvinx.leases.broker import Broker, Ports
+from nvinx.leases.environment import variables
+from nvinx.leases.ledger import SqliteLedger
+from nvinx.leases.liveness import ProcessLife
+from nvinx.leases.peaks import PeakWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nvinx.admission.policy import Policy
+    from nvinx.admission.step import Card, Placement, Running
+    from nvinx.history.statistics import PastRun
+    from nvinx.leases.ports import GpuProbe
+    from nvinx.reasons import Reason
+
+LOOK_AGAIN_S = 0.25
+HARK_S = 0.005, 0.05  # for a call: a short wait is over soon, a long one is worth no hurry
+SITE = str(Path(__file__).parents[1] / "site")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A placement in force. exports: the environment for whatever uses it. lock: its sign of life.
+
+    On the CPU nothing is leased, so there is no lock.
+    """
+
+    job: Job
+    placement: Placement
+    exports: dict[str, str]
+    lock: Path | None
+
+
+class Counter:
+    """Asks for leases on a bench, one after the other, in the ledger that all programs share.
+
+    Use it as a context manager. Raises StateDirError when the state folder cannot be used.
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        state_dir: Path | None = None,
+        *,
+        source: str = "",
+        caps: bool = True,
+        placed_by: Policy | None = None,
+    ) -> None:
+        """source: the program, for the history of runs. caps: impose what is declared.
+
+        placed_by: somebody else has decided already where jobs run, so that this only keeps the
+        books. Then nothing is learned here either; `ended` has what happened.
+        """
+        folder = statedir.prepare(statedir.choose(state_dir, os.environ))
+        self.state_dir = folder
+        self.bench = bench
+        real = any(not card.simulated for card in bench.cards)
+        self.probe: GpuProbe | None = NvmlProbe() if real else None
+        ram_left = machine.ram_left_mib if real else None
+        self.life = ProcessLife(folder / "life")
+        self._peaks = None if self.probe is None else PeakWatch(self.probe, self.life)
+        self._engine = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._source, self._caps = source, caps
+        self._history = SqliteHistory(folder / "history.db")
+        self._learns = placed_by is None
+        self.experience = self._learnt() if self._learns else Experience()
+        self.capacity = Capacity(bench.cards, bench.cores, bench.ram_mib)
+        self._ledger = SqliteLedger(folder / "ledger.db")
+        outlook = Outlook(bench.slowdowns, bench.utilisation, self.experience)
+        ports = Ports(self._ledger, self.life, boot_seconds, self.probe, ram_left)
+        policy = placed_by or LongestChainFirst(outlook)
+        self._broker = Broker(self._engine, self.capacity, ports, policy, self.experience)
+        self._asked = 0
+        self.ended: list[PastRun] = []
+        self._used_here: set[str] = set()
+
+    def __enter__(self) -> Counter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave: a lease stays with the processes that still use it."""
+        try:
+            self._broker.close()
+        finally:
+            self._ledger.close()
+
+    def acquire(
+        self,
+        claim: Claim,
+        name: str,
+        waiting: Callable[[Reason | None], None] | None = None,
+        lease_id: str | None = None,
+    ) -> Held:
+        """Wait for a lease. waiting: called again and again with the reason for the wait.
+
+        lease_id: one that nobody else has; a new one by default. Raises ImpossibleJobError when
+        this bench can never run it.
+        """
+        self._asked += 1
+        lease_id = lease_id or f"{self._engine}.{self._asked}"
+        job = Job(lease_id, name, self.experience.adapt(claim), self._engine)
+        decisions = self._broker.submit([job])
+        begin = time.monotonic()
+        while not decisions:
+            if waiting is not None:
+                waiting(self._broker.waits.get(job.id))
+            self._await_call(time.monotonic() - begin)
+            decisions = self._broker.poll()
+        (decision,) = decisions
+        if isinstance(decision, Refuse):
+            raise ImpossibleJobError(name, *explain.impossible(decision.reason, self.bench.problem))
+        placement = decision.placement
+        lock = None if placement.card is None else self.life.file(job.id)
+        if self._peaks is not None and placement.card is not None:
+            self._peaks.watch(job.id, placement.cards)
+        exports = variables(job.id, placement, self.capacity)
+        if self._caps:
+            exports |= vram_caps.variables(placement, self.capacity, SITE, os.environ)
+        return Held(job, placement, exports, lock)
+
+    def _await_call(self, waited_s: float) -> None:
+        """Until another program sees room for us, or it is time to look for ourselves."""
+        least_s, most_s = HARK_S
+        end = time.monotonic() + LOOK_AGAIN_S
+        while not self._broker.is_called() and (left_s := end - time.monotonic()) > 0:
+            time.sleep(min(max(least_s, waited_s / 10), most_s, left_s))
+
+    def use_here(self, held: Held) -> None:
+        """This very process uses the lease: what it takes of the card is the lease's."""
+        if held.lock is not None:
+            self._used_here.add(held.job.id)
+            self._broker.own(held.job.id, os.getpid())
+            if self._peaks is not None:
+                self._peaks.count(held.job.id, os.getpid())
+
+    def release(self, held: Held, outcome: Outcome = Outcome.OK) -> int | None:
+        """Give the lease back and remember how it went; its peak of VRAM in MiB, if it was seen."""
+        peak_mib = None if self._peaks is None else self._peaks.take(held.job.id)
+        if held.job.id in self._used_here:
+            self._used_here.discard(held.job.id)
+            self._broker.disown(held.job.id, os.getpid())
+        self._broker.finish(held.job.id, outcome, peak_mib)
+        ended = [run for run in self._broker.ended() if run.kind]
+        self.ended += ended
+        if self._learns:
+            with suppress(HistoryError):  # nothing but its lesson is lost
+                self._history.add(ended, self._source)
+        return peak_mib
+
+    def beside(self, held: Held) -> tuple[Running, ...]:
+        """Who shared the card when the lease was given."""
+        return self._broker.beside(held.job.id)
+
+    @contextmanager
+    def lease(
+        self, claim: Claim, name: str, waiting: Callable[[Reason | None], None] | None = None
+    ) -> Iterator[Held]:
+        """Wait for a lease and hold it for as long as the block runs."""
+        held = self.acquire(claim, name, waiting)
+        with self.giving_back(held):
+            yield held
+
+    @contextmanager
+    def giving_back(self, held: Held) -> Iterator[None]:
+        """Give a lease back at the end of the block, however it ends."""
+        try:
+            yield
+        except BaseException as error:
+            self.release(held, outcome_of(1, "".join(format_exception_only(error))))
+            raise
+        self.release(held)
+
+    def _learnt(self) -> Experience:
+        try:
+            return Experience(self._history.runs(card.name for card in self.bench.cards))
+        except HistoryError:
+            return Experience()
+
+
+@contextmanager
+def whole_card(
+    card: Card, name: str, state_dir: Path | None, waiting: Callable[[Reason | None], None]
+) -> Iterator[dict[str, str]]:
+    """Wait for the card, hold it alone, and give it back.
+
+    The value is the environment for the programs that use the card meanwhile; one that outlives
+    this process keeps the card. waiting: called again and again with the reason for the wait.
+    Raises StateDirError.
+    """
+    bench = Bench(cards=(card,), cores=1, ram_mib=0, models={}, origins={})
+    claim = Claim(residency=Residency.GPU_EXCLUSIVE, cores=0)
+    with Counter(bench, state_dir) as counter, counter.lease(claim, name, waiting) as held:
+        yield held.exports

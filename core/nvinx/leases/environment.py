@@ -1,0 +1,59 @@
+"""The environment variables that tell a job where it was placed. `nvinx.placement` reads them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from nvinx.catalog import Residency
+from nvinx.sizes import MIB
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nvinx.admission.step import Capacity, Card, Placement
+
+_OF_A_CARD = (
+    *("CUDA_VISIBLE_DEVICES", "NVINX_VRAM_MB", "NVINX_MAX_MEMORY", "NVINX_SIMULATED"),
+    "NVINX_CARD_MB",
+)
+
+
+def variables(job_id: str, placement: Placement, capacity: Capacity) -> dict[str, str]:
+    """What to export before the job's first command.
+
+    CUDA_VISIBLE_DEVICES is the card's UUID (a simulated card's index), empty on the CPU, so that a
+    program which was sent to the CPU cannot reach the card by accident.
+    """
+    common = {"NVINX_JOB": job_id, "NVINX_PLACEMENT": placement.residency.value}
+    if placement.card is None:
+        return {**common, **dict.fromkeys(_OF_A_CARD, "")}
+    cards = [capacity.card(card_id) for card_id in placement.cards]
+    return {
+        **common,
+        "CUDA_VISIBLE_DEVICES": ",".join(str(c.index) if c.simulated else c.id for c in cards),
+        "NVINX_VRAM_MB": str(declared_mb(placement.vram_mib)),
+        "NVINX_MAX_MEMORY": json.dumps(_max_memory(placement, cards)),
+        "NVINX_SIMULATED": "1" if cards[0].simulated else "",
+        "NVINX_CARD_MB": str((cards[0].total_mib + cards[0].undeclared_mib) * MIB // 10**6),
+    }
+
+
+def _max_memory(placement: Placement, cards: Sequence[Card]) -> dict[str, int]:
+    """Bytes by device, in accelerate's words; a job that spills leaves context and headroom."""
+    if placement.residency is Residency.GPU_RAM_OVERFLOW:
+        limits = {str(n): card.weights_mib * MIB for n, card in enumerate(cards)}
+        limits["cpu"] = declared_mb(placement.ram_mib) * 10**6
+        disk = {"disk": declared_mb(placement.disk_mib) * 10**6} if placement.disk_mib else {}
+        return limits | disk
+    return {"0": declared_mb(placement.vram_mib) * 10**6}
+
+
+def declared_mb(mib: int) -> int:
+    """The MB that were declared: of the one or two that round up to this many MiB, the round one.
+
+    So a declared 900 or 3000 MB reads as just that; it is never more than was declared, but for a
+    neighbour of a multiple of ten.
+    """
+    fewest, most = max((mib - 1) * MIB // 10**6 + 1, 0), mib * MIB // 10**6
+    return most if most % 10 == 0 else fewest

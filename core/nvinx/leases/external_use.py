@@ -1,0 +1,62 @@
+"""How much of each card is used by programs that nvinx did not place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nvinx.admission.step import Card
+    from nvinx.leases.ports import GpuLook, GpuSight, Lease, Life
+
+
+def owners(look: GpuLook, leases: Sequence[Lease], life: Life) -> dict[int, str]:
+    """Lease id by pid: processes on the cards that bear a lease's marker, or once bore it.
+
+    One that was seen before counts while its start time says that it still is the same process.
+    """
+    pids = {process.pid for gpu in look.gpus for process in gpu.processes}
+    known = {
+        pid: lease.id
+        for lease in leases
+        for pid, start in lease.seen
+        if pid in pids and life.started(pid) == start
+    }
+    return known | life.owners(pids)
+
+
+def foreign_use(
+    cards: tuple[Card, ...], look: GpuLook, leases: Sequence[Lease], owners: Mapping[int, str]
+) -> tuple[Card, ...]:
+    """The cards with `foreign_mib` filled in from what the driver shows.
+
+    owners: lease id by pid, for the processes known to belong to nvinx. A simulated card is left
+    as it is. A real card that the driver no longer shows gets no room at all.
+    """
+    sights = {gpu.id: gpu for gpu in look.gpus}
+    return tuple(_with_foreign(card, sights.get(card.id), leases, owners) for card in cards)
+
+
+def _with_foreign(
+    card: Card, sight: GpuSight | None, leases: Sequence[Lease], owners: Mapping[int, str]
+) -> Card:
+    if card.simulated:
+        return card
+    if sight is None:
+        return replace(card, foreign_mib=card.total_mib)
+    if sight.used_mib is None:
+        return replace(card, foreign_mib=0)
+    theirs = sight.used_mib - _ours(card, sight, leases, owners)
+    return replace(card, foreign_mib=max(theirs - card.undeclared_mib, 0))
+
+
+def _ours(card: Card, sight: GpuSight, leases: Sequence[Lease], owners: Mapping[int, str]) -> int:
+    """What nvinx's jobs use of the card: per process where the driver says, else as leased."""
+    there = [lease for lease in leases if card.id in lease.placement.cards]
+    held = {lease.id for lease in there}
+    ours = [p for p in sight.processes if owners.get(p.pid) in held]
+    if any(p.used_mib is None for p in ours):
+        return sum(lease.placement.vram_mib for lease in there)
+    return sum(p.used_mib or 0 for p in ours)

@@ -1,0 +1,113 @@
+"""`nvinx.lease`: a Python program asks for its share of the card."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nvinx import placement
+from nvinx.bench import machine
+from nvinx.errors import HintError, ImpossibleJobError
+from nvinx.jobs import hints
+from nvinx.leases.client import Counter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nvinx.bench.resolve import Bench
+    from nvinx.jobs.claim import Claim
+    from nvinx.placement import CurrentPlacement
+    from nvinx.reasons import Reason
+
+CORELESS = 0  # cores are each engine's own business, and one program alone counts none
+
+
+@contextmanager
+def lease(  # noqa: PLR0913  (all by name)
+    *,
+    name: str | None = None,
+    bench: str | Path | None = None,
+    state_dir: str | Path | None = None,
+    on_wait: Callable[[Reason | None], None] | None = None,
+    mem_mb: float | None = None,
+    disk_mb: float | None = None,
+    runtime: float | None = None,
+    priority: int = 0,
+    **asked: object,
+) -> Iterator[CurrentPlacement]:
+    """Wait for room on a card, and keep it while the block runs; the value says where.
+
+    asked: the hints of a rule, such as `vram_mb=900`, `gpu=1`, `residency="gpu_shared"`,
+    `model="esm2"`, `cpu_fallback=1`, `max_slowdown=1.5`. mem_mb, disk_mb: RAM and disk in MB,
+    for a job that may spill. runtime: expected minutes. bench: a bench file; found as everywhere
+    by default. on_wait: called a few times a second with the reason for the wait.
+
+    CUDA_VISIBLE_DEVICES and the other variables of a job are set in this process for as long as
+    the block runs, so ask before anything starts CUDA. In a process that nvinx placed already, that
+    placement is the answer. Raises HintError, ImpossibleJobError, BenchError, StateDirError.
+    """
+    here = placement.current()
+    if here.managed:
+        yield here
+        return
+    found = machine.bench(None if bench is None else Path(bench), Path.cwd())
+    called = name or Path(sys.argv[0]).stem or "python"
+    common = hints.Common(
+        cores=CORELESS,
+        mem_mb=mem_mb,
+        disk_mb=disk_mb,
+        runtime_s=None if runtime is None else runtime * 60,
+        priority=priority,
+        kind=called,
+    )
+    claim = claim_of(asked, common, found)
+    folder = None if state_dir is None else Path(state_dir)
+    with Counter(found, folder, source=called) as counter:
+        with as_lease(called):
+            held = counter.acquire(claim, called, on_wait)
+        with counter.giving_back(held), _exported(held.exports):
+            counter.use_here(held)
+            yield placement.current()
+
+
+def claim_of(asked: dict[str, object], common: hints.Common, bench: Bench) -> Claim:
+    """The claim of one program outside any workflow, `common.kind`. Raises HintError."""
+    name = common.kind
+    known = {key: value for key, value in asked.items() if value is not None}
+    calibrated = bench.slowdowns.traits if bench.slowdowns else ()
+    unknown = sorted(known.keys() - set(hints.HINTS))
+    if unknown:
+        fix = f"use {', '.join(hints.HINTS)}"
+        raise HintError(name, unknown[0], "nvinx knows no such hint", fix, kind="lease")
+    with as_lease(name):
+        return hints.read(name, known, common, bench.models, calibrated)
+
+
+@contextmanager
+def as_lease(name: str) -> Iterator[None]:
+    """Errors that speak of a lease, since there is no rule."""
+    try:
+        yield
+    except HintError as error:
+        if error.kind == "lease":
+            raise
+        raise HintError(name, error.hint, error.problem, error.fix, kind="lease") from None
+    except ImpossibleJobError as error:
+        raise ImpossibleJobError(name, error.problem, error.fix, kind="lease") from None
+
+
+@contextmanager
+def _exported(exports: dict[str, str]) -> Iterator[None]:
+    before = {key: os.environ.get(key) for key in exports}
+    os.environ.update(exports)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                os.environ.pop(key, None)
+            else:
+                os.environ[key] = value

@@ -1,0 +1,247 @@
+"""SqliteLedger: leases and waiting requests, shared by every process of the machine."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import random
+import sqlite3
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from nvinx.admission.serialize import (
+    job_from,
+    placement_from,
+    plain_job,
+    plain_placement,
+    plain_reason,
+    reason_from,
+)
+from nvinx.errors import LeaseExistsError, LedgerVersionError, StateDirError
+from nvinx.host import statedir
+from nvinx.host.clock import boot_id
+from nvinx.leases.ports import Lease, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SCHEMA = 2
+# What turns a ledger of an older schema into the next one, with all that is in it.
+_MIGRATIONS: dict[int, tuple[str, ...]] = {
+    1: (),  # claims know more since; what an older one leaves out has a default
+}
+_BROKEN = ("not a database", "malformed", "disk I/O error", "no such")
+_LOOK_AGAIN_S = (0.001, 0.003)
+_PRIMARY_CODE = 0xFF  # SQLite's error without its subtype
+_TABLES = """
+CREATE TABLE IF NOT EXISTS lease (
+    id        TEXT PRIMARY KEY,
+    boot      TEXT NOT NULL,
+    since     REAL NOT NULL,
+    job       TEXT NOT NULL,
+    placement TEXT NOT NULL,
+    seen      TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS request (
+    id     TEXT PRIMARY KEY,
+    boot   TEXT NOT NULL,
+    since  REAL NOT NULL,
+    heard  REAL NOT NULL,
+    job    TEXT NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+"""
+
+
+class SqliteLedger:
+    """The ledger in one SQLite file. Raises LedgerVersionError and StateDirError when made.
+
+    Rows of an earlier boot are void, since no process survives a boot. Thread-safe.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout_s: float = 20.0) -> None:
+        self._path = path
+        self._boot = boot_id()
+        self._busy_timeout_s = busy_timeout_s
+        self._lock = threading.Lock()
+        with self._translated(), _alone(path):
+            self._db = sqlite3.connect(
+                path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def turn(self) -> Iterator[SqlitePage]:
+        """One short transaction that holds the machine-wide write lock from its first statement."""
+        with self._lock, self._translated():
+            self._begin()
+            try:
+                yield SqlitePage(self._db, self._boot)
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def _begin(self) -> None:
+        """Look again after a millisecond or two: SQLite sleeps up to 100 times as long as a turn.
+
+        Whoever came late would then win again and again against those that sleep longest. A lock
+        to queue at would be fair, but could not be given up when its holder is stopped.
+        """
+        end = time.monotonic() + self._busy_timeout_s
+        while True:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if (
+                    error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY
+                    or time.monotonic() > end
+                ):
+                    raise
+            else:
+                return
+            time.sleep(random.uniform(*_LOOK_AGAIN_S))
+
+    def _prepare(self) -> None:
+        (found,) = self._db.execute("PRAGMA user_version").fetchone()
+        if found not in (0, SCHEMA, *_MIGRATIONS):
+            raise LedgerVersionError(str(self._path), found, SCHEMA)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("BEGIN IMMEDIATE")
+        for statement in _TABLES.split(";"):
+            self._db.execute(statement)
+        for version in range(found or SCHEMA, SCHEMA):
+            for statement in _MIGRATIONS[version]:
+                self._db.execute(statement)
+        for table in ("lease", "request"):
+            self._db.execute(f"DELETE FROM {table} WHERE boot != ?", (self._boot,))
+        self._db.execute(f"PRAGMA user_version = {SCHEMA}")
+        self._db.execute("COMMIT")
+        self._db.execute("PRAGMA busy_timeout = 0")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            fix = "free some disk space, or name another folder with --nvinx-state-dir"
+            if any(sign in str(error) for sign in _BROKEN):
+                fix = f"move {self._path.name} away, when no job of nvinx runs: it is broken"
+            problem = f"the ledger cannot be used ({error})"
+            raise StateDirError(str(self._path.parent), problem, fix) from error
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One opener at a time: SQLite's busy timeout does not cover the switch to write-ahead log.
+
+    The ledger's file is made here, with the folder's rights; SQLite gives them to its others.
+    """
+    lock = path.with_suffix(".lock")
+    statedir.make_file(lock)
+    fd = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        statedir.make_file(path)
+        yield
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    """A row that cannot be read was half written when the power went."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError) as error:
+        raise sqlite3.DatabaseError(f"malformed row: {error}") from error
+
+
+class SqlitePage:
+    """The ledger inside one transaction."""
+
+    def __init__(self, db: sqlite3.Connection, boot: str) -> None:
+        self._db = db
+        self._boot = boot
+
+    def leases(self) -> tuple[Lease, ...]:
+        rows = self._db.execute(
+            "SELECT job, placement, since, seen FROM lease WHERE boot = ? ORDER BY since, id",
+            (self._boot,),
+        )
+        with _whole():
+            return tuple(
+                Lease(
+                    job_from(json.loads(job)),
+                    placement_from(json.loads(placement)),
+                    since,
+                    tuple((pid, started) for pid, started in json.loads(seen)),
+                )
+                for job, placement, since, seen in rows
+            )
+
+    def requests(self) -> tuple[Request, ...]:
+        rows = self._db.execute(
+            "SELECT job, since, heard, reason FROM request WHERE boot = ? ORDER BY since, rowid",
+            (self._boot,),
+        )
+        with _whole():
+            return tuple(
+                Request(job_from(json.loads(job)), since, heard, reason_from(json.loads(reason)))
+                for job, since, heard, reason in rows
+            )
+
+    def hold(self, lease: Lease) -> None:
+        self._db.execute("DELETE FROM lease WHERE id = ? AND boot != ?", (lease.id, self._boot))
+        if self._db.execute("SELECT 1 FROM lease WHERE id = ?", (lease.id,)).fetchone():
+            raise LeaseExistsError(lease.id)
+        self._db.execute(
+            "INSERT INTO lease (id, boot, since, job, placement, seen) VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                lease.id,
+                self._boot,
+                lease.since,
+                json.dumps(plain_job(lease.job)),
+                json.dumps(plain_placement(lease.placement)),
+                json.dumps(lease.seen),
+            ),
+        )
+
+    def note(self, lease: Lease) -> None:
+        self._db.execute(
+            "UPDATE lease SET seen = ? WHERE id = ?", (json.dumps(lease.seen), lease.id)
+        )
+
+    def drop(self, lease_id: str) -> None:
+        self._db.execute("DELETE FROM lease WHERE id = ?", (lease_id,))
+
+    def ask(self, request: Request) -> None:
+        self._db.execute(
+            "INSERT INTO request (id, boot, since, heard, job, reason) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET heard = excluded.heard, reason = excluded.reason",
+            (
+                request.id,
+                self._boot,
+                request.since,
+                request.heard,
+                json.dumps(plain_job(request.job)),
+                json.dumps(plain_reason(request.reason)),
+            ),
+        )
+
+    def unask(self, request_id: str) -> None:
+        self._db.execute("DELETE FROM request WHERE id = ?", (request_id,))

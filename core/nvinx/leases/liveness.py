@@ -1,0 +1,227 @@
+"""Signs of life of a token (a lease or an engine), so that nothing alive ever loses its lease.
+
+Three signs, any of which is enough:
+- a shared `flock` on the token's file: the starter holds one, and the job's shell inherits one on
+  a descriptor, so it survives the death of the starter and of the shell's parent;
+- the marker NVINX_JOB in a process's environment, or the token in its command line, which covers
+  children that closed the descriptor, and the moment before the shell has opened it;
+- NVML's list of processes, which the broker checks: it also finds those that cleared both.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import time
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from nvinx.errors import StateDirError
+from nvinx.host import locks, statedir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+    from pathlib import Path
+
+MARKER = "NVINX_JOB"
+_TICKS_AT_START = 19  # position of "starttime" once "pid (name) " has been cut off
+_PIECE = 1 << 16
+_MEMORY = 20  # position of "vsize", likewise
+_LOOKS = 50  # enough for any but a machine that does nothing but start processes
+_TOKEN = re.compile(rb"(?:^|\0)NVINX_JOB=([^\0]+)")
+
+
+class ProcessLife:
+    """Signs of life through files under `folder` and through /proc. Not for network folders."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held: dict[str, int] = {}
+        self._rung: dict[str, int] = {}
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            statedir.subfolder(folder, shared=statedir.is_shared(folder.parent))
+            self._mode = statedir.file_mode(folder)
+        except OSError as error:
+            problem, fix = f"cannot be made ({error.strerror})", "check its rights and free space"
+            raise StateDirError(str(folder), problem, fix) from error
+
+    def file(self, token: str) -> Path:
+        """The file whose shared lock means that the token lives."""
+        return self._folder / f"{token}.lock"
+
+    def begin(self, token: str) -> None:
+        while token not in self._held:
+            fd = os.open(self.file(token), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, self._mode)
+            if self._mode & 0o060:
+                os.fchmod(fd, self._mode)  # whatever the umask
+            fcntl.flock(fd, fcntl.LOCK_SH)
+            if self._is_in_place(fd, token):
+                self._held[token] = fd
+                self._rung[token] = os.fstat(fd).st_mtime_ns
+            else:
+                os.close(fd)
+
+    def end(self, token: str) -> None:
+        fd = self._held.pop(token, None)
+        if fd is not None:
+            os.close(fd)
+            self._tidy(token)
+
+    def ring(self, token: str) -> None:
+        with suppress(OSError):  # it has gone, or it looks by itself before long
+            os.utime(self.file(token))
+
+    def has_rung(self, token: str) -> bool:
+        fd = self._held.get(token)
+        if fd is None:
+            return False
+        before, self._rung[token] = self._rung[token], os.fstat(fd).st_mtime_ns
+        return self._rung[token] != before
+
+    def outlived(self, token: str) -> bool:
+        fd = self._held.get(token)
+        return fd is None or not _is_only_holder(fd) or bool(pids_of({token}))
+
+    def alive(self, tokens: Collection[str]) -> set[str]:
+        locked = {token for token in tokens if self._is_locked(token)}
+        silent = set(tokens) - locked
+        return locked | (set(pids_of(silent).values()) if silent else set())
+
+    def owners(self, pids: Collection[int]) -> dict[int, str]:
+        found = ((pid, _owner(pid)) for pid in pids)
+        return {pid: token for pid, token in found if token is not None}
+
+    def started(self, pid: int) -> int | None:
+        stat = _read(pid, "stat")
+        _pid_and_name, found, rest = stat.rpartition(b") ")
+        return int(rest.split()[_TICKS_AT_START]) if found else None
+
+    def sweep(self, older_than_s: float = 0.0) -> None:
+        """Remove the files of tokens that show no life: what killed processes left behind."""
+        tokens = set(self._tokens(time.time() - older_than_s))
+        for token in tokens - self.alive(tokens):
+            self._tidy(token, unless=partial(pids_of, {token}))
+
+    def _tokens(self, until: float) -> Iterator[str]:
+        """Those with a file, written at that time or before, in seconds since 1970."""
+        for path in self._folder.glob("*.lock"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime <= until:
+                    yield path.name.removesuffix(".lock")
+
+    def _is_in_place(self, fd: int, token: str) -> bool:
+        """Whether the locked file is still the one that others look at: a sweep may race us."""
+        try:
+            return os.path.samestat(os.fstat(fd), os.stat(self.file(token)))
+        except FileNotFoundError:
+            return False
+
+    def _is_locked(self, token: str) -> bool:
+        with suppress(FileNotFoundError):
+            return locks.is_held(self.file(token))
+        return False
+
+    def _tidy(self, token: str, unless: Callable[[], object] = lambda: None) -> None:
+        """Remove the file unless somebody else still locks it; a `begin` under way notices.
+
+        Who carries only the marker needs no file. unless: is asked once nobody can lock it.
+        """
+        try:
+            fd = os.open(self.file(token), os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not unless():
+                self.file(token).unlink(missing_ok=True)
+        except BlockingIOError:
+            return
+        finally:
+            os.close(fd)
+
+
+def _is_only_holder(fd: int) -> bool:
+    """Whether nobody else shares the lock; it is held as before afterwards."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        fcntl.flock(fd, fcntl.LOCK_SH)
+    return True
+
+
+def pids_of(tokens: Collection[str]) -> dict[int, str]:
+    """The processes that carry one of the tokens in their environment or command line.
+
+    A job's last process may hand over to a child that was born after the list was made, and one
+    that becomes another program shows nothing for a moment. So where a token was not found, look
+    again at what is new, and at what showed nothing, until there is no such process.
+    """
+    wanted = {token.encode(): token for token in tokens}
+    found: dict[int, str] = {}
+    looked_at: set[int] = set()
+    for look in range(_LOOKS):
+        new = set(_pids()) - looked_at
+        if not new:
+            break
+        for pid in new:
+            token = _token_of(pid, wanted)
+            if token is not None:
+                found[pid] = token
+            if token is not None or not _may_be_between_programs(pid, look):
+                looked_at.add(pid)
+        if len(set(found.values())) == len(wanted):
+            break
+    return found
+
+
+def _token_of(pid: int, wanted: dict[bytes, str]) -> str | None:
+    marker = _marker(pid)
+    if marker in wanted:
+        return wanted[marker]
+    command = _read(pid, "cmdline")
+    return next((token for raw, token in wanted.items() if b"/" + raw + b"/" in command), None)
+
+
+def _may_be_between_programs(pid: int, look: int) -> bool:
+    """Whether it has memory but no command line yet, or started its program just now."""
+    if _read(pid, "cmdline"):
+        return look == 0  # it may have got that since its marker was looked for
+    _pid_and_name, found, rest = _read(pid, "stat").rpartition(b") ")
+    return bool(found) and int(rest.split()[_MEMORY]) > 0
+
+
+def _owner(pid: int) -> str | None:
+    """The token that this process or one of its ancestors carries."""
+    while pid > 1:
+        marker = _marker(pid)
+        if marker is not None:
+            return marker.decode(errors="replace")
+        _pid_and_name, found, rest = _read(pid, "stat").rpartition(b") ")
+        pid = int(rest.split()[1]) if found else 0
+    return None
+
+
+def _marker(pid: int) -> bytes | None:
+    match = _TOKEN.search(_read(pid, "environ"))
+    return match.group(1) if match else None
+
+
+def _pids() -> Iterator[int]:
+    return (int(name) for name in os.listdir("/proc") if name.isdigit())
+
+
+def _read(pid: int, name: str) -> bytes:
+    """A file of /proc, empty when the process is gone or belongs to somebody else."""
+    try:
+        fd = os.open(f"/proc/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return b"".join(iter(partial(os.read, fd, _PIECE), b""))
+        finally:
+            os.close(fd)
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return b""

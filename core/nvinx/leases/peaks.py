@@ -1,0 +1,97 @@
+"""The most VRAM that each job was seen to use, and whether its card is still there."""
+
+from __future__ import annotations
+
+import threading
+from itertools import chain
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nvinx.leases.ports import GpuLook, GpuProbe, Life
+
+EVERY_S = 0.5
+_SURELY_LOST = 3  # looks in a row: a driver that is asked too soon may fail once
+
+
+class PeakWatch:
+    """Looks twice a second at what the watched jobs use, in a thread that ends with the last one.
+
+    A job's use at one moment is the sum over its processes: those that carry its marker, and all
+    that descend from them.
+    """
+
+    def __init__(
+        self, probe: GpuProbe, life: Life, lost: Callable[[str, str], None] | None = None
+    ) -> None:
+        """lost: told once of a card with watched jobs that has gone, and what the driver said."""
+        self._probe, self._life, self._on_lost = probe, life, lost
+        self._lock = threading.Lock()
+        self._cards: dict[str, tuple[str, ...]] = {}
+        self._own: dict[int, str] = {}
+        self._peaks: dict[str, int] = {}
+        self._missed: dict[str, int] = {}
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def watch(self, token: str, cards: tuple[str, ...]) -> None:
+        """From now on, until it is taken. cards: ids of those that it holds."""
+        with self._lock:
+            self._cards[token] = cards
+            if self._thread is None:
+                self._wake.clear()
+                self._thread = threading.Thread(target=self._run, name="nvinx-peaks", daemon=True)
+                self._thread.start()
+
+    def count(self, token: str, pid: int) -> None:
+        """This process is the job's, though it carries no marker."""
+        with self._lock:
+            self._own[pid] = token
+
+    def take(self, token: str) -> int | None:
+        """Watch no longer; the job's peak in MiB, None when it was never seen on the card."""
+        with self._lock:
+            self._cards.pop(token, None)
+            self._own = {pid: other for pid, other in self._own.items() if other != token}
+            if not self._cards:
+                self._wake.set()
+            return self._peaks.pop(token, None)
+
+    def look(self) -> None:
+        """One look at all watched jobs."""
+        look = self._probe.look()
+        used: dict[int, int] = {}
+        for gpu in look.gpus:
+            for process in gpu.processes:
+                if process.used_mib is not None:
+                    used[process.pid] = used.get(process.pid, 0) + process.used_mib
+        sums: dict[str, int] = {}
+        owners = self._own | self._life.owners(used)
+        for pid, token in owners.items():
+            sums[token] = sums.get(token, 0) + used.get(pid, 0)
+        with self._lock:
+            for token in sums.keys() & self._cards.keys():
+                self._peaks[token] = max(self._peaks.get(token, 0), sums[token])
+            lost = self._newly_lost(look)
+        if self._on_lost is not None:
+            for card_id in lost:
+                self._on_lost(card_id, look.problem or "the driver shows it no longer")
+
+    def _newly_lost(self, look: GpuLook) -> list[str]:
+        there = {gpu.id for gpu in look.gpus}
+        lost = []
+        for card_id in set(chain.from_iterable(self._cards.values())):
+            self._missed[card_id] = 0 if card_id in there else self._missed.get(card_id, 0) + 1
+            if self._missed[card_id] == _SURELY_LOST:
+                lost.append(card_id)
+        return lost
+
+    def _run(self) -> None:
+        while not self._wake.wait(EVERY_S):
+            self.look()
+        with self._lock:
+            self._thread = None
+            again = dict(self._cards)
+        for token, cards in again.items():
+            self.watch(token, cards)

@@ -1,0 +1,55 @@
+"""Ending all processes of a job, wherever they went."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+from nvinx.leases.liveness import pids_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import psutil
+
+_POLL_S = 0.05
+
+
+def end(tokens: Collection[str], *, grace_s: float = 5.0) -> int:
+    """TERM, then after `grace_s` seconds KILL, every process that carries one of the tokens.
+
+    Returns how many had to be killed. Processes are found by marker and by descent, so a
+    double-forked child is ended too. None is waited for: its exit status belongs to its parent,
+    which may be a thread of this process that needs it to tell a killed job from a finished one.
+    """
+    for process in _family(tokens):
+        with contextlib.suppress(*_gone()):
+            process.terminate()
+    deadline = time.monotonic() + grace_s
+    while (stubborn := _family(tokens)) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    for process in stubborn:
+        with contextlib.suppress(*_gone()):
+            process.kill()
+    return len(stubborn)
+
+
+def _family(tokens: Collection[str]) -> list[psutil.Process]:
+    """The living processes of these jobs; one that only waits to be collected is dead."""
+    import psutil
+
+    found: dict[int, psutil.Process] = {}
+    for pid in pids_of(set(tokens)):
+        with contextlib.suppress(*_gone()):
+            process = psutil.Process(pid)
+            for relative in (process, *process.children(recursive=True)):
+                if relative.status() != psutil.STATUS_ZOMBIE:
+                    found[relative.pid] = relative
+    return list(found.values())
+
+
+def _gone() -> tuple[type[Exception], ...]:
+    import psutil
+
+    return psutil.NoSuchProcess, psutil.AccessDenied

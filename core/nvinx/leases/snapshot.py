@@ -1,0 +1,76 @@
+"""Everybody's leases and requests at one moment, and the cards that they are about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from nvinx.gpu.nvml import NvmlProbe
+from nvinx.host.clock import boot_seconds
+from nvinx.leases.external_use import foreign_use, owners
+from nvinx.leases.ledger import SqliteLedger
+from nvinx.leases.liveness import ProcessLife
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nvinx.admission.step import Card
+    from nvinx.bench.resolve import Bench
+    from nvinx.leases.ports import GpuLook, Lease, Request
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What there is to see; now: seconds since boot, as the times of leases and requests are.
+
+    bench: its cards with what strangers use of them. look: what the driver said.
+    """
+
+    bench: Bench
+    leases: tuple[Lease, ...]
+    requests: tuple[Request, ...]
+    look: GpuLook
+    now: float
+
+    @property
+    def cards(self) -> tuple[Card, ...]:
+        return self.bench.cards
+
+    def on_card(self, card: Card) -> tuple[Lease, ...]:
+        return tuple(lease for lease in self.leases if card.id in lease.placement.cards)
+
+    def leased_mib(self, card: Card) -> int:
+        """What leases hold of a card: all of it for one that has it alone."""
+        there = self.on_card(card)
+        if any(lease.placement.alone for lease in there):
+            return card.total_mib
+        return sum(lease.placement.vram_mib for lease in there)
+
+
+def look(bench: Bench, state_dir: Path) -> View:
+    """Look at everything of the living; looking changes nothing, nor makes a ledger."""
+    leases, waiting = _ledger(state_dir)
+    seen = NvmlProbe().look()
+    life = ProcessLife(state_dir / "life") if seen.gpus and leases else None
+    owned = {} if life is None else owners(seen, leases, life)
+    cards = foreign_use(bench.cards, seen, leases, owned)
+    return View(replace(bench, cards=cards), leases, waiting, seen, boot_seconds())
+
+
+def requests(state_dir: Path) -> tuple[Request, ...]:
+    """The jobs of the living that wait for a card."""
+    return _ledger(state_dir)[1]
+
+
+def _ledger(folder: Path) -> tuple[tuple[Lease, ...], tuple[Request, ...]]:
+    if not (folder / "ledger.db").exists():
+        return (), ()
+    ledger, life = SqliteLedger(folder / "ledger.db"), ProcessLife(folder / "life")
+    try:
+        with ledger.turn() as page:
+            leases, waiting = page.leases(), page.requests()
+    finally:
+        ledger.close()
+    alive = life.alive({x.id for x in leases} | {r.job.engine for r in waiting})
+    held = tuple(x for x in leases if x.id in alive)
+    return held, tuple(r for r in waiting if r.job.engine in alive)

@@ -1,0 +1,1 @@
+"""What nvinx tells Prometheus."""

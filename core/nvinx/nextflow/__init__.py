@@ -1,0 +1,1 @@
+"""Nextflow's GPU tasks under the same admission."""

@@ -1,0 +1,32 @@
+"""The shell text with which a task's wrapper takes a lease, or one that is held for it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING
+
+from nvinx.nextflow import handover, shipped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nvinx.nextflow.handover import Seat
+
+
+def text(state_dir: Path) -> str:
+    """For a task that asks for itself. Raises StateDirError."""
+    return f"{_about(handover.new_seat(state_dir))}{_functions()}nvinx_acquire\n"
+
+
+def text_to_adopt(seat: Seat) -> str:
+    """For a task whose lease this process holds."""
+    return f"{_about(seat)}nvinx_holder={os.getpid()}\n{_functions()}nvinx_adopt\n"
+
+
+def _about(seat: Seat) -> str:
+    return f"nvinx_file={shlex.quote(str(seat.file))}\n"
+
+
+def _functions() -> str:
+    return shipped.file(shipped.GUARD).read_text(encoding="utf-8")

@@ -1,0 +1,61 @@
+"""A lease taken for another program: it holds the lease by a lock on a descriptor that it has open.
+
+The other program, a shell that cannot lock, opens the lease's file and starts us; our lock on the
+descriptor that we inherit is its lock, too.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shlex
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nvinx.leases.liveness import ProcessLife
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+READY = ".nvinx.env"  # the environment of a task that has its lease
+HELD = ".nvinx.held"  # for a shell: how to take over the lease that is held for the task
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Where a lease's file lies: in the folder of the machine's leases, under the lease's id."""
+
+    file: Path
+
+    @property
+    def id(self) -> str:
+        return self.file.name.removesuffix(".lock")
+
+
+def new_seat(state_dir: Path) -> Seat:
+    """A seat that nobody has, in a folder that is there for it. Raises StateDirError."""
+    life = ProcessLife(state_dir / "life")
+    return Seat(life.file(f"task-{os.getpid()}-{uuid.uuid4().hex[:8]}"))
+
+
+def lock(seat: Seat, fd: int) -> bool:
+    """Lock the seat for whoever shares the descriptor; False if its file was swept away before."""
+    fcntl.flock(fd, fcntl.LOCK_SH)
+    try:
+        return os.path.samestat(os.fstat(fd), seat.file.stat())
+    except FileNotFoundError:
+        return False
+
+
+def as_shell(exports: Mapping[str, str]) -> str:
+    """The environment as a shell reads it."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in exports.items())
+
+
+def write(text: str, file: Path) -> None:
+    """The file is there whole, or not at all."""
+    part = file.with_name(f"{file.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(file)

@@ -1,0 +1,161 @@
+"""What a Nextflow task asks for, in the words of its directives, made into a claim. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from nvinx.admission import retry
+from nvinx.errors import HintError, ImpossibleJobError
+from nvinx.jobs import hints
+from nvinx.sizes import MIB
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nvinx.admission.retry import Rung
+    from nvinx.admission.step import Capacity
+    from nvinx.bench.resolve import Bench
+    from nvinx.jobs.claim import Claim
+
+OOM_STATUS = 144  # unused by signals, and among those that nf-core's pipelines try again
+MODES = ("shared", "exclusive", "overflow", "cpu")
+_NO_LABEL = "unknown"  # what the configuration gives to labels that begin with nvinx_
+_LABELS = "nvinx_gpu_shared, nvinx_gpu_exclusive, nvinx_gpu_overflow or nvinx_cpu_only"
+_WORDS = {  # a rule's hints, as a Nextflow process says them
+    "ram_overflow=1 with mem_mb": "the label nvinx_gpu_overflow with memory",
+    "ram_overflow": "label nvinx_gpu_overflow",
+    "cpu_fallback=1": "ext.nvinx_cpu_fallback = true",
+    "add mem_mb=...": "set memory",
+    "mem_mb": "memory",
+    "vram_mb=... (or model=...)": "ext.vram_gb, or ext.nvinx_model",
+    "vram_mb": "ext.vram_gb",
+    "disk_mb": "disk",
+    "model=": "ext.nvinx_model = ",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A task as its wrapper describes it; what the process did not state is empty.
+
+    memory, disk: in bytes. attempt: 1 for the first. previous_exit: status of the attempt before.
+    """
+
+    name: str
+    mode: str = "shared"
+    vram_gb: str = ""
+    model: str = ""
+    memory: int = 0
+    disk: int = 0
+    cpu_fallback: bool = False
+    attempt: int = 1
+    previous_exit: int = 0
+
+    @property
+    def times_out_of_memory(self) -> int:
+        """How often it ran out of GPU memory so far, by the status of the last attempt."""
+        return self.attempt - 1 if self.previous_exit == OOM_STATUS else 0
+
+
+def claim(task: Task, bench: Bench) -> Claim:
+    """What a task's first attempt asks for. Raises HintError."""
+    asked = _hints(task, bench)
+    spills = task.mode == "overflow"
+    common = hints.Common(
+        cores=0,
+        mem_mb=task.memory / 1e6 if spills and task.memory else None,
+        disk_mb=task.disk / 1e6 if spills and task.disk else None,
+        kind=task.name.partition(" (")[0],
+    )
+    calibrated = bench.slowdowns.traits if bench.slowdowns else ()
+    return hints.read(task.name, asked, common, bench.models, calibrated)
+
+
+def climb(task: Task, first: Claim, capacity: Capacity) -> tuple[Claim, Claim, Rung | None]:
+    """The claim before, the claim of this attempt, and by which rung it differs.
+
+    One rung further for each time that it ran out of memory. Raises ImpossibleJobError when no rung
+    is left.
+    """
+    before = claim = first
+    tried: list[Rung] = []
+    for _ in range(task.times_out_of_memory):
+        found = retry.next_try(claim, tried, capacity)
+        if found is None:
+            problem = f"ran out of GPU memory {task.times_out_of_memory} times, whatever it was"
+            fix = "lower what it loads at once, or let it run on the CPU (cpu_fallback=1)"
+            raise ImpossibleJobError(task.name, f"{problem} given", fix)
+        before = claim
+        rung, claim = found
+        tried.append(rung)
+    return before, claim, tried[-1] if tried else None
+
+
+@contextmanager
+def in_its_words() -> Iterator[None]:
+    """Errors that speak of tasks and their directives, not of rules and their hints."""
+    try:
+        yield
+    except HintError as error:
+        hint, fix = _translated(error.hint), _translated(error.fix)
+        raise HintError(error.rule, hint, _translated(error.problem), fix, kind="task") from None
+    except ImpossibleJobError as error:
+        fix = _translated(error.fix)
+        raise ImpossibleJobError(error.rule, _translated(error.problem), fix, kind="task") from None
+
+
+def _hints(task: Task, bench: Bench) -> dict[str, Any]:
+    _demand_mode(task)
+    asked: dict[str, Any] = {"model": task.model} if task.model else {}
+    if task.mode == "cpu":
+        return asked
+    if task.vram_gb:
+        asked["vram_mb"] = _vram_gb(task) * 1000
+    if task.cpu_fallback:
+        asked["cpu_fallback"] = 1
+    if task.mode == "exclusive":
+        return asked | {"residency": "gpu_exclusive"}
+    if task.mode == "overflow":
+        return asked | {"ram_overflow": 1}
+    return asked if _has_size(task, bench) else asked | {"gpu": 1}
+
+
+def _has_size(task: Task, bench: Bench) -> bool:
+    spec = bench.models.get(task.model)
+    return bool(task.vram_gb) or (spec is not None and bool(spec.vram_gb))
+
+
+def _demand_mode(task: Task) -> None:
+    if task.mode in MODES:
+        return
+    if task.mode == _NO_LABEL:
+        fix = f"use {_LABELS}"
+        raise HintError(
+            task.name, "label", "begins with nvinx_, and nvinx knows no such label", fix
+        )
+    close = difflib.get_close_matches(task.mode, MODES, n=1)
+    fix = f"write {close[0]!r}" if close else f"write one of {', '.join(MODES)}"
+    raise HintError(task.name, f"ext.nvinx_mode={task.mode!r}", "nvinx knows no such mode", fix)
+
+
+def _vram_gb(task: Task) -> float:
+    try:
+        gb = float(task.vram_gb)
+    except ValueError:
+        gb = 0.0
+    if not (isfinite(gb) and gb * 1e9 >= MIB):
+        problem = "this is no number of GB"
+        raise HintError(
+            task.name, f"ext.vram_gb={task.vram_gb!r}", problem, "write it like ext.vram_gb = 0.9"
+        )
+    return gb
+
+
+def _translated(text: str) -> str:
+    for word, theirs in _WORDS.items():
+        text = text.replace(word, theirs)
+    return text

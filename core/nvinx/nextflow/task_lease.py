@@ -1,0 +1,98 @@
+"""Leads a task to its seat: waits for the card, and leaves the task's environment in its folder."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nvinx.admission import explain
+from nvinx.bench import machine
+from nvinx.leases.client import Counter
+from nvinx.leases.wait_messages import WaitTold
+from nvinx.nextflow import guard_script, handover
+from nvinx.nextflow import task as nextflow_task
+from nvinx.nextflow.handover import HELD, READY, Seat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from nvinx.leases.client import Held
+    from nvinx.nextflow.task import Task
+    from nvinx.nextflow.waiting_process import Heir
+    from nvinx.reasons import Reason
+
+_LOOK_S = 0.05
+_YOUNG_S = 60.0  # a lease's file that old is no longer about to be locked
+_NOBODY_WAITS = 143
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The task's folder, the one that Nextflow was started in, and the bench file if one is named.
+
+    Without a name, the bench file is looked for as everywhere, beside the launch first.
+    """
+
+    folder: Path
+    launch_dir: Path
+    bench: Path | None = None
+
+
+class Usher:
+    """Speaks for one task. What goes wrong is told in the words of a Nextflow process.
+
+    say: takes lines for the task's log. Ends the program when nobody waits for the lease any more.
+    """
+
+    def __init__(self, task: Task, heir: Heir, place: Place, say: Callable[[str], None]) -> None:
+        self._task, self._heir, self._place, self._say = task, heir, place, say
+        self._tell = WaitTold(say, f"nvinx: {task.name} waits: ")
+
+    def seat(self, file: Path, fd: int) -> bool:
+        """Take a lease for whoever has its file open; False if the file was swept away."""
+        seat = Seat(file)
+        if not handover.lock(seat, fd):
+            return False
+        with self._counter() as counter:
+            self._take(counter, seat)
+        return True
+
+    def prepare(self) -> None:
+        """Take a lease and hold it until it is taken over, or nobody wants it any more."""
+        held = self._place.folder / HELD
+        with self._counter() as counter:
+            seat = handover.new_seat(counter.state_dir)
+            self._take(counter, seat)
+            handover.write(guard_script.text_to_adopt(seat), held)
+            while held.exists() and self._heir.lives():
+                time.sleep(_LOOK_S)
+            held.unlink(missing_ok=True)
+
+    def _take(self, counter: Counter, seat: Seat) -> None:
+        exports = self._waited_for(counter, seat).exports
+        handover.write(handover.as_shell(exports), self._place.folder / READY)
+        counter.life.sweep(older_than_s=_YOUNG_S)
+
+    def _counter(self) -> Counter:
+        bench = machine.bench(self._place.bench, self._place.launch_dir)
+        return Counter(bench, source="nextflow")
+
+    def _waited_for(self, counter: Counter, seat: Seat) -> Held:
+        task = self._task
+        with nextflow_task.in_its_words():
+            first = nextflow_task.claim(task, counter.bench)
+            before, claim, rung = nextflow_task.climb(task, first, counter.capacity)
+            if rung is not None:
+                how = explain.ran_out(before, None)
+                self._say(explain.tries_again(task.name, how, rung, claim))
+            held = counter.acquire(claim, task.name, self._wait, seat.id)
+        beside = counter.beside(held)
+        self._say(explain.started(held.job, held.placement, counter.bench.cards, beside))
+        return held
+
+    def _wait(self, reason: Reason | None) -> None:
+        if not self._heir.lives():
+            raise SystemExit(_NOBODY_WAITS)
+        self._tell(reason)

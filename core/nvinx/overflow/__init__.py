@@ -1,0 +1,1 @@
+"""Models larger than the card: their parts, the split, and the scratch folder."""

@@ -1,0 +1,136 @@
+"""What a run did, event by event, as JSON lines: enough to see it, to explain it, to replay it.
+
+Each line has `s`, seconds since the first one, and `event`; docs/reference/trace.md lists the rest.
+It is written as things happen, so that it is there when the run was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nvinx.admission.serialize import plain_job, plain_placement, plain_reason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nvinx.admission.step import Card, Job, Placement
+    from nvinx.bench.resolve import Bench
+    from nvinx.history.statistics import Outcome
+    from nvinx.leases.ports import Clock
+    from nvinx.reasons import Reason
+
+FOLDER = Path(".nvinx")
+SCHEMA = 1
+KEPT = 10
+_NAME = "trace-*.jsonl"
+
+
+def latest(folder: Path) -> Path | None:
+    """The trace of the last run below this folder; None where there is none."""
+    return max((folder / FOLDER).glob(_NAME), default=None)
+
+
+class Trace:
+    """Writes one run's events, from any thread. What cannot be written is not worth failing a run.
+
+    Only the last few traces of a folder are kept.
+    """
+
+    def __init__(self, clock: Clock, folder: Path | None) -> None:
+        """folder: of the workflow; None: write nothing."""
+        self._clock, self._folder = clock, folder
+        self.path: Path | None = None
+        self._lock = threading.Lock()
+        self._fd: int | None = None
+        self._zero: float | None = None
+        self._said: dict[str, Reason] = {}
+
+    def begin(self, bench: Bench, cores: int, engine: str, command: Sequence[str]) -> None:
+        """The first event: with what the run works."""
+        if self._folder is None:
+            return
+        now = datetime.now().astimezone()
+        try:
+            home = self._folder / FOLDER
+            home.mkdir(exist_ok=True)
+            (home / ".gitignore").write_text("*\n", encoding="utf-8")
+            for old in sorted(home.glob(_NAME))[: -KEPT + 1]:
+                old.unlink(missing_ok=True)
+            name = f"trace-{now:%Y%m%dT%H%M%S.%f}-{os.getpid()}.jsonl"
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+            self._fd = os.open(home / name, flags, 0o666)
+            self.path = home / name
+        except OSError:
+            return
+        self._write(
+            "run",
+            schema=SCHEMA,
+            date=now.isoformat(timespec="seconds"),
+            engine=engine,
+            command=list(command),
+            cores=cores,
+            ram_mib=bench.ram_mib,
+            bench=bench.path,
+            calibrated=bench.slowdowns is not None,
+            cards=[asdict(card) for card in bench.cards],
+        )
+
+    def submitted(self, job: Job, after: Sequence[str] = ()) -> None:
+        """after: ids of the jobs of this run that made its input."""
+        self._write("submitted", **plain_job(job), after=list(after))
+
+    def waited(self, job_id: str, reason: Reason) -> None:
+        """Written where the reason is another than before."""
+        if self._said.get(job_id) != reason:
+            self._said[job_id] = reason
+            self._write("waits", id=job_id, reason=plain_reason(reason))
+
+    def started(
+        self, job: Job, placement: Placement, beside: Sequence[str], expected: float | None
+    ) -> None:
+        """beside: ids of who shares the card. expected: the slowdown in this company."""
+        self._said.pop(job.id, None)
+        place = plain_placement(placement)
+        self._write("started", id=job.id, placement=place, beside=list(beside), slowdown=expected)
+
+    def ended(self, job_id: str, outcome: Outcome, peak_mib: int | None) -> None:
+        self._write("ended", id=job_id, outcome=outcome.value, peak_mib=peak_mib)
+
+    def met(self, cards: Sequence[Card]) -> None:
+        """Cards that were not there when the run began."""
+        self._write("cards", cards=[asdict(card) for card in cards])
+
+    def sample(self, **seen: Any) -> None:
+        """What the machine did at one moment."""
+        self._write("sample", **seen)
+
+    def close(self) -> None:
+        self._write("over")
+        with self._lock:
+            self._stop()
+
+    def _write(self, event: str, **facts: Any) -> None:
+        with self._lock:
+            if self._fd is None:
+                return
+            now = self._clock()
+            self._zero = now if self._zero is None else self._zero
+            line = json.dumps({"s": round(now - self._zero, 3), "event": event, **facts})
+            raw = f"{line}\n".encode()
+            try:
+                whole = os.write(self._fd, raw) == len(raw)
+            except OSError:
+                whole = False
+            if not whole:  # the disk is full: what is there ends here
+                self._stop()
+
+    def _stop(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None

@@ -1,0 +1,1 @@
+"""The same admission on made-up time. Pure."""

@@ -1,0 +1,1 @@
+"""Slurm's nodes: what jobs ask for there, and what runs on them."""

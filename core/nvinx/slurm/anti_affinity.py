@@ -1,0 +1,204 @@
+"""Keeps jobs that slow each other down too much off each other's nodes, where Slurm places. Pure.
+
+Slurm decides where a job runs, so the only word is which nodes a job may not use. Two jobs that
+clash are never given a node in common while both are queued or running; where no node is left, the
+later one is held back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from nvinx.jobs.claim import Claim
+
+PATIENCE_S = 600.0
+
+
+@dataclass(slots=True, eq=False)
+class _Kind:
+    """Jobs of which it is the same who must not meet them. seats: how many may use each node."""
+
+    claim: Claim
+    seats: Counter[str] = field(default_factory=Counter)
+    lines: dict[frozenset[str], dict[str, _Held]] = field(default_factory=dict)
+
+    def sit(self, nodes: Iterable[str]) -> None:
+        self.seats.update(nodes)
+
+    def rise(self, nodes: Iterable[str]) -> None:
+        for node in nodes:
+            self.seats[node] -= 1
+            if not self.seats[node]:
+                del self.seats[node]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seat:
+    kind: _Kind
+    nodes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    kind: _Kind
+    nodes: frozenset[str]
+    since: float
+    number: int
+
+
+class Apart:
+    """The jobs of one run that share cards, and the nodes that each may use.
+
+    clash: whether two jobs must not meet, by their profiles and `max_slowdown`. to_come: work of
+    each profile that has not entered yet, in any unit; a profile leaves those who clash with it
+    their part of all that is to come, and once they have none it may go wherever nobody is.
+    """
+
+    def __init__(
+        self, clash: Callable[[Claim, Claim], bool], to_come: Mapping[str, float] | None = None
+    ) -> None:
+        self._clash = clash
+        self._to_come = dict(to_come or {})
+        self._kinds: dict[tuple[str, float | None], _Kind] = {}
+        self._seats: dict[str, _Seat] = {}
+        self._held: dict[str, _Held] = {}
+        self._numbers = 0
+        self._full: set[tuple[_Kind, frozenset[str]]] = set()
+        self._rivals: dict[str, dict[str, Claim]] = {}
+        self._seen: dict[str, Claim] = {}
+
+    def expect(self, claims: Iterable[Claim]) -> None:
+        """Jobs that are still to come: who they are, and how much they are."""
+        for claim in claims:
+            self._to_come[claim.profile] = self._to_come.get(claim.profile, 0.0) + _work(claim)
+            self._meet(claim)
+
+    def _came(self, claim: Claim) -> None:
+        """It is no longer to come."""
+        left = self._to_come.get(claim.profile, 0.0) - _work(claim)
+        self._to_come[claim.profile] = max(left, 0.0)
+
+    def enter(
+        self, job_id: str, claim: Claim, nodes: Iterable[str], at: float
+    ) -> frozenset[str] | None:
+        """Those of the nodes that a job may use, all it could use being given; None: not now.
+
+        A job that was held back is asked for again with the same id. at: seconds.
+        """
+        self._meet(claim)
+        kind, could = self._kind(claim), frozenset(nodes)
+        free = self._free(kind, could)
+        if not free or self._owes(job_id, kind, free, at):
+            self._hold(job_id, kind, could, at)
+            return None
+        mine = self._part(kind, could, free)
+        self._came(claim)
+        self._release(job_id)
+        self._seats[job_id] = _Seat(kind, mine)
+        kind.sit(mine)
+        return mine
+
+    def on(self, job_id: str, node: str) -> None:
+        """It runs there, so its other nodes are free again."""
+        seat = self._seats.get(job_id)
+        if seat is not None and seat.nodes != {node}:
+            self._rise(seat)
+            self._seats[job_id] = _Seat(seat.kind, frozenset([node]))
+            seat.kind.sit([node])
+
+    def leave(self, job_id: str) -> None:
+        seat = self._seats.pop(job_id, None)
+        if seat is not None:
+            self._rise(seat)
+        self._release(job_id)
+
+    def _kind(self, claim: Claim) -> _Kind:
+        key = (claim.profile, claim.max_slowdown)
+        if key not in self._kinds:
+            self._kinds[key] = _Kind(claim)
+        return self._kinds[key]
+
+    def _rise(self, seat: _Seat) -> None:
+        seat.kind.rise(seat.nodes)
+        self._full.clear()
+
+    def _free(self, kind: _Kind, could: frozenset[str]) -> frozenset[str]:
+        """Those where nobody is, or may come, who clashes with it.
+
+        A thousand jobs may be held back alike, so it is remembered that there was none.
+        """
+        if (kind, could) in self._full:
+            return frozenset()
+        others = (o for o in self._kinds.values() if o.seats and self._clash(kind.claim, o.claim))
+        free = could.difference(*(other.seats for other in others))
+        if not free:
+            self._full.add((kind, could))
+        return free
+
+    def _hold(self, job_id: str, kind: _Kind, could: frozenset[str], at: float) -> None:
+        if job_id not in self._held:
+            self._numbers += 1
+            held = self._held[job_id] = _Held(kind, could, at, self._numbers)
+            kind.lines.setdefault(could, {})[job_id] = held
+
+    def _release(self, job_id: str) -> None:
+        held = self._held.pop(job_id, None)
+        if held is not None:
+            line = held.kind.lines[held.nodes]
+            del line[job_id]
+            if not line:
+                del held.kind.lines[held.nodes]
+
+    def _meet(self, claim: Claim) -> None:
+        """Take note of a profile, and of who clashes with it."""
+        name = claim.profile
+        if name in self._seen:
+            return
+        mine = self._rivals.setdefault(name, {})
+        for other, known in self._seen.items():
+            if self._clash(claim, known):
+                mine[other] = known
+                self._rivals[other][name] = claim
+        self._seen[name] = claim
+
+    def _owes(self, job_id: str, kind: _Kind, free: frozenset[str], at: float) -> bool:
+        """Whether somebody who clashes with it was held back for so long that it must wait too.
+
+        Of those held back alike the oldest speaks; whoever is older than it need not wait.
+        """
+        mine = self._held.get(job_id)
+        before = math.inf if mine is None else mine.number
+        for other in self._kinds.values():
+            oldest = [next(iter(line.values())) for line in other.lines.values()]
+            if any(
+                held.number < before and at - held.since >= PATIENCE_S and held.nodes & free
+                for held in oldest
+            ) and self._clash(kind.claim, other.claim):
+                return True
+        return False
+
+    def _part(self, kind: _Kind, could: frozenset[str], free: frozenset[str]) -> frozenset[str]:
+        """All free nodes unless somebody clashes; else what their work leaves, beside its like."""
+        claim = kind.claim
+        rivals = self._rivals[claim.profile]
+        if self._clash(claim, claim):
+            return frozenset(sorted(free)[:1])
+        if not rivals:
+            return free
+        against = sum(self._to_come.get(name, 0.0) for name in rivals)
+        everything = sum(self._to_come.values()) or 1.0
+        share = max(math.floor(len(could) * (1.0 - against / everything)), 1)
+        alike = (k.seats for k in self._kinds.values() if k.claim.profile == claim.profile)
+        known = free.intersection(frozenset().union(*alike))
+        more = sorted(free - known)[: max(share - len(known), 0)]
+        return known.union(more)
+
+
+def _work(claim: Claim) -> float:
+    return (claim.runtime_s or 1.0) * (claim.vram_mib or 1)

@@ -1,0 +1,180 @@
+"""A cluster's nodes, and what to ask Slurm for so that jobs meet on cards as they declared. Pure.
+
+Slurm counts shards and knows nothing of VRAM, so a job that shares asks for as many shards as hold
+what it declared. One that wants a card alone asks for all shards of it: Slurm 22.05 would start a
+`gpu:1` beside them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from nvinx.admission import explain
+from nvinx.admission.step import Capacity, Card
+from nvinx.catalog import Residency
+from nvinx.errors import ImpossibleJobError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from nvinx.jobs.claim import Claim
+
+_BY_FROM_SLURM = "say it in the bench file under cluster: (nvinx bench --from-slurm writes a draft)"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """As Slurm counts it, RAM and VRAM in MiB.
+
+    shards: of all its cards together. card_mib: VRAM of each card that jobs may have, None where
+    nobody said. make: what its cards are called.
+    """
+
+    name: str
+    cpus: int
+    ram_mib: int
+    cards: int = 0
+    shards: int = 0
+    card_mib: int | None = None
+    make: str | None = None
+    is_up: bool = True
+
+    @property
+    def per_card(self) -> int:
+        """Shards of one card."""
+        return self.shards // self.cards if self.cards else 0
+
+    @property
+    def shard_mib(self) -> int:
+        """VRAM that one shard stands for."""
+        return (self.card_mib or 0) // self.per_card if self.per_card else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What one job asks Slurm for.
+
+    gres: as in `--gres`, empty for none. not_on: nodes where it would mean something else. claim:
+    how the job is placed on its node. card_mib: of the smallest card that it may get, 0 for none.
+    """
+
+    claim: Claim
+    gres: str = ""
+    not_on: frozenset[str] = frozenset()
+    card_mib: int = 0
+
+
+class Cluster:
+    """All nodes of a cluster."""
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self.nodes = tuple(nodes)
+
+    @property
+    def has_shards(self) -> bool:
+        return any(node.shards for node in self.nodes)
+
+    def capacity(self) -> Capacity:
+        """The largest of everything that one node has: what a job could grow to."""
+        sizes = {node.card_mib for node in self.nodes if node.cards and node.card_mib}
+        return Capacity(
+            tuple(
+                Card(id=f"card-{mib}", index=n, name="card", total_mib=mib)
+                for n, mib in enumerate(sorted(sizes))
+            ),
+            max((node.cpus for node in self.nodes), default=0),
+            max((node.ram_mib for node in self.nodes), default=0),
+        )
+
+    def ask(self, rule: str, claim: Claim) -> Ask:
+        """What to ask for a job of a rule. Raises ImpossibleJobError when no node can run it."""
+        able = [n for n in self.nodes if n.cpus >= claim.cores and n.ram_mib >= claim.ram_mib]
+        if not able:
+            raise ImpossibleJobError(rule, self._too_much(claim), "ask for less in the rule")
+        if not claim.uses_gpu:
+            return Ask(claim)
+        cards = [node for node in able if node.cards]
+        _demand_sizes(rule, claim, cards)
+        wide = [n for n in cards if (n.card_mib or 0) >= (claim.vram_mib or 0)]
+        if wide and claim.residency is Residency.GPU_SHARED:
+            return _shared(claim, wide, self.nodes)
+        if wide and claim.residency is Residency.GPU_EXCLUSIVE:
+            return _whole(claim, wide, self.nodes)
+        spilling = [n for n in cards if (n.card_mib or 0) >= claim.least_on_card_mib]
+        if spilling and claim.may_overflow:
+            spills = replace(claim, residency=Residency.GPU_RAM_OVERFLOW)
+            return _whole(spills, spilling, self.nodes)
+        if claim.cpu_fallback:
+            return Ask(replace(claim, residency=Residency.CPU_ONLY, vram_mib=None))
+        raise ImpossibleJobError(rule, self._no_card(claim, cards), _fix(cards))
+
+    def _too_much(self, claim: Claim) -> str:
+        most = self.capacity()
+        return (
+            f"needs {claim.cores} cores and {explain.gb(claim.ram_mib)} of RAM on one node, and "
+            f"no node has both (the most there is: {most.cores} cores, {explain.gb(most.ram_mib)})"
+        )
+
+    def _no_card(self, claim: Claim, cards: Sequence[Node]) -> str:
+        if not cards:
+            has = any(node.cards for node in self.nodes)
+            why = "beside enough cores and RAM" if has else "in this cluster"
+            return f"wants a card, and no node has one {why}"
+        largest = max(node.card_mib or 0 for node in cards)
+        return f"needs {explain.gb(claim.vram_mib)}, the largest card has {explain.gb(largest)}"
+
+
+def _fix(cards: Sequence[Node]) -> str:
+    if not cards:
+        return "let it run on the CPU (cpu_fallback=1), or ask for fewer cores or less RAM"
+    return "let it spill (ram_overflow=1 with mem_mb) or run on the CPU (cpu_fallback=1)"
+
+
+def _demand_sizes(rule: str, claim: Claim, cards: Iterable[Node]) -> None:
+    unknown = sorted(node.name for node in cards if node.card_mib is None)
+    if unknown and claim.vram_mib is not None:
+        problem = (
+            f"declares VRAM, and nobody said how much the cards of {explain.names(unknown)} have"
+        )
+        raise ImpossibleJobError(rule, problem, _BY_FROM_SLURM)
+
+
+def _shared(claim: Claim, wide: Sequence[Node], nodes: Collection[Node]) -> Ask:
+    """As many shards as hold the VRAM; with cards of several kinds, so that most such jobs fit."""
+    sharded = [node for node in wide if node.shards]
+    if not sharded:
+        return _whole(replace(claim, residency=Residency.GPU_EXCLUSIVE), wide, nodes)
+    plans = []
+    for shard_mib in sorted({node.shard_mib for node in sharded}):
+        count = -(-(claim.vram_mib or 0) // shard_mib)
+        fit = [n for n in sharded if n.shard_mib >= shard_mib and n.per_card >= count]
+        places = sum(node.cards * (node.per_card // count) for node in fit)
+        plans.append((places, len(fit), count, fit))
+    _, _, count, fit = max(plans, key=lambda plan: plan[:2])
+    if not fit:  # a shard is rounded down, so nearly a card may be one more than it has
+        return _whole(replace(claim, residency=Residency.GPU_EXCLUSIVE), wide, nodes)
+    names = {node.name for node in fit}
+    others = frozenset(n.name for n in nodes if n.per_card >= count and n.name not in names)
+    return Ask(claim, f"shard:{count}", others, _least_mib(fit))
+
+
+def _whole(claim: Claim, wide: Sequence[Node], nodes: Collection[Node]) -> Ask:
+    """A card alone, of the kind that most cards are of: all its shards, or the card itself."""
+    kinds: dict[int, list[Node]] = defaultdict(list)
+    for node in wide:
+        kinds[node.per_card].append(node)
+    per_card, fit = max(kinds.items(), key=lambda kind: (sum(n.cards for n in kind[1]), kind[0]))
+    names = {node.name for node in fit}
+    others = frozenset(
+        node.name
+        for node in nodes
+        if node.cards and node.per_card >= per_card and node.name not in names
+    )
+    gres = f"shard:{per_card}" if per_card else "gpu:1"
+    return Ask(claim, gres, others, _least_mib(fit))
+
+
+def _least_mib(nodes: Iterable[Node]) -> int:
+    return min(node.card_mib or 0 for node in nodes)

@@ -1,0 +1,100 @@
+"""On a node of a cluster: what Slurm has placed gets the environment that a bench gives it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nvinx.admission import explain
+from nvinx.admission.step import Card
+from nvinx.bench import machine
+from nvinx.bench.resolve import Bench
+from nvinx.gpu.nvml import NvmlProbe
+from nvinx.host.files import tail
+from nvinx.jobs.outcome import TAIL_BYTES, outcome_of
+from nvinx.leases import command as commands
+from nvinx.leases.client import Counter
+from nvinx.leases.wait_messages import WaitTold
+from nvinx.nextflow.handover import write
+from nvinx.simulation.baselines import VramFifo
+from nvinx.slurm.task import End, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from nvinx.leases.ports import GpuLook
+
+BEGUN, ENDED = ".node", ".end"
+
+
+def run(file: Path, command: Sequence[str], say: Callable[[str], None]) -> int:
+    """Run a command as the job that a task file describes; its exit status, as a shell gives it.
+
+    Which node it is stands in a file beside the task's, and how it ended in another. A lease is
+    entered in the node's own ledger, so that whoever else uses nvinx there knows; it waits only
+    where such a program, or a stranger, holds the VRAM that Slurm believes to be free.
+    Raises NvinxError.
+    """
+    task = Task.read(file.read_text(encoding="utf-8"))
+    write(node_name(os.environ), file.with_suffix(BEGUN))
+    bench = bench_here(task, os.environ, NvmlProbe().look())
+    wait = WaitTold(say, "nvinx: Slurm has placed this job, and it waits on its node: ")
+    with Counter(
+        bench, state_dir(task), source="slurm", caps=task.caps, placed_by=VramFifo()
+    ) as counter:
+        held = counter.acquire(task.job.claim, task.job.name, wait)
+        say(explain.started(held.job, held.placement, bench.cards, counter.beside(held)))
+        status, words = commands.run(command, held, listen=True)
+        logs = (tail(Path(log), TAIL_BYTES) for log in task.logs)
+        outcome = outcome_of(status, "\n".join((words, *logs)))
+        peak_mib = counter.release(held, outcome)
+        run = counter.ended[-1] if counter.ended else None
+    end = End(node=node_name(os.environ), outcome=outcome, peak_mib=peak_mib, run=run)
+    write(end.text(), file.with_suffix(ENDED))
+    return status
+
+
+def node_name(environ: Mapping[str, str]) -> str:
+    return environ.get("SLURMD_NODENAME") or socket.gethostname()
+
+
+def state_dir(task: Task) -> Path:
+    """On this node's own disk: homes of clusters are on a network, where locks are none."""
+    return Path(task.state_dir or f"/tmp/nvinx-{os.getuid()}")
+
+
+def bench_here(task: Task, environ: Mapping[str, str], look: GpuLook) -> Bench:
+    """This node as far as it is the job's: one card, the one that Slurm gave it, or none.
+
+    Where no driver tells of cards, the card is one that the bench file describes.
+    """
+    here = machine.detect()
+    card = _card(task, environ, look) if task.job.claim.uses_gpu else None
+    cards = () if card is None else (card,)
+    return Bench(cards=cards, cores=here.cores, ram_mib=here.ram_mib, models={}, origins={})
+
+
+def _card(task: Task, environ: Mapping[str, str], look: GpuLook) -> Card | None:
+    granted = environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0]
+    if not granted:
+        return None
+    for gpu in look.gpus:
+        if granted in (str(gpu.index), gpu.id):
+            headroom_mib = max(gpu.total_mib - task.card_mib, 0) if task.card_mib else 0
+            return Card(
+                id=gpu.id,
+                index=gpu.index,
+                name=task.make or gpu.name,
+                total_mib=gpu.total_mib,
+                headroom_mib=headroom_mib,
+            )
+    index = int(granted) if granted.isdigit() else 0
+    return Card(
+        id=f"{node_name(environ)}-{granted}",
+        index=index,
+        name=task.make or "card",
+        total_mib=max(task.card_mib, task.job.claim.vram_mib or 0),
+        simulated=True,
+    )

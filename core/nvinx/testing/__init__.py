@@ -1,0 +1,1 @@
+"""Fakes with real behaviour, shipped so that users' tests can use them too."""

@@ -1,0 +1,164 @@
+"""A Snakemake job's resources, in nvinx's words."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nvinx.catalog import Residency
+from nvinx.errors import HintError
+from nvinx.jobs import hints
+from nvinx.jobs.claim import Claim
+from nvinx.sizes import need_from_mb
+from nvinx.staging import choose
+from snakemake_executor_plugin_nvinx import snakemake_internals
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from nvinx.catalog import ModelSpec
+    from nvinx.history.statistics import Experience
+
+
+def name_of(job: Any) -> str:
+    """What people call the job: the rule with its wildcard values, `embed[3]`."""
+    if job.is_group():
+        return f"group[{job.groupid}]"
+    values = ",".join(str(v) for v in job.wildcards_dict.values())
+    return f"{job.rule.name}[{values}]" if values else str(job.rule.name)
+
+
+def rule_of(job: Any) -> str:
+    return str(job.groupid if job.is_group() else job.rule.name)
+
+
+def stated(job: Any) -> dict[str, Any]:
+    """The resources that have a value by now; those that wait for a file are left out."""
+    known = {k: v for k, v in job.resources.items() if not k.startswith("_")}
+    return {k: v for k, v in known.items() if isinstance(v, int | float) or type(v) is str}
+
+
+def is_open(job: Any) -> bool:
+    """True when a resource that decides admission waits for a file to be there."""
+    return _first_open(job, (*hints.HINTS, "mem_mb", "disk_mb")) is not None
+
+
+def _first_open(job: Any, names: tuple[str, ...]) -> str | None:
+    known, named = stated(job), set(job.resources.keys())
+    return next((n for n in names if n in named and n not in known), None)
+
+
+def kind_of(job: Any) -> str:
+    """The name under which runs of the rule are remembered, in every copy of the workflow.
+
+    A rule that runs something else than before is another one.
+    """
+    rule = job.rule
+    does = (rule.shellcmd, rule.script, rule.notebook, rule.wrapper, rule.run_func_src)
+    return f"{rule.name}@{hashlib.sha256(repr(does).encode()).hexdigest()[:8]}"
+
+
+def claim_of(job: Any, models: Mapping[str, ModelSpec], calibrated: Collection[str] = ()) -> Claim:
+    """The claim of a job or group job; calibrated: see `hints.read`.
+
+    Raises HintError naming the rule.
+    """
+    if job.is_group():
+        return _claim_of_group(job, models, calibrated)
+    resources = stated(job)
+    hint = hints.wish(resources)
+    if job.is_local and hint is not None:
+        problem = "a local rule runs outside the executor, so nvinx cannot place it"
+        fix = "take the rule out of localrules, or the hint out of the rule"
+        raise HintError(job.rule.name, f"{hint}={resources[hint]!r}", problem, fix)
+    common = hints.Common(
+        cores=job.threads,
+        mem_mb=resources.get("mem_mb"),
+        disk_mb=resources.get("disk_mb"),
+        runtime_s=_seconds(resources),
+        priority=_whole(job.priority),
+        kind=kind_of(job),
+    )
+    return hints.read(job.rule.name, resources, common, models, calibrated)
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The paths that a job will load, and whether its rule names them or they are its input."""
+
+    paths: tuple[str, ...]
+    are_named: bool
+
+
+def weights(job: Any) -> Weights:
+    """What to read ahead for a job or group job. Raises HintError."""
+    members = snakemake_internals.members(job)
+    wishes = [choose.named(m.rule.name, stated(m).get(choose.HINT)) for m in members]
+    paths: list[str] = []
+    for member, wish in zip(members, wishes, strict=True):
+        paths += map(str, member.input) if wish is None else wish
+    return Weights(tuple(paths), all(wish is not None for wish in wishes))
+
+
+def length_s(job: Any, experience: Experience) -> float:
+    """How long the job takes as its rule says, else as earlier runs took; else all count alike."""
+    stated_s = _seconds(stated(job))
+    if stated_s is not None:
+        return stated_s
+    kind = kind_of(job)
+    return experience.gpu_s(kind) or experience.cpu_s(kind) or _UNKNOWN_S
+
+
+def _claim_of_group(
+    group: Any, models: Mapping[str, ModelSpec], calibrated: Collection[str]
+) -> Claim:
+    """One claim for all members: their layered sums where Snakemake adds them up.
+
+    The strictest residency wins, since the members share one placement.
+    """
+    for job in group.jobs:
+        if hint := _first_open(job, hints.HINTS):
+            problem = "depends on a file that is made inside the job's own group"
+            fix = "write a number, or take the rule out of the group"
+            raise HintError(job.rule.name, hint, problem, fix)
+    claims = [claim_of(job, models, calibrated) for job in group.jobs]
+    on_gpu = [c for c in claims if c.uses_gpu]
+    sizes = [c.vram_mib for c in on_gpu if c.vram_mib is not None]
+    limits = [c.max_slowdown for c in on_gpu if c.max_slowdown is not None]
+    residencies = {c.residency for c in claims}
+    return Claim(
+        residency=next(r for r in _STRICTEST_FIRST if r in residencies),
+        vram_mib=sum(sizes) if sizes else None,
+        ram_mib=max(need_from_mb(group.resources.get("mem_mb") or 0), *(c.ram_mib for c in claims)),
+        disk_mib=max(c.disk_mib for c in claims),
+        cores=int(group.resources.get("_cores") or max(c.cores for c in claims)),
+        cpu_fallback=bool(on_gpu) and all(c.cpu_fallback for c in on_gpu),
+        ram_overflow=any(c.may_overflow for c in on_gpu),
+        max_slowdown=min(limits, default=None),
+        kind="+".join(sorted({c.kind for c in claims})),
+        priority=max(c.priority for c in claims),
+    )
+
+
+_UNKNOWN_S = 60.0
+_STRICTEST_FIRST = (
+    Residency.GPU_EXCLUSIVE,
+    Residency.GPU_RAM_OVERFLOW,
+    Residency.GPU_SHARED,
+    Residency.CPU_ONLY,
+)
+
+
+def _seconds(resources: Mapping[str, Any]) -> float | None:
+    """Snakemake's `runtime` is in minutes."""
+    minutes = resources.get("runtime")
+    return float(minutes) * 60 if isinstance(minutes, int | float) else None
+
+
+def _whole(priority: Any) -> int:
+    """Snakemake's highest priority is an object of its own kind."""
+    try:
+        return int(priority)
+    except (TypeError, ValueError, OverflowError):
+        return 10**9

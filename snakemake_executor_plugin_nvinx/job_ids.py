@@ -1,0 +1,29 @@
+"""The names under which nvinx knows a workflow's jobs: one for each try."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from snakemake_executor_plugin_nvinx import snakemake_internals
+
+
+class Tokens:
+    """Gives out tokens, and remembers which job each stands for."""
+
+    def __init__(self, engine: str, workflow: Any) -> None:
+        self._engine, self._workflow = engine, workflow
+        self._numbers = itertools.count(1)
+        self._last: dict[Any, str] = {}
+
+    def new(self, handle: Any) -> str:
+        """A token for a job or group job that is handed over, or tried again."""
+        token = f"{self._engine}.{next(self._numbers)}"
+        for job in snakemake_internals.members(handle):
+            self._last[job] = token
+        return token
+
+    def makers(self, handle: Any) -> list[str]:
+        """The tokens of the jobs of this run that made what this one reads."""
+        made = snakemake_internals.makers(self._workflow, handle)
+        return sorted({self._last[job] for job in made if job in self._last})

@@ -1,0 +1,166 @@
+"""The shell that a job runs in, replaced by a small script that says where the job was placed.
+
+Snakemake lets a rule name its shell (`shell_exec`). We name a link to one static script which
+exports the placement, takes the lease's lock on a descriptor that all children inherit, and then
+becomes the real shell. Nothing executable is written per job: this process has threads, and a file
+that another thread's child holds open for writing cannot be executed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nvinx.errors import StateDirError
+from nvinx.host import statedir
+from nvinx.jobs.outcome import TAIL_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from nvinx.leases.ports import Life
+
+# The end of stderr is kept for nvinx to read. What keeps it is no sign of the job's life, so it
+# starts before the lock is taken, without the marker, and with no word of the job in its command
+# line. It outlives TERM, so that the job's last words get through, and ends when the job's last
+# process has closed its stderr.
+_SCRIPT = """#!{bash}
+. "${{0%/*}}/${{0##*/}}.env"
+if [ -n "$_nvinx_tail" ] && command -v tee >/dev/null && command -v tail >/dev/null; then
+  rm -f "$_nvinx_tail.whole"
+  exec 2> >(
+    trap '' INT TERM HUP
+    unset NVINX_JOB
+    export _nvinx_tail
+    exec tee >(exec {bash} -c '
+      {{ tail -c {kept} >>"$_nvinx_tail" && : >"$_nvinx_tail.whole" || cat >/dev/null
+      }} 2>/dev/null
+    ') >&2
+  )
+fi
+if [ -n "$_nvinx_lock" ] && command -v flock >/dev/null; then
+  exec 243<>"$_nvinx_lock"
+  flock -s 243
+fi
+exec -a "$_nvinx_name" "$_nvinx_shell" "$@"
+"""
+
+
+class ShellExec(str):
+    """A path that survives Snakemake's three ways of using it.
+
+    As an executable it is itself; formatted unquoted into a Python preamble it is an expression
+    that keeps the shell in force; pickled for a script it is a plain str.
+    """
+
+    __slots__ = ()
+
+    def __format__(self, spec: str) -> str:
+        return "shell.get_executable()"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (str, (str.__str__(self),))
+
+
+@dataclass(frozen=True, slots=True)
+class Shells:
+    """Makes and removes the folder that holds one job's link and variables."""
+
+    folder: Path
+
+    @classmethod
+    def under(cls, state_dir: Path, engine: str) -> Shells:
+        """Raises StateDirError when the script cannot be written or bash is missing."""
+        bash = shutil.which("bash")
+        if bash is None:
+            raise StateDirError(str(state_dir), "bash is not on the PATH", "install bash")
+        shells = cls(state_dir / "shells" / engine)
+        try:
+            state_dir.mkdir(parents=True, exist_ok=True)
+            shared = statedir.is_shared(state_dir)
+            statedir.subfolder(state_dir / "shells", shared=shared)
+            statedir.subfolder(shells.folder, shared=False)
+            shells.script.write_text(_SCRIPT.format(bash=bash, kept=TAIL_BYTES), encoding="utf-8")
+            shells.script.chmod(0o755)
+        except OSError as error:
+            raise _unwritable(shells.folder, error) from error
+        return shells
+
+    @property
+    def script(self) -> Path:
+        return self.folder / "nvinx-shell"
+
+    def make(self, token: str, real: str, variables: Mapping[str, str], lock: Path | None) -> str:
+        """The path to use as the job's shell; its basename is the real shell's.
+
+        lock: of the lease, None on the CPU; only a job with a lease has the end of its stderr kept.
+        Raises StateDirError when its folder cannot be written.
+        """
+        real_path = shutil.which(real) or real
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+        lines.append(f"_nvinx_lock={shlex.quote(str(lock or ''))}")
+        lines.append(f"_nvinx_tail={shlex.quote(str(self.stderr(token)) if lock else '')}")
+        lines.append(f"_nvinx_shell={shlex.quote(real_path)} _nvinx_name={shlex.quote(real)}")
+        home = self.folder / token
+        link = home / os.path.basename(real_path)
+        try:
+            home.mkdir(exist_ok=True)
+            _put(link.with_name(f"{link.name}.env"), "\n".join(lines) + "\n")
+            with contextlib.suppress(FileExistsError):
+                link.symlink_to(self.script)
+        except OSError as error:
+            raise _unwritable(home, error) from error
+        return str(link)
+
+    def stderr(self, token: str) -> Path:
+        """The file that gets the end of a job's stderr; one called `.whole` tells that."""
+        return self.folder / token / "stderr"
+
+    def drop(self, token: str) -> None:
+        """Remove what `make` made; a thousand jobs feel the difference to `shutil.rmtree`."""
+        home = self.folder / token
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(home):
+                os.unlink(entry.path)
+            home.rmdir()
+
+    def close(self) -> None:
+        """Remove everything but what living jobs of this engine may still need."""
+        if not _folders(self.folder):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def sweep(state_dir: Path, life: Life) -> None:
+    """Remove what killed engines left behind, unless a job of theirs still lives."""
+    shells = state_dir / "shells"
+    tokens = {engine: _folders(shells / engine) for engine in _folders(shells)}
+    alive = life.alive([*tokens, *(token for jobs in tokens.values() for token in jobs)])
+    for engine, jobs in tokens.items():
+        if not alive & {engine, *jobs}:
+            shutil.rmtree(shells / engine, ignore_errors=True)
+
+
+def _put(path: Path, text: str) -> None:
+    """Whole or not at all: members of a group share a file, and one may be reading it."""
+    draft = path.with_name(f"{path.name}.{threading.get_ident()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def _folders(folder: Path) -> list[str]:
+    """The folders in it; none when another run has removed it meanwhile."""
+    try:
+        return [entry.name for entry in folder.iterdir() if entry.is_dir()]
+    except FileNotFoundError:
+        return []
+
+
+def _unwritable(folder: Path, error: OSError) -> StateDirError:
+    problem = f"cannot be written ({error.strerror})"
+    return StateDirError(str(folder), problem, "check its rights, and free some disk space")

@@ -1,0 +1,109 @@
+"""Runs placed jobs through Snakemake's own local executor, in a shell that knows the placement."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from nvinx.errors import NvinxError
+from snakemake_executor_plugin_nvinx import snakemake_internals
+
+if TYPE_CHECKING:
+    from nvinx.admission.step import Placement
+    from snakemake_executor_plugin_nvinx.run import Session
+
+_MEMBERS_PER_JOB = 10
+
+
+class PreparationError(Exception):
+    """The job never started, so its outputs of earlier runs must stay: the run ends instead."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+class Runner:
+    """Knows where each running job was placed, and runs it on the thread of its caller."""
+
+    def __init__(self, executor: Any, session: Session, workers: int) -> None:
+        """executor: Snakemake's view of us. workers: how many jobs may run at once."""
+        self._executor = executor
+        self._session = session
+        self._places: dict[Any, tuple[str, Placement]] = {}
+        self._members = ThreadPoolExecutor(
+            _MEMBERS_PER_JOB * workers, thread_name_prefix="nvinx-member"
+        )
+        self._local = self._local_executor(snakemake_internals.InlinePool())
+        self._local_groups = self._local_executor(self._members)
+
+    def place(self, handle: Any, token: str, placement: Placement) -> None:
+        """Before a job runs: where, under which token."""
+        for member in snakemake_internals.members(handle):
+            snakemake_internals.evaluate_tmpdir(member)
+            self._places[member] = (token, placement)
+        self._places[handle] = (token, placement)
+
+    def forget(self, handle: Any) -> None:
+        """The job has ended."""
+        for member in (handle, *snakemake_internals.members(handle)):
+            self._places.pop(member, None)
+
+    def run(self, handle: Any) -> None:
+        """Run a placed job to its end. Raises what it fails with, or PreparationError."""
+        if not handle.is_group():
+            self._local.run_single_job(handle).result()
+        elif snakemake_internals.runs_all_at_once(handle):
+            self._local_groups.run_group_job(handle)
+        else:
+            self._spawn(self._executor, handle)
+
+    def shutdown(self) -> None:
+        self._members.shutdown(wait=True)
+
+    def _local_executor(self, pool: Any) -> Any:
+        local = snakemake_internals.local_executor(
+            self._executor.workflow, self._executor.logger, pool
+        )
+        prepare = local.job_args_and_prepare
+        local.job_args_and_prepare = lambda job: self._arguments(prepare, job)
+        local.spawn_job = lambda job: self._spawn(local, job)
+        return local
+
+    def _arguments(self, prepare: Any, job: Any) -> tuple[Any, ...]:
+        """The local executor's arguments, with our shell among the resources."""
+        shell = self._shell_for(job)
+        try:
+            arguments = list(prepare(job))
+        except Exception as error:
+            raise PreparationError(error) from error
+        where = next(i for i, a in enumerate(arguments) if a is job.resources)
+        arguments[where] = snakemake_internals.with_shell(job.resources, shell)
+        self._report_start(job)
+        return tuple(arguments)
+
+    def _spawn(self, formatter: Any, job: Any) -> None:
+        """Run a job as a process of its own: `run:`, shadow, and grouped jobs."""
+        import subprocess
+
+        from snakemake.exceptions import SpawnedJobError
+
+        shell = str.__str__(self._shell_for(job, "sh"))
+        self._report_start(job)
+        command = formatter.format_job_exec(job)
+        try:
+            subprocess.check_call(command, shell=True, executable=shell)
+        except subprocess.CalledProcessError as error:
+            raise SpawnedJobError from error
+
+    def _report_start(self, job: Any) -> None:
+        from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+
+        self._executor.report_job_submission(SubmittedJobInfo(job=job))
+
+    def _shell_for(self, job: Any, real: str | None = None) -> Any:
+        token, placement = self._places[job]
+        try:
+            return self._session.shell(real or snakemake_internals.shell_of(job), token, placement)
+        except NvinxError as error:
+            raise PreparationError(error) from error

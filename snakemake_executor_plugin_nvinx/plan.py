@@ -1,0 +1,80 @@
+"""The jobs of a workflow as a workload: what `nvinx plan` plays."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from nvinx.admission.policy import options
+from nvinx.catalog import Residency
+from nvinx.simulation.workload import Task, Workload
+from nvinx.sizes import whole_mb
+from snakemake_executor_plugin_nvinx import job_claims, snakemake_internals
+
+if TYPE_CHECKING:
+    from nvinx.jobs.claim import Claim
+    from snakemake_executor_plugin_nvinx.run import Session
+
+_LOCAL_S = 0.01  # local rules run outside the executor, and are trifles as a rule
+
+
+def workload_of(workflow: Any, session: Session) -> Workload:
+    """The jobs that are still to run; times as earlier runs took or as declared, else a minute.
+
+    Groups are planned as their single jobs. Raises HintError naming the rule.
+    """
+    pending = snakemake_internals.pending_jobs(workflow)  # in no order
+    jobs = sorted(pending, key=job_claims.name_of)
+    names = _names(jobs)
+    needs = snakemake_internals.needs(workflow)
+    return Workload.of(
+        _task(job, names[job], tuple(names[other] for other in needs(job)), session) for job in jobs
+    )
+
+
+def _names(jobs: list[Any]) -> dict[Any, str]:
+    """A name for each job, numbered where two would be called alike."""
+    seen: Counter[str] = Counter()
+    names = {}
+    for job in jobs:
+        name = job_claims.name_of(job)
+        seen[name] += 1
+        names[job] = name if seen[name] == 1 else f"{name}#{seen[name]}"
+    return names
+
+
+def _task(job: Any, name: str, after: tuple[str, ...], session: Session) -> Task:
+    if job.is_local:
+        return Task(name=name, duration_s=_LOCAL_S, runtime_s=_LOCAL_S, after=after)
+    claim, _ = session.claim(job)
+    possible = options(claim, session.broker.state.capacity)
+    spills = possible == (Residency.GPU_RAM_OVERFLOW,)
+    seen_s = session.experience.gpu_s if claim.uses_gpu else session.experience.cpu_s
+    duration_s = seen_s(claim.kind) or job_claims.length_s(job, session.experience)
+    return Task(
+        name=name,
+        duration_s=duration_s,
+        model=claim.model,
+        threads=claim.cores,
+        mem_mb=_mb(claim.ram_mib) or 0,
+        disk_mb=_mb(claim.disk_mib) or 0,
+        vram_mb=_mb(claim.vram_mib),
+        residency=Residency.GPU_RAM_OVERFLOW if spills else claim.residency,
+        after=after,
+        max_slowdown=claim.max_slowdown,
+        cpu_duration_s=_cpu_s(claim, duration_s, has_to=possible == (Residency.CPU_ONLY,)),
+        runtime_s=claim.runtime_s,
+        priority=claim.priority,
+        kind=claim.kind,
+    )
+
+
+def _cpu_s(claim: Claim, duration_s: float, *, has_to: bool) -> float | None:
+    """Seconds on the CPU, where the job may run there and the time is known, or it has to."""
+    if not claim.uses_gpu or not claim.cpu_fallback:
+        return None
+    return claim.cpu_runtime_s or (duration_s if has_to else None)
+
+
+def _mb(mib: int | None) -> int | None:
+    return None if mib is None else whole_mb(mib)

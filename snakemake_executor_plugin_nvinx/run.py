@@ -1,0 +1,329 @@
+"""One Snakemake run's share of nvinx: bench, broker, shells and the trace of what ran where."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nvinx.admission import explain
+from nvinx.admission.estimates import Outlook
+from nvinx.admission.policy import LongestChainFirst
+from nvinx.admission.step import Capacity, Card, Job, Placement
+from nvinx.bench import machine
+from nvinx.errors import HintError, HistoryError, ImpossibleJobError, NvinxError
+from nvinx.gpu.nvml import NvmlProbe
+from nvinx.history.statistics import Experience, Outcome
+from nvinx.history.store import SqliteHistory
+from nvinx.host import statedir
+from nvinx.host.clock import boot_seconds
+from nvinx.leases import memory_caps
+from nvinx.leases.broker import Broker, Ports
+from nvinx.leases.client import SITE
+from nvinx.leases.environment import variables
+from nvinx.leases.ledger import SqliteLedger
+from nvinx.leases.liveness import ProcessLife
+from nvinx.leases.peaks import PeakWatch
+from nvinx.runs import read as recorded
+from nvinx.runs import replay
+from nvinx.runs.sampler import Sampler
+from nvinx.runs.trace import Trace
+from snakemake_executor_plugin_nvinx import job_claims, snakemake_internals, staging
+from snakemake_executor_plugin_nvinx.dispatcher import Ended
+from snakemake_executor_plugin_nvinx.job_shell import ShellExec, Shells, sweep
+from snakemake_executor_plugin_nvinx.oom_retry import Rescue
+from snakemake_executor_plugin_nvinx.staging import Staging
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from nvinx.bench.resolve import Bench
+    from nvinx.history.statistics import PastRun
+    from nvinx.jobs.claim import Claim
+    from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
+
+_KEEP_EVERY_S = 5.0
+_LOOK_FOR_CARDS_S = 5.0
+_MOST_REPLAYED = 1000  # jobs, about a second's work
+
+
+@dataclass(slots=True)
+class Session:
+    """Everything of nvinx that one run needs, from before the first job to after the last."""
+
+    engine: str
+    bench: Bench
+    cores: int
+    broker: Broker
+    life: ProcessLife
+    ledger: SqliteLedger
+    trace: Trace
+    sampler: Sampler | None
+    outlook: Outlook
+    experience: Experience
+    history: SqliteHistory
+    rescue: Rescue
+    peaks: PeakWatch | None
+    staging: Staging
+    state_dir: Path
+    _workflow: Any
+    _bench_again: Callable[[], Bench]
+    _caps: bool = True
+    _shells: Shells | None = None
+    _chains_s: dict[Any, float] = field(default_factory=dict)
+    _planned: int = 0
+    _warned: set[str] = field(default_factory=set)
+    _news: list[str] = field(default_factory=list)
+    _ended: list[PastRun] = field(default_factory=list)
+    _kept_at: float = 0.0
+    _looked_at: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def open(
+        cls,
+        engine: str,
+        settings: ExecutorSettings,
+        workflow: Any,
+        lost: Callable[[str, str], None],
+    ) -> Session:
+        """Raises NvinxError when the bench file or the state folder cannot be used.
+
+        lost: told, from a thread, of a card that has gone under running jobs, and why.
+        """
+        folder = Path(snakemake_internals.workflow_folder(workflow))
+        find_bench = partial(machine.bench, settings.bench, folder, settings.headroom_mb)
+        bench = find_bench()
+        state = statedir.prepare(statedir.choose(settings.state_dir, os.environ))
+        ledger = SqliteLedger(state / "ledger.db")
+        life = ProcessLife(state / "life")
+        cores = workflow.resource_settings.cores or bench.cores
+        real = any(not card.simulated for card in bench.cards)
+        probe, ram_left = (NvmlProbe(), machine.ram_left_mib) if real else (None, None)
+        ports = Ports(ledger, life, boot_seconds, probe, ram_left)
+        capacity = Capacity(bench.cards, cores, bench.ram_mib)
+        history = SqliteHistory(state / "history.db")
+        experience, untaught = _experience(history, bench)
+        outlook = Outlook(bench.slowdowns, bench.utilisation, experience)
+        policy = LongestChainFirst(outlook, patience_s=settings.patience)
+        broker = Broker(engine, capacity, ports, policy, experience)
+        sweep(state, life)
+        life.sweep()
+        trace = Trace(boot_seconds, Path() if settings.trace == "on" else None)
+        return cls(
+            engine=engine,
+            bench=bench,
+            cores=cores,
+            broker=broker,
+            life=life,
+            ledger=ledger,
+            trace=trace,
+            sampler=Sampler(bench.cards, trace.sample) if settings.trace == "on" else None,
+            outlook=outlook,
+            experience=experience,
+            history=history,
+            rescue=Rescue(capacity),
+            peaks=None if ports.probe is None else PeakWatch(ports.probe, life, lost),
+            staging=Staging(staging.stager(settings.stage), settings.stage_share),
+            state_dir=state,
+            _workflow=workflow,
+            _bench_again=find_bench,
+            _caps=settings.caps == "on",
+            _news=untaught,
+        )
+
+    def greeting(self) -> list[str]:
+        """What this run works with, for the first lines of the log."""
+        return explain.greeting(self.bench, self.cores)
+
+    def claim(self, job: Any) -> tuple[Claim, str]:
+        """The job's claim and name. Raises HintError naming the rule."""
+        known = self.bench.slowdowns.traits if self.bench.slowdowns else ()
+        claim = job_claims.claim_of(job, self.bench.models, known)
+        claim = self._by_experience(claim, job)
+        cap = self.bench.ram_mib
+        if claim.ram_mib > cap and not claim.may_overflow:
+            self._tell(explain.ram_capped(job_claims.rule_of(job), cap))
+            claim = replace(claim, ram_mib=cap)
+        return claim, job_claims.name_of(job)
+
+    def _by_experience(self, claim: Claim, job: Any) -> Claim:
+        if self.experience.keeps_running_out(claim):
+            times = self.experience.ran_out(claim.kind)
+            self._tell(explain.holds_alone(job_claims.rule_of(job), times))
+        return self.experience.adapt(claim)
+
+    def _tell(self, line: str) -> None:
+        """Warn of it once."""
+        if line not in self._warned:
+            self._warned.add(line)
+            self._news.append(line)
+
+    def ready(self, job: Any) -> tuple[Claim, str]:
+        """The claim and name of a job that is handed over, with the chain of jobs behind it."""
+        claim, name = self.claim(job)
+        chains = (self._chains_s.get(member, 0.0) for member in snakemake_internals.members(job))
+        return replace(claim, chain_s=max(chains)), name
+
+    def look_ahead(self) -> None:
+        """Find the chains behind all jobs anew when a checkpoint has changed what is to do."""
+        planned = snakemake_internals.planned_jobs(self._workflow)
+        if planned != self._planned:
+            self._planned = planned
+            self._chains_s = snakemake_internals.chains(
+                self._workflow, lambda job: job_claims.length_s(job, self.experience)
+            )
+
+    def warnings(self) -> list[str]:
+        """What to warn of that was not warned of before."""
+        news, self._news = self._news, []
+        return news
+
+    def demand_possible(self, jobs: Iterable[Any]) -> None:
+        """Raise one error that names every rule which is wrong or can never run here."""
+        problems: dict[str, str] = {}
+        for job in jobs:
+            rule = job_claims.rule_of(job)
+            if rule not in problems:
+                try:
+                    self._demand_possible(job, rule)
+                except NvinxError as error:
+                    problems[rule] = str(error)
+        if problems:
+            raise NvinxError("\n".join(problems.values()))
+
+    def _demand_possible(self, job: Any, rule: str) -> None:
+        try:
+            claim, name = self.claim(job)
+        except HintError:
+            if job_claims.is_open(job):
+                return  # checked when its input is there and it is handed over
+            raise
+        if job.is_local:
+            return
+        reason = self.broker.never(Job("", name, claim))
+        if reason is not None:
+            problem, fix = explain.impossible(reason, self.bench.problem)
+            raise ImpossibleJobError(rule, problem, fix)
+
+    def begin(self) -> None:
+        """Before the first job: write what jobs need. Raises StateDirError."""
+        if self._shells is None:
+            self.life.begin(self.engine)  # or another run's sweep takes the shells away
+            self._shells = Shells.under(self.state_dir, self.engine)
+            self.trace.begin(self.bench, self.cores, self.engine, sys.argv)
+            if self.sampler is not None:
+                self.sampler.start()
+
+    def cards(self) -> tuple[Card, ...]:
+        """The cards there are: looked for anew now and then where they are real."""
+        now = time.monotonic()
+        if self.peaks is not None and now - self._looked_at > _LOOK_FOR_CARDS_S:
+            self._looked_at = now
+            with contextlib.suppress(NvinxError):  # the file was fine when the run began
+                found = self._bench_again()
+                new = [c for c in found.cards if c.id not in {b.id for b in self.bench.cards}]
+                self.bench = replace(self.bench, cards=(*self.bench.cards, *new))
+                if new:
+                    self.trace.met(new)
+        return self.bench.cards
+
+    def shell(self, real: str, token: str, placement: Placement) -> ShellExec:
+        """A stand-in for the shell `real` that first exports where the job was placed."""
+        lock = self.life.file(token) if placement.card is not None else None
+        capacity = self.broker.state.capacity
+        exports = variables(token, placement, capacity)
+        if self._caps:
+            exports |= memory_caps.variables(placement, capacity, SITE, os.environ)
+        if self._shells is None:
+            raise RuntimeError("begin() comes before the first job")
+        return ShellExec(self._shells.make(token, real, exports, lock))
+
+    def note_started(self, job: Job, placement: Placement) -> list[str]:
+        """Write the start down; returns the line to log, if the start is worth one."""
+        if self.peaks is not None and placement.card is not None:
+            self.peaks.watch(job.id, placement.cards)
+        beside = self.broker.beside(job.id)
+        company = [other.job.claim for other in beside]
+        slower = None if placement.card is None else self.outlook.slowdown(job.claim, company)
+        self.trace.started(job, placement, [other.job.id for other in beside], slower)
+        if placement.card is None and not job.claim.uses_gpu:
+            return []
+        return [explain.started(job, placement, self.bench.cards, beside, slower)]
+
+    def judge(self, job: Job, handle: Any, error: BaseException | None) -> Ended:
+        """How a job ended that was started. Out of memory is looked for where it used a card."""
+        peak_mib = None if self.peaks is None else self.peaks.take(job.id)
+        if error is None:
+            self.rescue.forget(handle)
+            return Ended(job.id, Outcome.OK, peak_mib)
+        if self.broker.is_on_card(job.id) and self._shells is not None:
+            stderr = self._shells.stderr(job.id)
+            return Ended(job.id, self.rescue.outcome(handle, error, stderr), peak_mib)
+        return Ended(job.id, Outcome.FAILED, peak_mib)
+
+    def again(self, job: Job, handle: Any, end: Ended, token: str) -> Job | None:
+        """The job to queue instead of one that ran out of memory; None when all was tried."""
+        claim, news = self.rescue.next_claim(job, handle, end.peak_mib)
+        self._news += news
+        return None if claim is None else replace(job, id=token, claim=claim)
+
+    def on_card(self, card_id: str) -> dict[str, str]:
+        """Names of this run's jobs on a card, by token."""
+        return {r.job.id: r.job.name for r in self.broker.state.on_card(card_id)}
+
+    def note_ended(self, end: Ended) -> None:
+        self.trace.ended(end.job_id, end.outcome, end.peak_mib)
+        if self._shells is not None:
+            self._shells.drop(end.job_id)
+
+    def keep(self, ended: Iterable[PastRun], *, at_once: bool = False) -> None:
+        """Write down how jobs ran, every few seconds; what cannot be written is told once."""
+        self._ended += ended
+        now = time.monotonic()
+        if not self._ended or (now - self._kept_at < _KEEP_EVERY_S and not at_once):
+            return
+        try:
+            self.history.add(self._ended, snakemake_internals.snakefile(self._workflow))
+        except HistoryError as error:
+            self._tell(explain.untaught(error))
+        self._ended, self._kept_at = [], now
+
+    def summary(self) -> str | None:
+        """What sharing brought, for the end of the log; None where no card was used."""
+        if self.trace.path is None:
+            return None
+        with contextlib.suppress(NvinxError):  # nobody may fail for a sentence
+            run = recorded.read(self.trace.path)
+            on_card = [job for job in run.jobs.values() if job.ok and job.slowdown is not None]
+            if on_card and len(run.jobs) <= _MOST_REPLAYED:
+                return explain.saved(
+                    len(run.jobs), replay.makespan_s(run), replay.one_at_a_time_s(run)
+                )
+        return None
+
+    def close(self) -> None:
+        """End the trace and leave the state folder as it was found."""
+        self.keep((), at_once=True)
+        self.staging.close()
+        self.ledger.close()
+        self.life.end(self.engine)
+        if self._shells is not None:
+            self._shells.close()
+        sweep(self.state_dir, self.life)
+        self.life.sweep()
+        if self.sampler is not None:
+            self.sampler.stop()
+        self.trace.close()
+
+
+def _experience(history: SqliteHistory, bench: Bench) -> tuple[Experience, list[str]]:
+    """What earlier runs taught on cards like these, and what to tell when that cannot be read."""
+    try:
+        return Experience(history.runs(card.name for card in bench.cards)), []
+    except HistoryError as error:
+        return Experience(), [explain.untaught(error)]

@@ -1,0 +1,283 @@
+"""One Snakemake run's view of the cluster: what each job asks for, and what its node answered."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+import uuid
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nvinx.admission import explain
+from nvinx.admission.estimates import Outlook
+from nvinx.admission.step import Job
+from nvinx.bench import machine
+from nvinx.catalog import Residency
+from nvinx.errors import HintError, HistoryError, ImpossibleJobError, NvinxError
+from nvinx.history.statistics import Experience, Outcome
+from nvinx.history.store import SqliteHistory
+from nvinx.host import statedir
+from nvinx.jobs import hints
+from nvinx.slurm import node as slurm_node
+from nvinx.slurm import tools as slurm_tools
+from nvinx.slurm.anti_affinity import Apart
+from nvinx.slurm.task import End, Task
+from snakemake_executor_plugin_nvinx import job_claims, snakemake_internals
+from snakemake_executor_plugin_nvinx.oom_retry import Rescue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from nvinx.bench.resolve import Bench
+    from nvinx.jobs.claim import Claim
+    from nvinx.slurm.cluster import Ask, Cluster, Node
+    from snakemake_executor_plugin_nvinx_slurm.settings import OwnSettings
+
+_FOLDER = Path(".nvinx") / "slurm"
+_KEPT_S = 30 * 24 * 3600.0  # tasks of a run that was killed, since its jobs may still be queued
+_FOR_SLURM = ("gres", "gpus", "gpu_model")  # whoever writes these speaks to Slurm alone
+
+
+@dataclass(slots=True)
+class Placed:
+    """A job on its way through Slurm. file: its task's.
+
+    since: when it was seen to be over without an answer from its node, in seconds.
+    """
+
+    job: Job
+    ask: Ask
+    file: Path
+    handle: Any
+    since: float | None = None
+
+
+@dataclass(slots=True)
+class Desk:
+    """What a run knows of cluster, rules and earlier runs."""
+
+    cluster: Cluster
+    _bench: Bench
+    _settings: OwnSettings
+    _workflow: Any
+    _experience: Experience
+    _history: SqliteHistory
+    _rescue: Rescue
+    apart: Apart
+    folder: Path
+    engine: str
+    _news: list[str] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, settings: OwnSettings, workflow: Any) -> Desk:
+        """Raises NvinxError where Slurm, the bench file or the state folder cannot be used."""
+        folder = Path(snakemake_internals.workflow_folder(workflow))
+        bench = machine.bench(settings.bench, folder, settings.headroom_mb)
+        cluster = slurm_tools.cluster(bench)
+        state = statedir.prepare(statedir.choose(settings.state_dir, os.environ))
+        history = SqliteHistory(state / "history.db")
+        news = []
+        try:
+            experience = Experience(history.runs({_make(n) for n in cluster.nodes if n.cards}))
+        except HistoryError as error:
+            experience, news = Experience(), [explain.untaught(error)]
+        outlook = Outlook(bench.slowdowns, bench.utilisation, experience)
+        engine = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        tasks = Path(workflow.workdir_init) / _FOLDER
+        _sweep(tasks)
+        return cls(
+            cluster=cluster,
+            _bench=bench,
+            _settings=settings,
+            _workflow=workflow,
+            _experience=experience,
+            _history=history,
+            _rescue=Rescue(cluster.capacity()),
+            apart=Apart(outlook.clash),
+            folder=tasks / engine,
+            engine=engine,
+            _news=news,
+        )
+
+    def demand_possible(self, handles: Iterable[Any]) -> None:
+        """Raise one error for every rule that is wrong, or that no node can ever run."""
+        problems: dict[str, str] = {}
+        claims = []
+        for handle in handles:
+            rule = job_claims.rule_of(handle)
+            if rule in problems or handle.is_local:
+                continue
+            try:
+                claims.append(self.ask(handle).claim)
+            except HintError as error:
+                if not job_claims.is_open(handle):
+                    problems[rule] = str(error)
+            except NvinxError as error:
+                problems[rule] = str(error)
+        if problems:
+            raise NvinxError("\n".join(problems.values()))
+        self.apart.expect(claim for claim in claims if claim.residency.may_share)
+
+    def demand_alike(self, handles: Iterable[Any], arrays: Iterable[str]) -> None:
+        """An array asks once for all its jobs. Raises ImpossibleJobError where they differ."""
+        wanted = set(arrays)
+        first: dict[str, tuple[object, ...]] = {}
+        for handle in handles:
+            rule = job_claims.rule_of(handle)
+            if handle.is_local or handle.is_group() or not {rule, "all"} & wanted:
+                continue
+            ask = self.ask(handle)
+            same = (ask.gres, ask.not_on, ask.claim.cores, ask.claim.ram_mib)
+            if first.setdefault(rule, same) != same:
+                problem = "cannot be an array: its jobs ask for different amounts"
+                fix = f"leave {rule} out of --nvinx-slurm-array-jobs"
+                raise ImpossibleJobError(rule, problem, fix)
+            if ask.claim.residency is Residency.GPU_RAM_OVERFLOW:
+                problem = "cannot be an array: where its jobs spill to is known on their node only"
+                fix = f"leave {rule} out of --nvinx-slurm-array-jobs"
+                raise ImpossibleJobError(rule, problem, fix)
+
+    def ask(self, handle: Any) -> Ask:
+        """What a job asks Slurm for. Raises HintError, ImpossibleJobError."""
+        return self.cluster.ask(job_claims.rule_of(handle), self._claim(handle))
+
+    def _claim(self, handle: Any) -> Claim:
+        known = self._bench.slowdowns.traits if self._bench.slowdowns else ()
+        _demand_one_voice(handle)
+        claim = job_claims.claim_of(handle, self._bench.models, known)
+        adapted = self._experience.adapt(claim)
+        if adapted.residency is not claim.residency:
+            rule = job_claims.rule_of(handle)
+            self._tell(explain.holds_alone(rule, self._experience.ran_out(claim.kind)))
+        return adapted
+
+    def seat(self, placed: Placed) -> frozenset[str] | None:
+        """The nodes with cards that a job may use, by who is on them; None: not now.
+
+        One that shares no card meets nobody.
+        """
+        able = frozenset(n.name for n in self.cluster.nodes if n.cards)
+        claim = placed.ask.claim
+        if not claim.residency.may_share or not placed.ask.gres:
+            return able
+        free = able - placed.ask.not_on
+        return self.apart.enter(placed.job.id, claim, free, time.monotonic())
+
+    def speaks_for_itself(self, handle: Any) -> bool:
+        """Whether a rule asks Slurm for cards in Slurm's own words."""
+        members = snakemake_internals.members(handle)
+        return any(job_claims.stated(m).get(name) for m in members for name in _FOR_SLURM)
+
+    def place(self, handle: Any, claim: Claim | None = None) -> Placed:
+        """Write down the task of a job for its node. claim: instead of what its rule says."""
+        rule = job_claims.rule_of(handle)
+        ask = self.ask(handle) if claim is None else self.cluster.ask(rule, claim)
+        token = f"{self.engine}.{uuid.uuid4().hex[:8]}"
+        job = Job(token, job_claims.name_of(handle), ask.claim, self.engine)
+        file = self.folder / f"{token}.json"
+        node_dir = self._settings.node_state_dir
+        task = Task(
+            job=job,
+            card_mib=ask.card_mib,
+            make=self._make_of(ask),
+            logs=tuple(
+                str(Path(log).absolute())
+                for m in snakemake_internals.members(handle)
+                for log in m.log
+            ),
+            state_dir=None if node_dir is None else str(node_dir),
+            caps=self._settings.caps == "on",
+        )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder.parents[1] / ".gitignore").write_text("*\n", encoding="utf-8")
+        file.write_text(task.text(), encoding="utf-8")
+        return Placed(job, ask, file, handle)
+
+    def _make_of(self, ask: Ask) -> str | None:
+        """What the cards that a job may get are called; None where there are several kinds."""
+        makes = {_make(n) for n in self.cluster.nodes if n.cards and n.card_mib == ask.card_mib}
+        return makes.pop() if len(makes) == 1 else None
+
+    def node_of(self, placed: Placed) -> str | None:
+        """Where the job began, as its node said; None where it said nothing yet."""
+        with contextlib.suppress(OSError):
+            return placed.file.with_suffix(slurm_node.BEGUN).read_text(encoding="utf-8")
+        return None
+
+    def end_of(self, placed: Placed) -> End | None:
+        """How the job ended, as its node said; None where it said nothing yet."""
+        file = placed.file.with_suffix(slurm_node.ENDED)
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            return End.read(file.read_text(encoding="utf-8"))
+        return None
+
+    def learn(self, placed: Placed, end: End | None) -> None:
+        """Remember how a job ended; what cannot be written is told once."""
+        if end is not None and end.run is not None:
+            self._experience.add(end.run)
+            try:
+                self._history.add([end.run], snakemake_internals.snakefile(self._workflow))
+            except HistoryError as error:
+                self._tell(explain.untaught(error))
+        for suffix in (".json", slurm_node.BEGUN, slurm_node.ENDED):
+            placed.file.with_suffix(suffix).unlink(missing_ok=True)
+        if end is not None and end.outcome is Outcome.OK:
+            self._rescue.forget(placed.handle)
+
+    def again(self, placed: Placed, end: End) -> Claim | None:
+        """What to ask for instead by a job that ran out of memory; None when all was tried."""
+        job = replace(placed.job, claim=placed.ask.claim)
+        claim, news = self._rescue.next_claim(job, placed.handle, end.peak_mib)
+        self._news += news
+        return claim
+
+    def warnings(self) -> list[str]:
+        """What to warn of that was not warned of before."""
+        news, self._news = self._news, []
+        return news
+
+    def greeting(self) -> Iterator[str]:
+        """What this run works with, for the first lines of the log."""
+        cards = [node for node in self.cluster.nodes if node.cards]
+        count = sum(node.cards for node in cards)
+        yield f"nvinx: {len(self.cluster.nodes)} nodes, {count} GPUs; Slurm starts the jobs."
+        if cards and not self.cluster.has_shards:
+            yield (
+                "nvinx: this Slurm has no shards, so each GPU job gets a whole card. Fix: "
+                "GresTypes=gpu,shard in slurm.conf lets jobs share (whoever runs the cluster)."
+            )
+
+    def close(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _tell(self, line: str) -> None:
+        if line not in self._news:
+            self._news.append(line)
+
+
+def _make(node: Node) -> str:
+    """What a node's cards are called in the history, on whatever node it is written."""
+    return node.make or "card"
+
+
+def _sweep(tasks: Path) -> None:
+    """Remove what killed runs left long ago."""
+    for old in tasks.glob("*"):
+        with contextlib.suppress(OSError):
+            if time.time() - old.stat().st_mtime > _KEPT_S:
+                shutil.rmtree(old, ignore_errors=True)
+
+
+def _demand_one_voice(handle: Any) -> None:
+    """Hints and Slurm's own words in one rule would contradict each other."""
+    for member in snakemake_internals.members(handle):
+        resources = job_claims.stated(member)
+        slurms = next((name for name in _FOR_SLURM if resources.get(name)), None)
+        ours = hints.wish(resources)
+        if slurms is not None and ours is not None:
+            problem = f"contradicts {ours}: nvinx works out what to ask Slurm for"
+            value = f"{slurms}={resources[slurms]!r}"
+            raise HintError(member.rule.name, value, problem, "leave one of the two out")
