@@ -33,7 +33,7 @@ from rich.table import Table
 from slurm_like import Asked, Place, Queue
 
 from nvinx.admission.estimates import Outlook
-from nvinx.admission.step import Capacity, Card
+from nvinx.bench.capacity import Capacity, Card
 from nvinx.calibration import fit_slowdown_model
 from nvinx.calibration.tasks import Together, plan
 from nvinx.catalog import Residency

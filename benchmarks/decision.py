@@ -11,8 +11,11 @@ import statistics
 import time
 
 from nvinx.admission.estimates import Outlook
+from nvinx.admission.events import Looked, Submitted
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.admission.step import Capacity, Card, Job, Looked, State, Submitted, step
+from nvinx.admission.state import Job, State
+from nvinx.admission.step import step
+from nvinx.bench.capacity import Capacity, Card
 from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import Residency
 from nvinx.history.statistics import Experience

@@ -27,7 +27,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from nvinx.admission.step import Card
+from nvinx.bench.capacity import Card
 from nvinx.bench.resolve import Bench
 from nvinx.catalog import Residency
 from nvinx.jobs.claim import Claim

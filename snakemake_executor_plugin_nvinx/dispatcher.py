@@ -8,16 +8,18 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from nvinx.admission.events import Refuse, Start
 from nvinx.admission.explain import impossible
-from nvinx.admission.step import Job, Refuse, Start
 from nvinx.errors import ImpossibleJobError, NvinxError
-from nvinx.history.statistics import Outcome
+from nvinx.jobs.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from nvinx.admission.step import Card, Decision, Placement
-    from nvinx.history.statistics import PastRun
+    from nvinx.admission.events import Decision
+    from nvinx.admission.state import Job, Placement
+    from nvinx.bench.capacity import Card
+    from nvinx.history.runs import PastRun
     from nvinx.leases.broker import Broker
     from nvinx.reasons import Reason
 

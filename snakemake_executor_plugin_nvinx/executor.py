@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from nvinx.admission.step import Card, Job, Placement
-    from nvinx.history.statistics import PastRun
+    from nvinx.admission.state import Job, Placement
+    from nvinx.bench.capacity import Card
+    from nvinx.history.runs import PastRun
     from nvinx.reasons import Reason
     from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ended, Message
 
@@ -50,7 +51,7 @@ class Executor(RealExecutor):
 
     def _open(self) -> None:
         """Look at the bench, refuse what can never run, and open for work."""
-        from nvinx.admission import explain
+        from snakemake_executor_plugin_nvinx import messages
         from snakemake_executor_plugin_nvinx.job_ids import Tokens
         from snakemake_executor_plugin_nvinx.local_runner import Runner
         from snakemake_executor_plugin_nvinx.run import Session
@@ -66,7 +67,7 @@ class Executor(RealExecutor):
             self.logger.info(line)
         hidden = snakemake_internals.jobs_beyond_limit(self.workflow)
         if hidden:
-            self.logger.warning(explain.jobs_hidden(hidden))
+            self.logger.warning(messages.jobs_hidden(hidden))
         self._engine = engine
         self._running: dict[str, Any] = {}
         self._tokens = Tokens(engine, self.workflow)
@@ -92,7 +93,7 @@ class Executor(RealExecutor):
 
     def run_jobs(self, jobs: list[Any]) -> None:
         """Queue the whole ready set; what starts, and when, is the broker's decision."""
-        from nvinx.admission.step import Job
+        from nvinx.admission.state import Job
         from nvinx.errors import NvinxError
         from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ready
 
@@ -210,12 +211,12 @@ class Executor(RealExecutor):
 
     def _lost(self, card_id: str, problem: str) -> None:
         """A card has gone: what ran on it would hang, or has failed without saying why."""
-        from nvinx.admission import explain
         from nvinx.leases import processes
+        from snakemake_executor_plugin_nvinx import messages
 
         there = self._session.on_card(card_id)
         card = self._session.broker.state.capacity.card(card_id)
-        self.logger.error(explain.card_lost(card.index, problem, list(there.values())))
+        self.logger.error(messages.card_lost(card.index, problem, list(there.values())))
         processes.end(list(there))
 
     def fail(self, error: Exception) -> None:
@@ -257,7 +258,7 @@ class Executor(RealExecutor):
 
     def _finish(self, job: Job, handle: Any, done: Future[None]) -> None:
         """Free what the job held, then tell Snakemake how it ended, or try it again."""
-        from nvinx.history.statistics import Outcome
+        from nvinx.jobs.outcome import Outcome
         from snakemake_executor_plugin_nvinx.dispatcher import Ended
         from snakemake_executor_plugin_nvinx.local_runner import PreparationError
 

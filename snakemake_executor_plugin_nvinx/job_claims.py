@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from nvinx.catalog import Residency
 from nvinx.errors import HintError
-from nvinx.jobs import hints
+from nvinx.jobs import hints, stage_hint
 from nvinx.jobs.claim import Claim
 from nvinx.sizes import need_from_mb
-from nvinx.staging import choose
 from snakemake_executor_plugin_nvinx import snakemake_internals
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ class Weights:
 def weights(job: Any) -> Weights:
     """What to read ahead for a job or group job. Raises HintError."""
     members = snakemake_internals.members(job)
-    wishes = [choose.named(m.rule.name, stated(m).get(choose.HINT)) for m in members]
+    wishes = [stage_hint.named(m.rule.name, stated(m).get(stage_hint.HINT)) for m in members]
     paths: list[str] = []
     for member, wish in zip(members, wishes, strict=True):
         paths += map(str, member.input) if wish is None else wish

@@ -9,7 +9,7 @@ from nvinx.errors import NvinxError
 from snakemake_executor_plugin_nvinx import snakemake_internals
 
 if TYPE_CHECKING:
-    from nvinx.admission.step import Placement
+    from nvinx.admission.state import Placement
     from snakemake_executor_plugin_nvinx.run import Session
 
 _MEMBERS_PER_JOB = 10

@@ -13,9 +13,10 @@ from snakemake_executor_plugin_nvinx import job_claims, snakemake_internals
 
 if TYPE_CHECKING:
     from nvinx.admission.retry import Rung
-    from nvinx.admission.step import Capacity, Job
-    from nvinx.history.statistics import Outcome
+    from nvinx.admission.state import Job
+    from nvinx.bench.capacity import Capacity
     from nvinx.jobs.claim import Claim
+    from nvinx.jobs.outcome import Outcome
 
 _LAST_WORDS_S = 1.0
 _LOOK_AGAIN_S = 0.02

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 from nvinx.admission import explain
 from nvinx.admission.estimates import Outlook
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.admission.step import Capacity, Card, Job, Placement
+from nvinx.admission.state import Job, Placement
 from nvinx.bench import machine
+from nvinx.bench.capacity import Capacity, Card
 from nvinx.errors import HintError, HistoryError, ImpossibleJobError, NvinxError
 from nvinx.gpu.nvml import NvmlProbe
-from nvinx.history.statistics import Experience, Outcome
+from nvinx.history.statistics import Experience
 from nvinx.history.store import SqliteHistory
-from nvinx.host import statedir
+from nvinx.host import resources, statedir
 from nvinx.host.clock import boot_seconds
+from nvinx.jobs.outcome import Outcome
 from nvinx.leases import memory_caps
 from nvinx.leases.broker import Broker, Ports
 from nvinx.leases.client import SITE
@@ -33,7 +35,7 @@ from nvinx.runs import read as recorded
 from nvinx.runs import replay
 from nvinx.runs.sampler import Sampler
 from nvinx.runs.trace import Trace
-from snakemake_executor_plugin_nvinx import job_claims, snakemake_internals, staging
+from snakemake_executor_plugin_nvinx import job_claims, messages, snakemake_internals, staging
 from snakemake_executor_plugin_nvinx.dispatcher import Ended
 from snakemake_executor_plugin_nvinx.job_shell import ShellExec, Shells, sweep
 from snakemake_executor_plugin_nvinx.oom_retry import Rescue
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from nvinx.bench.resolve import Bench
-    from nvinx.history.statistics import PastRun
+    from nvinx.history.runs import PastRun
     from nvinx.jobs.claim import Claim
     from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
 
@@ -103,7 +105,7 @@ class Session:
         life = ProcessLife(state / "life")
         cores = workflow.resource_settings.cores or bench.cores
         real = any(not card.simulated for card in bench.cards)
-        probe, ram_left = (NvmlProbe(), machine.ram_left_mib) if real else (None, None)
+        probe, ram_left = (NvmlProbe(), resources.ram_left_mib) if real else (None, None)
         ports = Ports(ledger, life, boot_seconds, probe, ram_left)
         capacity = Capacity(bench.cards, cores, bench.ram_mib)
         history = SqliteHistory(state / "history.db")
@@ -138,7 +140,7 @@ class Session:
 
     def greeting(self) -> list[str]:
         """What this run works with, for the first lines of the log."""
-        return explain.greeting(self.bench, self.cores)
+        return messages.greeting(self.bench, self.cores)
 
     def claim(self, job: Any) -> tuple[Claim, str]:
         """The job's claim and name. Raises HintError naming the rule."""
@@ -147,7 +149,7 @@ class Session:
         claim = self._by_experience(claim, job)
         cap = self.bench.ram_mib
         if claim.ram_mib > cap and not claim.may_overflow:
-            self._tell(explain.ram_capped(job_claims.rule_of(job), cap))
+            self._tell(messages.ram_capped(job_claims.rule_of(job), cap))
             claim = replace(claim, ram_mib=cap)
         return claim, job_claims.name_of(job)
 
@@ -290,7 +292,7 @@ class Session:
         try:
             self.history.add(self._ended, snakemake_internals.snakefile(self._workflow))
         except HistoryError as error:
-            self._tell(explain.untaught(error))
+            self._tell(messages.untaught(error))
         self._ended, self._kept_at = [], now
 
     def summary(self) -> str | None:
@@ -301,7 +303,7 @@ class Session:
             run = recorded.read(self.trace.path)
             on_card = [job for job in run.jobs.values() if job.ok and job.slowdown is not None]
             if on_card and len(run.jobs) <= _MOST_REPLAYED:
-                return explain.saved(
+                return messages.saved(
                     len(run.jobs), replay.makespan_s(run), replay.one_at_a_time_s(run)
                 )
         return None
@@ -326,4 +328,4 @@ def _experience(history: SqliteHistory, bench: Bench) -> tuple[Experience, list[
     try:
         return Experience(history.runs(card.name for card in bench.cards)), []
     except HistoryError as error:
-        return Experience(), [explain.untaught(error)]
+        return Experience(), [messages.untaught(error)]

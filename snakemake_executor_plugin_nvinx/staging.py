@@ -5,19 +5,18 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from nvinx.admission import explain
-from nvinx.bench import machine
 from nvinx.errors import OptionError
-from nvinx.host import files
+from nvinx.host import resources
+from nvinx.staging import files
 from nvinx.staging.choose import SMALL_LOAD_BYTES, Load, Memory, choose
 from nvinx.staging.process import ProcessStager, has_nixl
-from snakemake_executor_plugin_nvinx import job_claims
+from snakemake_executor_plugin_nvinx import job_claims, messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from nvinx.admission.step import Job
-    from nvinx.leases.ports import File, Stager, Warmed
+    from nvinx.admission.state import Job
+    from nvinx.staging.ports import File, Stager, Warmed
 
 _NEXT = 32  # of a long line, the jobs whose files are looked at
 
@@ -42,7 +41,7 @@ class Staging:
         self,
         stager: Stager | None,
         share: float,
-        ram_left_mib: Callable[[], int] = machine.ram_left_mib,
+        ram_left_mib: Callable[[], int] = resources.ram_left_mib,
         weights: Callable[[Any], job_claims.Weights] = job_claims.weights,
     ) -> None:
         """share: of the RAM that is left, which files read ahead may take."""
@@ -82,7 +81,7 @@ class Staging:
             some = files.behind(path)
             found += some
             if not some and weights.are_named:
-                self._complain(job.name, explain.no_file(path))
+                self._complain(job.name, messages.no_file(path))
         return Load(job.id, job.name, tuple(found))
 
     def _follow(self, stager: Stager, load: Load) -> None:
@@ -103,7 +102,7 @@ class Staging:
 
     def _tell(self, load: Load, done: Warmed) -> None:
         if done.size_bytes >= SMALL_LOAD_BYTES:
-            self._news.append(explain.warmed(load.name, done))
+            self._news.append(messages.warmed(load.name, done))
         if done.problem is not None:
             self._complain(load.name, done.problem)
 
@@ -111,4 +110,4 @@ class Staging:
         """Once for each problem, since many jobs load the same file."""
         if problem not in self._told:
             self._told.add(problem)
-            self._news.append(explain.not_warmed(name, problem))
+            self._news.append(messages.not_warmed(name, problem))

@@ -19,7 +19,7 @@ from snakemake_executor_plugin_slurm import ExecutorSettings as SlurmSettings
 from snakemake_interface_common.exceptions import WorkflowError
 
 from nvinx.errors import NvinxError
-from nvinx.history.statistics import Outcome
+from nvinx.jobs.outcome import Outcome
 from nvinx.slurm import tools as slurm_tools
 from snakemake_executor_plugin_nvinx import job_claims, snakemake_internals
 from snakemake_executor_plugin_nvinx_slurm import profile, request

@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 from nvinx.admission import explain
 from nvinx.admission.estimates import Outlook
-from nvinx.admission.step import Job
+from nvinx.admission.state import Job
 from nvinx.bench import machine
 from nvinx.catalog import Residency
 from nvinx.errors import HintError, HistoryError, ImpossibleJobError, NvinxError
-from nvinx.history.statistics import Experience, Outcome
+from nvinx.history.statistics import Experience
 from nvinx.history.store import SqliteHistory
 from nvinx.host import statedir
 from nvinx.jobs import hints
+from nvinx.jobs.outcome import Outcome
 from nvinx.slurm import node as slurm_node
 from nvinx.slurm import tools as slurm_tools
 from nvinx.slurm.anti_affinity import Apart
 from nvinx.slurm.task import End, Task
-from snakemake_executor_plugin_nvinx import job_claims, snakemake_internals
+from snakemake_executor_plugin_nvinx import job_claims, messages, snakemake_internals
 from snakemake_executor_plugin_nvinx.oom_retry import Rescue
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Desk:
         try:
             experience = Experience(history.runs({_make(n) for n in cluster.nodes if n.cards}))
         except HistoryError as error:
-            experience, news = Experience(), [explain.untaught(error)]
+            experience, news = Experience(), [messages.untaught(error)]
         outlook = Outlook(bench.slowdowns, bench.utilisation, experience)
         engine = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         tasks = Path(workflow.workdir_init) / _FOLDER
@@ -221,7 +222,7 @@ class Desk:
             try:
                 self._history.add([end.run], snakemake_internals.snakefile(self._workflow))
             except HistoryError as error:
-                self._tell(explain.untaught(error))
+                self._tell(messages.untaught(error))
         for suffix in (".json", slurm_node.BEGUN, slurm_node.ENDED):
             placed.file.with_suffix(suffix).unlink(missing_ok=True)
         if end is not None and end.outcome is Outcome.OK:

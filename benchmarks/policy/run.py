@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "interference"))
 from tables import Table, read
 
 from nvinx.admission.estimates import Outlook
-from nvinx.admission.step import Capacity, Card
+from nvinx.bench.capacity import Capacity, Card
 from nvinx.calibration import fit_slowdown_model
 from nvinx.calibration.tasks import Together, plan
 from nvinx.interference import CoRun

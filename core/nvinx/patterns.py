@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nvinx.admission import explain
 from nvinx.catalog import HardwareSpec, ModelSpec, Residency, SchedulingPlan
 from nvinx.interference.queue_aware.notes import Known, notes
 from nvinx.reasons import Reason, Why
@@ -42,7 +41,7 @@ def serial_handoff(
     plan.reasons.append(Reason(gpu_exclusive.name, Why.WHOLE_CARD))
     for model in cpu_candidates:
         _send_to_cpu(plan, model, Why.DURING_EXCLUSIVE)
-    plan.notes = explain.handoff_notes(plan)
+    plan.notes = handoff_notes(plan)
     return plan
 
 
@@ -71,7 +70,7 @@ def fractional_coresidency(
             need, free = need_from_gb(model.vram_gb), need_from_gb(budget_gb - used_gb)
             plan.reasons.append(Reason(model.name, Why.NOT_ENOUGH_VRAM, need, free))
             _send_to_cpu(plan, model)
-    plan.notes = explain.coresidency_notes(plan, used_gb, budget_gb, headroom_gb)
+    plan.notes = coresidency_notes(plan, used_gb, budget_gb, headroom_gb)
     return plan
 
 
@@ -119,7 +118,7 @@ def ram_overflow(
         "device_map": "auto",
         "max_memory": {0: f"{gpu_gb:.1f}GiB", "cpu": f"{cpu_gb:.1f}GiB"},
         "estimated_slowdown": "3-5x vs. pure-GPU inference",
-        "notes": explain.overflow_note(model.name, gpu_gb, cpu_gb),
+        "notes": overflow_note(model.name, gpu_gb, cpu_gb),
         "reasons": [
             Reason(
                 model.name,
@@ -156,3 +155,35 @@ def _send_to_cpu(plan: SchedulingPlan, model: ModelSpec, why_fallback: Why | Non
 def _demand(condition: bool, problem: str) -> None:
     if not condition:
         raise ValueError(problem)
+
+
+def handoff_notes(plan: SchedulingPlan) -> list[str]:
+    holder = plan.gpu_foreground.name if plan.gpu_foreground else "nobody"
+    first = (
+        f"Pattern A (serial_handoff): {holder} holds the card, "
+        f"{len(plan.cpu_parallel)} CPU job(s) run meanwhile."
+    )
+    return [first, *_unscheduled_note(plan)]
+
+
+def coresidency_notes(
+    plan: SchedulingPlan, used_gb: float, budget_gb: float, headroom_gb: float
+) -> list[str]:
+    first = (
+        f"Pattern B (fractional_coresidency): {len(plan.gpu_coresident)} model(s) co-resident; "
+        f"{used_gb:.2f}/{budget_gb:.2f} GB VRAM used (+ {headroom_gb} GB headroom)."
+    )
+    return [first, *_unscheduled_note(plan)]
+
+
+def overflow_note(model: str, gpu_gb: float, cpu_gb: float) -> str:
+    return (
+        f"Pattern C (ram_overflow): {model} is split, "
+        f"{gpu_gb:.1f} GB on the GPU and {cpu_gb:.1f} GB in RAM."
+    )
+
+
+def _unscheduled_note(plan: SchedulingPlan) -> list[str]:
+    if not plan.unscheduled:
+        return []
+    return ["Not scheduled, no room now: " + ", ".join(m.name for m in plan.unscheduled) + "."]

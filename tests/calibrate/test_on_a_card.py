@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fake_library import build
 
-from nvinx.admission.step import Card
+from nvinx.bench.capacity import Card
 from nvinx.interference import SlowdownModel
 from nvinx.leases import client
 

@@ -1,13 +1,14 @@
 """A run's trace for tests, made through the very writer."""
 
-from nvinx.admission.step import Card, Job, Placement
+from nvinx.admission.state import Job, Placement
+from nvinx.bench.capacity import Card
 from nvinx.bench.resolve import Bench
 from nvinx.catalog import Residency
-from nvinx.history.statistics import Outcome
 from nvinx.jobs.claim import Claim
+from nvinx.jobs.outcome import Outcome
 from nvinx.reasons import Reason, Why
 from nvinx.runs.trace import Trace
-from nvinx.testing.ledger import FakeClock
+from nvinx.testing import FakeClock
 
 CARD = Card(id="gpu-0", index=0, name="card", total_mib=4000, simulated=True)
 BENCH = Bench(cards=(CARD,), cores=4, ram_mib=8000, models={}, origins={})

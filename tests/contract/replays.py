@@ -14,7 +14,7 @@ from nvinx.jobs import outcome
 LOOK = """
 import json
 from dataclasses import asdict
-from nvinx.host.nvml import NvmlProbe
+from nvinx.gpu.nvml import NvmlProbe
 print(json.dumps(asdict(NvmlProbe().look())))
 """
 

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from nvinx.admission.step import Capacity, Card, Placement
+from nvinx.admission.state import Placement
+from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency
 from nvinx.leases import memory_caps
 from nvinx.leases.client import SITE

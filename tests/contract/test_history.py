@@ -7,8 +7,10 @@ import pytest
 
 from nvinx.catalog import Residency
 from nvinx.errors import HistoryError
-from nvinx.history.statistics import KEPT, Outcome, PastRun
+from nvinx.history.runs import PastRun
+from nvinx.history.statistics import KEPT
 from nvinx.history.store import SqliteHistory
+from nvinx.jobs.outcome import Outcome
 
 
 def run(ran_s=3.0, kind="embed@1", card="card", **kw):

@@ -7,14 +7,14 @@ import sys
 
 import pytest
 
-from nvinx.admission.step import Job, Placement
+from nvinx.admission.state import Job, Placement
 from nvinx.catalog import Residency
 from nvinx.errors import LeaseExistsError, LedgerVersionError, StateDirError
 from nvinx.jobs.claim import Claim
 from nvinx.leases.ledger import SCHEMA, SqliteLedger
 from nvinx.leases.ports import Lease, Request
 from nvinx.reasons import Reason, Why
-from nvinx.testing.ledger import MemoryLedger
+from nvinx.testing import MemoryLedger
 
 
 @pytest.fixture(params=["memory", "sqlite"])

@@ -99,7 +99,7 @@ def test_a_child_that_closed_the_lock_is_found_by_its_marker(life, child):
 def test_a_starter_that_was_killed_leaves_no_life_behind(life, child, tmp_path):
     code = f"""
 from pathlib import Path
-from nvinx.host.life import ProcessLife
+from nvinx.leases.liveness import ProcessLife
 ProcessLife(Path({str(tmp_path / "life")!r})).begin({TOKEN!r})
 print("up", flush=True)
 import time; time.sleep(60)

@@ -10,8 +10,8 @@ import pytest
 from fake_library import build
 
 import nvinx
-from nvinx.leases.ports import GpuFacts, GpuReading
-from nvinx.testing.probe import FakeMeter
+from nvinx.gpu.ports import GpuFacts, GpuReading
+from nvinx.testing import FakeMeter
 
 MIB = 1024 * 1024
 CARD = f"gpu 0 GPU-0 {4096 * MIB} {256 * MIB} {100 * MIB}\n"
@@ -20,8 +20,8 @@ ALL = GpuReading(0.37, 100, 25.5, 1530, 61)
 ASK = """
 import json, sys
 from dataclasses import asdict
-from nvinx.host.meter import NvmlMeter, facts
-from nvinx.host.nvml import NvmlProbe
+from nvinx.gpu.meter import NvmlMeter, facts
+from nvinx.gpu.nvml import NvmlProbe
 gpu = sys.argv[1]
 found = facts(int(gpu) if gpu.isdigit() else gpu)
 with NvmlMeter(gpu) as meter:

@@ -4,7 +4,9 @@ import signal
 import subprocess
 import sys
 
-CODE = "from nvinx import offload; print(offload.folder(), flush=True); input()"
+CODE = (
+    "from nvinx.overflow import offload_folder; print(offload_folder.folder(), flush=True); input()"
+)
 
 
 def start(scratch):

@@ -15,8 +15,8 @@ from fake_library import build
 
 import nvinx
 from nvinx.gpu.meter import NvmlMeter
-from nvinx.leases.ports import GpuLook, GpuMeter, GpuProcess, GpuReading, GpuSight
-from nvinx.testing.probe import FakeMeter, FakeProbe
+from nvinx.gpu.ports import GpuLook, GpuMeter, GpuProcess, GpuReading, GpuSight
+from nvinx.testing import FakeMeter, FakeProbe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,15 +27,15 @@ USABLE_MIB = CARD_MIB - RESERVED_MIB
 LOOKER = """
 import json, sys
 from dataclasses import asdict
-from nvinx.host.nvml import NvmlProbe
+from nvinx.gpu.nvml import NvmlProbe
 probe = NvmlProbe()
 for _ in sys.stdin:
     print(json.dumps(asdict(probe.look())), flush=True)
 """
 
 SHARED = """
-from nvinx.host.meter import NvmlMeter, facts
-from nvinx.host.nvml import NvmlProbe
+from nvinx.gpu.meter import NvmlMeter, facts
+from nvinx.gpu.nvml import NvmlProbe
 import pynvml
 probe, first, second = NvmlProbe(), NvmlMeter("GPU-0"), NvmlMeter("GPU-0")
 works = [bool(probe.look().gpus), first.read().used_mib, second.read().used_mib]

@@ -11,10 +11,10 @@ import psutil
 import pytest
 from page_cache import make, resident_share
 
-from nvinx.leases.ports import File
-from nvinx.staging import reader
+from nvinx.staging import pieces
+from nvinx.staging.ports import File
 from nvinx.staging.process import ProcessStager, has_nixl
-from nvinx.testing.ledger import FakeStager
+from nvinx.testing import FakeStager
 
 SIZE = 24 * (1 << 20) + 12_345
 LARGE = 256 * (1 << 20)
@@ -136,7 +136,7 @@ def test_reading_ends_when_memory_runs_low(real, tmp_path):
     path = make(tmp_path / "a", SIZE)
     real.begin([file(path)], psutil.virtual_memory().total)
 
-    assert eventually(real.result).size_bytes == reader.PIECE_BYTES
+    assert eventually(real.result).size_bytes == pieces.PIECE_BYTES
 
 
 def test_a_reader_that_is_killed_is_a_problem(real, tmp_path):
@@ -172,7 +172,7 @@ def test_the_reader_takes_the_cpu_and_the_disk_only_when_nobody_else_does(tmp_pa
 def test_the_reader_dies_with_whoever_started_it(how, tmp_path):
     path = make(tmp_path / "a", LARGE)
     program = (
-        "from nvinx.staging.process import ProcessStager\nfrom nvinx.leases.ports import File\nimport time\n"
+        "from nvinx.staging.process import ProcessStager\nfrom nvinx.staging.ports import File\nimport time\n"
         f"stager = ProcessStager({how!r})\n"
         f"stager.begin([File({str(path)!r}, {LARGE})] * 9999, 0)\n"
         "print('up', flush=True)\ntime.sleep(600)\n"
@@ -200,7 +200,7 @@ def test_nixl_reads_the_same_bytes_as_plain_reading(tmp_path):
     )
     with path.open("rb") as there:
         digest = hashlib.sha256()
-        for piece in reader.plain(there.fileno(), SIZE):
+        for piece in pieces.plain(there.fileno(), SIZE):
             digest.update(piece)
     assert done.stdout.split()[-1] == digest.hexdigest()
 

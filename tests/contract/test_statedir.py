@@ -84,7 +84,7 @@ import os, psutil, tempfile, encodings.ascii
 from pathlib import Path
 from nvinx.host import statedir
 from nvinx.leases.ledger import SqliteLedger
-from nvinx.host.life import ProcessLife
+from nvinx.leases.liveness import ProcessLife
 os.setgroups([{GROUP}]); os.setgid({STRANGER}); os.setuid({STRANGER})
 folder = statedir.prepare(Path({str(folder)!r}))
 ledger = SqliteLedger(folder / "ledger.db")

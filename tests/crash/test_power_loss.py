@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nvinx.admission.step import Job, Placement
+from nvinx.admission.state import Job, Placement
 from nvinx.catalog import Residency
 from nvinx.errors import StateDirError
 from nvinx.jobs.claim import Claim

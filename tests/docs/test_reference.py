@@ -6,9 +6,10 @@ import runpy
 import pytest
 from pages import ROOT
 
-from nvinx.admission.step import Capacity, Card, Placement
+from nvinx.admission.state import Placement
 from nvinx.bench import coruns
 from nvinx.bench import parse as bench_parser
+from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency
 from nvinx.jobs import hints
 from nvinx.leases import environment, memory_caps

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from nvinx.admission.step import Card, Job, Placement
+from nvinx.admission.state import Job, Placement
+from nvinx.bench.capacity import Card
 from nvinx.bench.resolve import Bench
 from nvinx.catalog import Residency
 from nvinx.cli.top import Load, screen
+from nvinx.gpu.ports import GpuLook
 from nvinx.jobs.claim import Claim
-from nvinx.leases.ports import GpuLook, Lease, Request
+from nvinx.leases.ports import Lease, Request
 from nvinx.leases.snapshot import View
 from nvinx.reasons import Reason, Why
 

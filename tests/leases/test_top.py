@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from nvinx.admission.step import Card
+from nvinx.bench.capacity import Card
 from nvinx.leases import client
 
 pyte = pytest.importorskip("pyte", reason="pyte is not installed")

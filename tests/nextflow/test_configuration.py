@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from nvinx import cli
-from nvinx.admission.step import Capacity, Card, Placement
+from nvinx.admission.state import Placement
+from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency
 from nvinx.leases import memory_caps
 from nvinx.leases.environment import variables

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from nvinx.bench import coruns
 from nvinx.bench import parse as bench_parser
-from nvinx.bench.resolve import Machine, resolve
+from nvinx.bench.resolve import resolve
 from nvinx.catalog import ModelSpec, Residency
 from nvinx.errors import NvinxError
+from nvinx.gpu.ports import GpuLook, GpuSight
+from nvinx.host.resources import Machine
 from nvinx.jobs import hints
 from nvinx.jobs.claim import Claim
-from nvinx.leases.ports import GpuLook, GpuSight
 from nvinx.simulation import workload_file
 
 MODELS = {

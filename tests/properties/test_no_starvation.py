@@ -16,19 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nvinx.admission.estimates import Outlook
+from nvinx.admission.events import Finished, Looked, Start, Submitted
 from nvinx.admission.policy import LongestChainFirst, options
-from nvinx.admission.step import (
-    Capacity,
-    Card,
-    Finished,
-    Job,
-    Looked,
-    Start,
-    State,
-    Submitted,
-    check,
-    step,
-)
+from nvinx.admission.state import Job, State
+from nvinx.admission.step import check, step
+from nvinx.bench.capacity import Capacity, Card
 from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import Residency
 from nvinx.interference import CoRun

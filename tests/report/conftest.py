@@ -5,7 +5,7 @@ import shutil
 import pytest
 from recorded import ALONE, SHARED, Recorder
 
-from nvinx.history.statistics import Outcome
+from nvinx.jobs.outcome import Outcome
 from nvinx.reasons import Why
 
 BROWSER = next(

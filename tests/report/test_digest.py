@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorded import ALONE, CARD, SHARED, Recorder
 
-from nvinx.admission.step import Placement
+from nvinx.admission.state import Placement
 from nvinx.catalog import Residency
-from nvinx.history.statistics import Outcome
+from nvinx.jobs.outcome import Outcome
 from nvinx.reasons import Why
 from nvinx.runs import read as recorded
 from nvinx.runs import summary as run_summary

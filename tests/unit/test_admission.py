@@ -2,21 +2,11 @@
 
 import pytest
 
+from nvinx.admission.events import Finished, Looked, Refuse, Start, Submitted, Withdrawn
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.admission.step import (
-    Capacity,
-    Card,
-    Finished,
-    Job,
-    Looked,
-    Refuse,
-    Start,
-    State,
-    Submitted,
-    Withdrawn,
-    check,
-    step,
-)
+from nvinx.admission.state import Job, State
+from nvinx.admission.step import check, step
+from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency
 from nvinx.errors import IllegalEventError
 from nvinx.jobs.claim import Claim

@@ -4,7 +4,7 @@ import pytest
 
 from nvinx.admission.estimates import Outlook
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.admission.step import Capacity, Card
+from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency
 from nvinx.simulation.advice import advise
 from nvinx.simulation.simulate import simulate

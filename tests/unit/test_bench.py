@@ -7,12 +7,13 @@ import pytest
 from nvinx.bench import file as bench_file
 from nvinx.bench.draft import render
 from nvinx.bench.parse import parse
-from nvinx.bench.resolve import BenchFile, DeclaredGpu, Interference, Machine, resolve
+from nvinx.bench.resolve import BenchFile, DeclaredGpu, Interference, resolve
 from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import ModelSpec, Residency
 from nvinx.errors import BenchError
+from nvinx.gpu.ports import GpuLook, GpuSight
+from nvinx.host.resources import Machine
 from nvinx.interference import CoRun, Provenance
-from nvinx.leases.ports import GpuLook, GpuSight
 from nvinx.sizes import capacity_from_gb, need_from_gb, need_from_mb
 
 MACHINE = Machine(cores=6, ram_mib=10_000)

@@ -4,14 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from nvinx.admission.step import Capacity, Card, Job, Refuse, Start
+from nvinx.admission.events import Refuse, Start
+from nvinx.admission.state import Job
+from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency
+from nvinx.gpu.ports import GpuLook, GpuProcess, GpuSight
 from nvinx.jobs.claim import Claim
 from nvinx.leases.broker import UNHEARD_AFTER_S, Broker, Ports
 from nvinx.leases.external_use import foreign_use
-from nvinx.leases.ports import GpuLook, GpuProcess, GpuSight
 from nvinx.reasons import Why
-from nvinx.testing.ledger import FakeClock, FakeLife, MemoryLedger
+from nvinx.testing import FakeClock, FakeLife, MemoryLedger
 
 CARD = Card(id="gpu-0", index=0, name="card", total_mib=4096, headroom_mib=512)
 CAPACITY = Capacity((CARD,), 4, 16000)

@@ -4,9 +4,9 @@ import pytest
 from click.testing import CliRunner
 from recorded import SHARED, Recorder
 
-from nvinx.admission.step import Card
+from nvinx.bench.capacity import Card
 from nvinx.cli import main
-from nvinx.history.statistics import Outcome
+from nvinx.jobs.outcome import Outcome
 from nvinx.leases import client
 from nvinx.reasons import Why
 

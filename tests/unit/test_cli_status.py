@@ -7,12 +7,13 @@ import pytest
 from click.testing import CliRunner
 from recorded import ALONE, Recorder
 
-from nvinx.admission.step import Capacity, Card, Job
+from nvinx.admission.state import Job
+from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency
 from nvinx.cli import main
-from nvinx.history.statistics import Outcome
 from nvinx.host.clock import boot_seconds
 from nvinx.jobs.claim import Claim
+from nvinx.jobs.outcome import Outcome
 from nvinx.leases.broker import Broker, Ports
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.liveness import ProcessLife

@@ -3,7 +3,7 @@
 import pytest
 
 from nvinx.admission.co_residency import Company
-from nvinx.admission.step import Job, Placement, Running
+from nvinx.admission.state import Job, Placement, Running
 from nvinx.catalog import Residency
 from nvinx.jobs.claim import Claim
 from nvinx.reasons import Why

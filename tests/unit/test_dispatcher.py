@@ -4,12 +4,13 @@ import threading
 
 import pytest
 
-from nvinx.admission.step import Capacity, Card, Job
+from nvinx.admission.state import Job
+from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency
 from nvinx.errors import StateDirError
 from nvinx.jobs.claim import Claim
 from nvinx.leases.broker import Broker, Ports
-from nvinx.testing.ledger import FakeClock, FakeLife, MemoryLedger
+from nvinx.testing import FakeClock, FakeLife, MemoryLedger
 from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ended, Ready
 
 CARD = Card(id="gpu-0", index=0, name="card", total_mib=4096)

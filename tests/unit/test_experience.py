@@ -3,8 +3,10 @@
 import pytest
 
 from nvinx.catalog import Residency
-from nvinx.history.statistics import KEPT, MEASURE_AT_MOST_S, Experience, Outcome, PastRun
+from nvinx.history.runs import PastRun
+from nvinx.history.statistics import KEPT, MEASURE_AT_MOST_S, Experience
 from nvinx.jobs.claim import Claim
+from nvinx.jobs.outcome import Outcome
 
 
 def run(ran_s, kind="embed", profile=None, card="card", **kw):

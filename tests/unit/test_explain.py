@@ -3,8 +3,10 @@
 import pytest
 
 from nvinx.admission import explain
-from nvinx.admission.step import Card, Job, Placement, Running
+from nvinx.admission.state import Job, Placement, Running
+from nvinx.bench.capacity import Card
 from nvinx.catalog import Residency
+from nvinx.formatting import duration, gb
 from nvinx.jobs.claim import Claim
 from nvinx.reasons import Reason, Why
 
@@ -56,14 +58,14 @@ def test_where_there_is_no_gpu_the_drivers_words_are_given_with_one_fix_only():
     ],
 )
 def test_memory_reads_as_people_state_it(mib, text):
-    assert explain.gb(mib) == text
+    assert gb(mib) == text
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"), [(-1, "0.0 s"), (3.21, "3.2 s"), (250, "4 min 10 s"), (7500, "2 h 5 min")]
 )
 def test_time_reads_as_people_state_it(seconds, text):
-    assert explain.duration(seconds) == text
+    assert duration(seconds) == text
 
 
 def running(name, vram_mib):

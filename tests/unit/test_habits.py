@@ -7,9 +7,10 @@ from click.testing import CliRunner
 
 from nvinx.catalog import Residency
 from nvinx.cli import main
-from nvinx.history.statistics import Outcome, PastRun
+from nvinx.history.runs import PastRun
 from nvinx.history.store import SqliteHistory
 from nvinx.history.summary import habits
+from nvinx.jobs.outcome import Outcome
 
 
 def run(ran_s=3.0, kind="embed@1", card="card", peak=None, **kw):

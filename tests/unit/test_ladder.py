@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nvinx.admission.retry import Rung, next_try
-from nvinx.admission.step import Capacity, Card
+from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency
 from nvinx.jobs.claim import Claim
 

@@ -8,14 +8,16 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from nvinx.admission.step import Card, Job, Placement
+from nvinx.admission.state import Job, Placement
+from nvinx.bench.capacity import Card
 from nvinx.bench.resolve import Bench
 from nvinx.catalog import Residency
 from nvinx.cli import main
 from nvinx.errors import ExportError
+from nvinx.gpu.ports import GpuLook, GpuReading, GpuSight
 from nvinx.jobs.claim import Claim
 from nvinx.leases import client
-from nvinx.leases.ports import GpuLook, GpuReading, GpuSight, Lease, Request
+from nvinx.leases.ports import Lease, Request
 from nvinx.leases.snapshot import View
 from nvinx.metrics import alerts, exporter
 from nvinx.metrics.gauges import METRICS, Facts

@@ -2,8 +2,7 @@
 
 import pytest
 
-from nvinx.history.statistics import Outcome
-from nvinx.jobs.outcome import outcome_of
+from nvinx.jobs.outcome import Outcome, outcome_of
 
 OUT_OF_MEMORY = [
     (1, "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 11.28 GiB. GPU 0 has"),

@@ -1,8 +1,8 @@
 """The most VRAM a job was seen to use, over all its processes, wherever they went."""
 
+from nvinx.gpu.ports import GpuLook, GpuProcess, GpuSight
 from nvinx.leases.peaks import PeakWatch
-from nvinx.leases.ports import GpuLook, GpuProcess, GpuSight
-from nvinx.testing.ledger import FakeLife
+from nvinx.testing import FakeLife
 
 
 class Probe:

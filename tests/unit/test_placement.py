@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from nvinx.admission.step import Capacity, Card, Placement
+from nvinx.admission.state import Placement
+from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency
 from nvinx.leases.environment import variables
 from nvinx.placement import current

@@ -5,8 +5,11 @@ import math
 import pytest
 
 from nvinx.admission.estimates import Outlook
+from nvinx.admission.events import Finished, Start, Submitted
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.admission.step import Capacity, Card, Finished, Job, Start, State, Submitted, check, step
+from nvinx.admission.state import Job, State
+from nvinx.admission.step import check, step
+from nvinx.bench.capacity import Capacity, Card
 from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import Residency
 from nvinx.interference import CoRun

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorded import ALONE, CARD, Recorder
 
-from nvinx.admission.step import Card, Placement
+from nvinx.admission.state import Placement
+from nvinx.bench.capacity import Card
 from nvinx.catalog import Residency
 from nvinx.errors import RecordError
-from nvinx.history.statistics import Outcome
+from nvinx.jobs.outcome import Outcome
 from nvinx.reasons import Reason, Why
 from nvinx.runs import lanes, trace
 from nvinx.runs import read as recorded

@@ -7,13 +7,13 @@ from click.testing import CliRunner
 from recorded import ALONE, SHARED, Recorder
 
 from nvinx.admission.estimates import Outlook
-from nvinx.admission.explain import saved
 from nvinx.cli import main
-from nvinx.history.statistics import Outcome
+from nvinx.jobs.outcome import Outcome
 from nvinx.runs import read as recorded
 from nvinx.runs import replay, trace
 from nvinx.simulation.baselines import POLICIES
 from nvinx.simulation.simulate import simulate
+from snakemake_executor_plugin_nvinx.messages import saved
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from nvinx.admission.estimates import Outlook
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.admission.step import Capacity, Card
+from nvinx.bench.capacity import Capacity, Card
 from nvinx.calibration import fit_slowdown_model
 from nvinx.history.statistics import Experience
 from nvinx.interference import CoRun

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nvinx.admission.estimates import Outlook
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.admission.step import Capacity, Card
+from nvinx.bench.capacity import Capacity, Card
 from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import Residency
 from nvinx.cli import main

@@ -7,12 +7,13 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvinx.admission.step import Job
+from nvinx.admission.state import Job
 from nvinx.catalog import Residency
 from nvinx.cli import main
-from nvinx.history.statistics import Outcome, PastRun
+from nvinx.gpu.ports import GpuLook, GpuSight
+from nvinx.history.runs import PastRun
 from nvinx.jobs.claim import Claim
-from nvinx.leases.ports import GpuLook, GpuSight
+from nvinx.jobs.outcome import Outcome
 from nvinx.slurm import node as slurm_node
 from nvinx.slurm.task import End, Task
 

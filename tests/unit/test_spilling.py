@@ -4,33 +4,26 @@ import json
 
 import pytest
 
+from nvinx.admission.events import Refuse, Start, Submitted
 from nvinx.admission.explain import impossible, sentence, where
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.serialize import placement_from, plain_placement
-from nvinx.admission.step import (
-    Capacity,
-    Card,
-    Job,
-    Placement,
-    Refuse,
-    Start,
-    State,
-    Submitted,
-    check,
-    step,
-)
+from nvinx.admission.state import Job, Placement, State
+from nvinx.admission.step import check, step
+from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency
 from nvinx.errors import DoesNotFitError
+from nvinx.gpu.ports import GpuLook, GpuProcess, GpuSight
 from nvinx.jobs.claim import Claim
 from nvinx.leases.broker import Broker, Ports
 from nvinx.leases.environment import variables
 from nvinx.leases.external_use import foreign_use
-from nvinx.leases.ports import GpuLook, GpuProcess, GpuSight, Lease
+from nvinx.leases.ports import Lease
 from nvinx.overflow.split import Free
 from nvinx.placement import current
 from nvinx.reasons import Why
 from nvinx.sizes import CONTEXT_MIB, MIB
-from nvinx.testing.ledger import FakeClock, FakeLife, MemoryLedger
+from nvinx.testing import FakeClock, FakeLife, MemoryLedger
 
 SPILL = Residency.GPU_RAM_OVERFLOW
 CARD = Card(id="GPU-1", index=0, name="card", total_mib=4096, headroom_mib=512)

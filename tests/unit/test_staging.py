@@ -3,9 +3,10 @@
 import pytest
 
 from nvinx.errors import HintError
-from nvinx.leases.ports import File
+from nvinx.jobs.stage_hint import named
 from nvinx.sizes import MIB
-from nvinx.staging.choose import Load, Memory, choose, named
+from nvinx.staging.choose import Load, Memory, choose
+from nvinx.staging.ports import File
 
 
 def load(job_id, **sizes_mib):

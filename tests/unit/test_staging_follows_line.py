@@ -2,12 +2,12 @@
 
 import pytest
 
-from nvinx.admission.step import Job
+from nvinx.admission.state import Job
 from nvinx.catalog import Residency
 from nvinx.errors import OptionError
 from nvinx.jobs.claim import Claim
 from nvinx.staging import process as host
-from nvinx.testing.ledger import FakeStager
+from nvinx.testing import FakeStager
 from snakemake_executor_plugin_nvinx.job_claims import Weights
 from snakemake_executor_plugin_nvinx.staging import Staging, stager
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 from nvinx.gpu.meter import NvmlMeter
 
 if TYPE_CHECKING:
-    from nvinx.admission.step import Card
-    from nvinx.leases.ports import GpuReading
+    from nvinx.bench.capacity import Card
+    from nvinx.gpu.ports import GpuReading
 
 EVERY_S = 0.2
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from evidence import child, nvml
 from evidence.steps import MeasurementError, MissingError, Step
-from nvinx.history.statistics import Outcome
 from nvinx.jobs import outcome
+from nvinx.jobs.outcome import Outcome
 from nvinx.leases.client import SITE
 
 if TYPE_CHECKING:

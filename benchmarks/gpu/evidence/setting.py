@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from nvinx.bench import machine
 from nvinx.gpu import meter
+from nvinx.host import resources
 
 if TYPE_CHECKING:
-    from nvinx.admission.step import Card
+    from nvinx.bench.capacity import Card
 
 DISTRIBUTIONS = (
     *("snakemake-executor-plugin-nvinx", "snakemake", "numpy"),
@@ -34,7 +35,7 @@ class Setting:
     command: str
     small: bool
     cores: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
-    ram_mib: int = field(default_factory=lambda: machine.detect().ram_mib)
+    ram_mib: int = field(default_factory=lambda: resources.detect().ram_mib)
     versions: dict[str, str] = field(default_factory=dict)
     session: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
 

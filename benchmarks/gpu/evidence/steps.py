@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evidence.records import Records
-    from nvinx.admission.step import Card
+    from nvinx.bench.capacity import Card
 
 A_CARD = "a card"
 

@@ -13,8 +13,8 @@ import torch
 import transformers
 
 from nvinx.calibration import bandwidth
-from nvinx.leases.ports import File
 from nvinx.placement import CurrentPlacement
+from nvinx.staging.ports import File
 from nvinx.staging.process import ProcessStager
 
 DEVICE = "cuda:0" if torch.cuda.is_available() else "cpu"

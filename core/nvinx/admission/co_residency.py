@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from nvinx.history.statistics import PastRun
+from nvinx.history.runs import PastRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nvinx.admission.step import Running
+    from nvinx.admission.state import Running
 
 
 class Company:

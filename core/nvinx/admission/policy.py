@@ -12,44 +12,26 @@ not known. An exclusive job that waited half its own run time goes before all th
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from nvinx.admission import queue_order
 from nvinx.admission.availability import Room
 from nvinx.admission.estimates import Outlook
-from nvinx.admission.step import Placement, Start
+from nvinx.admission.events import Start
+from nvinx.admission.state import Placement
 from nvinx.catalog import Residency
 from nvinx.reasons import Reason, Why
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from nvinx.admission.step import Capacity, Card, Job, State, Waiting
+    from nvinx.admission.state import Job, State, Waiting
+    from nvinx.bench.capacity import Capacity, Card
     from nvinx.jobs.claim import Claim
 
 
 _MOST_IN_VAIN = 100
 _LONG = 10.0  # times patience_s: how long GPU jobs may keep CPU jobs of a size from running
-
-
-class Policy(Protocol):
-    """What `admission.step` asks of a policy; all of it pure."""
-
-    def in_line(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
-        """The waiting jobs in the order in which `admit` asks them."""
-        ...
-
-    def admit(self, state: State, at: float) -> tuple[Start, ...]:
-        """The waiting jobs to start at time `at` (seconds), with their placements."""
-        ...
-
-    def never(self, job: Job, capacity: Capacity) -> Reason | None:
-        """Why this job can never run on this bench, or None when it can."""
-        ...
-
-    def reasons(self, state: State, at: float) -> dict[str, Reason]:
-        """Why each waiting job waits, by job id."""
-        ...
 
 
 class LongestChainFirst:

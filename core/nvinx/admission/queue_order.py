@@ -13,7 +13,7 @@ from nvinx.catalog import Residency
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nvinx.admission.step import State, Waiting
+    from nvinx.admission.state import State, Waiting
 
 _CHAINS = 4.0  # seconds of age that each second of the chain behind a job counts for
 

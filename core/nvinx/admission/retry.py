@@ -11,7 +11,7 @@ from nvinx.catalog import Residency
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nvinx.admission.step import Capacity
+    from nvinx.bench.capacity import Capacity
     from nvinx.jobs.claim import Claim
 
 _MORE = 1.5

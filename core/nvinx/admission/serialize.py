@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from nvinx.admission.step import Job, Placement
+from nvinx.admission.state import Job, Placement
 from nvinx.catalog import Residency
-from nvinx.history.statistics import Outcome, PastRun
+from nvinx.history.runs import PastRun
 from nvinx.jobs.claim import Claim
+from nvinx.jobs.outcome import Outcome
 from nvinx.reasons import Reason, Why
 
 

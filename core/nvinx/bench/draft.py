@@ -12,8 +12,8 @@ from nvinx.sizes import rounded_gb
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nvinx.bench.resolve import Machine
-    from nvinx.leases.ports import GpuLook
+    from nvinx.gpu.ports import GpuLook
+    from nvinx.host.resources import Machine
 
 
 def render(machine: Machine, look: GpuLook, simulate_vram_gb: float | None = None) -> str:

@@ -6,27 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 from nvinx.bench import file as bench_file
-from nvinx.bench.resolve import Bench, Machine, resolve
+from nvinx.bench.resolve import Bench, resolve
 from nvinx.gpu.nvml import NvmlProbe
-from nvinx.sizes import capacity_mib
+from nvinx.host.resources import detect
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def detect() -> Machine:
-    """The cores this process may use, and the machine's RAM."""
-    import psutil
-
-    cores = len(os.sched_getaffinity(0))
-    return Machine(cores=cores, ram_mib=capacity_mib(psutil.virtual_memory().total))
-
-
-def ram_left_mib() -> int:
-    """RAM that programs may take right now without swapping, in MiB."""
-    import psutil
-
-    return capacity_mib(psutil.virtual_memory().available)
 
 
 def bench(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from nvinx.admission.step import Card
+from nvinx.bench.capacity import Card
 from nvinx.errors import BenchError
 from nvinx.overflow.split import Bandwidth
 from nvinx.sizes import capacity_from_gb, capacity_from_mb, gb_from_mib, need_from_gb, need_from_mb
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nvinx.catalog import ModelSpec
+    from nvinx.gpu.ports import GpuLook, GpuSight
+    from nvinx.host.resources import Machine
     from nvinx.interference.slowdown import CoRun, SlowdownModel
-    from nvinx.leases.ports import GpuLook, GpuSight
 
 REAL_HEADROOM_GB = 0.5
 HEADROOM_OPTION = "--nvinx-headroom-mb"
@@ -91,14 +92,6 @@ class BenchFile:
     def origin(self, key: str) -> str:
         """Where the file says so, in words."""
         return f"{PurePath(self.path).name}, line {self.lines[key]}"
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What this process may use of the machine, GPUs aside."""
-
-    cores: int
-    ram_mib: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nvinx.calibration.programs import Program
     from nvinx.calibration.results import Result
     from nvinx.calibration.tasks import Task
-    from nvinx.leases.ports import GpuMeter, GpuReading
+    from nvinx.gpu.ports import GpuMeter, GpuReading
 
 _LONG = 3  # iterations that a window holds at least
 

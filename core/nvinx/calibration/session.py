@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from nvinx.calibration.programs import Program
     from nvinx.calibration.results import Findings, Result
     from nvinx.calibration.tasks import Task
+    from nvinx.gpu.ports import GpuMeter
     from nvinx.interference.slowdown import Provenance, SlowdownModel
-    from nvinx.leases.ports import GpuMeter
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from nvinx.cli import options
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from nvinx.admission.step import Card
+    from nvinx.bench.capacity import Card
     from nvinx.calibration.session import Calibration, Outcome, Place
     from nvinx.calibration.tasks import Task
     from nvinx.interference.slowdown import Prediction, SlowdownModel

@@ -12,9 +12,9 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nvinx.admission import explain
 from nvinx.bench import machine
 from nvinx.errors import NvinxError
+from nvinx.formatting import gb
 from nvinx.gpu import meter, sharing
 from nvinx.gpu.nvml import NvmlProbe
 from nvinx.host import statedir
@@ -24,7 +24,7 @@ from nvinx.slurm import tools as slurm_tools
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from nvinx.leases.ports import GpuSight
+    from nvinx.gpu.ports import GpuSight
 
 _FILES, _PROCESSES = 1024, 1000
 _NEEDED = {"bash": "runs the jobs of a workflow"}
@@ -126,7 +126,7 @@ def _bench(file: Path | None) -> Finding:
         problem, _, fix = str(error).partition(" Fix: ")
         return Finding(Level.ERROR, "bench file", problem, fix.rstrip("."))
     kind = "simulated " if bench.simulated else ""
-    found = f"{len(bench.cards)} {kind}GPU(s), {bench.cores} cores, {explain.gb(bench.ram_mib)} RAM"
+    found = f"{len(bench.cards)} {kind}GPU(s), {bench.cores} cores, {gb(bench.ram_mib)} RAM"
     return Finding(Level.OK, "bench", f"{bench.path or 'this machine as it is'}: {found}")
 
 
@@ -143,8 +143,8 @@ def _driver(environ: Mapping[str, str]) -> Iterator[Finding]:
 def _gpu(gpu: GpuSight, environ: Mapping[str, str]) -> Iterator[Finding]:
     what, facts = f"GPU {gpu.index}", meter.facts(gpu.id)
     driver = f", driver {facts.driver}" if facts is not None and facts.driver else ""
-    used = "" if gpu.used_mib is None else f", {explain.gb(gpu.used_mib)} used now"
-    yield Finding(Level.OK, what, f"{gpu.name}, {explain.gb(gpu.total_mib)}{used}{driver}")
+    used = "" if gpu.used_mib is None else f", {gb(gpu.used_mib)} used now"
+    yield Finding(Level.OK, what, f"{gpu.name}, {gb(gpu.total_mib)}{used}{driver}")
     yield Finding(Level.OK, what, f"shared by {sharing.sharing_mode(gpu.id, environ)}")
     if facts is not None and facts.persistence is False:
         fix = "sudo nvidia-smi -pm 1, or start nvidia-persistenced"

@@ -47,6 +47,7 @@ def _is(name: str, asked: str) -> bool:
 
 def _waiting(job: str, state_dir: Path | None) -> Iterator[str]:
     from nvinx.admission import explain
+    from nvinx.formatting import duration
     from nvinx.host import statedir
     from nvinx.host.clock import boot_seconds
     from nvinx.leases import snapshot
@@ -56,16 +57,16 @@ def _waiting(job: str, state_dir: Path | None) -> Iterator[str]:
     for request in requests:
         if _is(request.job.name, job):
             why = explain.sentence(request.reason) if request.reason else "not looked at yet"
-            waited = explain.duration(now - request.since)
+            waited = duration(now - request.since)
             yield f"{request.job.name} has waited for a card for {waited}: {why}."
 
 
 def _sentence(ran: Ran) -> str:
-    from nvinx.admission import explain
+    from nvinx.formatting import duration
 
     if ran.started_s is None:
         return f"{ran.name} never started."
-    end = "still ran when the run ended" if ran.ran_s is None else explain.duration(ran.ran_s)
+    end = "still ran when the run ended" if ran.ran_s is None else duration(ran.ran_s)
     failed = ", and failed" if ran.ok is False else ""
-    waited = explain.duration(ran.waited_s or 0.0)
+    waited = duration(ran.waited_s or 0.0)
     return f"{ran.name} ran on {ran.where} for {end}{failed}, after {waited}: {ran.why}."

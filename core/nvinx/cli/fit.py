@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nvinx.bench.resolve import Bench
     from nvinx.overflow.fit import Fit
-    from nvinx.overflow.read_model import Checkpoint
+    from nvinx.overflow.model import Checkpoint
     from nvinx.overflow.split import Free
 
 _DOES_NOT_FIT = 1
@@ -67,15 +67,15 @@ def _free(bench: Bench, mem_mb: float | None, disk_mb: float | None) -> Free:
     import shutil
     import tempfile
 
-    from nvinx.bench import machine
     from nvinx.gpu.nvml import NvmlProbe
+    from nvinx.host import resources
     from nvinx.leases.external_use import foreign_use
     from nvinx.overflow.fit import PROGRAM_MB
     from nvinx.overflow.split import Free
     from nvinx.sizes import MIB
 
     cards = foreign_use(bench.cards, NvmlProbe().look(), (), {})
-    left = max(min(bench.ram_mib, machine.ram_left_mib()) * MIB - PROGRAM_MB * 1e6, 0)
+    left = max(min(bench.ram_mib, resources.ram_left_mib()) * MIB - PROGRAM_MB * 1e6, 0)
     ram = left if mem_mb is None else mem_mb * 1e6
     disk = shutil.disk_usage(tempfile.gettempdir()).free if disk_mb is None else disk_mb * 1e6
     return Free(cards=[card.budget_mib * MIB for card in cards], ram=int(ram), disk=int(disk))
@@ -161,13 +161,13 @@ def _speeds(bench: Bench, *, disk: bool) -> str:
 
 
 def _gb(size: float) -> str:
-    from nvinx.admission import explain
+    from nvinx.formatting import gb
     from nvinx.sizes import MIB
 
-    return explain.gb(round(size / MIB)) if size else "0"
+    return gb(round(size / MIB)) if size else "0"
 
 
 def _time(seconds: float) -> str:
-    from nvinx.admission import explain
+    from nvinx.formatting import duration
 
-    return f"{1000 * seconds:.0f} ms" if seconds < 1 else explain.duration(seconds)
+    return f"{1000 * seconds:.0f} ms" if seconds < 1 else duration(seconds)

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from nvinx.cli import options
+from nvinx.formatting import gb
+
+if TYPE_CHECKING:
+    from nvinx.history.summary import Habit
 
 if TYPE_CHECKING:
     from nvinx.history.summary import Habit
@@ -62,25 +66,49 @@ def _print(found: list[Habit]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from nvinx.admission import explain
+    from nvinx.formatting import gb
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("job", overflow="fold")
     for column in ("runs", "alone", "beside", "CPU", "declared", "seen"):
         table.add_column(column, justify="right")
     for habit in found:
-        declared = "" if habit.declared_mib is None else explain.gb(habit.declared_mib)
-        seen = "" if habit.peak_mib is None else explain.gb(habit.peak_mib)
+        declared = "" if habit.declared_mib is None else gb(habit.declared_mib)
+        seen = "" if habit.peak_mib is None else gb(habit.peak_mib)
         times = (_time(each) for each in (habit.alone_s, habit.beside_s, habit.cpu_s))
         table.add_row(habit.rule, str(habit.runs), *times, declared, seen)
     console = Console(markup=False, highlight=False, emoji=False)
     console.print(table)
     for habit in found:
-        for line in explain.of_habit(habit):
+        for line in of_habit(habit):
             console.print(line, soft_wrap=True)
 
 
 def _time(seconds: float | None) -> str:
-    from nvinx.admission import explain
+    from nvinx.formatting import duration
 
-    return "" if seconds is None else explain.duration(seconds)
+    return "" if seconds is None else duration(seconds)
+
+
+def of_habit(habit: Habit) -> list[str]:
+    """What the history of one kind of job asks for, each as a sentence."""
+    lines = []
+    if habit.suggested_mb is not None:
+        declared, seen = gb(habit.declared_mib), gb(habit.peak_mib)
+        change = f"declare vram_mb={habit.suggested_mb}"
+        lines.append(f"{habit.rule}: {change}, it used {seen} of the {declared} declared.")
+    if habit.preallocates:
+        lines.append(
+            f"{habit.rule}: it took {gb(habit.peak_mib)}, most of the card; its framework may take "
+            "that in advance (JAX, TensorFlow), so this is not what it needs."
+        )
+    if habit.out_of_memory:
+        lines.append(f"{habit.rule}: ran out of memory {habit.out_of_memory} times.")
+    for partner, cost in habit.slower.items():
+        if cost >= _WORTH_A_WORD:
+            name = partner.partition("@")[0]
+            lines.append(f"{habit.rule}: takes {1 + cost:.2f} times as long beside {name}.")
+    return lines
+
+
+_WORTH_A_WORD = 0.1

@@ -26,8 +26,8 @@ def command(output: Path, simulate_vram_gb: float | None, force: bool) -> None:
     """Write a bench file that describes this machine."""
     from nvinx.bench import draft as bench_draft
     from nvinx.bench import parse as bench_parser
-    from nvinx.bench.machine import detect
     from nvinx.gpu.nvml import NvmlProbe
+    from nvinx.host.resources import detect
 
     look = NvmlProbe().look()
     text = bench_draft.render(detect(), look, simulate_vram_gb)

@@ -66,9 +66,9 @@ def acquire(
 @click.option("--status", type=int, required=True, help="The exit status of the program.")
 def is_oom(files: tuple[Path, ...], status: int) -> None:
     """Exit with 0 if a program that wrote FILES ran out of GPU memory, else with 1."""
-    from nvinx.history.statistics import Outcome
     from nvinx.host.files import tail
     from nvinx.jobs import outcome
+    from nvinx.jobs.outcome import Outcome
 
     text = "\n".join(tail(file, outcome.TAIL_BYTES) for file in files)
     raise SystemExit(outcome.outcome_of(status, text) is not Outcome.OUT_OF_MEMORY)

@@ -38,9 +38,9 @@ def guard() -> None:
 def config(file: Path | None, output: Path, force: bool) -> None:
     """Write the configuration for this machine, which includes the common one."""
     from nvinx.bench import machine
-    from nvinx.host.files import write_new
     from nvinx.nextflow import config as nextflow_config
     from nvinx.nextflow import shipped
+    from nvinx.nextflow.write_new import write_new
 
     common = shipped.file(shipped.CONFIG)
     bench = machine.bench(file and file.absolute(), Path.cwd())

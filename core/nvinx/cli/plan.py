@@ -12,9 +12,10 @@ from nvinx.cli import options, snakemake
 
 if TYPE_CHECKING:
     from nvinx.admission.estimates import Outlook
-    from nvinx.admission.step import Capacity
+    from nvinx.bench.capacity import Capacity
     from nvinx.bench.resolve import Bench
-    from nvinx.history.statistics import Experience, PastRun
+    from nvinx.history.runs import PastRun
+    from nvinx.history.statistics import Experience
     from nvinx.simulation.advice import Advice
     from nvinx.simulation.simulate import Simulation
     from nvinx.simulation.workload import Workload
@@ -82,7 +83,7 @@ class _Plan:
     """A workload played once as nvinx would run it, and once with one GPU job at a time."""
 
     def __init__(self, work: Workload, bench: Bench, runs: tuple[PastRun, ...]) -> None:
-        from nvinx.admission.step import Capacity
+        from nvinx.bench.capacity import Capacity
         from nvinx.simulation import lower_bound
 
         self._work, self._bench, self._runs = work, bench, runs
@@ -118,20 +119,20 @@ class _Plan:
         }
 
     def show(self) -> None:
-        from nvinx.admission import explain
         from nvinx.cli import simulation_output as shown
+        from nvinx.formatting import duration, few_names
 
         shown.show(self.played, self._least_s, self._bench, whole=False)
-        click.echo(f"One GPU job at a time would take {explain.duration(self._serial_s)}.")
+        click.echo(f"One GPU job at a time would take {duration(self._serial_s)}.")
         guessed = {t.name.partition("[")[0] for t in self._work.tasks.values() if not t.runtime_s}
         if guessed:
-            rules = explain.names(sorted(guessed))
+            rules = few_names(sorted(guessed))
             click.echo(f"Nobody knows how long {rules} take: declare runtime, or run them once.")
         advice = self._advice()
         if advice:
             click.echo("What would help most:")
         for each in advice:
-            click.echo(f"  {explain.duration(each.saves_s)} less ({each.share:.0%}): {each.change}")
+            click.echo(f"  {duration(each.saves_s)} less ({each.share:.0%}): {each.change}")
 
     def _advice(self) -> list[Advice]:
         from nvinx.simulation import advice

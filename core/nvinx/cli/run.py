@@ -72,9 +72,8 @@ def _run(  # noqa: PLR0913  (one argument per option)
 ) -> int:
     from nvinx.admission import explain, retry
     from nvinx.bench import machine
-    from nvinx.history.statistics import Outcome
     from nvinx.jobs import hints
-    from nvinx.jobs.outcome import outcome_of
+    from nvinx.jobs.outcome import Outcome, outcome_of
     from nvinx.leases import command as commands
     from nvinx.leases.client import Counter
     from nvinx.leases.lease import CORELESS, as_lease, claim_of

@@ -53,8 +53,8 @@ def command(  # noqa: PLR0913  (one argument per option)
     no policy could beat.
     """
     from nvinx.admission.estimates import Outlook
-    from nvinx.admission.step import Capacity
     from nvinx.bench import machine
+    from nvinx.bench.capacity import Capacity
     from nvinx.cli import simulation_output as shown
     from nvinx.simulation import baselines, lower_bound, simulate
 

@@ -62,22 +62,22 @@ def show(played: Simulation, least_s: float, bench: Bench, *, whole: bool = True
     """Print lanes, jobs (of a large workload the first ones, unless whole), and the sums."""
     import click
 
-    from nvinx.admission import explain
     from nvinx.cli.jobs import show as show_jobs
+    from nvinx.formatting import duration
 
     listed = rows(played, bench)
     show_jobs(listed, most=None if whole else _MOST_SHOWN)
     busy_s, makespan_s = sum(played.gpu_busy_s.values()), played.makespan_s
     ratio = f" ({makespan_s / least_s:.2f} of it)" if least_s else ""
-    took, least = explain.duration(makespan_s), explain.duration(least_s)
+    took, least = duration(makespan_s), duration(least_s)
     click.echo(f"Takes {took}; no policy can be below {least}{ratio}.")
     if bench.cards and makespan_s:
         on_cards_s = makespan_s * len(bench.cards)
         idle_s = on_cards_s - busy_s
         cards = "The card is" if len(bench.cards) == 1 else f"The {len(bench.cards)} cards are"
         click.echo(
-            f"{cards} busy for {explain.duration(busy_s)}, {busy_s / on_cards_s:.0%} of the time, "
-            f"and idle for {explain.duration(idle_s)}."
+            f"{cards} busy for {duration(busy_s)}, {busy_s / on_cards_s:.0%} of the time, "
+            f"and idle for {duration(idle_s)}."
         )
 
 

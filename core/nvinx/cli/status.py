@@ -62,14 +62,15 @@ def _print(seen: View) -> None:
     from rich.console import Console
 
     from nvinx.admission import explain
+    from nvinx.formatting import duration, gb
 
     console = Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
     known = {card.id for card in seen.cards}
     for card in seen.cards:
-        used = explain.gb(seen.leased_mib(card))
+        used = gb(seen.leased_mib(card))
         kind = " (simulated)" if card.simulated else ""
-        theirs = f", {explain.gb(card.foreign_mib)} used by others" if card.foreign_mib else ""
-        size = explain.gb(card.total_mib)
+        theirs = f", {gb(card.foreign_mib)} used by others" if card.foreign_mib else ""
+        size = gb(card.total_mib)
         console.print(f"GPU {card.index} {card.name}{kind}: {used} of {size} leased{theirs}")
         _print_leases(console, seen.on_card(card), seen.now)
     elsewhere = [x for x in seen.leases if not known & {*x.placement.cards}]
@@ -81,17 +82,17 @@ def _print(seen: View) -> None:
     console.print("Waiting:" if seen.requests else "Nobody waits.")
     for request in seen.requests:
         why = explain.sentence(request.reason) if request.reason else "not looked at yet"
-        waited, engine = explain.duration(seen.now - request.since), request.job.engine
+        waited, engine = duration(seen.now - request.since), request.job.engine
         console.print(f"  {request.job.name}, {waited}, engine {engine}: {why}")
 
 
 def _print_leases(console: Any, leases: Sequence[Lease], now: float) -> None:
-    from nvinx.admission import explain
+    from nvinx.formatting import duration, gb
 
     for lease in leases:
         placement = lease.placement
         how = placement.residency.value.removeprefix("gpu_").replace("_", " ")
         console.print(
-            f"  {lease.job.name}: {explain.gb(placement.vram_mib)} {how}, "
-            f"for {explain.duration(now - lease.since)}, engine {lease.job.engine}"
+            f"  {lease.job.name}: {gb(placement.vram_mib)} {how}, "
+            f"for {duration(now - lease.since)}, engine {lease.job.engine}"
         )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from nvinx.admission.step import Card
+    from nvinx.bench.capacity import Card
     from nvinx.leases.snapshot import View
 
 _BAR = 20  # columns
@@ -109,7 +109,7 @@ def _machine(load: Load) -> Text:
 def _card(seen: View, card: Card) -> Text:
     from rich.text import Text
 
-    from nvinx.admission import explain
+    from nvinx.formatting import gb
 
     whole = card.total_mib + card.undeclared_mib or 1
     kind = " (simulated)" if card.simulated else ""
@@ -117,9 +117,9 @@ def _card(seen: View, card: Card) -> Text:
     text.stylize("bold", 0, len(f"GPU {card.index}"))
     leased = seen.leased_mib(card)
     text.append_text(_bar(leased / whole, card.foreign_mib / whole, "blue"))
-    text.append(f"  {explain.gb(leased)} of {explain.gb(card.total_mib)} leased")
+    text.append(f"  {gb(leased)} of {gb(card.total_mib)} leased")
     if card.foreign_mib:
-        text.append(f", {explain.gb(card.foreign_mib)} used by others", style="yellow")
+        text.append(f", {gb(card.foreign_mib)} used by others", style="yellow")
     return text
 
 
@@ -137,12 +137,12 @@ def _bar(ours: float, others: float = 0.0, style: str = "green") -> Text:
 
 
 def _leases(rows: Sequence[tuple[str, str, float, str]], now: float) -> Table:
-    from nvinx.admission import explain
+    from nvinx.formatting import duration
 
     table = _table()
     for name, residency, since, engine in rows:
         how = residency.removeprefix("gpu_").replace("_", " ")
-        table.add_row(f"  {name}", how, explain.duration(now - since), f"engine {engine}")
+        table.add_row(f"  {name}", how, duration(now - since), f"engine {engine}")
     return table
 
 
@@ -151,13 +151,14 @@ def _queue(seen: View) -> RenderableType:
     from rich.text import Text
 
     from nvinx.admission import explain
+    from nvinx.formatting import duration
 
     if not seen.requests:
         return Text("Nobody waits.", style="dim")
     table = _table()
     for request in seen.requests[:_MOST_WAITING]:
         why = explain.sentence(request.reason) if request.reason else "not looked at yet"
-        table.add_row(f"  {request.job.name}", explain.duration(seen.now - request.since), why)
+        table.add_row(f"  {request.job.name}", duration(seen.now - request.since), why)
     more = len(seen.requests) - _MOST_WAITING
     rest = [Text(f"  and {more} more", style="dim")] if more > 0 else []
     return Group(Text(f"{len(seen.requests)} waiting", style="bold"), table, *rest)

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Self
 
 from nvinx.gpu.nvml import id_at, memory
-from nvinx.leases.ports import GpuFacts, GpuReading
+from nvinx.gpu.ports import GpuFacts, GpuReading
 from nvinx.sizes import capacity_mib, need_mib
 
 if TYPE_CHECKING:

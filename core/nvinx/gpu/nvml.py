@@ -7,7 +7,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-from nvinx.leases.ports import GpuLook, GpuProcess, GpuSight
+from nvinx.gpu.ports import GpuLook, GpuProcess, GpuSight
 from nvinx.sizes import capacity_mib, need_mib
 
 if TYPE_CHECKING:

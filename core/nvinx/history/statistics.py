@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict, deque
-from dataclasses import dataclass, field, replace
-from enum import Enum
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nvinx.catalog import Residency
+from nvinx.jobs.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from nvinx.history.runs import PastRun
     from nvinx.jobs.claim import Claim
 
 KEPT = 40  # runs of one kind on one sort of place: enough for a median, and old ones fade
@@ -26,41 +27,8 @@ LATELY = 8  # runs that tell whether a kind keeps running out of memory
 MEASURE_AT_MOST_S = 600.0
 
 _OFTEN = 2
-_NO_COMPANY = 0.1  # up to this many partners on average count as none
 _DRAWN_TO_NONE = 0.5
 _SETTLED, _MOST_PASSES = 1e-9, 1000
-
-
-class Outcome(Enum):
-    """How a job ended."""
-
-    OK = "ok"
-    FAILED = "failed"
-    OUT_OF_MEMORY = "out_of_memory"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastRun:
-    """One job that ended. Times in seconds, memory in MiB; None where nobody knows.
-
-    name: the job's. kind, profile: see `Claim`. card: the name of the card's make, None on the
-    CPU. company: how many of each profile were beside it on average.
-    """
-
-    name: str
-    kind: str
-    profile: str
-    residency: Residency
-    ran_s: float
-    card: str | None = None
-    company: Mapping[str, float] = field(default_factory=dict)
-    outcome: Outcome = Outcome.OK
-    declared_mib: int | None = None
-    peak_mib: int | None = None
-
-    @property
-    def was_alone(self) -> bool:
-        return sum(self.company.values()) <= _NO_COMPANY
 
 
 class Experience:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from nvinx.catalog import Residency
 from nvinx.errors import HistoryError
-from nvinx.history.statistics import KEPT, Outcome, PastRun
+from nvinx.history.runs import PastRun
+from nvinx.history.statistics import KEPT
 from nvinx.host import statedir
+from nvinx.jobs.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -7,13 +7,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nvinx.history.statistics import Experience, Outcome
+from nvinx.history.statistics import Experience
+from nvinx.jobs.outcome import Outcome
 from nvinx.sizes import mb_from_mib, rounded_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from nvinx.history.statistics import PastRun
+    from nvinx.history.runs import PastRun
 
 SPARE = 1.1  # above the highest peak: the next input may be a little larger
 _WORTH_CHANGING = 1.25

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Protocol
 
 
 def boot_seconds() -> float:
@@ -14,3 +15,9 @@ def boot_seconds() -> float:
 def boot_id() -> str:
     """Which boot this is: what was written under another one is void."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+class Clock(Protocol):
+    def __call__(self) -> float:
+        """Seconds since boot, the same for every process of the machine."""
+        ...

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from nvinx.catalog import ModelSpec, Residency
 from nvinx.errors import HintError
+from nvinx.jobs import stage_hint
 from nvinx.jobs.claim import Claim
 from nvinx.sizes import need_from_gb, need_from_mb, need_mib, parse_bytes
-from nvinx.staging import choose
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 HINTS = (
     *("gpu", "vram_mb", "vram", "residency", "cpu_fallback", "ram_overflow"),
-    *("cpu_runtime", "model", "max_slowdown", choose.HINT),
+    *("cpu_runtime", "model", "max_slowdown", stage_hint.HINT),
 )
-NO_WISH = ("model", choose.HINT)  # alone they do not ask for a card
+NO_WISH = ("model", stage_hint.HINT)  # alone they do not ask for a card
 _LARGEST = 1e15  # of any number: larger ones can be neither converted nor counted with
 _NOT_OURS = {"gpu_model", "gpus", "gpu_type", "gpu_manufacturer"}
 _ALIKE = ("vram", "resid", "cpu_fall", "cpu_run", "ram_over", "max_slow", "slowdown", "nvinx")
@@ -68,7 +68,7 @@ def read(
     cpu_fallback = reader.flag("cpu_fallback", bool(spec and spec.cpu_fallback_supported))
     overflow = reader.flag("ram_overflow", bool(spec and spec.ram_overflow_supported))
     reader.demand_consistent(residency, stated_vram, vram_mib, gpus)
-    choose.named(rule, hints.get(choose.HINT))
+    stage_hint.named(rule, hints.get(stage_hint.HINT))
     ram_mib, disk_mib = reader.mib("mem_mb", common.mem_mb), reader.mib("disk_mb", common.disk_mb)
     if common.mem_mb is None and spec is not None and spec.ram_gb_needed and overflow:
         ram_mib = need_from_gb(spec.ram_gb_needed)
@@ -245,8 +245,8 @@ class _Reader:
             raise self.error(hint, f"contradicts {where}", fix)
         if gpus:
             raise self.error("gpu", f"contradicts {where}", fix)
-        for name in ("ram_overflow", "max_slowdown", "cpu_runtime", choose.HINT):
-            if self._hints.get(name, choose.OFF) not in (0, choose.OFF):
+        for name in ("ram_overflow", "max_slowdown", "cpu_runtime", stage_hint.HINT):
+            if self._hints.get(name, stage_hint.OFF) not in (0, stage_hint.OFF):
                 raise self.error(
                     name,
                     "means nothing for a job that uses no GPU",

@@ -8,8 +8,7 @@ are none.
 from __future__ import annotations
 
 import re
-
-from nvinx.history.statistics import Outcome
+from enum import Enum
 
 TAIL_BYTES = 65_536  # an error stands at the end
 
@@ -42,3 +41,11 @@ def outcome_of(status: int, text: str) -> Outcome:
     if status == 0:
         return Outcome.OK
     return Outcome.OUT_OF_MEMORY if _OUT_OF_MEMORY.search(text) else Outcome.FAILED
+
+
+class Outcome(Enum):
+    """How a job ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+    OUT_OF_MEMORY = "out_of_memory"

@@ -12,31 +12,26 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nvinx.admission.co_residency import Company
+from nvinx.admission.events import Finished, Looked, Start, Submitted, Withdrawn
 from nvinx.admission.policy import LongestChainFirst, options
-from nvinx.admission.step import (
-    Capacity,
-    Finished,
-    Looked,
-    Nothing,
-    Running,
-    Start,
-    State,
-    Submitted,
-    Waiting,
-    Withdrawn,
-    step,
-)
+from nvinx.admission.state import Running, State, Waiting
+from nvinx.admission.step import Nothing, step
 from nvinx.catalog import Residency
-from nvinx.history.statistics import Experience, Outcome, PastRun
+from nvinx.history.statistics import Experience
+from nvinx.jobs.outcome import Outcome
 from nvinx.leases.external_use import foreign_use, owners
 from nvinx.leases.ports import Lease, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from nvinx.admission.policy import Policy
-    from nvinx.admission.step import Card, Decision, Event, Job, Placement
-    from nvinx.leases.ports import Clock, GpuProbe, Ledger, Life, Page
+    from nvinx.admission.events import Decision, Event, Policy
+    from nvinx.admission.state import Job, Placement
+    from nvinx.bench.capacity import Capacity, Card
+    from nvinx.gpu.ports import GpuProbe
+    from nvinx.history.runs import PastRun
+    from nvinx.host.clock import Clock
+    from nvinx.leases.ports import Ledger, Life, Page
     from nvinx.reasons import Reason
 
 UNHEARD_AFTER_S = 10.0

@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING
 
 from nvinx.admission import explain
 from nvinx.admission.estimates import Outlook
+from nvinx.admission.events import Refuse
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.admission.step import Capacity, Job, Refuse
-from nvinx.bench import machine
+from nvinx.admission.state import Job
+from nvinx.bench.capacity import Capacity
 from nvinx.bench.resolve import Bench
 from nvinx.catalog import Residency
 from nvinx.errors import HistoryError, ImpossibleJobError
 from nvinx.gpu.nvml import NvmlProbe
-from nvinx.history.statistics import Experience, Outcome
+from nvinx.history.statistics import Experience
 from nvinx.history.store import SqliteHistory
-from nvinx.host import statedir
+from nvinx.host import resources, statedir
 from nvinx.host.clock import boot_seconds
 from nvinx.jobs.claim import Claim
-from nvinx.jobs.outcome import outcome_of
+from nvinx.jobs.outcome import Outcome, outcome_of
 from nvinx.leases import memory_caps as vram_caps
 from nvinx.leases.broker import Broker, Ports
 from nvinx.leases.environment import variables
@@ -36,10 +37,11 @@ from nvinx.leases.peaks import PeakWatch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from nvinx.admission.policy import Policy
-    from nvinx.admission.step import Card, Placement, Running
-    from nvinx.history.statistics import PastRun
-    from nvinx.leases.ports import GpuProbe
+    from nvinx.admission.events import Policy
+    from nvinx.admission.state import Placement, Running
+    from nvinx.bench.capacity import Card
+    from nvinx.gpu.ports import GpuProbe
+    from nvinx.history.runs import PastRun
     from nvinx.reasons import Reason
 
 LOOK_AGAIN_S = 0.25
@@ -85,7 +87,7 @@ class Counter:
         self.bench = bench
         real = any(not card.simulated for card in bench.cards)
         self.probe: GpuProbe | None = NvmlProbe() if real else None
-        ram_left = machine.ram_left_mib if real else None
+        ram_left = resources.ram_left_mib if real else None
         self.life = ProcessLife(folder / "life")
         self._peaks = None if self.probe is None else PeakWatch(self.probe, self.life)
         self._engine = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"

@@ -11,7 +11,8 @@ from nvinx.sizes import MIB
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nvinx.admission.step import Capacity, Card, Placement
+    from nvinx.admission.state import Placement
+    from nvinx.bench.capacity import Capacity, Card
 
 _OF_A_CARD = (
     *("CUDA_VISIBLE_DEVICES", "NVINX_VRAM_MB", "NVINX_MAX_MEMORY", "NVINX_SIMULATED"),

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from nvinx.admission.step import Card
-    from nvinx.leases.ports import GpuLook, GpuSight, Lease, Life
+    from nvinx.bench.capacity import Card
+    from nvinx.gpu.ports import GpuLook, GpuSight
+    from nvinx.leases.ports import Lease, Life
 
 
 def owners(look: GpuLook, leases: Sequence[Lease], life: Life) -> dict[int, str]:

@@ -19,16 +19,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from nvinx.errors import StateDirError
-from nvinx.host import locks, statedir
+from nvinx.host import locks, proc, statedir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
 MARKER = "NVINX_JOB"
-_TICKS_AT_START = 19  # position of "starttime" once "pid (name) " has been cut off
-_PIECE = 1 << 16
-_MEMORY = 20  # position of "vsize", likewise
 _LOOKS = 50  # enough for any but a machine that does nothing but start processes
 _TOKEN = re.compile(rb"(?:^|\0)NVINX_JOB=([^\0]+)")
 
@@ -95,9 +92,7 @@ class ProcessLife:
         return {pid: token for pid, token in found if token is not None}
 
     def started(self, pid: int) -> int | None:
-        stat = _read(pid, "stat")
-        _pid_and_name, found, rest = stat.rpartition(b") ")
-        return int(rest.split()[_TICKS_AT_START]) if found else None
+        return proc.started(pid)
 
     def sweep(self, older_than_s: float = 0.0) -> None:
         """Remove the files of tokens that show no life: what killed processes left behind."""
@@ -165,7 +160,7 @@ def pids_of(tokens: Collection[str]) -> dict[int, str]:
     found: dict[int, str] = {}
     looked_at: set[int] = set()
     for look in range(_LOOKS):
-        new = set(_pids()) - looked_at
+        new = set(proc.pids()) - looked_at
         if not new:
             break
         for pid in new:
@@ -183,16 +178,15 @@ def _token_of(pid: int, wanted: dict[bytes, str]) -> str | None:
     marker = _marker(pid)
     if marker in wanted:
         return wanted[marker]
-    command = _read(pid, "cmdline")
+    command = proc.command_line(pid)
     return next((token for raw, token in wanted.items() if b"/" + raw + b"/" in command), None)
 
 
 def _may_be_between_programs(pid: int, look: int) -> bool:
     """Whether it has memory but no command line yet, or started its program just now."""
-    if _read(pid, "cmdline"):
+    if proc.command_line(pid):
         return look == 0  # it may have got that since its marker was looked for
-    _pid_and_name, found, rest = _read(pid, "stat").rpartition(b") ")
-    return bool(found) and int(rest.split()[_MEMORY]) > 0
+    return proc.has_memory(pid)
 
 
 def _owner(pid: int) -> str | None:
@@ -201,27 +195,10 @@ def _owner(pid: int) -> str | None:
         marker = _marker(pid)
         if marker is not None:
             return marker.decode(errors="replace")
-        _pid_and_name, found, rest = _read(pid, "stat").rpartition(b") ")
-        pid = int(rest.split()[1]) if found else 0
+        pid = proc.parent(pid) or 0
     return None
 
 
 def _marker(pid: int) -> bytes | None:
-    match = _TOKEN.search(_read(pid, "environ"))
+    match = _TOKEN.search(proc.environment(pid))
     return match.group(1) if match else None
-
-
-def _pids() -> Iterator[int]:
-    return (int(name) for name in os.listdir("/proc") if name.isdigit())
-
-
-def _read(pid: int, name: str) -> bytes:
-    """A file of /proc, empty when the process is gone or belongs to somebody else."""
-    try:
-        fd = os.open(f"/proc/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return b"".join(iter(partial(os.read, fd, _PIECE), b""))
-        finally:
-            os.close(fd)
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return b""

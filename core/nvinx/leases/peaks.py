@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nvinx.leases.ports import GpuLook, GpuProbe, Life
+    from nvinx.gpu.ports import GpuLook, GpuProbe
+    from nvinx.leases.ports import Life
 
 EVERY_S = 0.5
 _SURELY_LOST = 3  # looks in a row: a driver that is asked too soon may fail once

@@ -1,4 +1,4 @@
-"""The doors to the outside world. Core code may name these types; only `host` opens them."""
+"""What leases are kept in, and what shows that their holders live. Pure."""
 
 from __future__ import annotations
 
@@ -6,80 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
     from contextlib import AbstractContextManager
 
-    from nvinx.admission.step import Job, Placement
+    from nvinx.admission.state import Job, Placement
     from nvinx.reasons import Reason
-
-
-@dataclass(frozen=True, slots=True)
-class GpuProcess:
-    """One process that uses a GPU; `used_mib` is None where the driver will not say."""
-
-    pid: int
-    used_mib: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class GpuSight:
-    """One GPU as the driver shows it: `total_mib` is usable VRAM, `used_mib` None if unknown."""
-
-    id: str
-    index: int
-    name: str
-    total_mib: int
-    used_mib: int | None = None
-    processes: tuple[GpuProcess, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class GpuLook:
-    """All GPUs at one moment. `problem` says in words why there are none, or why one is missing."""
-
-    gpus: tuple[GpuSight, ...] = ()
-    problem: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class GpuFacts:
-    """What a GPU is; None where the driver does not say. Power in watts, memory in MiB."""
-
-    name: str
-    driver: str | None = None
-    total_mib: int | None = None
-    sm_count: int | None = None
-    compute_capability: tuple[int, int] | None = None
-    max_sm_clock_mhz: int | None = None
-    power_limit_w: float | None = None
-    persistence: bool | None = None
-    accounting: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class GpuReading:
-    """What a GPU does at one moment; None where the driver does not say.
-
-    utilisation: share of the last fraction of a second, 0..1, in which any kernel ran.
-    """
-
-    utilisation: float | None = None
-    used_mib: int | None = None
-    power_w: float | None = None
-    sm_clock_mhz: int | None = None
-    temperature_c: int | None = None
-
-
-class GpuMeter(Protocol):
-    def read(self) -> GpuReading:
-        """One GPU now. Never raises: what the driver does not say is None."""
-        ...
-
-
-class GpuProbe(Protocol):
-    def look(self) -> GpuLook:
-        """The GPUs of this machine now. Never raises: a failing driver is a `problem`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,46 +118,4 @@ class Life(Protocol):
 
     def started(self, pid: int) -> int | None:
         """When the process started, in clock ticks since boot; None when it is gone."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A plain file, links resolved, and how many of its bytes are meant, from the first on."""
-
-    path: str
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Warmed:
-    """How much was read into the page cache, and in what time; `problem` says what was not."""
-
-    size_bytes: int = 0
-    took_s: float = 0.0
-    problem: str | None = None
-
-
-class Stager(Protocol):
-    """Reads files into the page cache in the background, and gives way to all other work.
-
-    One thread calls it. Nothing here raises for what a file, or the machine, is like.
-    """
-
-    def begin(self, files: Sequence[File], floor_mib: int) -> None:
-        """Read these in order while at least this much RAM is left, and nothing else."""
-        ...
-
-    def result(self) -> Warmed | None:
-        """What came of it, told once; None while it reads, and when there is nothing to tell."""
-        ...
-
-    def stop(self) -> None:
-        """Read no more, and leave nothing running."""
-        ...
-
-
-class Clock(Protocol):
-    def __call__(self) -> float:
-        """Seconds since boot, the same for every process of the machine."""
         ...

@@ -14,9 +14,10 @@ from nvinx.leases.liveness import ProcessLife
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nvinx.admission.step import Card
+    from nvinx.bench.capacity import Card
     from nvinx.bench.resolve import Bench
-    from nvinx.leases.ports import GpuLook, Lease, Request
+    from nvinx.gpu.ports import GpuLook
+    from nvinx.leases.ports import Lease, Request
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from nvinx.bench import machine
 from nvinx.errors import ExportError, HistoryError
 from nvinx.gpu.meter import NvmlMeter
-from nvinx.history.statistics import Outcome
 from nvinx.history.store import SqliteHistory
+from nvinx.host import resources
+from nvinx.jobs.outcome import Outcome
 from nvinx.leases import snapshot
 from nvinx.metrics.gauges import METRICS, Facts
 
@@ -47,7 +47,7 @@ class Exporter:
         return Facts(
             view=snapshot.look(self._bench, self._state),
             readings={card.id: _read(card.id) for card in self._bench.cards if not card.simulated},
-            ram_left_mib=machine.ram_left_mib(),
+            ram_left_mib=resources.ram_left_mib(),
             cpu=psutil.cpu_percent() / 100,
             runs=self._runs(),
             version=importlib.metadata.version(_DISTRIBUTION),

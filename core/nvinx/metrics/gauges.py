@@ -10,8 +10,8 @@ from nvinx.sizes import MIB
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from nvinx.admission.step import Card
-    from nvinx.leases.ports import GpuReading
+    from nvinx.bench.capacity import Card
+    from nvinx.gpu.ports import GpuReading
     from nvinx.leases.snapshot import View
 
 _PERCENT = "percentunit"

@@ -52,10 +52,3 @@ def lock(seat: Seat, fd: int) -> bool:
 def as_shell(exports: Mapping[str, str]) -> str:
     """The environment as a shell reads it."""
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in exports.items())
-
-
-def write(text: str, file: Path) -> None:
-    """The file is there whole, or not at all."""
-    part = file.with_name(f"{file.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(file)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nvinx.admission.retry import Rung
-    from nvinx.admission.step import Capacity
+    from nvinx.bench.capacity import Capacity
     from nvinx.bench.resolve import Bench
     from nvinx.jobs.claim import Claim
 

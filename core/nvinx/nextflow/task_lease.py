@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nvinx.admission import explain
 from nvinx.bench import machine
+from nvinx.host import files
 from nvinx.leases.client import Counter
 from nvinx.leases.wait_messages import WaitTold
 from nvinx.nextflow import guard_script, handover
@@ -65,14 +66,14 @@ class Usher:
         with self._counter() as counter:
             seat = handover.new_seat(counter.state_dir)
             self._take(counter, seat)
-            handover.write(guard_script.text_to_adopt(seat), held)
+            files.write(guard_script.text_to_adopt(seat), held)
             while held.exists() and self._heir.lives():
                 time.sleep(_LOOK_S)
             held.unlink(missing_ok=True)
 
     def _take(self, counter: Counter, seat: Seat) -> None:
         exports = self._waited_for(counter, seat).exports
-        handover.write(handover.as_shell(exports), self._place.folder / READY)
+        files.write(handover.as_shell(exports), self._place.folder / READY)
         counter.life.sweep(older_than_s=_YOUNG_S)
 
     def _counter(self) -> Counter:

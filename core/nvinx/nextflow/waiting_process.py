@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-_STATE, _START = 0, 19  # positions in /proc/PID/stat once "pid (name) " has been cut off
+from nvinx.host import proc
 
 
 class Heir:
@@ -12,15 +10,7 @@ class Heir:
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._start = self._started()
+        self._started = proc.started(pid)
 
     def lives(self) -> bool:
-        return self._start is not None and self._started() == self._start
-
-    def _started(self) -> str | None:
-        try:
-            stat = Path(f"/proc/{self._pid}/stat").read_text(encoding="utf-8", errors="replace")
-        except (FileNotFoundError, ProcessLookupError):
-            return None
-        fields = stat.rpartition(") ")[2].split()
-        return None if fields[_STATE] in "ZX" else fields[_START]
+        return proc.runs(self._pid) and proc.started(self._pid) == self._started

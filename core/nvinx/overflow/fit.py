@@ -13,7 +13,7 @@ from nvinx.sizes import rounded_up
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nvinx.overflow.read_model import Checkpoint
+    from nvinx.overflow.model import Checkpoint
     from nvinx.overflow.split import Bandwidth, Free, Split
 
 _WORK = 1.2  # times the weights, with activations: HuggingFace's rule for inference

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nvinx.errors import CheckpointError
-from nvinx.overflow.read_model import Checkpoint, Tensor
+from nvinx.overflow.model import Checkpoint, Tensor
 from nvinx.overflow.split import Part
 
 if TYPE_CHECKING:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nvinx.admission import explain
+from nvinx.formatting import duration, gb
 from nvinx.runs import summary as run_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nvinx.admission.step import Card
+    from nvinx.bench.capacity import Card
     from nvinx.runs.read import Ran, Run
 
 # Okabe and Ito's colours, which colour-blind people can tell apart, on light and on dark.
@@ -125,11 +125,11 @@ def _columns(bars: Sequence[run_summary.Bar]) -> dict[str, list[Any]]:
         "edge": ["#e00000" if job.ok is False else "#ffffff" for job in jobs],
         "name": [job.name for job in jobs],
         "where": [job.where for job in jobs],
-        "ran": [explain.duration(job.ran_s or 0.0) for job in jobs],
-        "waited": [explain.duration(job.waited_s or 0.0) for job in jobs],
+        "ran": [duration(job.ran_s or 0.0) for job in jobs],
+        "waited": [duration(job.waited_s or 0.0) for job in jobs],
         "why": [job.why for job in jobs],
         "beside": [_company(job) for job in jobs],
-        "peak": ["not seen" if job.peak_mib is None else explain.gb(job.peak_mib) for job in jobs],
+        "peak": ["not seen" if job.peak_mib is None else gb(job.peak_mib) for job in jobs],
         "outcome": [(job.outcome or "").replace("_", " ") for job in jobs],
     }
 
@@ -170,7 +170,7 @@ def _vram(run: Run, card: Card, time: Any) -> Any:
             line_width=2,
             legend_label="in use, measured",
         )
-    limit = explain.gb(card.shareable_mib)
+    limit = gb(card.shareable_mib)
     plot.title.text = (
         f"{limit} to share; a job was there {run_summary.busy_share(run, card):.0%} of the time"
         + ("" if seen.times_s else "; what was really used nobody measured")

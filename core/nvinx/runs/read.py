@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nvinx.admission import explain
 from nvinx.admission.serialize import placement_from, reason_from
-from nvinx.admission.step import Card
+from nvinx.bench.capacity import Card
 from nvinx.errors import RecordError
 from nvinx.runs import trace
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nvinx.admission.step import Capacity
+from nvinx.bench.capacity import Capacity
 from nvinx.catalog import Residency
 from nvinx.simulation.baselines import Serial
 from nvinx.simulation.simulate import simulate

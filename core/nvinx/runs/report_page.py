@@ -6,8 +6,8 @@ import html
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from nvinx.admission import explain
 from nvinx.errors import WorkloadError
+from nvinx.formatting import duration
 from nvinx.runs import plots, replay
 from nvinx.runs import summary as run_summary
 from nvinx.sizes import whole_mb
@@ -114,12 +114,12 @@ def _mb(mib: int | None) -> int | None:
 
 def _heading(run: Run, name: str) -> str:
     took_s = replay.makespan_s(run)
-    lines = [f"{len(run.jobs)} jobs in {explain.duration(took_s)}"]
+    lines = [f"{len(run.jobs)} jobs in {duration(took_s)}"]
     if run.over_s is None:
         lines.append("the run was killed, or is still going on")
     elif len(run.jobs) <= _MOST_COMPARED and run.cards:
         try:
-            alone = explain.duration(replay.one_at_a_time_s(run))
+            alone = duration(replay.one_at_a_time_s(run))
             lines.append(f"one GPU job at a time: about {alone}, by playing this run again")
         except WorkloadError:
             pass

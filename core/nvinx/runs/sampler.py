@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from nvinx.bench import machine
 from nvinx.gpu.meter import NvmlMeter
+from nvinx.host import resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from nvinx.admission.step import Card
+    from nvinx.bench.capacity import Card
 
 EVERY_S = 2.0
 
@@ -41,7 +41,7 @@ class Sampler:
         while not self._over.wait(EVERY_S):
             seen = [self._card(card_id, meter) for card_id, meter in self._meters.items()]
             cpu = round(psutil.cpu_percent() / 100, 3)
-            self._tell(cpu=cpu, ram_left_mib=machine.ram_left_mib(), cards=seen)
+            self._tell(cpu=cpu, ram_left_mib=resources.ram_left_mib(), cards=seen)
         for meter in self._meters.values():
             meter.close()
 

@@ -18,7 +18,7 @@ from nvinx.sizes import gb_from_mib, mb_from_mib, rounded_up
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from nvinx.admission.step import Capacity, Card
+    from nvinx.bench.capacity import Capacity, Card
     from nvinx.runs.read import Ran, Run
     from nvinx.simulation.workload import Workload
 

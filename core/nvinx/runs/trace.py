@@ -19,10 +19,11 @@ from nvinx.admission.serialize import plain_job, plain_placement, plain_reason
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nvinx.admission.step import Card, Job, Placement
+    from nvinx.admission.state import Job, Placement
+    from nvinx.bench.capacity import Card
     from nvinx.bench.resolve import Bench
-    from nvinx.history.statistics import Outcome
-    from nvinx.leases.ports import Clock
+    from nvinx.host.clock import Clock
+    from nvinx.jobs.outcome import Outcome
     from nvinx.reasons import Reason
 
 FOLDER = Path(".nvinx")

@@ -15,7 +15,7 @@ from nvinx.sizes import gb_from_mib
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from nvinx.admission.step import Capacity
+    from nvinx.bench.capacity import Capacity
     from nvinx.simulation.workload import Task
 
 MOST_TASKS = 1500  # a larger workload takes too long to play a dozen times

@@ -5,32 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nvinx.admission.estimates import Outlook
+from nvinx.admission.first_fit import VramFifo
 from nvinx.admission.policy import LongestChainFirst
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from nvinx.admission.availability import Room
-    from nvinx.admission.policy import Policy
-    from nvinx.admission.step import State, Waiting
+    from nvinx.admission.events import Policy
     from nvinx.jobs.claim import Claim
-    from nvinx.reasons import Reason
-
-
-class VramFifo(LongestChainFirst):
-    """First come, first served, as many as VRAM holds; whoever fits overtakes whoever does not."""
-
-    def __init__(self) -> None:
-        super().__init__(Outlook(), patience_s=float("inf"))
-
-    def in_line(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
-        return dict(waiting)
-
-    def _line(self, state: State, at: float) -> Sequence[Iterable[Waiting]]:  # noqa: ARG002
-        return [[waiting] for waiting in state.waiting.values()]
-
-    def _promise(self, waiting: Waiting, reason: Reason, state: State, room: Room) -> None:
-        """Nobody is promised anything."""
 
 
 class Serial(VramFifo):

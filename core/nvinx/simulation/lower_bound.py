@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from nvinx.admission.estimates import Outlook
-    from nvinx.admission.step import Capacity, Card
+    from nvinx.bench.capacity import Capacity, Card
     from nvinx.jobs.claim import Claim
     from nvinx.simulation.workload import Task
 

@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING
 
 from nvinx.admission.co_residency import Company
 from nvinx.admission.estimates import Outlook
-from nvinx.admission.step import Finished, Refuse, Start, State, Submitted, check, step
+from nvinx.admission.events import Finished, Refuse, Start, Submitted
+from nvinx.admission.state import State
+from nvinx.admission.step import check, step
 from nvinx.errors import WorkloadError
 from nvinx.history.statistics import Experience
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nvinx.admission.policy import Policy
-    from nvinx.admission.step import Capacity, Decision, Event, Placement
+    from nvinx.admission.events import Decision, Event, Policy
+    from nvinx.admission.state import Placement
+    from nvinx.bench.capacity import Capacity
     from nvinx.reasons import Reason
     from nvinx.simulation.workload import Workload
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from nvinx.admission.step import Job
+from nvinx.admission.state import Job
 from nvinx.catalog import Residency
 from nvinx.errors import WorkloadError
 from nvinx.jobs.claim import Claim

@@ -11,10 +11,10 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from nvinx.admission import explain
-from nvinx.admission.step import Capacity, Card
+from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency
 from nvinx.errors import ImpossibleJobError
+from nvinx.formatting import few_names, gb
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -113,8 +113,8 @@ class Cluster:
     def _too_much(self, claim: Claim) -> str:
         most = self.capacity()
         return (
-            f"needs {claim.cores} cores and {explain.gb(claim.ram_mib)} of RAM on one node, and "
-            f"no node has both (the most there is: {most.cores} cores, {explain.gb(most.ram_mib)})"
+            f"needs {claim.cores} cores and {gb(claim.ram_mib)} of RAM on one node, and "
+            f"no node has both (the most there is: {most.cores} cores, {gb(most.ram_mib)})"
         )
 
     def _no_card(self, claim: Claim, cards: Sequence[Node]) -> str:
@@ -123,7 +123,7 @@ class Cluster:
             why = "beside enough cores and RAM" if has else "in this cluster"
             return f"wants a card, and no node has one {why}"
         largest = max(node.card_mib or 0 for node in cards)
-        return f"needs {explain.gb(claim.vram_mib)}, the largest card has {explain.gb(largest)}"
+        return f"needs {gb(claim.vram_mib)}, the largest card has {gb(largest)}"
 
 
 def _fix(cards: Sequence[Node]) -> str:
@@ -135,9 +135,7 @@ def _fix(cards: Sequence[Node]) -> str:
 def _demand_sizes(rule: str, claim: Claim, cards: Iterable[Node]) -> None:
     unknown = sorted(node.name for node in cards if node.card_mib is None)
     if unknown and claim.vram_mib is not None:
-        problem = (
-            f"declares VRAM, and nobody said how much the cards of {explain.names(unknown)} have"
-        )
+        problem = f"declares VRAM, and nobody said how much the cards of {few_names(unknown)} have"
         raise ImpossibleJobError(rule, problem, _BY_FROM_SLURM)
 
 

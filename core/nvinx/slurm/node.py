@@ -8,23 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nvinx.admission import explain
-from nvinx.admission.step import Card
-from nvinx.bench import machine
+from nvinx.admission.first_fit import VramFifo
+from nvinx.bench.capacity import Card
 from nvinx.bench.resolve import Bench
 from nvinx.gpu.nvml import NvmlProbe
-from nvinx.host.files import tail
+from nvinx.host import resources
+from nvinx.host.files import tail, write
 from nvinx.jobs.outcome import TAIL_BYTES, outcome_of
 from nvinx.leases import command as commands
 from nvinx.leases.client import Counter
 from nvinx.leases.wait_messages import WaitTold
-from nvinx.nextflow.handover import write
-from nvinx.simulation.baselines import VramFifo
 from nvinx.slurm.task import End, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from nvinx.leases.ports import GpuLook
+    from nvinx.gpu.ports import GpuLook
 
 BEGUN, ENDED = ".node", ".end"
 
@@ -70,7 +69,7 @@ def bench_here(task: Task, environ: Mapping[str, str], look: GpuLook) -> Bench:
 
     Where no driver tells of cards, the card is one that the bench file describes.
     """
-    here = machine.detect()
+    here = resources.detect()
     card = _card(task, environ, look) if task.job.claim.uses_gpu else None
     cards = () if card is None else (card,)
     return Bench(cards=cards, cores=here.cores, ram_mib=here.ram_mib, models={}, origins={})

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nvinx.admission import serialize
-from nvinx.history.statistics import Outcome
+from nvinx.jobs.outcome import Outcome
 
 if TYPE_CHECKING:
-    from nvinx.admission.step import Job
-    from nvinx.history.statistics import PastRun
+    from nvinx.admission.state import Job
+    from nvinx.history.runs import PastRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

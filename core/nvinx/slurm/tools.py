@@ -6,8 +6,8 @@ import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nvinx.admission import explain
 from nvinx.errors import SlurmError
+from nvinx.formatting import few_names
 from nvinx.sizes import capacity_from_gb
 from nvinx.slurm import parse as slurm_parser
 from nvinx.slurm.cluster import Cluster
@@ -46,7 +46,7 @@ def cluster(bench: Bench) -> Cluster:
         mib = max(capacity_from_gb(said.vram_gb) - bench.cluster_headroom_mib, 0)
         for name in names(said.nodes):
             if name not in found:
-                known = explain.names(sorted(found))
+                known = few_names(sorted(found))
                 problem = f"has no node {name}, which {bench.path} names under cluster"
                 raise SlurmError("Slurm", problem, f"write one of {known}")
             node = found[name]

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from nvinx.errors import HintError
 from nvinx.sizes import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from nvinx.leases.ports import File
+    from nvinx.staging.ports import File
 
-HINT = "nvinx_stage"
-OFF = "off"
 SMALL_FILE_BYTES = 1_000_000  # below this, opening it takes as long as reading it
 SMALL_LOAD_BYTES = 16_000_000  # below this, nobody notices
 
@@ -66,25 +62,3 @@ def choose(line: Iterable[Load], warm: Collection[str], memory: Memory) -> Load 
         if sum(file.size_bytes for file in cold) >= SMALL_LOAD_BYTES:
             return replace(load, files=tuple(cold))
     return None
-
-
-def named(rule: str, value: object) -> tuple[str, ...] | None:
-    """The paths that a rule's hint names: none for "off", None where there is no hint.
-
-    Paths stand apart by blanks, and one with a blank in quotes, as in a shell. Raises HintError.
-    """
-    if value is None:
-        return None
-    if value == OFF:
-        return ()
-    example = f'write {HINT}="weights.bin more.bin", or {HINT}="{OFF}"'
-    if not isinstance(value, str):
-        raise HintError(rule, f"{HINT}={value!r}", "must name files, in a string", example)
-    try:
-        paths = tuple(shlex.split(value))
-    except ValueError:
-        problem, fix = "has a quote that is not closed", "close it, or write \\' for one in a name"
-        raise HintError(rule, f"{HINT}={value!r}", problem, fix) from None
-    if not all(paths) or not paths:
-        raise HintError(rule, f"{HINT}={value!r}", "names no file", example)
-    return paths

@@ -13,8 +13,8 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from nvinx.staging.pieces import PIECE_BYTES
 from nvinx.staging.process import NIXL
-from nvinx.staging.reader import PIECE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

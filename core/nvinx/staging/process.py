@@ -9,12 +9,12 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from nvinx.leases.ports import Warmed
+from nvinx.staging.ports import Warmed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nvinx.leases.ports import File
+    from nvinx.staging.ports import File
 
 NIXL = ("nixl_cu12", "nixl_cu13")
 _READER = (sys.executable, "-P", "-m", "nvinx.staging.reader")

@@ -20,27 +20,16 @@ import sys
 import time
 from typing import TYPE_CHECKING, TypeAlias
 
-from nvinx.bench import machine
-from nvinx.leases.ports import File, Warmed
+from nvinx.host import resources
+from nvinx.staging.pieces import plain
+from nvinx.staging.ports import File, Warmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     Pieces: TypeAlias = Callable[[int, int], Iterator[memoryview]]
 
-PIECE_BYTES = 4 << 20
 _LOWEST = 19
-
-
-def plain(fd: int, size_bytes: int) -> Iterator[memoryview]:
-    """The first bytes of an open file, piece by piece, each valid until the next."""
-    buffer, at = memoryview(bytearray(PIECE_BYTES)), 0
-    while at < size_bytes:
-        got = os.preadv(fd, [buffer[: size_bytes - at]], at)
-        if not got:
-            return
-        at += got
-        yield buffer[:got]
 
 
 def read_all(files: Iterable[File], pieces: Pieces, wanted: Callable[[], bool]) -> Warmed:
@@ -79,7 +68,7 @@ def give_way() -> None:
 def is_wanted(floor_mib: int) -> bool:
     """Whether whoever started us still is there, and enough memory."""
     closed = select.select([sys.stdin], [], [], 0)[0]
-    return not closed and machine.ram_left_mib() >= floor_mib
+    return not closed and resources.ram_left_mib() >= floor_mib
 
 
 def main(how: str, floor_mib: str, *words: str) -> None:

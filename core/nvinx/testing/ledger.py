@@ -1,4 +1,4 @@
-"""Fakes with real behaviour, shipped so that users' tests can use them too."""
+"""The fakes of a ledger, of signs of life, of time, and of reading ahead."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nvinx.errors import LeaseExistsError
-from nvinx.leases.ports import Warmed
+from nvinx.staging.ports import Warmed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from nvinx.leases.ports import File, Lease, Request
+    from nvinx.leases.ports import Lease, Request
+    from nvinx.staging.ports import File
 
 
 class MemoryLedger:

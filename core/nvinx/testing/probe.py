@@ -7,10 +7,10 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nvinx.leases.ports import GpuLook, GpuProcess, GpuReading
+from nvinx.gpu.ports import GpuLook, GpuProcess, GpuReading
 
 if TYPE_CHECKING:
-    from nvinx.leases.ports import GpuSight
+    from nvinx.gpu.ports import GpuSight
 
 
 class FakeMeter:

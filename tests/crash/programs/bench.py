@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nvinx.admission.events import Start
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.admission.step import Capacity, Card, Job, Start
+from nvinx.admission.state import Job
+from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency
 from nvinx.host.clock import boot_seconds
 from nvinx.jobs.claim import Claim
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from nvinx.admission.step import Decision
+    from nvinx.admission.events import Decision
 
 CARD = Card(id="simulated-0", index=0, name="card", total_mib=capacity_from_gb(4), simulated=True)
 CAPACITY = Capacity((CARD,), cores=8)

@@ -1,0 +1,77 @@
+"""What admission knows at one moment: who waits, who runs, and where. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nvinx.catalog import Residency
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nvinx.bench.capacity import Capacity
+    from nvinx.jobs.claim import Claim
+    from nvinx.reasons import Why
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A claim with an identity: `id` is unique on the machine, `name` is what people call it."""
+
+    id: str
+    name: str
+    claim: Claim
+    engine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a job runs and what it holds there; `card` is None on the CPU.
+
+    more: further cards, which a job that spills holds as well.
+    """
+
+    residency: Residency
+    why: Why
+    card: str | None = None
+    vram_mib: int = 0
+    ram_mib: int = 0
+    disk_mib: int = 0
+    more: tuple[str, ...] = ()
+
+    @property
+    def cards(self) -> tuple[str, ...]:
+        return () if self.card is None else (self.card, *self.more)
+
+    @property
+    def alone(self) -> bool:
+        return self.residency in (Residency.GPU_EXCLUSIVE, Residency.GPU_RAM_OVERFLOW)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    job: Job
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    job: Job
+    placement: Placement
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A snapshot of the bench. `step` returns a new one; nothing ever edits this one.
+
+    `waiting` is in the policy's order; whoever adds to it by hand asks `policy.in_line`.
+    """
+
+    capacity: Capacity
+    waiting: Mapping[str, Waiting] = field(default_factory=dict)
+    running: Mapping[str, Running] = field(default_factory=dict)
+
+    def on_card(self, card_id: str) -> tuple[Running, ...]:
+        return tuple(r for r in self.running.values() if card_id in r.placement.cards)

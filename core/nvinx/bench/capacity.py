@@ -1,0 +1,66 @@
+"""Everything there is to hand out: cards, cores, RAM. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nvinx.sizes import CONTEXT_MIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One GPU. Sizes are whole MiB.
+
+    total_mib: what nvinx may use of it at most. device_mib: all that there is, where that is more.
+    foreign_mib: what strangers to nvinx use right now of what nvinx may use.
+    """
+
+    id: str
+    index: int
+    name: str
+    total_mib: int
+    headroom_mib: int = 0
+    foreign_mib: int = 0
+    simulated: bool = False
+    device_mib: int = 0
+
+    @property
+    def undeclared_mib(self) -> int:
+        """What is left to strangers, since the bench file declares less than there is."""
+        return max(self.device_mib - self.total_mib, 0)
+
+    @property
+    def shareable_mib(self) -> int:
+        """What shared jobs may hold together when no stranger is on the card."""
+        return max(self.total_mib - self.headroom_mib, 0)
+
+    @property
+    def budget_mib(self) -> int:
+        """What shared jobs may hold together right now."""
+        return max(self.shareable_mib - self.foreign_mib, 0)
+
+    @property
+    def alone_mib(self) -> int:
+        """What a job that holds the card alone may use right now."""
+        return max(self.total_mib - self.foreign_mib, 0)
+
+    @property
+    def weights_mib(self) -> int:
+        """What a job that spills may put on the card right now, its context aside."""
+        return max(self.budget_mib - (0 if self.simulated else CONTEXT_MIB), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """Everything there is to hand out: cards, CPU cores, and RAM in MiB (None: not counted).
+
+    ram_left_mib: RAM that nobody uses right now, for jobs that spill; None where nobody looked.
+    """
+
+    cards: tuple[Card, ...] = ()
+    cores: int = 1
+    ram_mib: int | None = None
+    ram_left_mib: int | None = None
+
+    def card(self, card_id: str) -> Card:
+        return next(c for c in self.cards if c.id == card_id)

@@ -1,0 +1,55 @@
+"""Sizes, times and names as people read them. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nvinx.sizes import MIB
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def gb(mib: int | None) -> str:
+    """Memory for people: `0.90 GB`; below 0.1 GB in MB."""
+    if mib is None:
+        return "an unknown amount"
+    return size(mib * MIB)
+
+
+def size(size_bytes: int) -> str:
+    size_gb = size_bytes / 1e9
+    return f"{size_gb * 1000:.0f} MB" if 0 < size_gb < _SMALL_GB else f"{size_gb:.2f} GB"
+
+
+def duration(seconds: float) -> str:
+    """Time for people: `3.2 s`, `4 min 10 s`, `2 h 5 min`."""
+    if seconds < _MINUTE_S:
+        return f"{max(seconds, 0):.1f} s"
+    minutes, rest = divmod(round(seconds), _MINUTE_S)
+    if minutes < _MINUTE_S:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // _MINUTE_S} h {minutes % _MINUTE_S} min"
+
+
+def few_names(jobs: Sequence[str], most: int = 3) -> str:
+    """A few names and how many more there are."""
+    if not jobs:
+        return "others"
+    more = len(jobs) - most
+    shown = ", ".join(jobs[:most])
+    return shown if more <= 0 else f"{shown} and {more} more"
+
+
+def factor_text(number: float | None) -> str:
+    return "?" if number is None else f"{number:.2f}"
+
+
+def count_text(number: int | None) -> str:
+    return "?" if number is None else str(number)
+
+
+_SMALL_GB = 0.1
+
+
+_MINUTE_S = 60

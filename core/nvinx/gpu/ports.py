@@ -1,0 +1,75 @@
+"""GPUs as nvinx asks for them; `nvml` and `meter` are the real ones. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class GpuProcess:
+    """One process that uses a GPU; `used_mib` is None where the driver will not say."""
+
+    pid: int
+    used_mib: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSight:
+    """One GPU as the driver shows it: `total_mib` is usable VRAM, `used_mib` None if unknown."""
+
+    id: str
+    index: int
+    name: str
+    total_mib: int
+    used_mib: int | None = None
+    processes: tuple[GpuProcess, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GpuLook:
+    """All GPUs at one moment. `problem` says in words why there are none, or why one is missing."""
+
+    gpus: tuple[GpuSight, ...] = ()
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GpuFacts:
+    """What a GPU is; None where the driver does not say. Power in watts, memory in MiB."""
+
+    name: str
+    driver: str | None = None
+    total_mib: int | None = None
+    sm_count: int | None = None
+    compute_capability: tuple[int, int] | None = None
+    max_sm_clock_mhz: int | None = None
+    power_limit_w: float | None = None
+    persistence: bool | None = None
+    accounting: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GpuReading:
+    """What a GPU does at one moment; None where the driver does not say.
+
+    utilisation: share of the last fraction of a second, 0..1, in which any kernel ran.
+    """
+
+    utilisation: float | None = None
+    used_mib: int | None = None
+    power_w: float | None = None
+    sm_clock_mhz: int | None = None
+    temperature_c: int | None = None
+
+
+class GpuMeter(Protocol):
+    def read(self) -> GpuReading:
+        """One GPU now. Never raises: what the driver does not say is None."""
+        ...
+
+
+class GpuProbe(Protocol):
+    def look(self) -> GpuLook:
+        """The GPUs of this machine now. Never raises: a failing driver is a `problem`."""
+        ...

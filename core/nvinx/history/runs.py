@@ -1,0 +1,40 @@
+"""One job that ended, as it is remembered. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nvinx.jobs.outcome import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nvinx.catalog import Residency
+
+
+_NO_COMPANY = 0.1  # up to this many partners on average count as none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastRun:
+    """One job that ended. Times in seconds, memory in MiB; None where nobody knows.
+
+    name: the job's. kind, profile: see `Claim`. card: the name of the card's make, None on the
+    CPU. company: how many of each profile were beside it on average.
+    """
+
+    name: str
+    kind: str
+    profile: str
+    residency: Residency
+    ran_s: float
+    card: str | None = None
+    company: Mapping[str, float] = field(default_factory=dict)
+    outcome: Outcome = Outcome.OK
+    declared_mib: int | None = None
+    peak_mib: int | None = None
+
+    @property
+    def was_alone(self) -> bool:
+        return sum(self.company.values()) <= _NO_COMPANY

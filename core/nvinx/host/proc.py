@@ -1,0 +1,70 @@
+"""Processes as /proc shows them; the only file that reads it.
+
+A process that is gone, or that belongs to somebody else, shows nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Positions in /proc/PID/stat once "pid (name) " has been cut off; see proc_pid_stat(5).
+_STATE, _PARENT, _STARTED, _VIRTUAL_SIZE = 0, 1, 19, 20
+_PIECE = 1 << 16
+
+
+def pids() -> Iterator[int]:
+    return (int(name) for name in os.listdir("/proc") if name.isdigit())
+
+
+def environment(pid: int) -> bytes:
+    """NAME=VALUE pairs that end with NUL, as of when the process started its program."""
+    return _read(pid, "environ")
+
+
+def command_line(pid: int) -> bytes:
+    """Words that end with NUL; empty also for a process inside `execve`, and for the kernel's."""
+    return _read(pid, "cmdline")
+
+
+def parent(pid: int) -> int | None:
+    fields = _stat(pid)
+    return int(fields[_PARENT]) if fields else None
+
+
+def started(pid: int) -> int | None:
+    """When the process started, in clock ticks since boot; None when it is gone."""
+    fields = _stat(pid)
+    return int(fields[_STARTED]) if fields else None
+
+
+def has_memory(pid: int) -> bool:
+    """Whether it is a process of its own: one of the kernel's, or one that ended, has none."""
+    fields = _stat(pid)
+    return bool(fields) and int(fields[_VIRTUAL_SIZE]) > 0
+
+
+def runs(pid: int) -> bool:
+    """Whether there is such a process and it does not only wait to be collected."""
+    fields = _stat(pid)
+    return bool(fields) and fields[_STATE] not in (b"Z", b"X")
+
+
+def _stat(pid: int) -> list[bytes]:
+    _pid_and_name, found, rest = _read(pid, "stat").rpartition(b") ")
+    return rest.split() if found else []
+
+
+def _read(pid: int, name: str) -> bytes:
+    try:
+        fd = os.open(f"/proc/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return b"".join(iter(partial(os.read, fd, _PIECE), b""))
+        finally:
+            os.close(fd)
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return b""

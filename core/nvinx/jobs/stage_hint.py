@@ -1,0 +1,34 @@
+"""The hint that names the files to read ahead for a job. Pure."""
+
+from __future__ import annotations
+
+import shlex
+
+from nvinx.errors import HintError
+
+HINT = "nvinx_stage"
+
+
+OFF = "off"
+
+
+def named(rule: str, value: object) -> tuple[str, ...] | None:
+    """The paths that a rule's hint names: none for "off", None where there is no hint.
+
+    Paths stand apart by blanks, and one with a blank in quotes, as in a shell. Raises HintError.
+    """
+    if value is None:
+        return None
+    if value == OFF:
+        return ()
+    example = f'write {HINT}="weights.bin more.bin", or {HINT}="{OFF}"'
+    if not isinstance(value, str):
+        raise HintError(rule, f"{HINT}={value!r}", "must name files, in a string", example)
+    try:
+        paths = tuple(shlex.split(value))
+    except ValueError:
+        problem, fix = "has a quote that is not closed", "close it, or write \\' for one in a name"
+        raise HintError(rule, f"{HINT}={value!r}", problem, fix) from None
+    if not all(paths) or not paths:
+        raise HintError(rule, f"{HINT}={value!r}", "names no file", example)
+    return paths

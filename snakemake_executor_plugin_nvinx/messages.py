@@ -1,0 +1,78 @@
+"""What the executor says in Snakemake's log. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nvinx.formatting import duration, few_names, gb, size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nvinx.bench.resolve import Bench
+    from nvinx.staging.ports import Warmed
+
+
+def warmed(name: str, done: Warmed) -> str:
+    """What was read ahead for a job: `warmed embed[3]: 2.10 GB in 3.2 s`."""
+    return f"nvinx: warmed {name}: {size(done.size_bytes)} in {duration(done.took_s)}"
+
+
+def not_warmed(name: str, problem: str) -> str:
+    return f"nvinx: could not warm everything for {name}: {problem}"
+
+
+def no_file(path: str) -> str:
+    return f"{path} is no file, nor a folder of files"
+
+
+def greeting(bench: Bench, cores: int) -> list[str]:
+    """What a run works with: one line a card, and one if there is none."""
+    source = bench.path or "this machine"
+    rest = f"{cores} cores, {gb(bench.ram_mib)} RAM"
+    lines = [f"nvinx: bench from {source}: {len(bench.cards)} GPU(s), {rest}"]
+    for card in bench.cards:
+        kind = "simulated, no such card is in this machine" if card.simulated else card.id
+        free = f"{gb(card.headroom_mib)} kept free" if card.headroom_mib else "nothing kept free"
+        lines.append(f"nvinx: GPU {card.index} {card.name}: {gb(card.total_mib)}, {free} ({kind})")
+    if not bench.cards and bench.problem:
+        lines.append(f"nvinx: no GPU: {bench.problem}")
+    if bench.cards and bench.slowdowns is None:
+        lines.append("nvinx: nothing calibrated (nvinx calibrate), so jobs share by VRAM alone")
+    elif bench.cards and bench.slowdowns is not None:
+        measured = f"{len(bench.slowdowns.traits)} calibrated models"
+        lines.append(f"nvinx: jobs share where that gets more done, by {measured}")
+    return lines
+
+
+def saved(jobs: int, took_s: float, alone_s: float) -> str:
+    """The last line of a run: its time, and what one GPU job at a time would have cost."""
+    text = f"nvinx: {jobs} jobs in {duration(took_s)}"
+    how = f"one GPU job at a time would take about {duration(alone_s)}, by replaying these jobs"
+    share = 1 - took_s / alone_s if alone_s > 0 else 0.0
+    return f"{text}; {how}" + (f": {share:.0%} saved" if share >= _WORTH_SAYING else "")
+
+
+def card_lost(index: int, problem: str, jobs: Sequence[str]) -> str:
+    return f"nvinx: GPU {index} is gone ({problem}); {few_names(jobs)} cannot go on and is ended."
+
+
+def untaught(error: Exception) -> str:
+    return f"nvinx: {error}"
+
+
+def jobs_hidden(number: int) -> str:
+    return (
+        f"nvinx: --jobs hides up to {number} of the jobs from nvinx, so a ready GPU job may stay "
+        "unseen while CPU jobs queue. Fix: give --jobs unlimited."
+    )
+
+
+def ram_capped(rule: str, ram_mib: int) -> str:
+    return (
+        f"nvinx: rule {rule} declares more RAM than this bench has; it counts as {gb(ram_mib)}. "
+        "Fix: lower mem_mb, or raise ram_gb in nvinx.yaml."
+    )
+
+
+_WORTH_SAYING = 0.01
