@@ -1,4 +1,4 @@
-"""How much of the bench is free in one round of admission, and what of it is promised."""
+"""How much of the bench is free in one round of admission, and what of it is reserved. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHOWN = 5  # a list of everybody would grow with the square of the queue
 
 
 @dataclass(slots=True)
-class Tenant:
+class Allocation:
     """A job that holds part of the bench, until about `end_s` (infinite: nobody knows)."""
 
     job: Job
@@ -32,10 +32,10 @@ class Tenant:
 
 
 @dataclass(slots=True)
-class Promise:
+class Reservation:
     """The earliest start of a job that does not fit now, and what it leaves of the machine then.
 
-    company: who is on its card then. binding: nobody may overtake any more, unless there is room
+    beside: who is on its card then. binding: nobody may overtake any more, unless there is room
     for both.
     """
 
@@ -43,30 +43,30 @@ class Promise:
     residency: Residency
     start_s: float
     card: Card | None
-    company: list[Tenant]
+    beside: list[Allocation]
     spare_cores: int
     spare_ram_mib: int | None
     binding: bool
 
 
-class Room:
-    """Free cores, RAM and VRAM. Lives for one round only: `policy` fills it as it admits."""
+class Availability:
+    """Free cores, RAM and VRAM. Lives for one round only: `policy` allocates as it admits."""
 
     def __init__(self, cores: int, ram_mib: int | None, at: float, outlook: Outlook) -> None:
         self.free_cores = cores
         self.free_ram_mib = ram_mib
         self.at = at
         self._outlook = outlook
-        self._tenants: list[Tenant] = []
-        self._on: dict[str, list[Tenant]] = defaultdict(list)
-        self.promises: list[Promise] = []
+        self._allocations: list[Allocation] = []
+        self._on: dict[str, list[Allocation]] = defaultdict(list)
+        self.reservations: list[Reservation] = []
         self._ram_left_mib: int | None = None
 
     @classmethod
-    def of(cls, state: State, at: float, outlook: Outlook) -> Room:
-        """The room that the running jobs leave."""
-        room = cls(state.capacity.cores, state.capacity.ram_mib, at, outlook)
-        room._ram_left_mib = state.capacity.ram_left_mib
+    def of(cls, state: State, at: float, outlook: Outlook) -> Availability:
+        """What the running jobs leave free."""
+        free = cls(state.capacity.cores, state.capacity.ram_mib, at, outlook)
+        free._ram_left_mib = state.capacity.ram_left_mib
         claims = defaultdict(list)
         for running in state.running.values():
             claims[running.placement.card].append(running.job.claim)
@@ -76,33 +76,33 @@ class Room:
             if partners:
                 partners.remove(claim)
             end_s = outlook.end_s(claim, partners, running.since, at)
-            room._seat(Tenant(running.job, running.placement, end_s, running.since))
-        return room
+            free._allocate(Allocation(running.job, running.placement, end_s, running.since))
+        return free
 
     def residents(self, card_id: str) -> list[Job]:
-        return [tenant.job for tenant in self._on.get(card_id, ())]
+        return [allocation.job for allocation in self._on.get(card_id, ())]
 
-    def take(self, job: Job, placement: Placement) -> None:
-        """Seat a job that starts now; what was promised to others is left to them."""
-        tenant = Tenant(job, placement, self.end_s(job, placement.card), self.at)
-        self._seat(tenant)
+    def allocate(self, job: Job, placement: Placement) -> None:
+        """Allocate to a job that starts now; what was reserved for others is left to them."""
+        allocation = Allocation(job, placement, self.end_s(job, placement.card), self.at)
+        self._allocate(allocation)
         if self._ram_left_mib is not None:
             self._ram_left_mib -= placement.ram_mib
-        for promise in self.promises:
-            if tenant.end_s > promise.start_s:
-                promise.spare_cores -= job.claim.cores
-                if promise.spare_ram_mib is not None:
-                    promise.spare_ram_mib -= placement.ram_mib
-                if promise.card is not None and promise.card.id in placement.cards:
-                    promise.company.append(tenant)
+        for reservation in self.reservations:
+            if allocation.end_s > reservation.start_s:
+                reservation.spare_cores -= job.claim.cores
+                if reservation.spare_ram_mib is not None:
+                    reservation.spare_ram_mib -= placement.ram_mib
+                if reservation.card is not None and reservation.card.id in placement.cards:
+                    reservation.beside.append(allocation)
 
-    def _seat(self, tenant: Tenant) -> None:
-        self._tenants.append(tenant)
-        self.free_cores -= tenant.job.claim.cores
+    def _allocate(self, allocation: Allocation) -> None:
+        self._allocations.append(allocation)
+        self.free_cores -= allocation.job.claim.cores
         if self.free_ram_mib is not None:
-            self.free_ram_mib -= tenant.placement.ram_mib
-        for card_id in tenant.placement.cards:
-            self._on[card_id].append(tenant)
+            self.free_ram_mib -= allocation.placement.ram_mib
+        for card_id in allocation.placement.cards:
+            self._on[card_id].append(allocation)
 
     # what is free now
 
@@ -117,14 +117,14 @@ class Room:
         return None
 
     def refuses(self, card: Card, job: Job, residency: Residency) -> Reason | None:
-        """Why the job may not join this card now, promises aside; None when it may."""
+        """Why the job may not join this card now, reservations aside; None when it may."""
         return self._refusal(card, job, residency, self._on.get(card.id, ()))
 
     def _refusal(
-        self, card: Card, job: Job, residency: Residency, there: Sequence[Tenant]
+        self, card: Card, job: Job, residency: Residency, there: Sequence[Allocation]
     ) -> Reason | None:
-        names = tuple(tenant.job.name for tenant in there)[:_SHOWN]
-        if any(tenant.placement.alone for tenant in there):
+        names = tuple(allocation.job.name for allocation in there)[:_SHOWN]
+        if any(allocation.placement.alone for allocation in there):
             return Reason(job.name, Why.CARD_HELD_EXCLUSIVELY, behind=names)
         if there and residency is not Residency.GPU_SHARED:
             return Reason(job.name, Why.WANTS_CARD_ALONE, behind=names)
@@ -138,11 +138,13 @@ class Room:
             return Reason(job.name, why, need, free, names)
         return self._disturbs(job, there, names) if there else None
 
-    def _disturbs(self, job: Job, there: Sequence[Tenant], names: tuple[str, ...]) -> Reason | None:
+    def _disturbs(
+        self, job: Job, there: Sequence[Allocation], names: tuple[str, ...]
+    ) -> Reason | None:
         """The veto: sharing must get more done, and break nobody's limit."""
-        if any(tenant.placement.why is Why.MEASURED_ALONE for tenant in there):
+        if any(allocation.placement.why is Why.MEASURED_ALONE for allocation in there):
             return Reason(job.name, Why.OTHER_IS_MEASURED, behind=names)
-        residents = [tenant.job.claim for tenant in there]
+        residents = [allocation.job.claim for allocation in there]
         broken = self._outlook.too_slow([*residents, job.claim])
         if broken is not None:
             claim, factor = broken
@@ -168,89 +170,95 @@ class Room:
         return self._outlook.end_s(job.claim, there, self.at, self.at)
 
     def gpu_work(self) -> tuple[float, float]:
-        """Seconds of work, alone, that the cards' tenants have left, and those done per second.
+        """Seconds of work, alone, that the cards' jobs have left, and those done per second.
 
         Work that nobody knows the length of is left out; a card that is idle works at 1.
         """
         work_s, pace = 0.0, 0.0
-        for tenants in self._on.values():
-            claims = [tenant.job.claim for tenant in tenants]
+        for allocations in self._on.values():
+            claims = [allocation.job.claim for allocation in allocations]
             each = self._outlook.throughput(claims) / max(len(claims), 1)
-            known = (t.end_s - self.at for t in tenants if math.isfinite(t.end_s))
+            known = (t.end_s - self.at for t in allocations if math.isfinite(t.end_s))
             work_s += sum(known) * each
             pace += max(each * len(claims), 1.0)
         return work_s, max(pace, 1.0)
 
-    # what is promised
+    # what is reserved
 
     def overtakes(self, job: Job, placement: Placement) -> Reason | None:
-        """Whose promised start this job would delay if it started now; None when nobody's."""
-        if not self.promises:
+        """Whose reservation this job would delay if it started now; None when nobody's."""
+        if not self.reservations:
             return None
         end_s = self.end_s(job, placement.card)
-        for promise in self.promises:
-            if not self._leaves(promise, job, placement, end_s):
-                return Reason(job.name, Why.BEHIND_OLDER_JOB, behind=(promise.job.name,))
+        for reservation in self.reservations:
+            if not self._leaves(reservation, job, placement, end_s):
+                return Reason(job.name, Why.BEHIND_OLDER_JOB, behind=(reservation.job.name,))
         return None
 
-    def _leaves(self, promise: Promise, job: Job, placement: Placement, end_s: float) -> bool:
-        foreseen = math.isfinite(promise.start_s) and math.isfinite(end_s)
-        if not promise.binding and (end_s <= promise.start_s or not foreseen):
+    def _leaves(
+        self, reservation: Reservation, job: Job, placement: Placement, end_s: float
+    ) -> bool:
+        foreseen = math.isfinite(reservation.start_s) and math.isfinite(end_s)
+        if not reservation.binding and (end_s <= reservation.start_s or not foreseen):
             return True
-        if job.claim.cores > promise.spare_cores:
+        if job.claim.cores > reservation.spare_cores:
             return False
-        if promise.spare_ram_mib is not None and placement.ram_mib > promise.spare_ram_mib:
+        if reservation.spare_ram_mib is not None and placement.ram_mib > reservation.spare_ram_mib:
             return False
-        if promise.card is None or promise.card.id not in placement.cards:
+        if reservation.card is None or reservation.card.id not in placement.cards:
             return True
-        company = [*promise.company, Tenant(job, placement, end_s, self.at)]
-        return self._refusal(promise.card, promise.job, promise.residency, company) is None
+        beside = [*reservation.beside, Allocation(job, placement, end_s, self.at)]
+        return (
+            self._refusal(reservation.card, reservation.job, reservation.residency, beside) is None
+        )
 
-    def promise(
+    def reserve(
         self, job: Job, residency: Residency, cards: Sequence[Card], *, binding: bool, settled: bool
     ) -> None:
-        """Promise a job that does not fit now the earliest start that can be foreseen.
+        """Reserve the earliest start that can be foreseen for a job that does not fit now.
 
-        Nothing where it would not fit without any tenant either: it waits for strangers to go.
+        Nothing where it would not fit on an empty card either: it waits for programs outside nvinx.
         settled: on the card whose last newcomer came first. Foreseen ends that turn out wrong may
-        send a promise from card to card for ever, while newcomers fill the card that it left.
+        send a reservation from card to card for ever, while newcomers fill the card that it left.
         """
         places: Sequence[Card | None] = [None] if residency is Residency.CPU_ONLY else cards
         found = [self._earliest(job, residency, card) for card in places]
-        possible = [promise for promise in found if promise is not None]
+        possible = [reservation for reservation in found if reservation is not None]
         if possible:
             best = min(
                 possible,
                 key=lambda p: (settled and self._newest(p.card), p.start_s, self._used_mib(p.card)),
             )
             best.binding = binding
-            self.promises.append(best)
+            self.reservations.append(best)
 
-    def _earliest(self, job: Job, residency: Residency, card: Card | None) -> Promise | None:
-        """Let the tenants go one by one, the first to end first, until the job fits."""
+    def _earliest(self, job: Job, residency: Residency, card: Card | None) -> Reservation | None:
+        """Let the allocations end one by one, the first to end first, until the job fits."""
         cores, ram = self.free_cores, self.free_ram_mib
         there = list(self._on.get(card.id, ())) if card else []
         start_s = self.at
-        for tenant in sorted(self._tenants, key=lambda t: t.end_s):
+        for allocation in sorted(self._allocations, key=lambda t: t.end_s):
             if self._fits(job, residency, card, cores, ram, there):
                 break
-            start_s = tenant.end_s
-            cores += tenant.job.claim.cores
-            ram = None if ram is None else ram + tenant.placement.ram_mib
-            there = [other for other in there if other is not tenant]
+            start_s = allocation.end_s
+            cores += allocation.job.claim.cores
+            ram = None if ram is None else ram + allocation.placement.ram_mib
+            there = [other for other in there if other is not allocation]
         if not self._fits(job, residency, card, cores, ram, there):
             return None
         spare_ram = None if ram is None else ram - job.claim.ram_mib
         spare_cores = cores - job.claim.cores
-        return Promise(job, residency, start_s, card, there, spare_cores, spare_ram, binding=False)
+        return Reservation(
+            job, residency, start_s, card, there, spare_cores, spare_ram, binding=False
+        )
 
     def _newest(self, card: Card | None) -> float:
         there = () if card is None else self._on.get(card.id, ())
-        return max((tenant.since for tenant in there), default=0.0)
+        return max((allocation.since for allocation in there), default=0.0)
 
     def _used_mib(self, card: Card | None) -> int:
         there = () if card is None else self._on.get(card.id, ())
-        return sum(tenant.placement.vram_mib for tenant in there)
+        return sum(allocation.placement.vram_mib for allocation in there)
 
     def _fits(
         self,
@@ -259,7 +267,7 @@ class Room:
         card: Card | None,
         cores: int,
         ram_mib: int | None,
-        there: Sequence[Tenant],
+        there: Sequence[Allocation],
     ) -> bool:
         if job.claim.cores > cores or (ram_mib is not None and job.claim.ram_mib > ram_mib):
             return False
@@ -267,11 +275,11 @@ class Room:
 
 
 def _need_and_free(
-    card: Card, job: Job, residency: Residency, there: Sequence[Tenant]
+    card: Card, job: Job, residency: Residency, there: Sequence[Allocation]
 ) -> tuple[int, int]:
     if residency is Residency.GPU_RAM_OVERFLOW:
         return job.claim.least_on_card_mib, card.weights_mib
     if residency is Residency.GPU_EXCLUSIVE:
         return job.claim.vram_mib or 0, card.alone_mib
-    used = sum(tenant.placement.vram_mib for tenant in there)
+    used = sum(allocation.placement.vram_mib for allocation in there)
     return job.claim.vram_mib or 0, max(card.budget_mib - used, 0)

@@ -10,7 +10,7 @@ from nvinx.admission.policy import LongestChainFirst
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from nvinx.admission.availability import Room
+    from nvinx.admission.availability import Availability
     from nvinx.admission.state import State, Waiting
     from nvinx.reasons import Reason
 
@@ -27,5 +27,5 @@ class VramFifo(LongestChainFirst):
     def _line(self, state: State, at: float) -> Sequence[Iterable[Waiting]]:  # noqa: ARG002
         return [[waiting] for waiting in state.waiting.values()]
 
-    def _promise(self, waiting: Waiting, reason: Reason, state: State, room: Room) -> None:
-        """Nobody is promised anything."""
+    def _reserve(self, waiting: Waiting, reason: Reason, state: State, free: Availability) -> None:
+        """Nothing is reserved for anybody."""

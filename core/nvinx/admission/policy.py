@@ -4,8 +4,8 @@ Jobs that can use a card are asked first, so that CPU work never keeps a card id
 priority, then by the longest chain of jobs that waits behind them. Each second of the chain counts
 as some seconds of age, so that whoever waits is passed by only for a time, and nobody starves. A
 job joins a busy card only where that gets more work done and breaks nobody's `max_slowdown`. The
-first job of each kind that does not fit is promised its earliest start, and others overtake it only
-if they end before that or leave it its room (EASY back-fill), for `patience_s` where run times are
+first job of each kind that does not fit gets a reservation, and others overtake it only if they
+end before its start or leave it what it needs (EASY back-fill), for `patience_s` where run times are
 not known. An exclusive job that waited half its own run time goes before all that are younger.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nvinx.admission import queue_order
-from nvinx.admission.availability import Room
+from nvinx.admission.availability import Availability
 from nvinx.admission.estimates import Outlook
 from nvinx.admission.events import Start
 from nvinx.admission.state import Placement
@@ -35,7 +35,7 @@ _LONG = 10.0  # times patience_s: how long GPU jobs may keep CPU jobs of a size 
 
 
 class LongestChainFirst:
-    """Longest chain first, sharing where it pays, with promises; see the head of this file."""
+    """Longest chain first, sharing where it pays, with reservations; see the head of this file."""
 
     def __init__(self, outlook: Outlook | None = None, *, patience_s: float = 60.0) -> None:
         """outlook: what is believed of run times and slowdowns; nothing, by default."""
@@ -71,40 +71,40 @@ class LongestChainFirst:
     def _walk(
         self, state: State, at: float, *, all_of_them: bool
     ) -> Iterator[tuple[Waiting, Placement | Reason]]:
-        """Ask each waiting job in turn, taking room for those that start.
+        """Ask each waiting job in turn, and allocate to those that start.
 
         A round asks no more than so many of a kind in vain, as Slurm's back-fill does.
         """
         if not state.waiting:
             return
-        room, queue = Room.of(state, at, self._outlook), _Queue()
+        free, queue = Availability.of(state, at, self._outlook), _Queue()
         for part in self._line(state, at):
-            for waiting in part if all_of_them else queue.worth_asking(part, room):
-                verdict = _decide(waiting.job, state.capacity, room, queue)
+            for waiting in part if all_of_them else queue.worth_asking(part, free):
+                verdict = _decide(waiting.job, state.capacity, free, queue)
                 if isinstance(verdict, Placement):
                     if verdict.residency is Residency.GPU_RAM_OVERFLOW and _is_last(state):
-                        verdict = _spread(verdict, waiting.job, state.capacity.cards, room)
-                    room.take(waiting.job, verdict)
+                        verdict = _spread(verdict, waiting.job, state.capacity.cards, free)
+                    free.allocate(waiting.job, verdict)
                 else:
-                    self._promise(waiting, verdict, state, room)
+                    self._reserve(waiting, verdict, state, free)
                     queue.add(waiting.job.claim)
                 yield waiting, verdict
 
     def _line(self, state: State, at: float) -> Sequence[Iterable[Waiting]]:
         return queue_order.parts(state, at, self._long_s)
 
-    def _promise(self, waiting: Waiting, reason: Reason, state: State, room: Room) -> None:
-        """The first job of each kind that does not fit is promised its earliest start."""
+    def _reserve(self, waiting: Waiting, reason: Reason, state: State, free: Availability) -> None:
+        """The first job of each kind that does not fit gets a reservation."""
         job, claim = waiting.job, waiting.job.claim
-        taken = [p.job.claim.uses_gpu for p in room.promises]
+        taken = [p.job.claim.uses_gpu for p in free.reservations]
         if claim.uses_gpu in taken or reason.why is Why.BEHIND_OLDER_JOB:
             return
         (residency, *_) = options(claim, state.capacity)
         cards = [c for c in state.capacity.cards if _could_hold(c, claim, residency)]
         only_cores = reason.of_machine and claim.uses_gpu
-        waited_s = room.at - waiting.since
+        waited_s = free.at - waiting.since
         binding, settled = waited_s >= self._patience(claim), waited_s >= self._long_s
-        room.promise(job, residency, cards, binding=binding or only_cores, settled=settled)
+        free.reserve(job, residency, cards, binding=binding or only_cores, settled=settled)
 
     def _patience(self, claim: Claim) -> float:
         """How long others may overtake: half the job's own run time, where that is known."""
@@ -137,57 +137,57 @@ def options(claim: Claim, capacity: Capacity) -> tuple[Residency, ...]:
     return tuple(possible)
 
 
-def _decide(job: Job, capacity: Capacity, room: Room, queue: _Queue) -> Placement | Reason:
+def _decide(job: Job, capacity: Capacity, free: Availability, queue: _Queue) -> Placement | Reason:
     """This is the decision: where `job` starts now, or why it does not."""
     claim = job.claim
     (residency, *_) = options(claim, capacity)
     if residency is Residency.CPU_ONLY:
         return _start(
-            job, Placement(residency, _why_cpu(claim, capacity), ram_mib=claim.ram_mib), room
+            job, Placement(residency, _why_cpu(claim, capacity), ram_mib=claim.ram_mib), free
         )
     cards = [c for c in capacity.cards if _could_hold(c, claim, residency)]
-    refusals = {card: room.refuses(card, job, residency) for card in cards}
+    refusals = {card: free.refuses(card, job, residency) for card in cards}
     open_cards = [card for card in cards if refusals[card] is None]
     if open_cards:
-        verdict = _start_on_one_of(open_cards, job, residency, room)
+        verdict = _start_on_one_of(open_cards, job, residency, free)
     else:
         verdict = next(reason for reason in refusals.values() if reason is not None)
-    if isinstance(verdict, Reason) and queue.is_longer_than_cpu(claim, room):
+    if isinstance(verdict, Reason) and queue.is_longer_than_cpu(claim, free):
         on_cpu = Placement(Residency.CPU_ONLY, Why.SOONER_ON_CPU, ram_mib=claim.ram_mib)
-        instead = _start(job, on_cpu, room)
+        instead = _start(job, on_cpu, free)
         return instead if isinstance(instead, Placement) else verdict
     return verdict
 
 
 def _start_on_one_of(
-    cards: Sequence[Card], job: Job, residency: Residency, room: Room
+    cards: Sequence[Card], job: Job, residency: Residency, free: Availability
 ) -> Placement | Reason:
-    """On the card where the job ends first, of those that are promised to nobody else."""
+    """On the card where the job ends first, of those that are reserved for nobody else."""
     verdicts = []
     for card in sorted(
-        cards, key=lambda c: (room.end_s(job, c.id), len(room.residents(c.id)), c.index)
+        cards, key=lambda c: (free.end_s(job, c.id), len(free.residents(c.id)), c.index)
     ):
         placement = _on(card, job.claim, residency)
-        if residency is Residency.GPU_SHARED and room.is_to_measure(job, card):
+        if residency is Residency.GPU_SHARED and free.is_to_measure(job, card):
             placement = replace(placement, why=Why.MEASURED_ALONE)
-        verdicts.append(_start(job, placement, room))
+        verdicts.append(_start(job, placement, free))
     return next((v for v in verdicts if isinstance(v, Placement)), verdicts[0])
 
 
-def _spread(placement: Placement, job: Job, cards: Sequence[Card], room: Room) -> Placement:
+def _spread(placement: Placement, job: Job, cards: Sequence[Card], free: Availability) -> Placement:
     """Take further idle cards, the largest first, until nothing of the job has to spill."""
     spills = (job.claim.vram_mib or 0) - sum(c.weights_mib for c in cards if c.id == placement.card)
     for card in sorted(cards, key=lambda card: -card.weights_mib):
-        idle = card.id != placement.card and not room.residents(card.id)
+        idle = card.id != placement.card and not free.residents(card.id)
         if spills > 0 and idle and card.weights_mib > 0:
             placement = replace(placement, more=(*placement.more, card.id))
             spills -= card.weights_mib
     return placement
 
 
-def _start(job: Job, placement: Placement, room: Room) -> Placement | Reason:
-    """The placement, unless cores or RAM are short or somebody was promised them."""
-    return room.lacks(job) or room.overtakes(job, placement) or placement
+def _start(job: Job, placement: Placement, free: Availability) -> Placement | Reason:
+    """The placement, unless cores or RAM are short or they are reserved for another."""
+    return free.lacks(job) or free.overtakes(job, placement) or placement
 
 
 class _Queue:
@@ -197,13 +197,13 @@ class _Queue:
         self._work_s = 0.0
         self._in_vain = [0, 0]
 
-    def worth_asking(self, part: Iterable[Waiting], room: Room) -> Iterator[Waiting]:
+    def worth_asking(self, part: Iterable[Waiting], free: Availability) -> Iterator[Waiting]:
         """Those who could start at all: until too many of a kind were refused, while cores last."""
         for waiting in part:
             claim = waiting.job.claim
             if self._in_vain[claim.uses_gpu] >= _MOST_IN_VAIN:
                 return
-            if room.free_cores > 0 or not claim.cores:
+            if free.free_cores > 0 or not claim.cores:
                 yield waiting
 
     def add(self, claim: Claim) -> None:
@@ -212,11 +212,11 @@ class _Queue:
         if claim.uses_gpu:
             self._work_s += claim.runtime_s or 0.0
 
-    def is_longer_than_cpu(self, claim: Claim, room: Room) -> bool:
+    def is_longer_than_cpu(self, claim: Claim, free: Availability) -> bool:
         """Whether waiting and then using a card would take longer than the CPU takes."""
         if not claim.cpu_fallback or claim.cpu_runtime_s is None:
             return False
-        work_s, pace = room.gpu_work()
+        work_s, pace = free.gpu_work()
         wait_s = (work_s + self._work_s) / pace
         return claim.cpu_runtime_s < wait_s + (claim.runtime_s or 0.0)
 
