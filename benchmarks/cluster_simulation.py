@@ -32,7 +32,7 @@ from rich.console import Console
 from rich.table import Table
 from slurm_like import Asked, Place, Queue
 
-from nvinx.admission.estimates import Outlook
+from nvinx.admission.estimates import Estimates
 from nvinx.bench.capacity import Capacity, Card
 from nvinx.calibration import fit_slowdown_model
 from nvinx.calibration.tasks import Together, plan
@@ -69,15 +69,15 @@ class Case:
     runs: tuple[CoRun, ...]
     names: tuple[str, ...]
 
-    def believed(self, what: str, seed: int) -> Outlook:
+    def believed(self, what: str, seed: int) -> Estimates:
         if what == "nothing":
-            return Outlook()
+            return Estimates()
         if what == "the truth":
-            return Outlook(exactly(self.runs, self.names))
+            return Estimates(exactly(self.runs, self.names))
         draw = random.Random(seed)
         chosen = {frozenset(t.models) for t in plan(self.names) if isinstance(t, Together)}
         known = (run for run in self.runs if frozenset((run.a, run.b)) in chosen)
-        return Outlook(fit_slowdown_model([_with_error(run, draw) for run in known]))
+        return Estimates(fit_slowdown_model([_with_error(run, draw) for run in known]))
 
     def bound_s(self) -> float:
         cards = sum(node.cards for node in self.nodes)
@@ -165,7 +165,7 @@ class Outcome:
 class Run:
     """One workflow of independent jobs under the executor for clusters."""
 
-    def __init__(self, case: Case, believed: Outlook, how: dict[str, int]) -> None:
+    def __init__(self, case: Case, believed: Estimates, how: dict[str, int]) -> None:
         self._cluster = Cluster(case.nodes)
         self._tasks, self._how = case.workload.tasks, how
         self._asks = {n: self._cluster.ask(n, case.workload.job(n).claim) for n in self._tasks}

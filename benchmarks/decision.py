@@ -10,7 +10,7 @@ import random
 import statistics
 import time
 
-from nvinx.admission.estimates import Outlook
+from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Looked, Submitted
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import Job, State
@@ -59,7 +59,7 @@ def main() -> None:
 def measure(title: str, options: argparse.Namespace, on_cpu: float) -> None:
     draw = random.Random(1)
     pairs = [CoRun(a, b, 1.2, 1.4) for a in MODELS for b in MODELS if a < b]
-    policy = LongestChainFirst(Outlook(fit_slowdown_model(pairs), experience=Experience()))
+    policy = LongestChainFirst(Estimates(fit_slowdown_model(pairs), experience=Experience()))
     state = State(Capacity(CARDS, options.cores))
     listed = tuple(jobs(options.waiting + 40, draw, on_cpu))
     state, _ = step(state, Submitted(listed, 0.0), policy)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nvinx.admission import explain
-from nvinx.admission.estimates import Outlook
+from nvinx.admission.estimates import Estimates
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import Job, Placement
 from nvinx.bench import machine
@@ -66,7 +66,7 @@ class Session:
     ledger: SqliteLedger
     trace: Trace
     sampler: Sampler | None
-    outlook: Outlook
+    estimates: Estimates
     experience: Experience
     history: SqliteHistory
     rescue: Rescue
@@ -110,8 +110,8 @@ class Session:
         capacity = Capacity(bench.cards, cores, bench.ram_mib)
         history = SqliteHistory(state / "history.db")
         experience, untaught = _experience(history, bench)
-        outlook = Outlook(bench.slowdowns, bench.utilisation, experience)
-        policy = LongestChainFirst(outlook, patience_s=settings.patience)
+        estimates = Estimates(bench.slowdowns, bench.utilisation, experience)
+        policy = LongestChainFirst(estimates, patience_s=settings.patience)
         broker = Broker(engine, capacity, ports, policy, experience)
         sweep(state, life)
         life.sweep()
@@ -125,7 +125,7 @@ class Session:
             ledger=ledger,
             trace=trace,
             sampler=Sampler(bench.cards, trace.sample) if settings.trace == "on" else None,
-            outlook=outlook,
+            estimates=estimates,
             experience=experience,
             history=history,
             rescue=Rescue(capacity),
@@ -251,7 +251,7 @@ class Session:
             self.peaks.watch(job.id, placement.cards)
         beside = self.broker.beside(job.id)
         company = [other.job.claim for other in beside]
-        slower = None if placement.card is None else self.outlook.slowdown(job.claim, company)
+        slower = None if placement.card is None else self.estimates.slowdown(job.claim, company)
         self.trace.started(job, placement, [other.job.id for other in beside], slower)
         if placement.card is None and not job.claim.uses_gpu:
             return []

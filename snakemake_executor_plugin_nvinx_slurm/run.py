@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nvinx.admission import explain
-from nvinx.admission.estimates import Outlook
+from nvinx.admission.estimates import Estimates
 from nvinx.admission.state import Job
 from nvinx.bench import machine
 from nvinx.catalog import Residency
@@ -85,7 +85,7 @@ class Desk:
             experience = Experience(history.runs({_make(n) for n in cluster.nodes if n.cards}))
         except HistoryError as error:
             experience, news = Experience(), [messages.untaught(error)]
-        outlook = Outlook(bench.slowdowns, bench.utilisation, experience)
+        estimates = Estimates(bench.slowdowns, bench.utilisation, experience)
         engine = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         tasks = Path(workflow.workdir_init) / _FOLDER
         _sweep(tasks)
@@ -97,7 +97,7 @@ class Desk:
             _experience=experience,
             _history=history,
             _rescue=Rescue(cluster.capacity()),
-            apart=Apart(outlook.clash),
+            apart=Apart(estimates.clash),
             folder=tasks / engine,
             engine=engine,
             _news=news,

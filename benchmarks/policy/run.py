@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "interference"))
 
 from tables import Table, read
 
-from nvinx.admission.estimates import Outlook
+from nvinx.admission.estimates import Estimates
 from nvinx.bench.capacity import Capacity, Card
 from nvinx.calibration import fit_slowdown_model
 from nvinx.calibration.tasks import Together, plan
@@ -51,7 +51,7 @@ def case(table: Table, kind: str, scale: float, seed: int):
     chosen = {frozenset(task.models) for task in plan(names) if isinstance(task, Together)}
     known = [run for run in runs if frozenset((run.a, run.b)) in chosen]
     workload = KINDS[kind]([(name, draw.choice(SIZES_MB)) for name in names], draw)
-    return workload, Outlook(fit_slowdown_model(runs)), Outlook(fit_slowdown_model(known))
+    return workload, Estimates(fit_slowdown_model(runs)), Estimates(fit_slowdown_model(known))
 
 
 def ratios(table: Table, kind: str, scale: float, seed: int) -> tuple[dict[str, float], float]:

@@ -15,7 +15,7 @@ from itertools import cycle
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nvinx.admission.estimates import Outlook
+from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Finished, Looked, Start, Submitted
 from nvinx.admission.policy import LongestChainFirst, options
 from nvinx.admission.state import Job, State
@@ -51,7 +51,7 @@ class Work:
 @dataclass(frozen=True)
 class Story:
     capacity: Capacity
-    outlook: Outlook
+    estimates: Estimates
     first: tuple[Work, ...]
     newcomers: tuple[Work, ...]
     every_s: int
@@ -92,7 +92,7 @@ stories = st.builds(
         st.lists(st.sampled_from([2000, 4000, 4000, 5500]), min_size=1, max_size=3),
         st.integers(1, 6),
     ),
-    outlook=st.sampled_from([Outlook(), Outlook(SLOWDOWNS)]),
+    estimates=st.sampled_from([Estimates(), Estimates(SLOWDOWNS)]),
     first=st.lists(works(), min_size=1, max_size=5).map(tuple),
     newcomers=st.lists(works(), min_size=1, max_size=5).map(tuple),
     every_s=st.integers(1, 4),
@@ -114,7 +114,7 @@ class Played:
     decisions: list[object] = field(default_factory=list)
 
     def __post_init__(self):
-        self.policy = LongestChainFirst(self.story.outlook, patience_s=PATIENCE_S)
+        self.policy = LongestChainFirst(self.story.estimates, patience_s=PATIENCE_S)
         self.state = State(self.story.capacity)
         self.lasts, self.ends = {}, []
 
@@ -245,6 +245,6 @@ def test_jobs_that_overrun_do_not_send_a_promise_from_card_to_card_for_ever():
     cards = tuple(Card(id=str(k), index=k, name="c", total_mib=4000) for k in range(2))
     alone = Work(Claim(residency=Residency.GPU_EXCLUSIVE), 3)
     first = (*newcomers[:3], alone)
-    story = Story(Capacity(cards, 16, 8000), Outlook(), first, newcomers, 2, ())
+    story = Story(Capacity(cards, 16, 8000), Estimates(), first, newcomers, 2, ())
     played = Played(story, most_waiting=4).until(100)
     assert played.started["3"] <= CPU_PATIENCE_S + LONGEST_S

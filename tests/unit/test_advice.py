@@ -2,7 +2,7 @@
 
 import pytest
 
-from nvinx.admission.estimates import Outlook
+from nvinx.admission.estimates import Estimates
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency
@@ -14,7 +14,7 @@ CAPACITY = Capacity((Card(id="g", index=0, name="card", total_mib=4096),), 4, 32
 
 
 def makespan_s(workload, capacity):
-    return simulate(workload, capacity, LongestChainFirst(Outlook())).makespan_s
+    return simulate(workload, capacity, LongestChainFirst(Estimates())).makespan_s
 
 
 def bag(number, **task):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from itertools import count
 
-from nvinx.admission.estimates import Outlook
+from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Finished, Start, Submitted
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import Job, State
@@ -17,7 +17,7 @@ from nvinx.jobs.claim import Claim
 CARD = Card(id="gpu-0", index=0, name="card", total_mib=4000)
 OTHER = Card(id="gpu-1", index=1, name="card", total_mib=4000)
 PAIRS = [CoRun("hot", "hot", 3.0, 3.0), CoRun("cool", "cool", 1.1, 1.1)]
-SEEING = LongestChainFirst(Outlook(fit_slowdown_model([*PAIRS, CoRun("hot", "cool", 1.5, 1.6)])))
+SEEING = LongestChainFirst(Estimates(fit_slowdown_model([*PAIRS, CoRun("hot", "cool", 1.5, 1.6)])))
 BLIND = LongestChainFirst()
 TAKES_S = 10.0
 

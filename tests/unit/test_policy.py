@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from nvinx.admission.estimates import Outlook
+from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Finished, Start, Submitted
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import Job, State
@@ -25,7 +25,7 @@ SLOWDOWNS = fit_slowdown_model(
         CoRun("hot", "cool", 1.5, 1.6),
     ]
 )
-BLIND, SEEING = LongestChainFirst(), LongestChainFirst(Outlook(SLOWDOWNS))
+BLIND, SEEING = LongestChainFirst(), LongestChainFirst(Estimates(SLOWDOWNS))
 
 
 def job(name, vram=900, model=None, **kw):
@@ -134,7 +134,7 @@ def test_a_newcomer_respects_the_limit_of_who_is_there():
 
 
 def test_busy_shares_decide_where_nobody_measured_pairs():
-    policy = LongestChainFirst(Outlook(utilisation={"busy": 0.7, "idle": 0.2}))
+    policy = LongestChainFirst(Estimates(utilisation={"busy": 0.7, "idle": 0.2}))
     bench = Bench(policy)
     jobs = (job("a", model="busy"), job("b", model="idle"), job("c", model="busy"))
     assert bench.submit(*jobs) == ["a", "b"]
@@ -248,16 +248,16 @@ def test_without_a_known_time_on_the_cpu_a_job_waits_for_the_card():
 
 
 def test_a_run_that_takes_longer_than_expected_is_given_more_time():
-    outlook = Outlook()
+    estimates = Estimates()
     claim = job("a", runtime_s=10).claim
-    assert outlook.end_s(claim, [], 0.0, 5.0) == 10.0
-    assert outlook.end_s(claim, [], 0.0, 40.0) == 44.0
-    assert math.isinf(outlook.end_s(job("b").claim, [], 0.0, 5.0))
+    assert estimates.end_s(claim, [], 0.0, 5.0) == 10.0
+    assert estimates.end_s(claim, [], 0.0, 40.0) == 44.0
+    assert math.isinf(estimates.end_s(job("b").claim, [], 0.0, 5.0))
 
 
 def test_company_lengthens_what_is_expected():
     hot = job("a", model="hot", runtime_s=10).claim
-    assert Outlook(SLOWDOWNS).end_s(hot, [hot], 0.0, 0.0) == pytest.approx(30.0)
+    assert Estimates(SLOWDOWNS).end_s(hot, [hot], 0.0, 0.0) == pytest.approx(30.0)
 
 
 def test_a_round_asks_only_so_many_in_vain():

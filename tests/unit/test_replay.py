@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 from recorded import ALONE, SHARED, Recorder
 
-from nvinx.admission.estimates import Outlook
+from nvinx.admission.estimates import Estimates
 from nvinx.cli import main
 from nvinx.jobs.outcome import Outcome
 from nvinx.runs import read as recorded
@@ -29,7 +29,9 @@ def run(tmp_path):
 
 
 def test_a_run_played_again_takes_as_long_as_it_did(run):
-    again = simulate(replay.workload_of(run), replay.capacity_of(run), POLICIES["nvinx"](Outlook()))
+    again = simulate(
+        replay.workload_of(run), replay.capacity_of(run), POLICIES["nvinx"](Estimates())
+    )
 
     assert replay.makespan_s(run) == pytest.approx(7)
     assert {t.name: (t.start_s, t.end_s) for t in again.tasks} == {

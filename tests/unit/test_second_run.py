@@ -2,7 +2,7 @@
 
 import pytest
 
-from nvinx.admission.estimates import Outlook
+from nvinx.admission.estimates import Estimates
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.bench.capacity import Capacity, Card
 from nvinx.calibration import fit_slowdown_model
@@ -23,18 +23,18 @@ def contended(small=4):
 
 
 def truth(slowdown):
-    return Outlook(fit_slowdown_model([CoRun("small", "small", slowdown, slowdown)]))
+    return Estimates(fit_slowdown_model([CoRun("small", "small", slowdown, slowdown)]))
 
 
 def play(workload, experience, real):
-    policy = LongestChainFirst(Outlook(experience=experience))
+    policy = LongestChainFirst(Estimates(experience=experience))
     return simulate(workload, CAPACITY, policy, real, experience)
 
 
 @pytest.mark.parametrize("slowdown", [1.1, 1.5, 2.5, 3.0])
 def test_without_calibration_the_second_run_is_no_slower_than_one_job_at_a_time(slowdown):
     workload, seen, real = contended(), Experience(), truth(slowdown)
-    serial = simulate(workload, CAPACITY, POLICIES["serial"](Outlook()), real).makespan_s
+    serial = simulate(workload, CAPACITY, POLICIES["serial"](Estimates()), real).makespan_s
     play(workload, seen, real)
     second = play(workload, seen, real)
     third = play(workload, seen, real)

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nvinx.admission.estimates import Outlook
+from nvinx.admission.estimates import Estimates
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.bench.capacity import Capacity, Card
 from nvinx.calibration import fit_slowdown_model
@@ -25,7 +25,7 @@ from nvinx.simulation.workload import Task, Workload
 from nvinx.simulation.workload_file import parse
 
 CAPACITY = Capacity((Card(id="g", index=0, name="card", total_mib=4000),), 4, 32_000)
-TRUTH = Outlook(
+TRUTH = Estimates(
     fit_slowdown_model(
         [CoRun("a", "a", 1.5, 1.5), CoRun("a", "b", 2.0, 1.25), CoRun("b", "b", 1.1, 1.1)]
     )
@@ -78,7 +78,7 @@ def test_the_busy_time_of_the_card_is_counted():
 
 
 def test_what_a_job_waited_for_is_kept():
-    policy = POLICIES["serial"](Outlook())
+    policy = POLICIES["serial"](Estimates())
     second = play(gpu("x", 10), gpu("y", 10), policy=policy).tasks[1]
     assert (second.name, second.waited_for.behind) == ("y", ("x",))
 

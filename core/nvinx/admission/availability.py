@@ -14,7 +14,7 @@ from nvinx.reasons import Reason, Why
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nvinx.admission.estimates import Outlook
+    from nvinx.admission.estimates import Estimates
     from nvinx.admission.state import Job, Placement, State
     from nvinx.bench.capacity import Card
 
@@ -52,20 +52,20 @@ class Reservation:
 class Availability:
     """Free cores, RAM and VRAM. Lives for one round only: `policy` allocates as it admits."""
 
-    def __init__(self, cores: int, ram_mib: int | None, at: float, outlook: Outlook) -> None:
+    def __init__(self, cores: int, ram_mib: int | None, at: float, estimates: Estimates) -> None:
         self.free_cores = cores
         self.free_ram_mib = ram_mib
         self.at = at
-        self._outlook = outlook
+        self._estimates = estimates
         self._allocations: list[Allocation] = []
         self._on: dict[str, list[Allocation]] = defaultdict(list)
         self.reservations: list[Reservation] = []
         self._ram_left_mib: int | None = None
 
     @classmethod
-    def of(cls, state: State, at: float, outlook: Outlook) -> Availability:
+    def of(cls, state: State, at: float, estimates: Estimates) -> Availability:
         """What the running jobs leave free."""
-        free = cls(state.capacity.cores, state.capacity.ram_mib, at, outlook)
+        free = cls(state.capacity.cores, state.capacity.ram_mib, at, estimates)
         free._ram_left_mib = state.capacity.ram_left_mib
         claims = defaultdict(list)
         for running in state.running.values():
@@ -75,7 +75,7 @@ class Availability:
             partners = None if card is None else list(claims[card])
             if partners:
                 partners.remove(claim)
-            end_s = outlook.end_s(claim, partners, running.since, at)
+            end_s = estimates.end_s(claim, partners, running.since, at)
             free._allocate(Allocation(running.job, running.placement, end_s, running.since))
         return free
 
@@ -145,7 +145,7 @@ class Availability:
         if any(allocation.placement.why is Why.MEASURED_ALONE for allocation in there):
             return Reason(job.name, Why.OTHER_IS_MEASURED, behind=names)
         residents = [allocation.job.claim for allocation in there]
-        broken = self._outlook.too_slow([*residents, job.claim])
+        broken = self._estimates.too_slow([*residents, job.claim])
         if broken is not None:
             claim, factor = broken
             return Reason(
@@ -155,19 +155,19 @@ class Availability:
                 factor=factor,
                 limit=claim.max_slowdown,
             )
-        after, before = self._outlook.gain(job.claim, residents)
+        after, before = self._estimates.gain(job.claim, residents)
         if after > before * WORTHWHILE:
             return None
         return Reason(job.name, Why.NO_GAIN_FROM_SHARING, behind=names, factor=after, limit=before)
 
     def is_to_measure(self, job: Job, card: Card) -> bool:
         """Whether the job would be alone on the card, and had better stay so."""
-        return not self._on.get(card.id) and self._outlook.is_worth_measuring(job.claim)
+        return not self._on.get(card.id) and self._estimates.is_worth_measuring(job.claim)
 
     def end_s(self, job: Job, card_id: str | None) -> float:
         """When the job would end if it started on this card, or on the CPU, now."""
         there = None if card_id is None else [other.claim for other in self.residents(card_id)]
-        return self._outlook.end_s(job.claim, there, self.at, self.at)
+        return self._estimates.end_s(job.claim, there, self.at, self.at)
 
     def gpu_work(self) -> tuple[float, float]:
         """Seconds of work, alone, that the cards' jobs have left, and those done per second.
@@ -177,7 +177,7 @@ class Availability:
         work_s, pace = 0.0, 0.0
         for allocations in self._on.values():
             claims = [allocation.job.claim for allocation in allocations]
-            each = self._outlook.throughput(claims) / max(len(claims), 1)
+            each = self._estimates.throughput(claims) / max(len(claims), 1)
             known = (t.end_s - self.at for t in allocations if math.isfinite(t.end_s))
             work_s += sum(known) * each
             pace += max(each * len(claims), 1.0)

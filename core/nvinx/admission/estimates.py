@@ -20,8 +20,8 @@ WORTHWHILE = 1.03
 _CAUTION = {"measured": 0.0, "predicted": 0.5, "unknown": 1.0}
 
 
-class Outlook:
-    """Beliefs about run times and slowdowns; remembers what it worked out.
+class Estimates:
+    """Expected run times and slowdowns; remembers what it worked out.
 
     slowdowns: of this card, None when nobody calibrated. utilisation: solo, 0..1 by profile, which
     decides only where slowdowns are not known. experience: what earlier runs taught; it has the

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nvinx.admission.estimates import Outlook
+from nvinx.admission.estimates import Estimates
 from nvinx.admission.policy import LongestChainFirst
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ class VramFifo(LongestChainFirst):
     """First come, first served, as many as VRAM holds; whoever fits overtakes whoever does not."""
 
     def __init__(self) -> None:
-        super().__init__(Outlook(), patience_s=float("inf"))
+        super().__init__(Estimates(), patience_s=float("inf"))
 
     def in_line(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
         return dict(waiting)

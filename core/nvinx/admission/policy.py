@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from nvinx.admission import queue_order
 from nvinx.admission.availability import Availability
-from nvinx.admission.estimates import Outlook
+from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Start
 from nvinx.admission.state import Placement
 from nvinx.catalog import Residency
@@ -37,9 +37,9 @@ _LONG = 10.0  # times patience_s: how long GPU jobs may keep CPU jobs of a size 
 class LongestChainFirst:
     """Longest chain first, sharing where it pays, with reservations; see the head of this file."""
 
-    def __init__(self, outlook: Outlook | None = None, *, patience_s: float = 60.0) -> None:
+    def __init__(self, estimates: Estimates | None = None, *, patience_s: float = 60.0) -> None:
         """outlook: what is believed of run times and slowdowns; nothing, by default."""
-        self._outlook = outlook or Outlook()
+        self._estimates = estimates or Estimates()
         self._patience_s = patience_s
         self._long_s = patience_s * _LONG
 
@@ -77,7 +77,7 @@ class LongestChainFirst:
         """
         if not state.waiting:
             return
-        free, queue = Availability.of(state, at, self._outlook), _Queue()
+        free, queue = Availability.of(state, at, self._estimates), _Queue()
         for part in self._line(state, at):
             for waiting in part if all_of_them else queue.worth_asking(part, free):
                 verdict = _decide(waiting.job, state.capacity, free, queue)

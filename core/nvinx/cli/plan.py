@@ -11,7 +11,7 @@ import click
 from nvinx.cli import options, snakemake
 
 if TYPE_CHECKING:
-    from nvinx.admission.estimates import Outlook
+    from nvinx.admission.estimates import Estimates
     from nvinx.bench.capacity import Capacity
     from nvinx.bench.resolve import Bench
     from nvinx.history.runs import PastRun
@@ -92,20 +92,20 @@ class _Plan:
         self._serial_s = self._play(work, self._capacity, "serial").makespan_s
         self._least_s = lower_bound.lower_bound_s(work, self._capacity, self._beliefs()[0])
 
-    def _beliefs(self) -> tuple[Outlook, Experience]:
-        from nvinx.admission.estimates import Outlook
+    def _beliefs(self) -> tuple[Estimates, Experience]:
+        from nvinx.admission.estimates import Estimates
         from nvinx.history.statistics import Experience
 
         experience = Experience(self._runs)
-        return Outlook(self._bench.slowdowns, self._bench.utilisation, experience), experience
+        return Estimates(self._bench.slowdowns, self._bench.utilisation, experience), experience
 
     def _play(self, work: Workload, capacity: Capacity, policy: str) -> Simulation:
         """Play as a real run would go, which learns as it goes."""
         from nvinx.simulation import baselines, simulate
 
-        outlook, experience = self._beliefs()
-        told = baselines.POLICIES[policy](outlook)
-        return simulate.simulate(work, capacity, told, outlook, experience)
+        estimates, experience = self._beliefs()
+        told = baselines.POLICIES[policy](estimates)
+        return simulate.simulate(work, capacity, told, estimates, experience)
 
     def plain(self) -> dict[str, object]:
         from dataclasses import asdict

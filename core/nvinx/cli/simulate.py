@@ -10,7 +10,7 @@ import click
 from nvinx.cli import options
 
 if TYPE_CHECKING:
-    from nvinx.admission.estimates import Outlook
+    from nvinx.admission.estimates import Estimates
     from nvinx.simulation.workload import Workload
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -52,7 +52,7 @@ def command(  # noqa: PLR0913  (one argument per option)
     Slowdowns are what the bench file predicts unless --truth gives others. The lower bound is what
     no policy could beat.
     """
-    from nvinx.admission.estimates import Outlook
+    from nvinx.admission.estimates import Estimates
     from nvinx.bench import machine
     from nvinx.bench.capacity import Capacity
     from nvinx.cli import simulation_output as shown
@@ -60,7 +60,7 @@ def command(  # noqa: PLR0913  (one argument per option)
 
     bench = machine.bench(file, Path.cwd())
     work = _read(workload)
-    believed = Outlook(bench.slowdowns, bench.utilisation)
+    believed = Estimates(bench.slowdowns, bench.utilisation)
     real = believed if truth is None else _truth(truth)
     capacity = Capacity(bench.cards, bench.cores, bench.ram_mib)
     policy = baselines.POLICIES[name](believed)
@@ -86,13 +86,13 @@ def _read(path: Path) -> Workload:
     return workload_file.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def _truth(path: Path) -> Outlook:
-    from nvinx.admission.estimates import Outlook
+def _truth(path: Path) -> Estimates:
+    from nvinx.admission.estimates import Estimates
     from nvinx.bench import coruns
     from nvinx.calibration import fit_slowdown_model
 
     measured = coruns.parse(path.read_text(encoding="utf-8"), str(path))
-    return Outlook(fit_slowdown_model(measured))
+    return Estimates(fit_slowdown_model(measured))
 
 
 def _misjudged(work: Workload, seed: int | None) -> Workload:

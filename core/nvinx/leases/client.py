@@ -12,7 +12,7 @@ from traceback import format_exception_only
 from typing import TYPE_CHECKING
 
 from nvinx.admission import explain
-from nvinx.admission.estimates import Outlook
+from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Refuse
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import Job
@@ -97,9 +97,9 @@ class Counter:
         self.experience = self._learnt() if self._learns else Experience()
         self.capacity = Capacity(bench.cards, bench.cores, bench.ram_mib)
         self._ledger = SqliteLedger(folder / "ledger.db")
-        outlook = Outlook(bench.slowdowns, bench.utilisation, self.experience)
+        estimates = Estimates(bench.slowdowns, bench.utilisation, self.experience)
         ports = Ports(self._ledger, self.life, boot_seconds, self.probe, ram_left)
-        policy = placed_by or LongestChainFirst(outlook)
+        policy = placed_by or LongestChainFirst(estimates)
         self._broker = Broker(self._engine, self.capacity, ports, policy, self.experience)
         self._asked = 0
         self.ended: list[PastRun] = []

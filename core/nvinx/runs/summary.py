@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nvinx.admission.estimates import Outlook
+from nvinx.admission.estimates import Estimates
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.errors import WorkloadError
 from nvinx.history.summary import SPARE
@@ -130,7 +130,7 @@ def _changes(run: Run) -> list[str]:
 
 
 def _makespan_s(workload: Workload, capacity: Capacity) -> float:
-    return simulate(workload, capacity, LongestChainFirst(Outlook())).makespan_s
+    return simulate(workload, capacity, LongestChainFirst(Estimates())).makespan_s
 
 
 def _declarations(run: Run) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nvinx.admission.estimates import Outlook
+from nvinx.admission.estimates import Estimates
 from nvinx.admission.first_fit import VramFifo
 from nvinx.admission.policy import LongestChainFirst
 
@@ -20,15 +20,15 @@ class Serial(VramFifo):
 
     def __init__(self) -> None:
         super().__init__()
-        self._outlook = _NoGain()
+        self._estimates = _NoGain()
 
 
-class _NoGain(Outlook):
+class _NoGain(Estimates):
     def gain(self, claim: Claim, residents: Sequence[Claim]) -> tuple[float, float]:  # noqa: ARG002
         return 1.0, 1.0
 
 
-POLICIES: Mapping[str, Callable[[Outlook], Policy]] = {
+POLICIES: Mapping[str, Callable[[Estimates], Policy]] = {
     "nvinx": LongestChainFirst,
     "serial": lambda _: Serial(),
     "vram-fifo": lambda _: VramFifo(),

@@ -19,7 +19,7 @@ from nvinx.sizes import mb_from_mib
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from nvinx.admission.estimates import Outlook
+    from nvinx.admission.estimates import Estimates
     from nvinx.bench.capacity import Capacity, Card
     from nvinx.jobs.claim import Claim
     from nvinx.simulation.workload import Task
@@ -40,7 +40,7 @@ class _Kind:
         return sum(task.duration_s for task in self.tasks)
 
 
-def lower_bound_s(workload: Workload, capacity: Capacity, truth: Outlook) -> float:
+def lower_bound_s(workload: Workload, capacity: Capacity, truth: Estimates) -> float:
     """Seconds below which no schedule of the workload on this bench can end."""
     best = workload.critical_path_s()
     for head_s in _levels(workload.heads_s.values()):
@@ -62,7 +62,7 @@ def _levels(values: Iterable[float]) -> list[float]:
     return sorted({ranked[k * (len(ranked) - 1) // _LEVELS] for k in range(_LEVELS + 1)})
 
 
-def _by_work_s(workload: Workload, capacity: Capacity, truth: Outlook) -> float:
+def _by_work_s(workload: Workload, capacity: Capacity, truth: Estimates) -> float:
     """The linear programme: least T so that all work fits, in pieces.
 
     Unknowns: T, the time each column is on the cards, and per kind the share that runs on the CPU.
@@ -129,7 +129,7 @@ def _kinds(workload: Workload) -> Iterator[_Kind]:
 
 
 def _columns(
-    kinds: Sequence[_Kind], capacity: Capacity, truth: Outlook
+    kinds: Sequence[_Kind], capacity: Capacity, truth: Estimates
 ) -> Iterator[dict[int, float]]:
     """Every set of jobs that fits some card together: work per second by kind."""
     seen = set()
@@ -146,7 +146,7 @@ def _by_size(kinds: Sequence[_Kind], capacity: Capacity) -> list[dict[int, float
     return [{k: largest / max(kind.claim.vram_mib or largest, 1)} for k, kind in enumerate(kinds)]
 
 
-def _rates(members: tuple[int, ...], kinds: Sequence[_Kind], truth: Outlook) -> dict[int, float]:
+def _rates(members: tuple[int, ...], kinds: Sequence[_Kind], truth: Estimates) -> dict[int, float]:
     claims = [kinds[k].claim for k in members]
     rates = dict.fromkeys(members, 0.0)
     for place, k in enumerate(members):

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from nvinx.admission.co_residency import Company
-from nvinx.admission.estimates import Outlook
+from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Finished, Refuse, Start, Submitted
 from nvinx.admission.state import State
 from nvinx.admission.step import check, step
@@ -65,7 +65,7 @@ def simulate(
     workload: Workload,
     capacity: Capacity,
     policy: Policy,
-    truth: Outlook | None = None,
+    truth: Estimates | None = None,
     experience: Experience | None = None,
 ) -> Simulation:
     """Play the workload. truth: the real slowdowns; none, by default.
@@ -74,7 +74,7 @@ def simulate(
     that can never run on this bench.
     """
     experience = Experience() if experience is None else experience
-    return _Play(workload, State(capacity), policy, truth or Outlook(), experience).run()
+    return _Play(workload, State(capacity), policy, truth or Estimates(), experience).run()
 
 
 @dataclass
@@ -94,7 +94,7 @@ class _Play:
         workload: Workload,
         state: State,
         policy: Policy,
-        truth: Outlook,
+        truth: Estimates,
         experience: Experience,
     ) -> None:
         self._workload = workload
