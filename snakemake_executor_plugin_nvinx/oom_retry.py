@@ -12,7 +12,7 @@ from nvinx.jobs.outcome import TAIL_BYTES, outcome_of
 from snakemake_executor_plugin_nvinx import job_claims, snakemake_internals
 
 if TYPE_CHECKING:
-    from nvinx.admission.retry import Rung
+    from nvinx.admission.retry import RetryStep
     from nvinx.admission.state import Job
     from nvinx.bench.capacity import Capacity
     from nvinx.jobs.claim import Claim
@@ -27,7 +27,7 @@ class Rescue:
 
     def __init__(self, capacity: Capacity) -> None:
         self._capacity = capacity
-        self._tried: dict[Any, list[Rung]] = {}
+        self._tried: dict[Any, list[RetryStep]] = {}
         self._story: dict[Any, list[str]] = {}
 
     def outcome(self, handle: Any, error: BaseException, stderr: Path) -> Outcome:
@@ -43,12 +43,12 @@ class Rescue:
         tried = self._tried.setdefault(handle, [])
         story = self._story.setdefault(handle, [])
         story.append(explain.ran_out(job.claim, peak_mib))
-        found = retry.next_try(job.claim, tried, self._capacity, peak_mib)
+        found = retry.next_attempt(job.claim, tried, self._capacity, peak_mib)
         if found is None:
             return None, [explain.gave_up(job.name, job_claims.rule_of(handle), story)]
-        rung, claim = found
-        tried.append(rung)
-        return claim, [explain.tries_again(job.name, story[-1], rung, claim)]
+        step, claim = found
+        tried.append(step)
+        return claim, [explain.tries_again(job.name, story[-1], step, claim)]
 
     def forget(self, handle: Any) -> None:
         """The job succeeded, or its end was told."""

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvinx.admission.retry import Rung, next_try
+from nvinx.admission.retry import RetryStep, next_attempt
 from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency
 from nvinx.jobs.claim import Claim
@@ -14,26 +14,26 @@ SHARED = Claim(residency=Residency.GPU_SHARED, vram_mib=900, ram_mib=8000)
 
 def climb(claim, peak=None):
     tried = []
-    while (found := next_try(claim, tried, CAPACITY, peak)) is not None:
-        rung, claim = found
-        tried.append(rung)
-        yield rung, claim
+    while (found := next_attempt(claim, tried, CAPACITY, peak)) is not None:
+        step, claim = found
+        tried.append(step)
+        yield step, claim
 
 
 def test_a_shared_job_gets_more_room_then_the_whole_card():
     steps = list(climb(SHARED))
-    assert [rung for rung, _ in steps] == [Rung.MORE_ROOM, Rung.WHOLE_CARD]
+    assert [step for step, _ in steps] == [RetryStep.MORE_ROOM, RetryStep.WHOLE_CARD]
     assert steps[0][1].vram_mib == 1350
     assert steps[1][1].residency is Residency.GPU_EXCLUSIVE
 
 
 def test_a_peak_that_was_seen_is_believed():
-    (_, more), (rung, claim), *_ = climb(SHARED, peak=2000)
-    assert (more.vram_mib, rung, claim.vram_mib) == (1350, Rung.MEASURED_PEAK, 2200)
+    (_, more), (step, claim), *_ = climb(SHARED, peak=2000)
+    assert (more.vram_mib, step, claim.vram_mib) == (1350, RetryStep.MEASURED_PEAK, 2200)
 
 
 def test_a_peak_below_what_it_had_says_nothing():
-    assert Rung.MEASURED_PEAK not in [rung for rung, _ in climb(SHARED, peak=800)]
+    assert RetryStep.MEASURED_PEAK not in [step for step, _ in climb(SHARED, peak=800)]
 
 
 def test_more_room_is_never_more_than_the_card_can_share():
@@ -43,7 +43,7 @@ def test_more_room_is_never_more_than_the_card_can_share():
 
 def test_spilling_and_the_cpu_are_for_those_that_may():
     able = Claim(residency=Residency.GPU_EXCLUSIVE, ram_mib=9, ram_overflow=True, cpu_fallback=True)
-    assert [rung for rung, _ in climb(able)] == [Rung.SPILL, Rung.CPU]
+    assert [step for step, _ in climb(able)] == [RetryStep.SPILL, RetryStep.CPU]
     assert list(climb(Claim(residency=Residency.GPU_EXCLUSIVE))) == []
 
 
@@ -61,7 +61,7 @@ def test_the_ladder_ends_and_goes_up_only(vram, spill, cpu, peak):
         ram_overflow=spill,
         cpu_fallback=cpu,
     )
-    rungs = [rung for rung, _ in climb(claim, peak)]
-    order = list(Rung)
+    rungs = [step for step, _ in climb(claim, peak)]
+    order = list(RetryStep)
     assert rungs == sorted(set(rungs), key=order.index)
-    assert Rung.WHOLE_CARD in rungs
+    assert RetryStep.WHOLE_CARD in rungs

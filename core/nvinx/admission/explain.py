@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nvinx.admission.retry import Rung
+from nvinx.admission.retry import RetryStep
 from nvinx.catalog import Residency
 from nvinx.formatting import count_text, factor_text, few_names, gb
 from nvinx.reasons import Reason, Why
@@ -95,13 +95,13 @@ def ran_out(claim: Claim, peak_mib: int | None) -> str:
     return how if peak_mib is None else f"{how} ({gb(peak_mib)} seen)"
 
 
-def tries_again(name: str, how: str, rung: Rung, claim: Claim) -> str:
+def tries_again(name: str, how: str, step: RetryStep, claim: Claim) -> str:
     ways = {
-        Rung.MORE_ROOM: f"with {gb(claim.vram_mib)}",
-        Rung.MEASURED_PEAK: f"with {gb(claim.vram_mib)}, by what it was seen to use",
-        Rung.WHOLE_CARD: "with the whole card",
-        Rung.SPILL: "spilling to RAM",
-        Rung.CPU: "on the CPU",
+        RetryStep.MORE_ROOM: f"with {gb(claim.vram_mib)}",
+        RetryStep.MEASURED_PEAK: f"with {gb(claim.vram_mib)}, by what it was seen to use",
+        RetryStep.WHOLE_CARD: "with the whole card",
+        RetryStep.SPILL: "spilling to RAM",
+        RetryStep.CPU: "on the CPU",
     }
     return f"nvinx: {name} ran out of GPU memory {how}; it is tried again {ways[rung]}."
 

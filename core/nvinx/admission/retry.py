@@ -18,7 +18,7 @@ _MORE = 1.5
 _ABOVE_PEAK = 1.1
 
 
-class Rung(Enum):
+class RetryStep(Enum):
     """One way to run the job again, in the order in which they are tried."""
 
     MORE_ROOM = "more_room"
@@ -28,33 +28,33 @@ class Rung(Enum):
     CPU = "cpu"
 
 
-def next_try(
-    claim: Claim, tried: Sequence[Rung], capacity: Capacity, peak_mib: int | None = None
-) -> tuple[Rung, Claim] | None:
+def next_attempt(
+    claim: Claim, tried: Sequence[RetryStep], capacity: Capacity, peak_mib: int | None = None
+) -> tuple[RetryStep, Claim] | None:
     """The next rung that applies, with the claim for it; None when all were tried.
 
     claim: as it ran last. peak_mib: the most that the job was seen to use, None where unknown.
     """
-    order = list(Rung)
-    first = max((order.index(rung) + 1 for rung in tried), default=0)
+    order = list(RetryStep)
+    first = max((order.index(step) + 1 for step in tried), default=0)
     left = order[first:]
     return next(((r, c) for r, c in _applicable(claim, capacity, peak_mib) if r in left), None)
 
 
 def _applicable(
     claim: Claim, capacity: Capacity, peak_mib: int | None
-) -> Iterator[tuple[Rung, Claim]]:
+) -> Iterator[tuple[RetryStep, Claim]]:
     shares = claim.residency is Residency.GPU_SHARED
     largest = max((card.shareable_mib for card in capacity.cards), default=0)
     now_mib = claim.vram_mib or 0
     if shares and now_mib < largest:
-        yield Rung.MORE_ROOM, replace(claim, vram_mib=min(round(_MORE * now_mib), largest))
+        yield RetryStep.MORE_ROOM, replace(claim, vram_mib=min(round(_MORE * now_mib), largest))
     if shares and peak_mib is not None and now_mib < _ABOVE_PEAK * peak_mib <= largest:
-        yield Rung.MEASURED_PEAK, replace(claim, vram_mib=round(_ABOVE_PEAK * peak_mib))
+        yield RetryStep.MEASURED_PEAK, replace(claim, vram_mib=round(_ABOVE_PEAK * peak_mib))
     if shares:
-        yield Rung.WHOLE_CARD, replace(claim, residency=Residency.GPU_EXCLUSIVE)
+        yield RetryStep.WHOLE_CARD, replace(claim, residency=Residency.GPU_EXCLUSIVE)
     if claim.may_overflow and claim.residency is not Residency.GPU_RAM_OVERFLOW:
         above = max((card.total_mib for card in capacity.cards), default=0) + 1
-        yield Rung.SPILL, replace(claim, residency=Residency.GPU_RAM_OVERFLOW, vram_mib=above)
+        yield RetryStep.SPILL, replace(claim, residency=Residency.GPU_RAM_OVERFLOW, vram_mib=above)
     if claim.cpu_fallback:
-        yield Rung.CPU, replace(claim, residency=Residency.CPU_ONLY, vram_mib=None)
+        yield RetryStep.CPU, replace(claim, residency=Residency.CPU_ONLY, vram_mib=None)

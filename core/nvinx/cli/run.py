@@ -13,7 +13,7 @@ from nvinx.cli import options
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nvinx.admission.retry import Rung
+    from nvinx.admission.retry import RetryStep
     from nvinx.leases.client import Counter, Held
     from nvinx.reasons import Reason
 
@@ -90,7 +90,7 @@ def _run(  # noqa: PLR0913  (one argument per option)
     with Counter(bench, state_dir, source=called, caps=caps) as counter:
         claim = claim_of(_hints(asked), common, bench)
         say = _quiet if quiet else _say
-        tried: list[Rung] = []
+        tried: list[RetryStep] = []
         while True:
             with as_lease(called):
                 held = _waited_for(counter, claim, called, _Patience(called, give_up, say))
@@ -100,13 +100,13 @@ def _run(  # noqa: PLR0913  (one argument per option)
             peak_mib = counter.release(held, outcome)
             again = None
             if retry_oom and outcome is Outcome.OUT_OF_MEMORY:
-                again = retry.next_try(held.job.claim, tried, counter.capacity, peak_mib)
+                again = retry.next_attempt(held.job.claim, tried, counter.capacity, peak_mib)
             if again is None:
                 return _explained(status, command)
-            rung, claim = again
-            tried.append(rung)
+            step, claim = again
+            tried.append(step)
             how = explain.ran_out(held.job.claim, peak_mib)
-            say(explain.tries_again(called, how, rung, claim))
+            say(explain.tries_again(called, how, step, claim))
 
 
 def _hints(asked: dict[str, Any]) -> dict[str, Any]:

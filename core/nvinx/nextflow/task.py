@@ -16,7 +16,7 @@ from nvinx.sizes import MIB
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nvinx.admission.retry import Rung
+    from nvinx.admission.retry import RetryStep
     from nvinx.bench.capacity import Capacity
     from nvinx.bench.resolve import Bench
     from nvinx.jobs.claim import Claim
@@ -75,23 +75,23 @@ def claim(task: Task, bench: Bench) -> Claim:
     return hints.read(task.name, asked, common, bench.models, calibrated)
 
 
-def climb(task: Task, first: Claim, capacity: Capacity) -> tuple[Claim, Claim, Rung | None]:
+def climb(task: Task, first: Claim, capacity: Capacity) -> tuple[Claim, Claim, RetryStep | None]:
     """The claim before, the claim of this attempt, and by which rung it differs.
 
     One rung further for each time that it ran out of memory. Raises ImpossibleJobError when no rung
     is left.
     """
     before = claim = first
-    tried: list[Rung] = []
+    tried: list[RetryStep] = []
     for _ in range(task.times_out_of_memory):
-        found = retry.next_try(claim, tried, capacity)
+        found = retry.next_attempt(claim, tried, capacity)
         if found is None:
             problem = f"ran out of GPU memory {task.times_out_of_memory} times, whatever it was"
             fix = "lower what it loads at once, or let it run on the CPU (cpu_fallback=1)"
             raise ImpossibleJobError(task.name, f"{problem} given", fix)
         before = claim
-        rung, claim = found
-        tried.append(rung)
+        step, claim = found
+        tried.append(step)
     return before, claim, tried[-1] if tried else None
 
 

@@ -84,10 +84,10 @@ class Usher:
         task = self._task
         with nextflow_task.in_its_words():
             first = nextflow_task.claim(task, counter.bench)
-            before, claim, rung = nextflow_task.climb(task, first, counter.capacity)
-            if rung is not None:
+            before, claim, step = nextflow_task.climb(task, first, counter.capacity)
+            if step is not None:
                 how = explain.ran_out(before, None)
-                self._say(explain.tries_again(task.name, how, rung, claim))
+                self._say(explain.tries_again(task.name, how, step, claim))
             held = counter.acquire(claim, task.name, self._wait, seat.id)
         beside = counter.beside(held)
         self._say(explain.started(held.job, held.placement, counter.bench.cards, beside))

@@ -70,7 +70,7 @@ class FakeLife:
     def __init__(self) -> None:
         self.tokens: set[str] = set()
         self.lingering: set[str] = set()
-        self.rung: set[str] = set()
+        self.step: set[str] = set()
         self.processes: dict[int, tuple[str | None, int]] = {}
 
     def begin(self, token: str) -> None:
@@ -80,12 +80,12 @@ class FakeLife:
         self.tokens.discard(token)
 
     def ring(self, token: str) -> None:
-        self.rung.add(token)
+        self.step.add(token)
 
     def has_rung(self, token: str) -> bool:
-        rung = token in self.rung
-        self.rung.discard(token)
-        return rung
+        step = token in self.step
+        self.step.discard(token)
+        return step
 
     def outlived(self, token: str) -> bool:
         return token in self.lingering
