@@ -11,7 +11,7 @@ import statistics
 import time
 
 from nvinx.admission.estimates import Estimates
-from nvinx.admission.events import Looked, Submitted
+from nvinx.admission.events import CardsChanged, Submitted
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import Job, State
 from nvinx.admission.step import step
@@ -66,7 +66,7 @@ def measure(title: str, options: argparse.Namespace, on_cpu: float) -> None:
     took = []
     for n in range(options.rounds):
         begin = time.perf_counter()
-        state, _ = step(state, Looked(CARDS, 1.0 + n), policy)
+        state, _ = step(state, CardsChanged(CARDS, 1.0 + n), policy)
         took.append(1000 * (time.perf_counter() - begin))
     print(f"{title}: {len(state.running)} run, {len(state.waiting)} wait; one decision: ", end="")
     print(f"median {statistics.median(took):.2f} ms, longest {max(took):.2f} ms")

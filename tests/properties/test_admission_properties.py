@@ -4,7 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from nvinx.admission.events import Finished, Looked, Refuse, Start, Submitted, Withdrawn
+from nvinx.admission.events import CardsChanged, Finished, Refuse, Start, Submitted, Withdrawn
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import Job, State
 from nvinx.admission.step import check, step
@@ -86,7 +86,7 @@ class Bench(RuleBasedStateMachine):
             )
             for c in self.state.capacity.cards
         )
-        self.take(Looked(cards, self.at))
+        self.take(CardsChanged(cards, self.at))
 
     @invariant()
     def holds(self):

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nvinx.admission.estimates import Estimates
-from nvinx.admission.events import Finished, Looked, Start, Submitted
+from nvinx.admission.events import CardsChanged, Finished, Start, Submitted
 from nvinx.admission.policy import LongestChainFirst, options
 from nvinx.admission.state import Job, State
 from nvinx.admission.step import check, step
@@ -158,7 +158,7 @@ class Played:
         cards = self.state.capacity.cards
         foreign = [min(foreign_mib // (1 + card.index), card.total_mib) for card in cards]
         seen = (replace(c, foreign_mib=mib) for c, mib in zip(cards, foreign, strict=True))
-        self.take(Looked(tuple(seen), now))
+        self.take(CardsChanged(tuple(seen), now))
 
     def _is_within_what_strangers_leave(self, start):
         if start.placement.vram_mib:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nvinx.admission.events import Finished, Looked, Refuse, Start, Submitted, Withdrawn
+from nvinx.admission.events import CardsChanged, Finished, Refuse, Start, Submitted, Withdrawn
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import Job, State
 from nvinx.admission.step import check, step
@@ -239,11 +239,11 @@ def test_an_exclusive_job_that_waits_keeps_only_one_of_two_cards():
 def test_what_strangers_use_is_not_handed_out():
     state, _ = run(submit(shared("a", 3000)))
     busy = Card(id="gpu-0", index=0, name="card", total_mib=4096, headroom_mib=512, foreign_mib=700)
-    state, last = run(Looked((busy,), 0.0), submit(shared("a", 3000)))
+    state, last = run(CardsChanged((busy,), 0.0), submit(shared("a", 3000)))
 
     assert starts(last) == []
     assert (reason(state, "a").why, reason(state, "a").have) == (Why.CARD_USED_BY_OTHERS, 2884)
-    state, last = step(state, Looked((CARD,), 1.0), POLICY)
+    state, last = step(state, CardsChanged((CARD,), 1.0), POLICY)
     assert starts(last) == ["a"]
 
 

@@ -45,14 +45,14 @@ class Withdrawn:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """The bench was looked at again: cards may have come or gone, strangers may use them."""
+class CardsChanged:
+    """The cards were read again: some may have come or gone, or be used by programs outside nvinx."""
 
     cards: tuple[Card, ...]
     at: float
 
 
-Event: TypeAlias = Submitted | Finished | Withdrawn | Looked
+Event: TypeAlias = Submitted | Finished | Withdrawn | CardsChanged
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from nvinx.admission.events import (
+    CardsChanged,
     Decision,
     Event,
     Finished,
-    Looked,
     Refuse,
     Start,
     Submitted,
@@ -60,7 +60,7 @@ def step(state: State, event: Event, policy: Policy) -> tuple[State, tuple[Decis
             for job_id in job_ids:
                 _demand(job_id, "withdrawn", waiting=job_id in state.waiting)
             state = replace(state, waiting=_without(state.waiting, job_ids))
-        case Looked(cards=cards):
+        case CardsChanged(cards=cards):
             state = replace(state, capacity=replace(state.capacity, cards=cards))
     return _admit(state, event.at, policy, refused)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nvinx.admission.co_residency import Company
-from nvinx.admission.events import Finished, Looked, Start, Submitted, Withdrawn
+from nvinx.admission.events import CardsChanged, Finished, Start, Submitted, Withdrawn
 from nvinx.admission.policy import LongestChainFirst, options
 from nvinx.admission.state import Running, State, Waiting
 from nvinx.admission.step import Nothing, step
@@ -117,7 +117,7 @@ class Broker:
 
     def poll(self) -> tuple[Decision, ...]:
         """Look again: other engines may have made room, strangers may have come or gone."""
-        return self._take(Looked(self._state.capacity.cards, self._ports.clock()))
+        return self._take(CardsChanged(self._state.capacity.cards, self._ports.clock()))
 
     def is_called(self) -> bool:
         """Whether another engine saw room for a job of ours, so that it is worth a `poll`."""
@@ -224,8 +224,8 @@ class Broker:
         merged = self._merge(page, own, gone)
         self._company.look(merged.running.values(), event.at)
         self._remember(event)
-        if isinstance(event, Finished | Looked):
-            event = Looked(merged.capacity.cards, event.at)
+        if isinstance(event, Finished | CardsChanged):
+            event = CardsChanged(merged.capacity.cards, event.at)
         merged, decisions = step(merged, event, self._policy)
         self._company.look(merged.running.values(), event.at)
         starts = [d.job_id for d in decisions if isinstance(d, Start) and d.job_id not in mine]
