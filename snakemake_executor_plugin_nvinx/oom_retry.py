@@ -1,4 +1,4 @@
-"""Jobs that ran out of GPU memory: recognised, and tried again one rung further up."""
+"""Jobs that ran out of GPU memory: recognised, and tried again one step further."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job that runs out of GPU memory is tried again, one rung at a time; nothing else ever is."""
+"""A job that runs out of GPU memory is tried again, one step at a time; nothing else ever is."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from nvinx.catalog import Residency
 from nvinx.cli import main
 from nvinx.history.runs import PastRun
 from nvinx.history.store import SqliteHistory
-from nvinx.history.summary import habits
+from nvinx.history.summary import kinds
 from nvinx.jobs.outcome import Outcome
 
 
@@ -30,7 +30,7 @@ def run(ran_s=3.0, kind="embed@1", card="card", peak=None, **kw):
 
 
 def only(*runs):
-    (habit,) = habits(runs, {"card": 4000})
+    (habit,) = kinds(runs, {"card": 4000})
     return habit
 
 

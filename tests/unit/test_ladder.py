@@ -1,4 +1,4 @@
-"""Each failure for lack of memory climbs one rung, and no rung is tried twice."""
+"""Each failure for lack of memory leads one step further, and no step is tried twice."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,7 +61,7 @@ def test_the_ladder_ends_and_goes_up_only(vram, spill, cpu, peak):
         ram_overflow=spill,
         cpu_fallback=cpu,
     )
-    rungs = [step for step, _ in climb(claim, peak)]
+    steps = [step for step, _ in climb(claim, peak)]
     order = list(RetryStep)
-    assert rungs == sorted(set(rungs), key=order.index)
-    assert RetryStep.WHOLE_CARD in rungs
+    assert steps == sorted(set(steps), key=order.index)
+    assert RetryStep.WHOLE_CARD in steps

@@ -46,7 +46,7 @@ class Withdrawn:
 
 @dataclass(frozen=True, slots=True)
 class CardsChanged:
-    """The cards were read again: some may have come or gone, or be used by programs outside nvinx."""
+    """The cards were read again: some may be new, gone, or used by programs outside nvinx."""
 
     cards: tuple[Card, ...]
     at: float

@@ -103,7 +103,7 @@ def tries_again(name: str, how: str, step: RetryStep, claim: Claim) -> str:
         RetryStep.SPILL: "spilling to RAM",
         RetryStep.CPU: "on the CPU",
     }
-    return f"nvinx: {name} ran out of GPU memory {how}; it is tried again {ways[rung]}."
+    return f"nvinx: {name} ran out of GPU memory {how}; it is tried again {ways[step]}."
 
 
 def gave_up(name: str, rule: str, story: Sequence[str]) -> str:

@@ -5,8 +5,8 @@ priority, then by the longest chain of jobs that waits behind them. Each second 
 as some seconds of age, so that whoever waits is passed by only for a time, and nobody starves. A
 job joins a busy card only where that gets more work done and breaks nobody's `max_slowdown`. The
 first job of each kind that does not fit gets a reservation, and others overtake it only if they
-end before its start or leave it what it needs (EASY back-fill), for `patience_s` where run times are
-not known. An exclusive job that waited half its own run time goes before all that are younger.
+end before its start or leave it what it needs (EASY back-fill), for `patience_s` where run times
+are not known. An exclusive job that waited half its own run time goes before all that are younger.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What to try next with a job that ran out of GPU memory: one rung for each failure. Pure."""
+"""What to try next with a job that ran out of GPU memory: one step for each failure. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class RetryStep(Enum):
 def next_attempt(
     claim: Claim, tried: Sequence[RetryStep], capacity: Capacity, peak_mib: int | None = None
 ) -> tuple[RetryStep, Claim] | None:
-    """The next rung that applies, with the claim for it; None when all were tried.
+    """The next step that applies, with the claim for it; None when all were tried.
 
     claim: as it ran last. peak_mib: the most that the job was seen to use, None where unknown.
     """

@@ -12,10 +12,10 @@ from nvinx.cli import options
 from nvinx.formatting import gb
 
 if TYPE_CHECKING:
-    from nvinx.history.summary import Habit
+    from nvinx.history.summary import KindSummary
 
 if TYPE_CHECKING:
-    from nvinx.history.summary import Habit
+    from nvinx.history.summary import KindSummary
 
 
 @click.command(name="history")
@@ -40,11 +40,11 @@ def command(
     bench = machine.bench(file, Path.cwd())
     history = SqliteHistory(statedir.choose(state_dir, os.environ) / "history.db")
     runs = [entry.run for entry in history.entries()]
-    found = history_summary.habits(runs, {card.name: card.total_mib for card in bench.cards})
+    found = history_summary.kinds(runs, {card.name: card.total_mib for card in bench.cards})
     if rule is not None:
-        found = [habit for habit in found if rule in (habit.rule, habit.kind)]
+        found = [kind for kind in found if rule in (kind.rule, kind.kind)]
     if forget:
-        gone = sum(history.clear(habit.kind) for habit in found)
+        gone = sum(history.clear(kind.kind) for kind in found)
         click.echo(f"Forgot {gone} runs.")
     elif as_json:
         _print_json(found)
@@ -54,14 +54,14 @@ def command(
         _print(found)
 
 
-def _print_json(found: list[Habit]) -> None:
+def _print_json(found: list[KindSummary]) -> None:
     import json
     from dataclasses import asdict
 
-    click.echo(json.dumps([asdict(habit) for habit in found], indent=2))
+    click.echo(json.dumps([asdict(kind) for kind in found], indent=2))
 
 
-def _print(found: list[Habit]) -> None:
+def _print(found: list[KindSummary]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -72,15 +72,15 @@ def _print(found: list[Habit]) -> None:
     table.add_column("job", overflow="fold")
     for column in ("runs", "alone", "beside", "CPU", "declared", "seen"):
         table.add_column(column, justify="right")
-    for habit in found:
-        declared = "" if habit.declared_mib is None else gb(habit.declared_mib)
-        seen = "" if habit.peak_mib is None else gb(habit.peak_mib)
-        times = (_time(each) for each in (habit.alone_s, habit.beside_s, habit.cpu_s))
-        table.add_row(habit.rule, str(habit.runs), *times, declared, seen)
+    for kind in found:
+        declared = "" if kind.declared_mib is None else gb(kind.declared_mib)
+        seen = "" if kind.peak_mib is None else gb(kind.peak_mib)
+        times = (_time(each) for each in (kind.alone_s, kind.beside_s, kind.cpu_s))
+        table.add_row(kind.rule, str(kind.runs), *times, declared, seen)
     console = Console(markup=False, highlight=False, emoji=False)
     console.print(table)
-    for habit in found:
-        for line in of_habit(habit):
+    for kind in found:
+        for line in advice(kind):
             console.print(line, soft_wrap=True)
 
 
@@ -90,24 +90,24 @@ def _time(seconds: float | None) -> str:
     return "" if seconds is None else duration(seconds)
 
 
-def of_habit(habit: Habit) -> list[str]:
+def advice(kind: KindSummary) -> list[str]:
     """What the history of one kind of job asks for, each as a sentence."""
     lines = []
-    if habit.suggested_mb is not None:
-        declared, seen = gb(habit.declared_mib), gb(habit.peak_mib)
-        change = f"declare vram_mb={habit.suggested_mb}"
-        lines.append(f"{habit.rule}: {change}, it used {seen} of the {declared} declared.")
-    if habit.preallocates:
+    if kind.suggested_mb is not None:
+        declared, seen = gb(kind.declared_mib), gb(kind.peak_mib)
+        change = f"declare vram_mb={kind.suggested_mb}"
+        lines.append(f"{kind.rule}: {change}, it used {seen} of the {declared} declared.")
+    if kind.preallocates:
         lines.append(
-            f"{habit.rule}: it took {gb(habit.peak_mib)}, most of the card; its framework may take "
+            f"{kind.rule}: it took {gb(kind.peak_mib)}, most of the card; its framework may take "
             "that in advance (JAX, TensorFlow), so this is not what it needs."
         )
-    if habit.out_of_memory:
-        lines.append(f"{habit.rule}: ran out of memory {habit.out_of_memory} times.")
-    for partner, cost in habit.slower.items():
+    if kind.out_of_memory:
+        lines.append(f"{kind.rule}: ran out of memory {kind.out_of_memory} times.")
+    for partner, cost in kind.slower.items():
         if cost >= _WORTH_A_WORD:
             name = partner.partition("@")[0]
-            lines.append(f"{habit.rule}: takes {1 + cost:.2f} times as long beside {name}.")
+            lines.append(f"{kind.rule}: takes {1 + cost:.2f} times as long beside {name}.")
     return lines
 
 

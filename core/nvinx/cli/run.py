@@ -39,7 +39,7 @@ _GAVE_UP = 75
 @click.option(
     "--retry-oom",
     is_flag=True,
-    help="If it runs out of GPU memory, run it again with more room, one rung each time. Its "
+    help="If it runs out of GPU memory, run it again with more room, one step each time. Its "
     "stderr is then no terminal.",
 )
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")

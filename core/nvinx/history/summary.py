@@ -22,7 +22,7 @@ _PREALLOCATES = 0.7  # of the card: JAX takes 75 % at once, TensorFlow nearly al
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Habit:
+class KindSummary:
     """One kind of job; times in seconds, memory in MiB, None where nobody knows.
 
     alone_s, beside_s, cpu_s: medians on a card without and with company, and on the CPU. slower:
@@ -49,18 +49,20 @@ class Habit:
         return self.kind.partition("@")[0]
 
 
-def habits(runs: Iterable[PastRun], cards_mib: Mapping[str, int]) -> list[Habit]:
+def kinds(runs: Iterable[PastRun], cards_mib: Mapping[str, int]) -> list[KindSummary]:
     """One for each kind of job, those with most runs first. cards_mib: VRAM by make of card."""
     listed = list(runs)
     seen = Experience(listed)
     by_kind = defaultdict(list)
     for run in listed:
         by_kind[run.kind].append(run)
-    found = [_habit(kind, some, seen, cards_mib) for kind, some in by_kind.items()]
-    return sorted(found, key=lambda habit: (-habit.runs, habit.kind))
+    found = [_summary(kind, some, seen, cards_mib) for kind, some in by_kind.items()]
+    return sorted(found, key=lambda each: (-each.runs, each.kind))
 
 
-def _habit(kind: str, runs: list[PastRun], seen: Experience, cards_mib: Mapping[str, int]) -> Habit:
+def _summary(
+    kind: str, runs: list[PastRun], seen: Experience, cards_mib: Mapping[str, int]
+) -> KindSummary:
     good = [run for run in runs if run.outcome is Outcome.OK]
     on_card = [run for run in good if run.card is not None]
     partners = {name for run in on_card for name in run.company}
@@ -70,7 +72,7 @@ def _habit(kind: str, runs: list[PastRun], seen: Experience, cards_mib: Mapping[
     peak = max((run.peak_mib for run in runs if run.peak_mib is not None), default=None)
     largest = max((cards_mib.get(run.card or "", 0) for run in runs), default=0)
     preallocates = peak is not None and largest > 0 and peak >= _PREALLOCATES * largest
-    return Habit(
+    return KindSummary(
         kind=kind,
         runs=len(runs),
         failed=sum(run.outcome is Outcome.FAILED for run in runs),

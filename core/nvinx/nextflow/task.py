@@ -76,9 +76,9 @@ def claim(task: Task, bench: Bench) -> Claim:
 
 
 def climb(task: Task, first: Claim, capacity: Capacity) -> tuple[Claim, Claim, RetryStep | None]:
-    """The claim before, the claim of this attempt, and by which rung it differs.
+    """The claim before, the claim of this attempt, and by which step it differs.
 
-    One rung further for each time that it ran out of memory. Raises ImpossibleJobError when no rung
+    One step further for each time that it ran out of memory. Raises ImpossibleJobError when no step
     is left.
     """
     before = claim = first
