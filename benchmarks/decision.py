@@ -18,7 +18,7 @@ from nvinx.admission.step import step
 from nvinx.bench.capacity import Capacity, Card
 from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import Residency
-from nvinx.history.statistics import Experience
+from nvinx.history.statistics import RunStatistics
 from nvinx.interference import CoRun
 from nvinx.jobs.claim import Claim
 
@@ -59,7 +59,7 @@ def main() -> None:
 def measure(title: str, options: argparse.Namespace, on_cpu: float) -> None:
     draw = random.Random(1)
     pairs = [CoRun(a, b, 1.2, 1.4) for a in MODELS for b in MODELS if a < b]
-    policy = LongestChainFirst(Estimates(fit_slowdown_model(pairs), experience=Experience()))
+    policy = LongestChainFirst(Estimates(fit_slowdown_model(pairs), statistics=RunStatistics()))
     state = State(Capacity(CARDS, options.cores))
     listed = tuple(jobs(options.waiting + 40, draw, on_cpu))
     state, _ = step(state, Submitted(listed, 0.0), policy)

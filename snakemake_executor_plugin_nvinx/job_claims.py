@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from nvinx.catalog import ModelSpec
-    from nvinx.history.statistics import Experience
+    from nvinx.history.statistics import RunStatistics
 
 
 def name_of(job: Any) -> str:
@@ -100,13 +100,13 @@ def weights(job: Any) -> Weights:
     return Weights(tuple(paths), all(wish is not None for wish in wishes))
 
 
-def length_s(job: Any, experience: Experience) -> float:
+def length_s(job: Any, statistics: RunStatistics) -> float:
     """How long the job takes as its rule says, else as earlier runs took; else all count alike."""
     stated_s = _seconds(stated(job))
     if stated_s is not None:
         return stated_s
     kind = kind_of(job)
-    return experience.gpu_s(kind) or experience.cpu_s(kind) or _UNKNOWN_S
+    return statistics.gpu_s(kind) or statistics.cpu_s(kind) or _UNKNOWN_S
 
 
 def _claim_of_group(

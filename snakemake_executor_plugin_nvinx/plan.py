@@ -49,8 +49,8 @@ def _task(job: Any, name: str, after: tuple[str, ...], session: Session) -> Task
     claim, _ = session.claim(job)
     possible = options(claim, session.broker.state.capacity)
     spills = possible == (Residency.GPU_RAM_OVERFLOW,)
-    seen_s = session.experience.gpu_s if claim.uses_gpu else session.experience.cpu_s
-    duration_s = seen_s(claim.kind) or job_claims.length_s(job, session.experience)
+    seen_s = session.statistics.gpu_s if claim.uses_gpu else session.statistics.cpu_s
+    duration_s = seen_s(claim.kind) or job_claims.length_s(job, session.statistics)
     return Task(
         name=name,
         duration_s=duration_s,

@@ -19,7 +19,7 @@ from nvinx.bench import machine
 from nvinx.bench.capacity import Capacity, Card
 from nvinx.errors import HintError, HistoryError, ImpossibleJobError, NvinxError
 from nvinx.gpu.nvml import NvmlProbe
-from nvinx.history.statistics import Experience
+from nvinx.history.statistics import RunStatistics
 from nvinx.history.store import SqliteHistory
 from nvinx.host import resources, statedir
 from nvinx.host.clock import boot_seconds
@@ -67,7 +67,7 @@ class Session:
     trace: Trace
     sampler: Sampler | None
     estimates: Estimates
-    experience: Experience
+    statistics: RunStatistics
     history: SqliteHistory
     rescue: Rescue
     peaks: PeakWatch | None
@@ -109,10 +109,10 @@ class Session:
         ports = Ports(ledger, life, boot_seconds, probe, ram_left)
         capacity = Capacity(bench.cards, cores, bench.ram_mib)
         history = SqliteHistory(state / "history.db")
-        experience, untaught = _experience(history, bench)
-        estimates = Estimates(bench.slowdowns, bench.utilisation, experience)
+        statistics, untaught = _statistics(history, bench)
+        estimates = Estimates(bench.slowdowns, bench.utilisation, statistics)
         policy = LongestChainFirst(estimates, patience_s=settings.patience)
-        broker = Broker(engine, capacity, ports, policy, experience)
+        broker = Broker(engine, capacity, ports, policy, statistics)
         sweep(state, life)
         life.sweep()
         trace = Trace(boot_seconds, Path() if settings.trace == "on" else None)
@@ -126,7 +126,7 @@ class Session:
             trace=trace,
             sampler=Sampler(bench.cards, trace.sample) if settings.trace == "on" else None,
             estimates=estimates,
-            experience=experience,
+            statistics=statistics,
             history=history,
             rescue=Rescue(capacity),
             peaks=None if ports.probe is None else PeakWatch(ports.probe, life, lost),
@@ -154,10 +154,10 @@ class Session:
         return claim, job_claims.name_of(job)
 
     def _by_experience(self, claim: Claim, job: Any) -> Claim:
-        if self.experience.keeps_running_out(claim):
-            times = self.experience.ran_out(claim.kind)
+        if self.statistics.keeps_running_out(claim):
+            times = self.statistics.ran_out(claim.kind)
             self._tell(explain.holds_alone(job_claims.rule_of(job), times))
-        return self.experience.adapt(claim)
+        return self.statistics.adapt(claim)
 
     def _tell(self, line: str) -> None:
         """Warn of it once."""
@@ -177,7 +177,7 @@ class Session:
         if planned != self._planned:
             self._planned = planned
             self._chains_s = snakemake_internals.chains(
-                self._workflow, lambda job: job_claims.length_s(job, self.experience)
+                self._workflow, lambda job: job_claims.length_s(job, self.statistics)
             )
 
     def warnings(self) -> list[str]:
@@ -250,8 +250,8 @@ class Session:
         if self.peaks is not None and placement.card is not None:
             self.peaks.watch(job.id, placement.cards)
         beside = self.broker.beside(job.id)
-        company = [other.job.claim for other in beside]
-        slower = None if placement.card is None else self.estimates.slowdown(job.claim, company)
+        others = [other.job.claim for other in beside]
+        slower = None if placement.card is None else self.estimates.slowdown(job.claim, others)
         self.trace.started(job, placement, [other.job.id for other in beside], slower)
         if placement.card is None and not job.claim.uses_gpu:
             return []
@@ -323,9 +323,9 @@ class Session:
         self.trace.close()
 
 
-def _experience(history: SqliteHistory, bench: Bench) -> tuple[Experience, list[str]]:
+def _statistics(history: SqliteHistory, bench: Bench) -> tuple[RunStatistics, list[str]]:
     """What earlier runs taught on cards like these, and what to tell when that cannot be read."""
     try:
-        return Experience(history.runs(card.name for card in bench.cards)), []
+        return RunStatistics(history.runs(card.name for card in bench.cards)), []
     except HistoryError as error:
-        return Experience(), [messages.untaught(error)]
+        return RunStatistics(), [messages.untaught(error)]

@@ -17,7 +17,7 @@ from nvinx.admission.state import Job
 from nvinx.bench import machine
 from nvinx.catalog import Residency
 from nvinx.errors import HintError, HistoryError, ImpossibleJobError, NvinxError
-from nvinx.history.statistics import Experience
+from nvinx.history.statistics import RunStatistics
 from nvinx.history.store import SqliteHistory
 from nvinx.host import statedir
 from nvinx.jobs import hints
@@ -64,7 +64,7 @@ class Desk:
     _bench: Bench
     _settings: OwnSettings
     _workflow: Any
-    _experience: Experience
+    _statistics: RunStatistics
     _history: SqliteHistory
     _rescue: Rescue
     apart: Apart
@@ -82,10 +82,10 @@ class Desk:
         history = SqliteHistory(state / "history.db")
         news = []
         try:
-            experience = Experience(history.runs({_make(n) for n in cluster.nodes if n.cards}))
+            statistics = RunStatistics(history.runs({_make(n) for n in cluster.nodes if n.cards}))
         except HistoryError as error:
-            experience, news = Experience(), [messages.untaught(error)]
-        estimates = Estimates(bench.slowdowns, bench.utilisation, experience)
+            statistics, news = RunStatistics(), [messages.untaught(error)]
+        estimates = Estimates(bench.slowdowns, bench.utilisation, statistics)
         engine = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         tasks = Path(workflow.workdir_init) / _FOLDER
         _sweep(tasks)
@@ -94,7 +94,7 @@ class Desk:
             _bench=bench,
             _settings=settings,
             _workflow=workflow,
-            _experience=experience,
+            _statistics=statistics,
             _history=history,
             _rescue=Rescue(cluster.capacity()),
             apart=Apart(estimates.clash),
@@ -149,10 +149,10 @@ class Desk:
         known = self._bench.slowdowns.traits if self._bench.slowdowns else ()
         _demand_one_voice(handle)
         claim = job_claims.claim_of(handle, self._bench.models, known)
-        adapted = self._experience.adapt(claim)
+        adapted = self._statistics.adapt(claim)
         if adapted.residency is not claim.residency:
             rule = job_claims.rule_of(handle)
-            self._tell(explain.holds_alone(rule, self._experience.ran_out(claim.kind)))
+            self._tell(explain.holds_alone(rule, self._statistics.ran_out(claim.kind)))
         return adapted
 
     def seat(self, placed: Placed) -> frozenset[str] | None:
@@ -218,7 +218,7 @@ class Desk:
     def learn(self, placed: Placed, end: End | None) -> None:
         """Remember how a job ended; what cannot be written is told once."""
         if end is not None and end.run is not None:
-            self._experience.add(end.run)
+            self._statistics.add(end.run)
             try:
                 self._history.add([end.run], snakemake_internals.snakefile(self._workflow))
             except HistoryError as error:

@@ -26,7 +26,9 @@ def history(tmp_path):
 
 
 def test_what_is_written_is_read_back_whole(history):
-    odd = run(company={"m": 1.5}, outcome=Outcome.OUT_OF_MEMORY, declared_mib=859, peak_mib=1400)
+    odd = run(
+        co_residents={"m": 1.5}, outcome=Outcome.OUT_OF_MEMORY, declared_mib=859, peak_mib=1400
+    )
     history.add([run(), odd], "/w/Snakefile")
     assert history.runs(["card"]) == (run(), odd)
     assert {entry.source for entry in history.entries()} == {"/w/Snakefile"}

@@ -4,7 +4,7 @@ import pytest
 
 from nvinx.catalog import Residency
 from nvinx.history.runs import PastRun
-from nvinx.history.statistics import KEPT, MEASURE_AT_MOST_S, Experience
+from nvinx.history.statistics import KEPT, MEASURE_AT_MOST_S, RunStatistics
 from nvinx.jobs.claim import Claim
 from nvinx.jobs.outcome import Outcome
 
@@ -18,80 +18,89 @@ def run(ran_s, kind="embed", profile=None, card="card", **kw):
 
 
 def test_the_time_alone_is_the_median_of_runs_without_company():
-    seen = Experience([run(3), run(5), run(4), run(90, company={"embed": 3.0})])
+    seen = RunStatistics([run(3), run(5), run(4), run(90, co_residents={"embed": 3.0})])
     assert (seen.gpu_s("embed"), seen.cpu_s("embed")) == (4, None)
 
 
 def test_where_none_was_alone_the_median_of_all_has_to_do():
-    assert Experience([run(9, company={"fold": 1.0}), run(7, company={"fold": 1.0})]).gpu_s(
-        "embed"
-    ) == pytest.approx(8)
+    assert RunStatistics(
+        [run(9, co_residents={"fold": 1.0}), run(7, co_residents={"fold": 1.0})]
+    ).gpu_s("embed") == pytest.approx(8)
 
 
 def test_times_on_the_cpu_are_kept_apart():
-    seen = Experience([run(3), run(30, card=None)])
+    seen = RunStatistics([run(3), run(30, card=None)])
     assert (seen.gpu_s("embed"), seen.cpu_s("embed")) == (3, 30)
 
 
 def test_failed_runs_teach_no_times():
-    assert Experience([run(1, outcome=Outcome.FAILED)]).gpu_s("embed") is None
+    assert RunStatistics([run(1, outcome=Outcome.FAILED)]).gpu_s("embed") is None
 
 
 def test_what_three_partners_cost_is_told_apart_by_partner():
     both = [
         run(10),
-        run(20, company={"fold": 1.0}),
-        run(25, company={"fold": 1.0, "embed": 1.0}),
-        run(15, company={"embed": 1.0}),
+        run(20, co_residents={"fold": 1.0}),
+        run(25, co_residents={"fold": 1.0, "embed": 1.0}),
+        run(15, co_residents={"embed": 1.0}),
     ] * 8
-    seen = Experience(both)
-    assert seen.excess("embed", "fold") == pytest.approx(1.0, abs=0.06)
-    assert seen.excess("embed", "embed") == pytest.approx(0.5, abs=0.06)
-    assert seen.excess("embed", "stranger") is None
+    seen = RunStatistics(both)
+    assert seen.excess_slowdown("embed", "fold") == pytest.approx(1.0, abs=0.06)
+    assert seen.excess_slowdown("embed", "embed") == pytest.approx(0.5, abs=0.06)
+    assert seen.excess_slowdown("embed", "stranger") is None
 
 
 def test_one_odd_run_is_believed_only_in_part():
-    once = Experience([run(10), run(20, company={"fold": 1.0})])
-    assert 0.4 < once.excess("embed", "fold") < 0.8
+    once = RunStatistics([run(10), run(20, co_residents={"fold": 1.0})])
+    assert 0.4 < once.excess_slowdown("embed", "fold") < 0.8
 
 
 def test_company_that_seems_to_help_costs_nothing():
-    assert Experience([run(10), run(8, company={"fold": 1.0})]).excess("embed", "fold") == 0
+    assert (
+        RunStatistics([run(10), run(8, co_residents={"fold": 1.0})]).excess_slowdown(
+            "embed", "fold"
+        )
+        == 0
+    )
 
 
 def test_without_a_run_alone_nobody_knows_what_company_costs():
-    seen = Experience([run(9, company={"embed": 3.0})] * 4)
-    assert seen.excess("embed", "embed") is None
+    seen = RunStatistics([run(9, co_residents={"embed": 3.0})] * 4)
+    assert seen.excess_slowdown("embed", "embed") is None
     assert seen.wants_alone("embed")
     seen.add(run(3))
     assert not seen.wants_alone("embed")
-    assert seen.excess("embed", "embed") == pytest.approx(2 / 3, rel=0.05)
+    assert seen.excess_slowdown("embed", "embed") == pytest.approx(2 / 3, rel=0.05)
 
 
 def test_jobs_of_one_model_and_two_rules_are_compared_with_their_own_rule():
-    runs = [run(10, "short", "m"), run(100, "long", "m"), run(150, "long", "m", company={"x": 1.0})]
-    assert 0.2 < Experience(runs).excess("m", "x") <= 0.5
+    runs = [
+        run(10, "short", "m"),
+        run(100, "long", "m"),
+        run(150, "long", "m", co_residents={"x": 1.0}),
+    ]
+    assert 0.2 < RunStatistics(runs).excess_slowdown("m", "x") <= 0.5
 
 
 @pytest.mark.parametrize("ran_s", [MEASURE_AT_MOST_S + 1, 10 * MEASURE_AT_MOST_S])
 def test_long_jobs_are_not_left_alone_to_learn(ran_s):
-    assert not Experience([run(ran_s, company={"embed": 1.0})]).wants_alone("embed")
+    assert not RunStatistics([run(ran_s, co_residents={"embed": 1.0})]).wants_alone("embed")
 
 
 def test_an_unknown_kind_is_not_left_alone():
-    assert not Experience().wants_alone("embed")
+    assert not RunStatistics().wants_alone("embed")
 
 
 def test_old_runs_fade():
-    seen = Experience([run(1)] * KEPT + [run(2)] * KEPT)
+    seen = RunStatistics([run(1)] * KEPT + [run(2)] * KEPT)
     assert seen.gpu_s("embed") == 2
 
 
 def test_declared_times_come_before_learnt_ones():
-    seen = Experience([run(3), run(30, card=None)])
+    seen = RunStatistics([run(3), run(30, card=None)])
     gpu = Claim(residency=Residency.GPU_SHARED, vram_mib=1, kind="embed")
-    assert (seen.supply(gpu).runtime_s, seen.supply(gpu).cpu_runtime_s) == (3, 30)
+    assert (seen.with_runtimes(gpu).runtime_s, seen.with_runtimes(gpu).cpu_runtime_s) == (3, 30)
     told = Claim(residency=Residency.GPU_SHARED, vram_mib=1, kind="embed", runtime_s=60)
-    assert seen.supply(told).runtime_s == 60
+    assert seen.with_runtimes(told).runtime_s == 60
     cpu = Claim(residency=Residency.CPU_ONLY, kind="embed")
-    assert (seen.supply(cpu).runtime_s, seen.supply(cpu).cpu_runtime_s) == (30, None)
+    assert (seen.with_runtimes(cpu).runtime_s, seen.with_runtimes(cpu).cpu_runtime_s) == (30, None)

@@ -35,7 +35,7 @@ def only(*runs):
 
 
 def test_times_are_told_apart_by_company_and_place():
-    habit = only(run(3), run(5), run(9, company={"fold@2": 1.0}), run(40, card=None))
+    habit = only(run(3), run(5), run(9, co_residents={"fold@2": 1.0}), run(40, card=None))
     assert (habit.alone_s, habit.beside_s, habit.cpu_s) == (4, 9, 40)
     assert (habit.runs, habit.rule) == (4, "embed")
     assert habit.slower["fold@2"] > 0.5
@@ -78,7 +78,7 @@ def nvinx(tmp_path, monkeypatch):
 
 @pytest.fixture
 def remembered(tmp_path, nvinx):
-    runs = [run(3, peak=500), run(9, company={"fold@2": 1.0}), run(60, kind="fold@2")]
+    runs = [run(3, peak=500), run(9, co_residents={"fold@2": 1.0}), run(60, kind="fold@2")]
     SqliteHistory(tmp_path / "state" / "history.db").add(runs, "/w/Snakefile")
 
 

@@ -6,7 +6,7 @@ from nvinx.admission.estimates import Estimates
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.bench.capacity import Capacity, Card
 from nvinx.calibration import fit_slowdown_model
-from nvinx.history.statistics import Experience
+from nvinx.history.statistics import RunStatistics
 from nvinx.interference import CoRun
 from nvinx.reasons import Why
 from nvinx.simulation.baselines import POLICIES
@@ -26,14 +26,14 @@ def truth(slowdown):
     return Estimates(fit_slowdown_model([CoRun("small", "small", slowdown, slowdown)]))
 
 
-def play(workload, experience, real):
-    policy = LongestChainFirst(Estimates(experience=experience))
-    return simulate(workload, CAPACITY, policy, real, experience)
+def play(workload, statistics, real):
+    policy = LongestChainFirst(Estimates(statistics=statistics))
+    return simulate(workload, CAPACITY, policy, real, statistics)
 
 
 @pytest.mark.parametrize("slowdown", [1.1, 1.5, 2.5, 3.0])
 def test_without_calibration_the_second_run_is_no_slower_than_one_job_at_a_time(slowdown):
-    workload, seen, real = contended(), Experience(), truth(slowdown)
+    workload, seen, real = contended(), RunStatistics(), truth(slowdown)
     serial = simulate(workload, CAPACITY, POLICIES["serial"](Estimates()), real).makespan_s
     play(workload, seen, real)
     second = play(workload, seen, real)
@@ -43,7 +43,7 @@ def test_without_calibration_the_second_run_is_no_slower_than_one_job_at_a_time(
 
 
 def test_jobs_that_hurt_each_other_are_kept_apart_from_the_second_run_on():
-    workload, seen, real = contended(), Experience(), truth(3.0)
+    workload, seen, real = contended(), RunStatistics(), truth(3.0)
     first = play(workload, seen, real).makespan_s
     second = play(workload, seen, real)
     assert (first > 40, second.makespan_s) == (True, pytest.approx(32))
@@ -51,7 +51,7 @@ def test_jobs_that_hurt_each_other_are_kept_apart_from_the_second_run_on():
 
 
 def test_one_job_runs_alone_once_and_then_jobs_that_share_well_share_again():
-    workload, seen, real = contended(), Experience(), truth(1.02)
+    workload, seen, real = contended(), RunStatistics(), truth(1.02)
     play(workload, seen, real)
     second = play(workload, seen, real)
     measured = [task for task in second.tasks if task.placement.why is Why.MEASURED_ALONE]

@@ -1,4 +1,4 @@
-"""Who kept whom company on a card, and for how long: what a run needs to teach anything. Pure."""
+"""Who shared a card with whom, and for how long: what a run needs to teach anything. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nvinx.admission.state import Running
 
 
-class Company:
+class CoResidency:
     """Adds up, from one look to the next, the seconds that each job on a card spent beside others.
 
     Between two looks everybody is taken to stay who was seen at the first; who came in between
@@ -25,8 +25,8 @@ class Company:
         self._at = 0.0
         self._seconds: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
 
-    def look(self, running: Iterable[Running], at: float) -> None:
-        """These run at time `at` (seconds); jobs on the CPU keep nobody company."""
+    def observe(self, running: Iterable[Running], at: float) -> None:
+        """These run at time `at` (seconds); jobs on the CPU share nothing."""
         now = {r.job.id: r for r in running if r.placement.card is not None}
         for job_id, one in self._seen.items():
             for other_id, other in (self._seen | now).items():
@@ -36,7 +36,7 @@ class Company:
                         self._seconds[job_id][other.job.claim.profile] += seconds
         self._seen, self._at = now, at
 
-    def leave(self, ended: Running, at: float, *, make: str | None = None) -> PastRun:
+    def finish(self, ended: Running, at: float, *, make: str | None = None) -> PastRun:
         """A job has ended: what there is to learn from it. make: the name of its card's make."""
         job, ran_s = ended.job, at - ended.since
         self._seen.pop(job.id, None)
@@ -48,6 +48,6 @@ class Company:
             residency=ended.placement.residency,
             ran_s=ran_s,
             card=make,
-            company={profile: s / ran_s for profile, s in spent.items()} if ran_s > 0 else {},
+            co_residents={profile: s / ran_s for profile, s in spent.items()} if ran_s > 0 else {},
             declared_mib=job.claim.vram_mib,
         )

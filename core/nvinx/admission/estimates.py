@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from nvinx.history.statistics import Experience
+    from nvinx.history.statistics import RunStatistics
     from nvinx.interference.slowdown import SlowdownModel
     from nvinx.jobs.claim import Claim
 
@@ -24,7 +24,7 @@ class Estimates:
     """Expected run times and slowdowns; remembers what it worked out.
 
     slowdowns: of this card, None when nobody calibrated. utilisation: solo, 0..1 by profile, which
-    decides only where slowdowns are not known. experience: what earlier runs taught; it has the
+    decides only where slowdowns are not known. statistics: what earlier runs taught; it has the
     word where one of the two was never calibrated.
     """
 
@@ -32,17 +32,17 @@ class Estimates:
         self,
         slowdowns: SlowdownModel | None = None,
         utilisation: Mapping[str, float] | None = None,
-        experience: Experience | None = None,
+        statistics: RunStatistics | None = None,
     ) -> None:
         self._slowdowns = slowdowns
         self._utilisation = utilisation or {}
-        self._experience = experience
+        self._statistics = statistics
         self._known: dict[tuple[str, tuple[str, ...]], float] = {}
         self._clashes: dict[tuple[str, float | None, str, float | None], bool] = {}
 
     def slowdown(self, claim: Claim, partners: Sequence[Claim]) -> float:
         """Time beside the partners over time alone; the less is known, the more cautious."""
-        if self._experience is None:
+        if self._statistics is None:
             return self._predicted(claim, partners)
         taught, rest = 0.0, []
         for partner in partners:
@@ -55,9 +55,9 @@ class Estimates:
 
     def _taught(self, claim: Claim, partner: Claim) -> float | None:
         """The excess slowdown beside one partner that runs showed, if they have the word."""
-        if self._experience is None or self._are_calibrated(claim, partner):
+        if self._statistics is None or self._are_calibrated(claim, partner):
             return None
-        return self._experience.excess(claim.profile, partner.profile)
+        return self._statistics.excess_slowdown(claim.profile, partner.profile)
 
     def _are_calibrated(self, *claims: Claim) -> bool:
         known = self._slowdowns.traits if self._slowdowns is not None else {}
@@ -75,7 +75,7 @@ class Estimates:
 
     def throughput(self, claims: Sequence[Claim]) -> float:
         """Work per time of these jobs on one card, in units of one job alone."""
-        if self._slowdowns is None and self._experience is None:
+        if self._slowdowns is None and self._statistics is None:
             return float(len(claims))
         return sum(
             1.0 / self.slowdown(claim, [*claims[:k], *claims[k + 1 :]])
@@ -84,9 +84,9 @@ class Estimates:
 
     def is_worth_measuring(self, claim: Claim) -> bool:
         """Whether it pays to leave this job alone on a card once, to learn its time."""
-        if self._experience is None or self._are_calibrated(claim):
+        if self._statistics is None or self._are_calibrated(claim):
             return False
-        return self._experience.wants_alone(claim.profile)
+        return self._statistics.wants_alone(claim.profile)
 
     def too_slow(self, claims: Sequence[Claim]) -> tuple[Claim, float] | None:
         """The first whose `max_slowdown` would be broken if these shared a card, and by what."""
@@ -100,7 +100,7 @@ class Estimates:
     def gain(self, claim: Claim, residents: Sequence[Claim]) -> tuple[float, float]:
         """Throughput with the newcomer and without; joining pays when the first is larger.
 
-        Where neither a calibration nor experience speaks, busy shares that add up to more than 1
+        Where neither a calibration nor earlier runs speak, busy shares that add up to more than 1
         count as no gain, and unknown ones as nothing.
         """
         before, after = self.throughput(residents), self.throughput([*residents, claim])
@@ -110,7 +110,7 @@ class Estimates:
 
     def clash(self, one: Claim, other: Claim) -> bool:
         """Whether the two must not meet on a card: less gets done, or one is slowed too much."""
-        if self._experience is not None and not self._are_calibrated(one, other):
+        if self._statistics is not None and not self._are_calibrated(one, other):
             return self._clash(one, other)  # runs may teach otherwise
         key = (one.profile, one.max_slowdown, other.profile, other.max_slowdown)
         if key not in self._clashes:

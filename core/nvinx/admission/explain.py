@@ -67,8 +67,8 @@ def started(
 ) -> str:
     """The quiet line at a job's start: `embed[3] -> GPU 0 shared with embed[1] (1.80 of 4.00 GB)`.
 
-    A simulated card's size is its declared one; nothing is measured here. slowdown: expected in
-    this company, told where it is worth a word.
+    A simulated card's size is its declared one; nothing is measured here. slowdown: expected beside
+    these, told where it is worth a word.
     """
     text = f"nvinx: {job.name} -> {where(placement, cards)}"
     if placement.card is None:
@@ -79,9 +79,9 @@ def started(
     if placement.residency is Residency.GPU_EXCLUSIVE:
         return text
     used = placement.vram_mib + sum(r.placement.vram_mib for r in beside)
-    company = f" with {few_names([r.job.name for r in beside])}" if beside else ""
+    others = f" with {few_names([r.job.name for r in beside])}" if beside else ""
     slower = f", expected {slowdown:.1f}x" if slowdown is not None and slowdown >= _FELT else ""
-    return f"{text}{company} ({gb(used)} of {gb(card.shareable_mib)}){slower}"
+    return f"{text}{others} ({gb(used)} of {gb(card.shareable_mib)}){slower}"
 
 
 def ran_out(claim: Claim, peak_mib: int | None) -> str:
@@ -163,7 +163,7 @@ _WORTH_TELLING_S = 0.5
 _TEXTS = {
     Why.WHOLE_CARD: "whole card asked",
     Why.FITS_BESIDE_OTHERS: "fits beside others",
-    Why.MEASURED_ALONE: "alone this once, to learn what company costs it",
+    Why.MEASURED_ALONE: "alone this once, to learn what sharing costs it",
     Why.NEEDS_NO_GPU: "no GPU asked",
     Why.NO_GPU_ON_BENCH: "no GPU on this bench",
     Why.LARGER_THAN_CARD: "larger than the card",
@@ -180,7 +180,7 @@ _TEXTS = {
     Why.CARD_USED_BY_OTHERS: "needs {need} of VRAM, {have} free: programs outside nvinx use it",
     Why.NO_GAIN_FROM_SHARING: "sharing with {behind} would get {factor} done instead of {limit}",
     Why.BREAKS_MAX_SLOWDOWN: "beside {behind} a slowdown of {factor} is predicted, {limit} allowed",
-    Why.OTHER_IS_MEASURED: "{behind} runs alone this once, to learn what company costs it",
+    Why.OTHER_IS_MEASURED: "{behind} runs alone this once, to learn what sharing costs it",
     Why.CANNOT_SHARE: "asks for the card alone",
     Why.NO_CPU_FALLBACK: "has no CPU fallback declared",
 }

@@ -30,7 +30,7 @@ def plain_run(run: PastRun) -> dict[str, Any]:
         **asdict(run),
         "residency": run.residency.value,
         "outcome": run.outcome.value,
-        "company": dict(run.company),
+        "co_residents": dict(run.co_residents),
     }
 
 

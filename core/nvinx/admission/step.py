@@ -76,7 +76,7 @@ def check(state: State) -> None:
     for card in state.capacity.cards:
         there = state.on_card(card.id)
         alone = any(r.placement.alone for r in there)
-        assert not alone or len(there) == 1, "an exclusive job has company"
+        assert not alone or len(there) == 1, "an exclusive job shares its card"
         held = sum(r.placement.vram_mib for r in there if r.placement.card == card.id)
         limit = card.total_mib if alone else card.shareable_mib
         assert held <= limit, "VRAM over budget"

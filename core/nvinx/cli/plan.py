@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nvinx.bench.capacity import Capacity
     from nvinx.bench.resolve import Bench
     from nvinx.history.runs import PastRun
-    from nvinx.history.statistics import Experience
+    from nvinx.history.statistics import RunStatistics
     from nvinx.simulation.advice import Advice
     from nvinx.simulation.simulate import Simulation
     from nvinx.simulation.workload import Workload
@@ -92,20 +92,20 @@ class _Plan:
         self._serial_s = self._play(work, self._capacity, "serial").makespan_s
         self._least_s = lower_bound.lower_bound_s(work, self._capacity, self._beliefs()[0])
 
-    def _beliefs(self) -> tuple[Estimates, Experience]:
+    def _beliefs(self) -> tuple[Estimates, RunStatistics]:
         from nvinx.admission.estimates import Estimates
-        from nvinx.history.statistics import Experience
+        from nvinx.history.statistics import RunStatistics
 
-        experience = Experience(self._runs)
-        return Estimates(self._bench.slowdowns, self._bench.utilisation, experience), experience
+        statistics = RunStatistics(self._runs)
+        return Estimates(self._bench.slowdowns, self._bench.utilisation, statistics), statistics
 
     def _play(self, work: Workload, capacity: Capacity, policy: str) -> Simulation:
         """Play as a real run would go, which learns as it goes."""
         from nvinx.simulation import baselines, simulate
 
-        estimates, experience = self._beliefs()
+        estimates, statistics = self._beliefs()
         told = baselines.POLICIES[policy](estimates)
-        return simulate.simulate(work, capacity, told, estimates, experience)
+        return simulate.simulate(work, capacity, told, estimates, statistics)
 
     def plain(self) -> dict[str, object]:
         from dataclasses import asdict

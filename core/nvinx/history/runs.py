@@ -21,7 +21,7 @@ class PastRun:
     """One job that ended. Times in seconds, memory in MiB; None where nobody knows.
 
     name: the job's. kind, profile: see `Claim`. card: the name of the card's make, None on the
-    CPU. company: how many of each profile were beside it on average.
+    CPU. co_residents: how many of each profile were beside it on average.
     """
 
     name: str
@@ -30,11 +30,11 @@ class PastRun:
     residency: Residency
     ran_s: float
     card: str | None = None
-    company: Mapping[str, float] = field(default_factory=dict)
+    co_residents: Mapping[str, float] = field(default_factory=dict)
     outcome: Outcome = Outcome.OK
     declared_mib: int | None = None
     peak_mib: int | None = None
 
     @property
     def was_alone(self) -> bool:
-        return sum(self.company.values()) <= _NO_COMPANY
+        return sum(self.co_residents.values()) <= _NO_COMPANY

@@ -1,6 +1,6 @@
-"""What earlier runs taught: how long jobs of a kind take, and how much company costs them. Pure.
+"""What earlier runs taught: how long jobs of a kind take, and what sharing costs them. Pure.
 
-Times alone are medians of runs that had next to no company. What each partner costs is the least
+Times alone are medians of runs that had a card almost to themselves. What each partner costs is the least
 squares fit of (time beside others ÷ time alone) - 1 over how many of each partner were there, with
 no cost below 0, and drawn to 0 as if half a run had cost nothing, so that one odd run decides
 little. Both are worked out anew when a run is added.
@@ -31,7 +31,7 @@ _DRAWN_TO_NONE = 0.5
 _SETTLED, _MOST_PASSES = 1e-9, 1000
 
 
-class Experience:
+class RunStatistics:
     """Successful runs, and what follows from them. Give it runs of this bench's cards only.
 
     One thread adds, others may ask meanwhile.
@@ -73,7 +73,7 @@ class Experience:
         """How many of its last few runs on a card ran out of memory."""
         return sum(o is Outcome.OUT_OF_MEMORY for o in list(self._outcomes.get(kind, ())))
 
-    def supply(self, claim: Claim) -> Claim:
+    def with_runtimes(self, claim: Claim) -> Claim:
         """The claim with the times that nobody declared."""
         here = self.gpu_s if claim.uses_gpu else self.cpu_s
         return replace(
@@ -84,24 +84,24 @@ class Experience:
         )
 
     def keeps_running_out(self, claim: Claim) -> bool:
-        """Whether jobs of this kind ran out of memory so often of late that they get no company."""
+        """Whether jobs of this kind ran out of memory so often of late that they get it alone."""
         return claim.residency is Residency.GPU_SHARED and self.ran_out(claim.kind) >= _OFTEN
 
     def adapt(self, claim: Claim) -> Claim:
         """The claim with learnt times, and with the whole card where it keeps running out."""
-        claim = self.supply(claim)
+        claim = self.with_runtimes(claim)
         if self.keeps_running_out(claim):
             return replace(claim, residency=Residency.GPU_EXCLUSIVE)
         return claim
 
-    def excess(self, profile: str, partner: str) -> float | None:
+    def excess_slowdown(self, profile: str, partner: str) -> float | None:
         """How much longer a run takes beside this partner, as a share; None when not known."""
         if profile not in self._costs:
             self._costs[profile] = _costs(list(self._of_profile.get(profile, ())))
         return self._costs[profile].get(partner)
 
     def wants_alone(self, profile: str) -> bool:
-        """Whether one run without company would tell what company costs.
+        """Whether one run alone would tell what sharing costs.
 
         Only where there were runs beside others and none alone, and they were short.
         """
@@ -129,7 +129,7 @@ def _costs(runs: Iterable[PastRun]) -> dict[str, float]:
             alone_s = _typical_s(several)
             for run in several:
                 if not run.was_alone:
-                    rows.append(run.company)
+                    rows.append(run.co_residents)
                     longer.append(run.ran_s / alone_s - 1.0)
     return _least_squares(rows, longer)
 

@@ -124,7 +124,7 @@ class SqliteHistory:
 def _row(run: PastRun) -> tuple[object, ...]:
     plain = {
         "residency": run.residency.value,
-        "company": json.dumps(dict(run.company)),
+        "company": json.dumps(dict(run.co_residents)),
         "outcome": run.outcome.value,
     }
     return tuple(plain.get(name, getattr(run, name)) for name in _COLUMNS)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nvinx.history.statistics import Experience
+from nvinx.history.statistics import RunStatistics
 from nvinx.jobs.outcome import Outcome
 from nvinx.sizes import mb_from_mib, rounded_up
 
@@ -25,7 +25,7 @@ _PREALLOCATES = 0.7  # of the card: JAX takes 75 % at once, TensorFlow nearly al
 class KindSummary:
     """One kind of job; times in seconds, memory in MiB, None where nobody knows.
 
-    alone_s, beside_s, cpu_s: medians on a card without and with company, and on the CPU. slower:
+    alone_s, beside_s, cpu_s: medians alone on a card, beside others there, and on the CPU. slower:
     by how much each partner lengthens it, as a share. preallocates: the peak is a large part of
     the card, so it tells what the framework takes, not what the job needs.
     """
@@ -52,7 +52,7 @@ class KindSummary:
 def kinds(runs: Iterable[PastRun], cards_mib: Mapping[str, int]) -> list[KindSummary]:
     """One for each kind of job, those with most runs first. cards_mib: VRAM by make of card."""
     listed = list(runs)
-    seen = Experience(listed)
+    seen = RunStatistics(listed)
     by_kind = defaultdict(list)
     for run in listed:
         by_kind[run.kind].append(run)
@@ -61,13 +61,13 @@ def kinds(runs: Iterable[PastRun], cards_mib: Mapping[str, int]) -> list[KindSum
 
 
 def _summary(
-    kind: str, runs: list[PastRun], seen: Experience, cards_mib: Mapping[str, int]
+    kind: str, runs: list[PastRun], seen: RunStatistics, cards_mib: Mapping[str, int]
 ) -> KindSummary:
     good = [run for run in runs if run.outcome is Outcome.OK]
     on_card = [run for run in good if run.card is not None]
-    partners = {name for run in on_card for name in run.company}
+    partners = {name for run in on_card for name in run.co_residents}
     profile = runs[-1].profile
-    costs = {name: seen.excess(profile, name) for name in partners}
+    costs = {name: seen.excess_slowdown(profile, name) for name in partners}
     declared = next((run.declared_mib for run in reversed(runs) if run.declared_mib), None)
     peak = max((run.peak_mib for run in runs if run.peak_mib is not None), default=None)
     largest = max((cards_mib.get(run.card or "", 0) for run in runs), default=0)

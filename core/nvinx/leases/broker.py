@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from nvinx.admission.co_residency import Company
+from nvinx.admission.co_residency import CoResidency
 from nvinx.admission.events import CardsChanged, Finished, Start, Submitted, Withdrawn
 from nvinx.admission.policy import LongestChainFirst, options
 from nvinx.admission.state import Running, State, Waiting
 from nvinx.admission.step import Nothing, step
 from nvinx.catalog import Residency
-from nvinx.history.statistics import Experience
+from nvinx.history.statistics import RunStatistics
 from nvinx.jobs.outcome import Outcome
 from nvinx.leases.external_use import foreign_use, owners
 from nvinx.leases.ports import Lease, Request
@@ -62,12 +62,12 @@ class Broker:
         capacity: Capacity,
         ports: Ports,
         policy: Policy | None = None,
-        experience: Experience | None = None,
+        statistics: RunStatistics | None = None,
     ) -> None:
-        """experience: is told of each job that ends, before anything is decided upon it."""
+        """statistics: is told of each job that ends, before anything is decided upon it."""
         self._engine = engine
-        self._experience = experience or Experience()
-        self._company = Company()
+        self._statistics = statistics or RunStatistics()
+        self._co_residency = CoResidency()
         self._ended: list[PastRun] = []
         self._ports = ports
         self._policy = policy or LongestChainFirst()
@@ -222,26 +222,26 @@ class Broker:
         elif isinstance(event, Submitted):
             mine |= {job.id for job in event.jobs}
         merged = self._merge(page, own, gone)
-        self._company.look(merged.running.values(), event.at)
+        self._co_residency.observe(merged.running.values(), event.at)
         self._remember(event)
         if isinstance(event, Finished | CardsChanged):
             event = CardsChanged(merged.capacity.cards, event.at)
         merged, decisions = step(merged, event, self._policy)
-        self._company.look(merged.running.values(), event.at)
+        self._co_residency.observe(merged.running.values(), event.at)
         starts = [d.job_id for d in decisions if isinstance(d, Start) and d.job_id not in mine]
         self._room_for = {merged.running[i].job.engine.removeprefix(_GUEST) for i in starts}
         return merged, tuple(d for d in decisions if d.job_id in mine)
 
     def _remember(self, event: Event) -> None:
-        """Learn from a job that ended, with what company it had."""
+        """Learn from a job that ended, with who shared its card."""
         if not isinstance(event, Finished) or event.job_id not in self._state.running:
             return
         ended = self._state.running[event.job_id]
         make = self._make(ended.placement.card)
-        run = self._company.leave(ended, event.at, make=make)
+        run = self._co_residency.finish(ended, event.at, make=make)
         run = replace(run, outcome=event.outcome, peak_mib=event.peak_mib)
         self._ended.append(run)
-        self._experience.add(run)
+        self._statistics.add(run)
 
     def _make(self, card_id: str | None) -> str | None:
         """The make of a card; a card that has gone is known by its id."""

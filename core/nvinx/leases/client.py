@@ -21,7 +21,7 @@ from nvinx.bench.resolve import Bench
 from nvinx.catalog import Residency
 from nvinx.errors import HistoryError, ImpossibleJobError
 from nvinx.gpu.nvml import NvmlProbe
-from nvinx.history.statistics import Experience
+from nvinx.history.statistics import RunStatistics
 from nvinx.history.store import SqliteHistory
 from nvinx.host import resources, statedir
 from nvinx.host.clock import boot_seconds
@@ -94,13 +94,13 @@ class Counter:
         self._source, self._caps = source, caps
         self._history = SqliteHistory(folder / "history.db")
         self._learns = placed_by is None
-        self.experience = self._learnt() if self._learns else Experience()
+        self.statistics = self._learnt() if self._learns else RunStatistics()
         self.capacity = Capacity(bench.cards, bench.cores, bench.ram_mib)
         self._ledger = SqliteLedger(folder / "ledger.db")
-        estimates = Estimates(bench.slowdowns, bench.utilisation, self.experience)
+        estimates = Estimates(bench.slowdowns, bench.utilisation, self.statistics)
         ports = Ports(self._ledger, self.life, boot_seconds, self.probe, ram_left)
         policy = placed_by or LongestChainFirst(estimates)
-        self._broker = Broker(self._engine, self.capacity, ports, policy, self.experience)
+        self._broker = Broker(self._engine, self.capacity, ports, policy, self.statistics)
         self._asked = 0
         self.ended: list[PastRun] = []
         self._used_here: set[str] = set()
@@ -129,7 +129,7 @@ class Counter:
         """
         self._asked += 1
         lease_id = lease_id or f"{self._engine}.{self._asked}"
-        job = Job(lease_id, name, self.experience.adapt(claim), self._engine)
+        job = Job(lease_id, name, self.statistics.adapt(claim), self._engine)
         decisions = self._broker.submit([job])
         begin = time.monotonic()
         while not decisions:
@@ -201,11 +201,11 @@ class Counter:
             raise
         self.release(held)
 
-    def _learnt(self) -> Experience:
+    def _learnt(self) -> RunStatistics:
         try:
-            return Experience(self._history.runs(card.name for card in self.bench.cards))
+            return RunStatistics(self._history.runs(card.name for card in self.bench.cards))
         except HistoryError:
-            return Experience()
+            return RunStatistics()
 
 
 @contextmanager

@@ -128,13 +128,13 @@ def _columns(bars: Sequence[run_summary.Bar]) -> dict[str, list[Any]]:
         "ran": [duration(job.ran_s or 0.0) for job in jobs],
         "waited": [duration(job.waited_s or 0.0) for job in jobs],
         "why": [job.why for job in jobs],
-        "beside": [_company(job) for job in jobs],
+        "beside": [_co_residency(job) for job in jobs],
         "peak": ["not seen" if job.peak_mib is None else gb(job.peak_mib) for job in jobs],
         "outcome": [(job.outcome or "").replace("_", " ") for job in jobs],
     }
 
 
-def _company(job: Ran) -> str:
+def _co_residency(job: Ran) -> str:
     if not job.beside:
         return "nobody, as it began"
     slower = f", {job.slowdown:.2f} times as long expected" if job.slowdown else ""

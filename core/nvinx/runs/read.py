@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Ran:
     """One job of a run. Times are seconds since the run began.
 
-    submitted_s: when it was handed over. slowdown: expected in its company. after: ids of the jobs
+    submitted_s: when it was handed over. slowdown: expected beside the others on its card. after: ids of the jobs
     that made its input.
     """
 

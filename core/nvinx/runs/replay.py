@@ -21,7 +21,7 @@ def workload_of(run: Run) -> Workload:
     """The jobs that ended well, with the times they would have taken alone.
 
     A job comes after those that made its input; where none of this run did, when it was handed
-    over. Where a job had company its time is divided by the slowdown that was expected.
+    over. Where a job shared its card its time is divided by the slowdown that was expected.
     """
     done = {job_id: job for job_id, job in run.jobs.items() if job.ok and job.ran_s is not None}
     names = _names(done)

@@ -95,7 +95,7 @@ class Trace:
     def started(
         self, job: Job, placement: Placement, beside: Sequence[str], expected: float | None
     ) -> None:
-        """beside: ids of who shares the card. expected: the slowdown in this company."""
+        """beside: ids of who shares the card. expected: the slowdown beside these."""
         self._said.pop(job.id, None)
         place = plain_placement(placement)
         self._write("started", id=job.id, placement=place, beside=list(beside), slowdown=expected)

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from nvinx.admission.co_residency import Company
+from nvinx.admission.co_residency import CoResidency
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Finished, Refuse, Start, Submitted
 from nvinx.admission.state import State
 from nvinx.admission.step import check, step
 from nvinx.errors import WorkloadError
-from nvinx.history.statistics import Experience
+from nvinx.history.statistics import RunStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +37,7 @@ _ASKED = 200  # whoever stands further back is asked when it comes nearer
 class Played:
     """What one task did. partners: who shared its card at any time. waited_for: its last reason.
 
-    company: how many of each profile were beside it on average.
+    co_residents: how many of each profile were beside it on average.
     """
 
     name: str
@@ -66,15 +66,15 @@ def simulate(
     capacity: Capacity,
     policy: Policy,
     truth: Estimates | None = None,
-    experience: Experience | None = None,
+    statistics: RunStatistics | None = None,
 ) -> Simulation:
     """Play the workload. truth: the real slowdowns; none, by default.
 
-    experience: is told of each task that ends, as in a real run. Raises WorkloadError for a task
+    statistics: is told of each task that ends, as in a real run. Raises WorkloadError for a task
     that can never run on this bench.
     """
-    experience = Experience() if experience is None else experience
-    return _Play(workload, State(capacity), policy, truth or Estimates(), experience).run()
+    statistics = RunStatistics() if statistics is None else statistics
+    return _Play(workload, State(capacity), policy, truth or Estimates(), statistics).run()
 
 
 @dataclass
@@ -95,7 +95,7 @@ class _Play:
         state: State,
         policy: Policy,
         truth: Estimates,
-        experience: Experience,
+        statistics: RunStatistics,
     ) -> None:
         self._workload = workload
         self._state = state
@@ -112,8 +112,8 @@ class _Play:
             for need in set(task.after):
                 self._behind[need].append(name)
         self._free = {n: t.release_s for n, t in workload.tasks.items() if not self._needs[n]}
-        self._experience = experience
-        self._company = Company()
+        self._statistics = statistics
+        self._co_residency = CoResidency()
         self._busy_s = {card.id: 0.0 for card in state.capacity.cards}
 
     def run(self) -> Simulation:
@@ -150,7 +150,7 @@ class _Play:
         for name, live in self._live.items():
             live.left_s -= seconds * paces[name]
         self._at += seconds
-        self._company.look(self._state.running.values(), self._at)
+        self._co_residency.observe(self._state.running.values(), self._at)
 
     def _submit(self) -> None:
         """Hand over what is released and has its needs."""
@@ -177,14 +177,14 @@ class _Play:
             if not self._needs[behind]:
                 self._free[behind] = self._workload.tasks[behind].release_s
         make = live.placement.card and self._state.capacity.card(live.placement.card).name
-        past = self._company.leave(self._state.running[name], self._at, make=make)
-        self._experience.add(past)
+        past = self._co_residency.finish(self._state.running[name], self._at, make=make)
+        self._statistics.add(past)
         self._take(Finished(name, self._at))
 
     def _take(self, event: Event) -> None:
         self._state, decisions = step(self._state, event, self._policy)
         check(self._state)
-        self._company.look(self._state.running.values(), self._at)
+        self._co_residency.observe(self._state.running.values(), self._at)
         self._act(decisions)
         first = dict(islice(self._state.waiting.items(), _ASKED))
         if first:
