@@ -31,7 +31,7 @@ from nvinx.bench.capacity import Card
 from nvinx.bench.resolve import Bench
 from nvinx.catalog import Residency
 from nvinx.jobs.claim import Claim
-from nvinx.leases.client import Counter, Held
+from nvinx.leases.client import HeldLease, LeaseClient
 from nvinx.sizes import capacity_from_gb, need_from_mb
 
 if TYPE_CHECKING:
@@ -75,12 +75,12 @@ class Truth:
             self.rounds.value += 1
 
 
-def ask(counter: Counter, mb: int, times: Times) -> Held:
+def ask(client: LeaseClient, mb: int, times: Times) -> HeldLease:
     """One lease; the time goes to those that found room, or to those that stood in line."""
     claim = Claim(residency=Residency.GPU_SHARED, vram_mib=need_from_mb(mb), cores=0)
     looks: list[object] = []
     begin = time.monotonic()
-    held = counter.acquire(claim, NAME, looks.append)
+    held = client.acquire(claim, NAME, looks.append)
     times["in line" if looks else "room"].append(time.monotonic() - begin)
     return held
 
@@ -90,15 +90,15 @@ def contend(state: Path, seed: int, rounds: int, truth: Truth, results: SimpleQu
     chance = random.Random(seed)
     bench = Bench(cards=(CARD,), cores=1, ram_mib=0, models={}, origins={})
     times: Times = {"room": [], "in line": [], "release": []}
-    with Counter(bench, state) as counter:
+    with LeaseClient(bench, state) as client:
         for _ in range(rounds):
             mb = chance.randint(LEAST_MB, MOST_MB)
-            held = ask(counter, mb, times)
+            held = ask(client, mb, times)
             truth.take(mb)
             time.sleep(chance.uniform(0, HOLD_S))
             truth.leave(mb)
             begin = time.monotonic()
-            counter.release(held)
+            client.release(held)
             times["release"].append(time.monotonic() - begin)
             time.sleep(chance.uniform(0, THINK_S))
     results.put(times)

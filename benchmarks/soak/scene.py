@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -31,8 +30,8 @@ class Soak:
     lock: threading.Lock = field(default_factory=threading.Lock)
     programs: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     watched: dict[str, Watched] = field(default_factory=dict)
-    rounds: Counter[str] = field(default_factory=Counter)
-    kills: Counter[str] = field(default_factory=Counter)
+    rounds: LeaseClient[str] = field(default_factory=LeaseClient)
+    kills: LeaseClient[str] = field(default_factory=LeaseClient)
     frees_s: dict[str, list[float]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     asked: int = 0

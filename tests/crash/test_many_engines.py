@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,9 +41,9 @@ def _begin(machine: Machine, log: Path, engines: int) -> dict[str, Process]:
     return storms
 
 
-def _finished(log: Path) -> Counter[str]:
+def _finished(log: Path) -> LeaseClient[str]:
     ends = [line for line in log.read_text().splitlines() if line.startswith("end ")]
-    return Counter(line.split()[1].split(".")[0] for line in ends)
+    return LeaseClient(line.split()[1].split(".")[0] for line in ends)
 
 
 def test_sixteen_engines_share_one_card_and_every_job_gets_its_turn(

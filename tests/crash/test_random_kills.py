@@ -20,7 +20,7 @@ import pytest
 from nvinx.bench import machine
 from nvinx.catalog import Residency
 from nvinx.jobs.claim import Claim
-from nvinx.leases.client import Counter
+from nvinx.leases.client import LeaseClient
 from nvinx.leases.liveness import ProcessLife
 
 sys.path.insert(0, str(Path(__file__).parent / "programs"))
@@ -159,16 +159,16 @@ def storm(tmp_path: Path) -> Iterator[Storm]:
 
 def _probe(bench: Bench, storm: Storm) -> float:
     """How long an engine that is there already waits for the whole card, in seconds."""
-    with Counter(bench, storm.folder / "state") as counter:
+    with LeaseClient(bench, storm.folder / "state") as client:
         begin = time.monotonic()
 
         def waiting(_reason: object) -> None:
             assert time.monotonic() - begin < GIVE_UP_S, f"leaked (seed {SEED})"
 
-        held = counter.acquire(Claim(residency=Residency.GPU_EXCLUSIVE), "probe", waiting)
+        held = client.acquire(Claim(residency=Residency.GPU_EXCLUSIVE), "probe", waiting)
         took = time.monotonic() - begin
         assert not gpu.living(storm.folder), f"a living job lost its lease (seed {SEED})"
-        counter.release(held)
+        client.release(held)
         return took
 
 

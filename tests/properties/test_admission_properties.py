@@ -82,7 +82,7 @@ class Bench(RuleBasedStateMachine):
                 name=c.name,
                 total_mib=c.total_mib,
                 headroom_mib=300,
-                foreign_mib=min(foreign, c.total_mib),
+                external_mib=min(foreign, c.total_mib),
             )
             for c in self.state.capacity.cards
         )

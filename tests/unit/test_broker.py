@@ -11,7 +11,7 @@ from nvinx.catalog import Residency
 from nvinx.gpu.ports import GpuLook, GpuProcess, GpuSight
 from nvinx.jobs.claim import Claim
 from nvinx.leases.broker import UNHEARD_AFTER_S, Broker, Ports
-from nvinx.leases.external_use import foreign_use
+from nvinx.leases.external_use import with_external_use
 from nvinx.reasons import Why
 from nvinx.testing import FakeClock, FakeLife, MemoryLedger
 
@@ -267,10 +267,10 @@ def test_strangers_may_use_what_the_bench_file_leaves_out():
     card = replace(CARD, device_mib=CARD.total_mib + 1000)
     sight = GpuSight("gpu-0", 0, "card", card.device_mib, 1300)
 
-    (looked,) = foreign_use((card,), GpuLook((sight,)), (), {})
-    assert looked.foreign_mib == 300
-    (looked,) = foreign_use((card,), GpuLook((replace(sight, used_mib=900),)), (), {})
-    assert looked.foreign_mib == 0
+    (looked,) = with_external_use((card,), GpuLook((sight,)), (), {})
+    assert looked.external_mib == 300
+    (looked,) = with_external_use((card,), GpuLook((replace(sight, used_mib=900),)), (), {})
+    assert looked.external_mib == 0
 
 
 def test_our_own_jobs_use_is_not_counted_twice():

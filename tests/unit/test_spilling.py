@@ -17,7 +17,7 @@ from nvinx.gpu.ports import GpuLook, GpuProcess, GpuSight
 from nvinx.jobs.claim import Claim
 from nvinx.leases.broker import Broker, Ports
 from nvinx.leases.environment import variables
-from nvinx.leases.external_use import foreign_use
+from nvinx.leases.external_use import with_external_use
 from nvinx.leases.ports import Lease
 from nvinx.overflow.split import Free
 from nvinx.placement import current
@@ -189,9 +189,9 @@ def test_what_it_uses_of_each_card_is_not_a_strangers():
         GpuSight(c.id, c.index, c.name, c.total_mib, 2000, (GpuProcess(7, 1900),))
         for c in (CARD, THIRD)
     )
-    looked = foreign_use((CARD, THIRD), GpuLook(seen), (lease,), {7: lease.id})
+    looked = with_external_use((CARD, THIRD), GpuLook(seen), (lease,), {7: lease.id})
 
-    assert [card.foreign_mib for card in looked] == [100, 100]
+    assert [card.external_mib for card in looked] == [100, 100]
 
 
 # what the job is told

@@ -69,12 +69,12 @@ def _free(bench: Bench, mem_mb: float | None, disk_mb: float | None) -> Free:
 
     from nvinx.gpu.nvml import NvmlProbe
     from nvinx.host import resources
-    from nvinx.leases.external_use import foreign_use
+    from nvinx.leases.external_use import with_external_use
     from nvinx.overflow.fit import PROGRAM_MB
     from nvinx.overflow.split import Free
     from nvinx.sizes import MIB
 
-    cards = foreign_use(bench.cards, NvmlProbe().look(), (), {})
+    cards = with_external_use(bench.cards, NvmlProbe().look(), (), {})
     left = max(min(bench.ram_mib, resources.ram_left_mib()) * MIB - PROGRAM_MB * 1e6, 0)
     ram = left if mem_mb is None else mem_mb * 1e6
     disk = shutil.disk_usage(tempfile.gettempdir()).free if disk_mb is None else disk_mb * 1e6

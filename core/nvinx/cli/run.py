@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nvinx.admission.retry import RetryStep
-    from nvinx.leases.client import Counter, Held
+    from nvinx.leases.client import HeldLease, LeaseClient
     from nvinx.reasons import Reason
 
 _INTERRUPTED = 130
@@ -75,7 +75,7 @@ def _run(  # noqa: PLR0913  (one argument per option)
     from nvinx.jobs import hints
     from nvinx.jobs.outcome import Outcome, outcome_of
     from nvinx.leases import command as commands
-    from nvinx.leases.client import Counter
+    from nvinx.leases.client import LeaseClient
     from nvinx.leases.lease import CORELESS, as_lease, claim_of
 
     bench = machine.bench(file, Path.cwd())
@@ -87,20 +87,20 @@ def _run(  # noqa: PLR0913  (one argument per option)
         kind=called,
         **{key: asked.pop(key) for key in ("mem_mb", "disk_mb", "priority")},
     )
-    with Counter(bench, state_dir, source=called, caps=caps) as counter:
+    with LeaseClient(bench, state_dir, source=called, caps=caps) as client:
         claim = claim_of(_hints(asked), common, bench)
         say = _quiet if quiet else _say
         tried: list[RetryStep] = []
         while True:
             with as_lease(called):
-                held = _waited_for(counter, claim, called, _Patience(called, give_up, say))
-            say(explain.started(held.job, held.placement, bench.cards, counter.beside(held)))
+                held = _waited_for(client, claim, called, _Patience(called, give_up, say))
+            say(explain.started(held.job, held.placement, bench.cards, client.beside(held)))
             status, words = commands.run(command, held, listen=retry_oom)
             outcome = outcome_of(status, words)
-            peak_mib = counter.release(held, outcome)
+            peak_mib = client.release(held, outcome)
             again = None
             if retry_oom and outcome is Outcome.OUT_OF_MEMORY:
-                again = retry.next_attempt(held.job.claim, tried, counter.capacity, peak_mib)
+                again = retry.next_attempt(held.job.claim, tried, client.capacity, peak_mib)
             if again is None:
                 return _explained(status, command)
             step, claim = again
@@ -140,9 +140,9 @@ class _Patience:
             raise SystemExit(_GAVE_UP)
 
 
-def _waited_for(counter: Counter, claim: Any, name: str, patience: _Patience) -> Held:
+def _waited_for(client: LeaseClient, claim: Any, name: str, patience: _Patience) -> HeldLease:
     try:
-        return counter.acquire(claim, name, patience)
+        return client.acquire(claim, name, patience)
     except KeyboardInterrupt:
         raise SystemExit(_INTERRUPTED) from None
 

@@ -69,7 +69,7 @@ def _print(seen: View) -> None:
     for card in seen.cards:
         used = gb(seen.leased_mib(card))
         kind = " (simulated)" if card.simulated else ""
-        theirs = f", {gb(card.foreign_mib)} used by others" if card.foreign_mib else ""
+        theirs = f", {gb(card.external_mib)} used by others" if card.external_mib else ""
         size = gb(card.total_mib)
         console.print(f"GPU {card.index} {card.name}{kind}: {used} of {size} leased{theirs}")
         _print_leases(console, seen.on_card(card), seen.now)

@@ -19,7 +19,7 @@ from nvinx.admission.step import Nothing, step
 from nvinx.catalog import Residency
 from nvinx.history.statistics import RunStatistics
 from nvinx.jobs.outcome import Outcome
-from nvinx.leases.external_use import foreign_use, owners
+from nvinx.leases.external_use import owners, with_external_use
 from nvinx.leases.ports import Lease, Request
 
 if TYPE_CHECKING:
@@ -307,7 +307,7 @@ class Broker:
             fresh = [(pid, start) for pid in mine if (start := self._ports.life.started(pid))]
             if fresh:
                 page.note(replace(lease, seen=(*lease.seen, *fresh)))
-        return foreign_use(cards, look, leases, owned)
+        return with_external_use(cards, look, leases, owned)
 
     def _heard_requests(self, page: Page) -> tuple[Request, ...]:
         """Other engines' requests that stand in line; those of the dead and silent are dropped."""

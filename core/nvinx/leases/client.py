@@ -50,7 +50,7 @@ SITE = str(Path(__file__).parents[1] / "site")
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldLease:
     """A placement in force. exports: the environment for whatever uses it. lock: its sign of life.
 
     On the CPU nothing is leased, so there is no lock.
@@ -62,7 +62,7 @@ class Held:
     lock: Path | None
 
 
-class Counter:
+class LeaseClient:
     """Asks for leases on a bench, one after the other, in the ledger that all programs share.
 
     Use it as a context manager. Raises StateDirError when the state folder cannot be used.
@@ -105,7 +105,7 @@ class Counter:
         self.ended: list[PastRun] = []
         self._used_here: set[str] = set()
 
-    def __enter__(self) -> Counter:
+    def __enter__(self) -> LeaseClient:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -121,7 +121,7 @@ class Counter:
         name: str,
         waiting: Callable[[Reason | None], None] | None = None,
         lease_id: str | None = None,
-    ) -> Held:
+    ) -> HeldLease:
         """Wait for a lease. waiting: called again and again with the reason for the wait.
 
         lease_id: one that nobody else has; a new one by default. Raises ImpossibleJobError when
@@ -147,7 +147,7 @@ class Counter:
         exports = variables(job.id, placement, self.capacity)
         if self._caps:
             exports |= vram_caps.variables(placement, self.capacity, SITE, os.environ)
-        return Held(job, placement, exports, lock)
+        return HeldLease(job, placement, exports, lock)
 
     def _await_call(self, waited_s: float) -> None:
         """Until another program sees room for us, or it is time to look for ourselves."""
@@ -156,7 +156,7 @@ class Counter:
         while not self._broker.is_called() and (left_s := end - time.monotonic()) > 0:
             time.sleep(min(max(least_s, waited_s / 10), most_s, left_s))
 
-    def use_here(self, held: Held) -> None:
+    def use_here(self, held: HeldLease) -> None:
         """This very process uses the lease: what it takes of the card is the lease's."""
         if held.lock is not None:
             self._used_here.add(held.job.id)
@@ -164,7 +164,7 @@ class Counter:
             if self._peaks is not None:
                 self._peaks.count(held.job.id, os.getpid())
 
-    def release(self, held: Held, outcome: Outcome = Outcome.OK) -> int | None:
+    def release(self, held: HeldLease, outcome: Outcome = Outcome.OK) -> int | None:
         """Give the lease back and remember how it went; its peak of VRAM in MiB, if it was seen."""
         peak_mib = None if self._peaks is None else self._peaks.take(held.job.id)
         if held.job.id in self._used_here:
@@ -178,21 +178,21 @@ class Counter:
                 self._history.add(ended, self._source)
         return peak_mib
 
-    def beside(self, held: Held) -> tuple[Running, ...]:
+    def beside(self, held: HeldLease) -> tuple[Running, ...]:
         """Who shared the card when the lease was given."""
         return self._broker.beside(held.job.id)
 
     @contextmanager
     def lease(
         self, claim: Claim, name: str, waiting: Callable[[Reason | None], None] | None = None
-    ) -> Iterator[Held]:
+    ) -> Iterator[HeldLease]:
         """Wait for a lease and hold it for as long as the block runs."""
         held = self.acquire(claim, name, waiting)
         with self.giving_back(held):
             yield held
 
     @contextmanager
-    def giving_back(self, held: Held) -> Iterator[None]:
+    def giving_back(self, held: HeldLease) -> Iterator[None]:
         """Give a lease back at the end of the block, however it ends."""
         try:
             yield
@@ -220,5 +220,5 @@ def whole_card(
     """
     bench = Bench(cards=(card,), cores=1, ram_mib=0, models={}, origins={})
     claim = Claim(residency=Residency.GPU_EXCLUSIVE, cores=0)
-    with Counter(bench, state_dir) as counter, counter.lease(claim, name, waiting) as held:
+    with LeaseClient(bench, state_dir) as client, client.lease(claim, name, waiting) as held:
         yield held.exports

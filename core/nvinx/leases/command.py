@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-    from nvinx.leases.client import Held
+    from nvinx.leases.client import HeldLease
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 _LOCK_FD = 243  # high, since scripts use the low ones
@@ -31,7 +31,7 @@ _PASSED_ON = (
 _OF_KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
 
 
-def run(command: Sequence[str], held: Held, *, listen: bool = False) -> tuple[int, str]:
+def run(command: Sequence[str], held: HeldLease, *, listen: bool = False) -> tuple[int, str]:
     """Run the command with the lease's environment and lock.
 
     Gives its exit status as a shell does and, if we listen, the last it wrote to stderr, which is

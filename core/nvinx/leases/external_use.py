@@ -28,7 +28,7 @@ def owners(look: GpuLook, leases: Sequence[Lease], life: Life) -> dict[int, str]
     return known | life.owners(pids)
 
 
-def foreign_use(
+def with_external_use(
     cards: tuple[Card, ...], look: GpuLook, leases: Sequence[Lease], owners: Mapping[int, str]
 ) -> tuple[Card, ...]:
     """The cards with `foreign_mib` filled in from what the driver shows.
@@ -46,11 +46,11 @@ def _with_foreign(
     if card.simulated:
         return card
     if sight is None:
-        return replace(card, foreign_mib=card.total_mib)
+        return replace(card, external_mib=card.total_mib)
     if sight.used_mib is None:
-        return replace(card, foreign_mib=0)
+        return replace(card, external_mib=0)
     theirs = sight.used_mib - _ours(card, sight, leases, owners)
-    return replace(card, foreign_mib=max(theirs - card.undeclared_mib, 0))
+    return replace(card, external_mib=max(theirs - card.undeclared_mib, 0))
 
 
 def _ours(card: Card, sight: GpuSight, leases: Sequence[Lease], owners: Mapping[int, str]) -> int:

@@ -12,7 +12,7 @@ from nvinx import placement
 from nvinx.bench import machine
 from nvinx.errors import HintError, ImpossibleJobError
 from nvinx.jobs import hints
-from nvinx.leases.client import Counter
+from nvinx.leases.client import LeaseClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,11 +65,11 @@ def lease(  # noqa: PLR0913  (all by name)
     )
     claim = claim_of(asked, common, found)
     folder = None if state_dir is None else Path(state_dir)
-    with Counter(found, folder, source=called) as counter:
+    with LeaseClient(found, folder, source=called) as client:
         with as_lease(called):
-            held = counter.acquire(claim, called, on_wait)
-        with counter.giving_back(held), _exported(held.exports):
-            counter.use_here(held)
+            held = client.acquire(claim, called, on_wait)
+        with client.giving_back(held), _exported(held.exports):
+            client.use_here(held)
             yield placement.current()
 
 

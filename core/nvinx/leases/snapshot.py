@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nvinx.gpu.nvml import NvmlProbe
 from nvinx.host.clock import boot_seconds
-from nvinx.leases.external_use import foreign_use, owners
+from nvinx.leases.external_use import owners, with_external_use
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.liveness import ProcessLife
 
@@ -54,7 +54,7 @@ def look(bench: Bench, state_dir: Path) -> View:
     seen = NvmlProbe().look()
     life = ProcessLife(state_dir / "life") if seen.gpus and leases else None
     owned = {} if life is None else owners(seen, leases, life)
-    cards = foreign_use(bench.cards, seen, leases, owned)
+    cards = with_external_use(bench.cards, seen, leases, owned)
     return View(replace(bench, cards=cards), leases, waiting, seen, boot_seconds())
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nvinx.admission import explain
 from nvinx.bench import machine
 from nvinx.host import files
-from nvinx.leases.client import Counter
+from nvinx.leases.client import LeaseClient
 from nvinx.leases.wait_messages import WaitTold
 from nvinx.nextflow import guard_script, handover
 from nvinx.nextflow import task as nextflow_task
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from nvinx.leases.client import Held
+    from nvinx.leases.client import HeldLease
     from nvinx.nextflow.task import Task
     from nvinx.nextflow.waiting_process import Heir
     from nvinx.reasons import Reason
@@ -56,41 +56,41 @@ class Usher:
         seat = Seat(file)
         if not handover.lock(seat, fd):
             return False
-        with self._counter() as counter:
-            self._take(counter, seat)
+        with self._counter() as client:
+            self._take(client, seat)
         return True
 
     def prepare(self) -> None:
         """Take a lease and hold it until it is taken over, or nobody wants it any more."""
         held = self._place.folder / HELD
-        with self._counter() as counter:
-            seat = handover.new_seat(counter.state_dir)
-            self._take(counter, seat)
+        with self._counter() as client:
+            seat = handover.new_seat(client.state_dir)
+            self._take(client, seat)
             files.write(guard_script.text_to_adopt(seat), held)
             while held.exists() and self._heir.lives():
                 time.sleep(_LOOK_S)
             held.unlink(missing_ok=True)
 
-    def _take(self, counter: Counter, seat: Seat) -> None:
-        exports = self._waited_for(counter, seat).exports
+    def _take(self, client: LeaseClient, seat: Seat) -> None:
+        exports = self._waited_for(client, seat).exports
         files.write(handover.as_shell(exports), self._place.folder / READY)
-        counter.life.sweep(older_than_s=_YOUNG_S)
+        client.life.sweep(older_than_s=_YOUNG_S)
 
-    def _counter(self) -> Counter:
+    def _counter(self) -> LeaseClient:
         bench = machine.bench(self._place.bench, self._place.launch_dir)
-        return Counter(bench, source="nextflow")
+        return LeaseClient(bench, source="nextflow")
 
-    def _waited_for(self, counter: Counter, seat: Seat) -> Held:
+    def _waited_for(self, client: LeaseClient, seat: Seat) -> HeldLease:
         task = self._task
         with nextflow_task.in_its_words():
-            first = nextflow_task.claim(task, counter.bench)
-            before, claim, step = nextflow_task.climb(task, first, counter.capacity)
+            first = nextflow_task.claim(task, client.bench)
+            before, claim, step = nextflow_task.climb(task, first, client.capacity)
             if step is not None:
                 how = explain.ran_out(before, None)
                 self._say(explain.tries_again(task.name, how, step, claim))
-            held = counter.acquire(claim, task.name, self._wait, seat.id)
-        beside = counter.beside(held)
-        self._say(explain.started(held.job, held.placement, counter.bench.cards, beside))
+            held = client.acquire(claim, task.name, self._wait, seat.id)
+        beside = client.beside(held)
+        self._say(explain.started(held.job, held.placement, client.bench.cards, beside))
         return held
 
     def _wait(self, reason: Reason | None) -> None:

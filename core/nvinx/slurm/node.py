@@ -16,7 +16,7 @@ from nvinx.host import resources
 from nvinx.host.files import tail, write
 from nvinx.jobs.outcome import TAIL_BYTES, outcome_of
 from nvinx.leases import command as commands
-from nvinx.leases.client import Counter
+from nvinx.leases.client import LeaseClient
 from nvinx.leases.wait_messages import WaitTold
 from nvinx.slurm.task import End, Task
 
@@ -40,16 +40,16 @@ def run(file: Path, command: Sequence[str], say: Callable[[str], None]) -> int:
     write(node_name(os.environ), file.with_suffix(BEGUN))
     bench = bench_here(task, os.environ, NvmlProbe().look())
     wait = WaitTold(say, "nvinx: Slurm has placed this job, and it waits on its node: ")
-    with Counter(
+    with LeaseClient(
         bench, state_dir(task), source="slurm", caps=task.caps, placed_by=VramFifo()
-    ) as counter:
-        held = counter.acquire(task.job.claim, task.job.name, wait)
-        say(explain.started(held.job, held.placement, bench.cards, counter.beside(held)))
+    ) as client:
+        held = client.acquire(task.job.claim, task.job.name, wait)
+        say(explain.started(held.job, held.placement, bench.cards, client.beside(held)))
         status, words = commands.run(command, held, listen=True)
         logs = (tail(Path(log), TAIL_BYTES) for log in task.logs)
         outcome = outcome_of(status, "\n".join((words, *logs)))
-        peak_mib = counter.release(held, outcome)
-        run = counter.ended[-1] if counter.ended else None
+        peak_mib = client.release(held, outcome)
+        run = client.ended[-1] if client.ended else None
     end = End(node=node_name(os.environ), outcome=outcome, peak_mib=peak_mib, run=run)
     write(end.text(), file.with_suffix(ENDED))
     return status
