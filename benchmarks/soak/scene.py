@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -30,8 +31,8 @@ class Soak:
     lock: threading.Lock = field(default_factory=threading.Lock)
     programs: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     watched: dict[str, Watched] = field(default_factory=dict)
-    rounds: LeaseClient[str] = field(default_factory=LeaseClient)
-    kills: LeaseClient[str] = field(default_factory=LeaseClient)
+    rounds: Counter[str] = field(default_factory=Counter)
+    kills: Counter[str] = field(default_factory=Counter)
     frees_s: dict[str, list[float]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     asked: int = 0

@@ -26,12 +26,12 @@ class Card:
 
     @property
     def undeclared_mib(self) -> int:
-        """What is left to strangers, since the bench file declares less than there is."""
+        """What is left to programs outside nvinx, since the bench file declares less than there is."""
         return max(self.device_mib - self.total_mib, 0)
 
     @property
     def shareable_mib(self) -> int:
-        """What shared jobs may hold together when no stranger is on the card."""
+        """What shared jobs may hold together when no program outside nvinx is on the card."""
         return max(self.total_mib - self.headroom_mib, 0)
 
     @property

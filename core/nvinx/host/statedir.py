@@ -35,7 +35,7 @@ def prepare(folder: Path) -> Path:
     """Make the folder (for its owner alone) and try it. Raises StateDirError before any job runs.
 
     File locks and SQLite's write-ahead log are not reliable over a network, so a network file
-    system is refused, and so is a folder in which strangers could write leases: one that everybody
+    system is refused, and so is a folder in which other users could write leases: one that everybody
     may write to, or that is somebody else's and not shared with a group of ours.
     """
     try:

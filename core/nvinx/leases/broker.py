@@ -1,4 +1,4 @@
-"""One engine's counter at the machine-wide bench: what it submits here is placed beside everyone.
+"""One engine's part in the machine-wide admission: what it submits here is placed beside everyone.
 
 A broker keeps its engine's own jobs in memory and takes a turn at the ledger whenever a card is
 involved. In a turn it drops the leases of the dead, adds the other engines' leases and requests to
@@ -116,7 +116,7 @@ class Broker:
         return self._take(Withdrawn(tuple(job_ids), self._ports.clock()))
 
     def poll(self) -> tuple[Decision, ...]:
-        """Look again: other engines may have made room, strangers may have come or gone."""
+        """Look again: other engines, and programs outside nvinx, may have come or gone."""
         return self._take(CardsChanged(self._state.capacity.cards, self._ports.clock()))
 
     def is_called(self) -> bool:
@@ -124,7 +124,7 @@ class Broker:
         return self._ports.life.has_rung(self._engine)
 
     def disown(self, job_id: str, pid: int) -> None:
-        """This process no longer uses the lease; what it keeps of the card is a stranger's."""
+        """This process no longer uses the lease; what it keeps of the card is external use."""
         with self._ports.ledger.turn() as page:
             for lease in page.leases():
                 if lease.id == job_id:
@@ -295,7 +295,7 @@ class Broker:
         return any(pid in pids and started(pid) == start for pid, start in lease.seen)
 
     def _look(self, page: Page, leases: tuple[Lease, ...]) -> tuple[Card, ...]:
-        """The cards with what strangers use of them; new processes of leases are noted."""
+        """The cards with what programs outside nvinx use of them; new processes of leases are noted."""
         cards = self._state.capacity.cards
         if self._ports.probe is None:
             return cards

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class View:
     """What there is to see; now: seconds since boot, as the times of leases and requests are.
 
-    bench: its cards with what strangers use of them. look: what the driver said.
+    bench: its cards with what programs outside nvinx use of them. look: what the driver said.
     """
 
     bench: Bench

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Ran:
     """One job of a run. Times are seconds since the run began.
 
-    submitted_s: when it was handed over. slowdown: expected beside the others on its card. after: ids of the jobs
-    that made its input.
+    submitted_s: when it was handed over. slowdown: expected beside the others on its card.
+    after: ids of the jobs that made its input.
     """
 
     name: str

@@ -8,6 +8,7 @@ later one is held back.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ class _Kind:
     """Jobs of which it is the same who must not meet them. seats: how many may use each node."""
 
     claim: Claim
-    seats: LeaseClient[str] = field(default_factory=LeaseClient)
+    seats: Counter[str] = field(default_factory=Counter)
     lines: dict[frozenset[str], dict[str, _Held]] = field(default_factory=dict)
 
     def sit(self, nodes: Iterable[str]) -> None:

@@ -33,7 +33,7 @@ def run(file: Path, command: Sequence[str], say: Callable[[str], None]) -> int:
 
     Which node it is stands in a file beside the task's, and how it ended in another. A lease is
     entered in the node's own ledger, so that whoever else uses nvinx there knows; it waits only
-    where such a program, or a stranger, holds the VRAM that Slurm believes to be free.
+    where such a program, or one outside nvinx, holds the VRAM that Slurm believes to be free.
     Raises NvinxError.
     """
     task = Task.read(file.read_text(encoding="utf-8"))
