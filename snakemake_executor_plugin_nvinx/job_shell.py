@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from nvinx.leases.ports import Life
+    from nvinx.leases.ports import Liveness
 
 # The end of stderr is kept for nvinx to read. What keeps it is no sign of the job's life, so it
 # starts before the lock is taken, without the marker, and with no word of the job in its command
@@ -136,11 +136,11 @@ class Shells:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def sweep(state_dir: Path, life: Life) -> None:
+def sweep(state_dir: Path, liveness: Liveness) -> None:
     """Remove what killed engines left behind, unless a job of theirs still lives."""
     shells = state_dir / "shells"
     tokens = {engine: _folders(shells / engine) for engine in _folders(shells)}
-    alive = life.alive([*tokens, *(token for jobs in tokens.values() for token in jobs)])
+    alive = liveness.alive([*tokens, *(token for jobs in tokens.values() for token in jobs)])
     for engine, jobs in tokens.items():
         if not alive & {engine, *jobs}:
             shutil.rmtree(shells / engine, ignore_errors=True)

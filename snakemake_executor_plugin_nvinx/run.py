@@ -29,7 +29,7 @@ from nvinx.leases.broker import Broker, Ports
 from nvinx.leases.client import SITE
 from nvinx.leases.environment import variables
 from nvinx.leases.ledger import SqliteLedger
-from nvinx.leases.liveness import ProcessLife
+from nvinx.leases.liveness import ProcessLiveness
 from nvinx.leases.peaks import PeakWatch
 from nvinx.runs import read as recorded
 from nvinx.runs import replay
@@ -62,7 +62,7 @@ class Session:
     bench: Bench
     cores: int
     broker: Broker
-    life: ProcessLife
+    liveness: ProcessLiveness
     ledger: SqliteLedger
     trace: Trace
     sampler: Sampler | None
@@ -102,26 +102,26 @@ class Session:
         bench = find_bench()
         state = statedir.prepare(statedir.choose(settings.state_dir, os.environ))
         ledger = SqliteLedger(state / "ledger.db")
-        life = ProcessLife(state / "life")
+        liveness = ProcessLiveness(state / "life")
         cores = workflow.resource_settings.cores or bench.cores
         real = any(not card.simulated for card in bench.cards)
         probe, ram_left = (NvmlProbe(), resources.ram_left_mib) if real else (None, None)
-        ports = Ports(ledger, life, boot_seconds, probe, ram_left)
+        ports = Ports(ledger, liveness, boot_seconds, probe, ram_left)
         capacity = Capacity(bench.cards, cores, bench.ram_mib)
         history = SqliteHistory(state / "history.db")
         statistics, untaught = _statistics(history, bench)
         estimates = Estimates(bench.slowdowns, bench.utilisation, statistics)
         policy = LongestChainFirst(estimates, patience_s=settings.patience)
         broker = Broker(engine, capacity, ports, policy, statistics)
-        sweep(state, life)
-        life.sweep()
+        sweep(state, liveness)
+        liveness.sweep()
         trace = Trace(boot_seconds, Path() if settings.trace == "on" else None)
         return cls(
             engine=engine,
             bench=bench,
             cores=cores,
             broker=broker,
-            life=life,
+            liveness=liveness,
             ledger=ledger,
             trace=trace,
             sampler=Sampler(bench.cards, trace.sample) if settings.trace == "on" else None,
@@ -129,7 +129,7 @@ class Session:
             statistics=statistics,
             history=history,
             rescue=Rescue(capacity),
-            peaks=None if ports.probe is None else PeakWatch(ports.probe, life, lost),
+            peaks=None if ports.probe is None else PeakWatch(ports.probe, liveness, lost),
             staging=Staging(staging.stager(settings.stage), settings.stage_share),
             state_dir=state,
             _workflow=workflow,
@@ -215,7 +215,7 @@ class Session:
     def begin(self) -> None:
         """Before the first job: write what jobs need. Raises StateDirError."""
         if self._shells is None:
-            self.life.begin(self.engine)  # or another run's sweep takes the shells away
+            self.liveness.announce(self.engine)  # or another run's sweep takes the shells away
             self._shells = Shells.under(self.state_dir, self.engine)
             self.trace.begin(self.bench, self.cores, self.engine, sys.argv)
             if self.sampler is not None:
@@ -236,7 +236,7 @@ class Session:
 
     def shell(self, real: str, token: str, placement: Placement) -> ShellExec:
         """A stand-in for the shell `real` that first exports where the job was placed."""
-        lock = self.life.file(token) if placement.card is not None else None
+        lock = self.liveness.file(token) if placement.card is not None else None
         capacity = self.broker.state.capacity
         exports = variables(token, placement, capacity)
         if self._caps:
@@ -313,11 +313,11 @@ class Session:
         self.keep((), at_once=True)
         self.staging.close()
         self.ledger.close()
-        self.life.end(self.engine)
+        self.liveness.retire(self.engine)
         if self._shells is not None:
             self._shells.close()
-        sweep(self.state_dir, self.life)
-        self.life.sweep()
+        sweep(self.state_dir, self.liveness)
+        self.liveness.sweep()
         if self.sampler is not None:
             self.sampler.stop()
         self.trace.close()

@@ -9,14 +9,14 @@ import time
 
 import pytest
 
-from nvinx.leases.liveness import ProcessLife
+from nvinx.leases.liveness import ProcessLiveness
 
 TOKEN = f"engine-{os.getpid()}.7"  # of this worker's tests alone
 
 
 @pytest.fixture
-def life(tmp_path):
-    return ProcessLife(tmp_path / "life")
+def liveness(tmp_path):
+    return ProcessLiveness(tmp_path / "life")
 
 
 @pytest.fixture
@@ -38,130 +38,132 @@ def child():
         proc.stdout.close()
 
 
-def dead_within(life, seconds):
+def dead_within(liveness, seconds):
     end = time.monotonic() + seconds
-    while life.alive([TOKEN]):
+    while liveness.alive([TOKEN]):
         if time.monotonic() > end:
             return False
         time.sleep(0.02)
     return True
 
 
-def test_a_token_lives_from_begin_to_end(life):
-    assert life.alive([TOKEN]) == set()
-    life.begin(TOKEN)
-    assert life.alive([TOKEN, "other"]) == {TOKEN}
-    life.end(TOKEN)
-    assert life.alive([TOKEN]) == set()
-    assert not life.file(TOKEN).exists()
+def test_a_token_lives_from_begin_to_end(liveness):
+    assert liveness.alive([TOKEN]) == set()
+    liveness.announce(TOKEN)
+    assert liveness.alive([TOKEN, "other"]) == {TOKEN}
+    liveness.retire(TOKEN)
+    assert liveness.alive([TOKEN]) == set()
+    assert not liveness.file(TOKEN).exists()
 
 
-def test_a_shell_that_inherited_the_lock_keeps_the_token_alive(life, child):
-    life.begin(TOKEN)
+def test_a_shell_that_inherited_the_lock_keeps_the_token_alive(liveness, child):
+    liveness.announce(TOKEN)
     proc = child(
-        ["bash", "-c", f"exec 243<>'{life.file(TOKEN)}'; flock -s 243; echo up; sleep 60; :"]
+        ["bash", "-c", f"exec 243<>'{liveness.file(TOKEN)}'; flock -s 243; echo up; sleep 60; :"]
     )
     assert proc.stdout.readline() == "up\n"
-    life.end(TOKEN)
+    liveness.retire(TOKEN)
 
-    assert life.alive([TOKEN]) == {TOKEN}
+    assert liveness.alive([TOKEN]) == {TOKEN}
     os.killpg(proc.pid, signal.SIGKILL)
-    assert dead_within(life, 2)
+    assert dead_within(liveness, 2)
 
 
-def test_a_double_forked_child_keeps_the_token_alive(life, child):
-    script = f"exec 243<>'{life.file(TOKEN)}'; flock -s 243; (setsid sleep 60 & echo $!); exit 0"
-    life.begin(TOKEN)
+def test_a_double_forked_child_keeps_the_token_alive(liveness, child):
+    script = (
+        f"exec 243<>'{liveness.file(TOKEN)}'; flock -s 243; (setsid sleep 60 & echo $!); exit 0"
+    )
+    liveness.announce(TOKEN)
     proc = child(["bash", "-c", script])
     orphan = int(proc.stdout.readline())
     proc.wait()
-    life.end(TOKEN)
+    liveness.retire(TOKEN)
 
-    assert life.alive([TOKEN]) == {TOKEN}
+    assert liveness.alive([TOKEN]) == {TOKEN}
     os.kill(orphan, signal.SIGKILL)
-    assert dead_within(life, 2)
+    assert dead_within(liveness, 2)
 
 
-def test_a_child_that_closed_the_lock_is_found_by_its_marker(life, child):
+def test_a_child_that_closed_the_lock_is_found_by_its_marker(liveness, child):
     env = {**os.environ, "NVINX_JOB": TOKEN}
     proc = child(
         [sys.executable, "-c", "print('up', flush=True); import time; time.sleep(60)"], env=env
     )
     assert proc.stdout.readline() == "up\n"
 
-    assert life.alive([TOKEN]) == {TOKEN}
-    assert life.alive([f"{TOKEN}0", TOKEN.removesuffix(".7")]) == set()
+    assert liveness.alive([TOKEN]) == {TOKEN}
+    assert liveness.alive([f"{TOKEN}0", TOKEN.removesuffix(".7")]) == set()
     os.killpg(proc.pid, signal.SIGKILL)
     proc.wait()
-    assert dead_within(life, 2)
+    assert dead_within(liveness, 2)
 
 
-def test_a_starter_that_was_killed_leaves_no_life_behind(life, child, tmp_path):
+def test_a_starter_that_was_killed_leaves_no_life_behind(liveness, child, tmp_path):
     code = f"""
 from pathlib import Path
-from nvinx.leases.liveness import ProcessLife
-ProcessLife(Path({str(tmp_path / "life")!r})).begin({TOKEN!r})
+from nvinx.leases.liveness import ProcessLiveness
+ProcessLiveness(Path({str(tmp_path / "liveness")!r})).begin({TOKEN!r})
 print("up", flush=True)
 import time; time.sleep(60)
 """
     proc = child([sys.executable, "-c", code])
     assert proc.stdout.readline() == "up\n"
-    assert life.alive([TOKEN]) == {TOKEN}
+    assert liveness.alive([TOKEN]) == {TOKEN}
     os.killpg(proc.pid, signal.SIGKILL)
     proc.wait()
-    assert dead_within(life, 2)
+    assert dead_within(liveness, 2)
 
 
-def test_a_process_is_known_by_its_own_marker_or_an_ancestors(life, child):
+def test_a_process_is_known_by_its_own_marker_or_an_ancestors(liveness, child):
     env = {**os.environ, "NVINX_JOB": TOKEN}
     proc = child(["bash", "-c", "env -i sleep 60 & echo $!; wait"], env=env)
     grandchild = int(proc.stdout.readline())
 
-    assert life.owners([grandchild, os.getpid()]) == {grandchild: TOKEN}
+    assert liveness.owners([grandchild, os.getpid()]) == {grandchild: TOKEN}
 
 
-def test_a_ring_reaches_whoever_shows_life_for_the_token_and_nobody_else(life, tmp_path):
-    other = ProcessLife(tmp_path / "life")
-    life.begin(TOKEN)
-    other.begin("other")
+def test_a_ring_reaches_whoever_shows_life_for_the_token_and_nobody_else(liveness, tmp_path):
+    other = ProcessLiveness(tmp_path / "life")
+    liveness.announce(TOKEN)
+    other.announce("other")
     time.sleep(0.02)  # beyond the grain of the file system's clock
-    other.ring(TOKEN)
-    assert life.has_rung(TOKEN)
-    assert not life.has_rung(TOKEN)
-    assert not other.has_rung("other")
-    other.ring("nobody")
-    assert not life.has_rung("nobody")
+    other.notify(TOKEN)
+    assert liveness.was_notified(TOKEN)
+    assert not liveness.was_notified(TOKEN)
+    assert not other.was_notified("other")
+    other.notify("nobody")
+    assert not liveness.was_notified("nobody")
 
 
-def test_a_start_time_tells_a_process_from_its_pid(life):
-    assert life.started(os.getpid()) == life.started(os.getpid())
-    assert life.started(2**22 + 1) is None
+def test_a_start_time_tells_a_process_from_its_pid(liveness):
+    assert liveness.started(os.getpid()) == liveness.started(os.getpid())
+    assert liveness.started(2**22 + 1) is None
 
 
-def test_a_token_that_only_this_process_shows_is_not_outlived_and_lives_on(life):
-    life.begin(TOKEN)
-    assert not life.outlived(TOKEN)
-    assert life.alive([TOKEN]) == {TOKEN}
+def test_a_token_that_only_this_process_shows_is_not_outlived_and_lives_on(liveness):
+    liveness.announce(TOKEN)
+    assert not liveness.outlived(TOKEN)
+    assert liveness.alive([TOKEN]) == {TOKEN}
 
 
-def test_a_token_is_outlived_by_a_shell_that_has_the_lock_and_by_a_marked_child(life, child):
-    life.begin(TOKEN)
+def test_a_token_is_outlived_by_a_shell_that_has_the_lock_and_by_a_marked_child(liveness, child):
+    liveness.announce(TOKEN)
     shell = child(
-        ["bash", "-c", f"exec 243<>'{life.file(TOKEN)}'; flock -s 243; echo up; sleep 60; :"]
+        ["bash", "-c", f"exec 243<>'{liveness.file(TOKEN)}'; flock -s 243; echo up; sleep 60; :"]
     )
     assert shell.stdout.readline() == "up\n"
-    assert life.outlived(TOKEN)
+    assert liveness.outlived(TOKEN)
     os.killpg(shell.pid, signal.SIGKILL)
     shell.wait()
     for _ in range(200):  # its child, killed too, may take a moment to be gone
-        if not (outlived := life.outlived(TOKEN)):
+        if not (outlived := liveness.outlived(TOKEN)):
             break
         time.sleep(0.02)
     assert not outlived
 
     marked = child(["sh", "-c", "echo up; sleep 60"], env={**os.environ, "NVINX_JOB": TOKEN})
     assert marked.stdout.readline() == "up\n"
-    assert life.outlived(TOKEN)
+    assert liveness.outlived(TOKEN)
 
 
 HOPPER = """
@@ -180,11 +182,11 @@ while time.monotonic() < end:
 
 
 @pytest.mark.parametrize("how", ["fork", "exec"])
-def test_a_token_lives_while_its_only_process_turns_into_another(life, child, how):
+def test_a_token_lives_while_its_only_process_turns_into_another(liveness, child, how):
     """One that closed the lock, and forks and ends, or becomes another program, meanwhile."""
     env = {**os.environ, "NVINX_JOB": TOKEN, "CODE": HOPPER}
     child([sys.executable, "-SE", "-c", HOPPER, how], env=env)
     time.sleep(0.3)
     end = time.monotonic() + 2
-    looks = [life.alive([TOKEN]) for _ in iter(lambda: time.monotonic() < end, False)]
+    looks = [liveness.alive([TOKEN]) for _ in iter(lambda: time.monotonic() < end, False)]
     assert looks.count(set()) == 0, f"dead in {looks.count(set())} of {len(looks)} looks"

@@ -10,7 +10,7 @@ import pytest
 from nvinx.errors import StateDirError
 from nvinx.host import statedir
 from nvinx.leases.ledger import SqliteLedger
-from nvinx.leases.liveness import ProcessLife
+from nvinx.leases.liveness import ProcessLiveness
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files to other users")
 STRANGER, GROUP = 54_321, 54_322
@@ -23,12 +23,12 @@ def rights(path):
 def test_a_new_folder_and_all_in_it_are_the_owners_alone(tmp_path):
     folder = statedir.prepare(tmp_path / "state")
     SqliteLedger(folder / "ledger.db").close()
-    life = ProcessLife(folder / "life")
-    life.begin("a")
+    liveness = ProcessLiveness(folder / "life")
+    liveness.announce("a")
     assert rights(folder) == 0o700
     assert rights(folder / "ledger.db") == rights(folder / "ledger.lock") == 0o600
-    assert rights(life.file("a")) == 0o600
-    life.end("a")
+    assert rights(liveness.file("a")) == 0o600
+    liveness.retire("a")
 
 
 def test_a_folder_that_everybody_may_write_to_is_refused(tmp_path):
@@ -52,13 +52,13 @@ def test_a_folder_that_our_group_shares_is_used_and_its_files_are_the_groups(tmp
     try:
         folder = statedir.prepare(tmp_path)
         ledger = SqliteLedger(folder / "ledger.db")
-        life = ProcessLife(folder / "life")
-        life.begin("a")
+        liveness = ProcessLiveness(folder / "life")
+        liveness.announce("a")
     finally:
         os.umask(before)
     assert rights(folder / "ledger.db") == 0o660
-    assert rights(life.file("a")) == 0o660
-    life.end("a")
+    assert rights(liveness.file("a")) == 0o660
+    liveness.retire("a")
     ledger.close()
 
 
@@ -84,19 +84,19 @@ import os, psutil, tempfile, encodings.ascii
 from pathlib import Path
 from nvinx.host import statedir
 from nvinx.leases.ledger import SqliteLedger
-from nvinx.leases.liveness import ProcessLife
+from nvinx.leases.liveness import ProcessLiveness
 os.setgroups([{GROUP}]); os.setgid({STRANGER}); os.setuid({STRANGER})
 folder = statedir.prepare(Path({str(folder)!r}))
 ledger = SqliteLedger(folder / "ledger.db")
-life = ProcessLife(folder / "life")
+life = ProcessLiveness(folder / "life")
 life.begin("theirs")
 with ledger.turn() as page:
     page.drop("nobody")
 print("fine", life.alive({{"ours", "theirs"}}) == {{"ours", "theirs"}}, flush=True)
 input()
 """
-    ledger, life = SqliteLedger(folder / "ledger.db"), ProcessLife(folder / "life")
-    life.begin("ours")
+    ledger, liveness = SqliteLedger(folder / "ledger.db"), ProcessLiveness(folder / "life")
+    liveness.announce("ours")
     other = subprocess.Popen(
         [sys.executable, "-c", program],
         stdin=subprocess.PIPE,
@@ -107,12 +107,12 @@ input()
     said = other.stdout.readline()
     try:
         assert said == "fine True\n", other.stderr.read()
-        assert life.alive({"theirs"}) == {"theirs"}
+        assert liveness.alive({"theirs"}) == {"theirs"}
         with ledger.turn() as page:
             page.drop("nobody")
     finally:
         other.kill()
         other.communicate()
         ledger.close()
-    assert life.alive({"theirs"}) == set()
-    life.end("ours")
+    assert liveness.alive({"theirs"}) == set()
+    liveness.retire("ours")

@@ -21,7 +21,7 @@ from nvinx.bench import machine
 from nvinx.catalog import Residency
 from nvinx.jobs.claim import Claim
 from nvinx.leases.client import LeaseClient
-from nvinx.leases.liveness import ProcessLife
+from nvinx.leases.liveness import ProcessLiveness
 
 sys.path.insert(0, str(Path(__file__).parent / "programs"))
 
@@ -197,6 +197,6 @@ def test_random_kills_neither_overbook_nor_leak_the_card(storm: Storm, monkeypat
     ran = storm.lines("ran")
     assert len(ran) == len(set(ran)), f"a job ran twice (seed {SEED})"
     assert len(ran) >= ROUNDS
-    life = ProcessLife(storm.folder / "state" / "life")
-    life.sweep()
+    liveness = ProcessLiveness(storm.folder / "state" / "life")
+    liveness.sweep()
     assert list((storm.folder / "state" / "life").iterdir()) == []

@@ -14,7 +14,7 @@ import pytest
 from family import Family, environment, eventually
 
 from nvinx.leases.ledger import SqliteLedger
-from nvinx.leases.liveness import ProcessLife
+from nvinx.leases.liveness import ProcessLiveness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,7 +59,7 @@ class Bench:
         with ledger.turn() as page:
             leases, requests = page.leases(), page.requests()
         ledger.close()
-        alive = ProcessLife(self.state / "life").alive({lease.id for lease in leases})
+        alive = ProcessLiveness(self.state / "life").alive({lease.id for lease in leases})
         held = {x.job.name: x.placement.residency.value for x in leases if x.id in alive}
         return held, {r.job.name: r.reason.why.value if r.reason else "" for r in requests}
 

@@ -17,7 +17,7 @@ import pytest
 from family import Family, environment, eventually
 
 from nvinx.leases.ledger import SqliteLedger
-from nvinx.leases.liveness import ProcessLife
+from nvinx.leases.liveness import ProcessLiveness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,14 +78,14 @@ class Bench:
     def held(self) -> set[str]:
         """Names of the jobs that live and hold a lease."""
         leases, _ = self._ledger()
-        alive = ProcessLife(self.state / "life").alive({lease.id for lease in leases})
+        alive = ProcessLiveness(self.state / "life").alive({lease.id for lease in leases})
         return {lease.job.name for lease in leases if lease.id in alive}
 
     def waits(self) -> set[str]:
         """Names of the jobs that stand in line, and whose engines live."""
         _, requests = self._ledger()
-        life = ProcessLife(self.state / "life")
-        alive = life.alive({request.job.engine for request in requests})
+        liveness = ProcessLiveness(self.state / "life")
+        alive = liveness.alive({request.job.engine for request in requests})
         return {request.job.name for request in requests if request.job.engine in alive}
 
     def programs(self) -> list[psutil.Process]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nvinx.leases.liveness import ProcessLife
+from nvinx.leases.liveness import ProcessLiveness
 
 HERE = Path(__file__).parent
 CONFIG = HERE.parents[1] / "nextflow" / "nvinx.config"
@@ -275,22 +275,22 @@ def test_other_failures_keep_their_exit_status(wrapper, bench):
 
 
 def test_the_files_of_leases_that_ended_are_removed_in_time(wrapper, bench):
-    life = bench.state / "life"
+    liveness = bench.state / "life"
     wrapper.start("true").wait(20)
-    (left,) = life.glob("task-*.lock")
+    (left,) = liveness.glob("task-*.lock")
     os.utime(left, (1, 1))
     wrapper.start("true").wait(20)
     assert not left.exists()
 
 
 def test_only_files_of_some_age_are_swept(bench):
-    life = ProcessLife(bench.state / "life")
+    liveness = ProcessLiveness(bench.state / "life")
     for name in ("young", "old"):
-        life.file(name).touch()
-    os.utime(life.file("old"), (1, 1))
-    life.sweep(older_than_s=60)
-    assert life.file("young").exists()
-    assert not life.file("old").exists()
+        liveness.file(name).touch()
+    os.utime(liveness.file("old"), (1, 1))
+    liveness.sweep(older_than_s=60)
+    assert liveness.file("young").exists()
+    assert not liveness.file("old").exists()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from nvinx.jobs.claim import Claim
 from nvinx.leases.broker import UNHEARD_AFTER_S, Broker, Ports
 from nvinx.leases.external_use import with_external_use
 from nvinx.reasons import Why
-from nvinx.testing import FakeClock, FakeLife, MemoryLedger
+from nvinx.testing import FakeClock, FakeLiveness, MemoryLedger
 
 CARD = Card(id="gpu-0", index=0, name="card", total_mib=4096, headroom_mib=512)
 CAPACITY = Capacity((CARD,), 4, 16000)
@@ -23,15 +23,15 @@ class Machine:
     """One machine with its ledger; `engine` gives brokers that share it."""
 
     def __init__(self, probe=None):
-        self.ledger, self.life, self.clock, self.probe = (
+        self.ledger, self.liveness, self.clock, self.probe = (
             MemoryLedger(),
-            FakeLife(),
+            FakeLiveness(),
             FakeClock(),
             probe,
         )
 
     def engine(self, name, capacity=CAPACITY):
-        return Broker(name, capacity, Ports(self.ledger, self.life, self.clock, self.probe))
+        return Broker(name, capacity, Ports(self.ledger, self.liveness, self.clock, self.probe))
 
     def leases(self):
         with self.ledger.turn() as page:
@@ -123,8 +123,8 @@ def test_the_request_of_an_engine_that_died_is_forgotten(machine):
     one, two = machine.engine("one"), machine.engine("two")
     one.submit([shared("a", 3000)])
     one.submit([alone("x")])
-    machine.life.end("one")
-    machine.life.end("a")
+    machine.liveness.retire("one")
+    machine.liveness.retire("a")
     machine.clock.now = 61.0
 
     assert started(two.submit([shared("b", 3000, "two")])) == ["b"]
@@ -145,33 +145,33 @@ def test_an_engine_that_fell_silent_holds_no_place_in_line(machine):
 def test_a_lease_outlives_the_engine_while_a_process_of_the_job_lives(machine):
     one, two = machine.engine("one"), machine.engine("two")
     one.submit([alone("x")])
-    machine.life.lingering.add("x")
-    machine.life.end("one")
-    machine.life.end("x")
+    machine.liveness.lingering.add("x")
+    machine.liveness.retire("one")
+    machine.liveness.retire("x")
 
     assert started(two.submit([shared("b", 10, "two")])) == []
-    machine.life.lingering.clear()
+    machine.liveness.lingering.clear()
     assert started(two.poll()) == ["b"]
 
 
 def test_a_finished_job_that_left_a_process_behind_keeps_its_vram_taken(machine):
     one = machine.engine("one")
     one.submit([shared("a", 2000)])
-    machine.life.lingering.add("a")
+    machine.liveness.lingering.add("a")
     one.finish("a")
 
     assert started(one.submit([shared("b", 2000)])) == []
-    machine.life.lingering.clear()
+    machine.liveness.lingering.clear()
     assert started(one.poll()) == ["b"]
 
 
 def test_an_engine_that_leaves_drops_the_lease_of_a_process_that_was_just_ending(machine):
     one = machine.engine("one")
     one.submit([alone("x")])
-    machine.life.lingering.add("x")
+    machine.liveness.lingering.add("x")
     one.finish("x")
     assert machine.leases() == {"x"}
-    machine.life.lingering.discard("x")
+    machine.liveness.lingering.discard("x")
     one.close()
 
     assert machine.leases() == set()
@@ -182,7 +182,7 @@ def test_cpu_work_never_opens_the_ledger(machine):
         def turn(self):
             raise AssertionError("opened")
 
-    broker = Broker("one", CAPACITY, Ports(Closed(), machine.life, machine.clock))
+    broker = Broker("one", CAPACITY, Ports(Closed(), machine.liveness, machine.clock))
     assert started(broker.submit([cpu("a")])) == ["a"]
     assert started(broker.finish("a")) == []
 
@@ -213,17 +213,17 @@ def test_a_ledger_that_fails_leaves_no_life_and_no_start_behind(machine):
     machine.ledger.turn = failing
     with pytest.raises(Full):
         one.submit([shared("a", 10)])
-    assert machine.life.tokens == {"one"}
+    assert machine.liveness.tokens == {"one"}
     assert not one.state.running
 
 
 def test_leaving_takes_back_what_waits_and_keeps_what_runs(machine):
     one = machine.engine("one")
     one.submit([alone("x"), shared("a", 10)])
-    machine.life.lingering.add("x")
+    machine.liveness.lingering.add("x")
     one.close()
 
-    assert (machine.leases(), machine.requests(), machine.life.tokens) == ({"x"}, {}, set())
+    assert (machine.leases(), machine.requests(), machine.liveness.tokens) == ({"x"}, {}, set())
 
 
 def test_a_job_is_told_who_is_beside_it(machine):
@@ -277,7 +277,7 @@ def test_our_own_jobs_use_is_not_counted_twice():
     machine = Machine(Driver())
     one = machine.engine("one")
     one.submit([shared("a", 1500)])
-    machine.life.processes[7] = ("a", 42)
+    machine.liveness.processes[7] = ("a", 42)
     machine.probe.used, machine.probe.processes = 1400, [GpuProcess(7, 1400)]
 
     assert started(one.submit([shared("b", 2000)])) == ["b"]
@@ -287,14 +287,14 @@ def test_a_process_that_shows_no_sign_but_stays_on_the_gpu_keeps_its_lease():
     machine = Machine(Driver())
     one, two = machine.engine("one"), machine.engine("two")
     one.submit([alone("x")])
-    machine.life.processes[7] = ("x", 42)
+    machine.liveness.processes[7] = ("x", 42)
     machine.probe.used, machine.probe.processes = 900, [GpuProcess(7, 900)]
     two.submit([alone("y", "two")])
-    machine.life.processes[7] = (None, 42)
-    machine.life.end("x")
+    machine.liveness.processes[7] = (None, 42)
+    machine.liveness.retire("x")
 
     assert started(two.poll()) == []
-    machine.life.processes[7] = (None, 43)
+    machine.liveness.processes[7] = (None, 43)
     machine.probe.used, machine.probe.processes = 0, []
     assert started(two.poll()) == ["y"]
 
@@ -335,13 +335,13 @@ def test_a_pid_that_was_given_to_another_process_is_no_sign_of_life():
     """The job's process had pid 7; now another program has it, and uses the card."""
     machine = Machine(Driver())
     one, two = machine.engine("one"), machine.engine("two")
-    machine.life.processes[7] = ("a", 100)
+    machine.liveness.processes[7] = ("a", 100)
     one.submit([alone("a")])
     machine.probe.used, machine.probe.processes = 100, [GpuProcess(7, 100)]
     one.submit([shared("later", 4000)])
-    machine.life.end("one")
-    machine.life.end("a")
-    machine.life.processes[7] = (None, 999)
+    machine.liveness.retire("one")
+    machine.liveness.retire("a")
+    machine.liveness.processes[7] = (None, 999)
 
     two.submit([shared("b", 100, "two")])
     assert machine.leases() == {"b"}
@@ -351,7 +351,7 @@ def test_a_program_that_gave_its_lease_back_may_keep_its_context_and_ask_again()
     """The CUDA context stays until the program ends; it counts as a stranger's then."""
     machine = Machine(Driver())
     one = machine.engine("one")
-    machine.life.processes[7] = (None, 100)
+    machine.liveness.processes[7] = (None, 100)
     one.submit([alone("a")])
     machine.probe.used, machine.probe.processes = 400, [GpuProcess(7, 400)]
     one.own("a", 7)

@@ -16,7 +16,7 @@ from nvinx.jobs.claim import Claim
 from nvinx.jobs.outcome import Outcome
 from nvinx.leases.broker import Broker, Ports
 from nvinx.leases.ledger import SqliteLedger
-from nvinx.leases.liveness import ProcessLife
+from nvinx.leases.liveness import ProcessLiveness
 
 BENCH = "hardware: {gpus: [{name: small card, vram_gb: 4.0, simulated: true}]}\n"
 CARD = Card(id="simulated-0", index=0, name="small card", total_mib=3814, simulated=True)
@@ -38,16 +38,16 @@ def bench(tmp_path, monkeypatch):
 def engine(bench):
     """An engine of this process with one lease and one waiting request."""
     (bench / "state").mkdir()
-    ledger, life = (
+    ledger, liveness = (
         SqliteLedger(bench / "state" / "ledger.db"),
-        ProcessLife(bench / "state" / "life"),
+        ProcessLiveness(bench / "state" / "life"),
     )
-    broker = Broker("engine-1", Capacity((CARD,), 4), Ports(ledger, life, boot_seconds))
+    broker = Broker("engine-1", Capacity((CARD,), 4), Ports(ledger, liveness, boot_seconds))
     broker.submit(
         Job(i, i, Claim(residency=Residency.GPU_SHARED, vram_mib=2000), "engine-1")
         for i in ("embed[1]", "embed[2]")
     )
-    yield life
+    yield liveness
     broker.close()
     ledger.close()
 

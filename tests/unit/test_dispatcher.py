@@ -10,7 +10,7 @@ from nvinx.catalog import Residency
 from nvinx.errors import StateDirError
 from nvinx.jobs.claim import Claim
 from nvinx.leases.broker import Broker, Ports
-from nvinx.testing import FakeClock, FakeLife, MemoryLedger
+from nvinx.testing import FakeClock, FakeLiveness, MemoryLedger
 from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ended, Ready
 
 CARD = Card(id="gpu-0", index=0, name="card", total_mib=4096)
@@ -65,9 +65,9 @@ class FullLedger(MemoryLedger):
 
 @pytest.fixture
 def parts():
-    ledger, life, engine = FullLedger(), FakeLife(), Engine()
-    broker = Broker("one", Capacity((CARD,), 4), Ports(ledger, life, FakeClock()))
-    return ledger, life, engine, Dispatcher(broker, engine)
+    ledger, liveness, engine = FullLedger(), FakeLiveness(), Engine()
+    broker = Broker("one", Capacity((CARD,), 4), Ports(ledger, liveness, FakeClock()))
+    return ledger, liveness, engine, Dispatcher(broker, engine)
 
 
 def gpu(job_id):
@@ -83,18 +83,18 @@ def eventually(question):
 
 
 def test_what_is_ready_starts_and_what_ended_frees_its_lease(parts):
-    _, life, engine, dispatcher = parts
+    _, liveness, engine, dispatcher = parts
     dispatcher.send(Ready(((gpu("a"), "handle a"),)))
     assert eventually(lambda: engine.started == ["handle a"])
     dispatcher.send(Ended("a"))
     dispatcher.stop()
 
-    assert life.tokens == set()
+    assert liveness.tokens == set()
     assert engine.failures == []
 
 
 def test_after_a_failure_what_runs_keeps_its_lease_until_it_ends(parts):
-    ledger, life, engine, dispatcher = parts
+    ledger, liveness, engine, dispatcher = parts
     dispatcher.send(Ready(((gpu("a"), "handle a"),)))
     assert eventually(lambda: engine.started == ["handle a"])
     ledger.full = True
@@ -102,10 +102,10 @@ def test_after_a_failure_what_runs_keeps_its_lease_until_it_ends(parts):
     assert engine.failed.wait(5)
 
     assert engine.asked_to_end.wait(5)
-    assert "a" in life.tokens
-    assert "b" not in life.tokens
+    assert "a" in liveness.tokens
+    assert "b" not in liveness.tokens
     dispatcher.send(Ended("a"))
-    assert eventually(lambda: "a" not in life.tokens)
+    assert eventually(lambda: "a" not in liveness.tokens)
     dispatcher.stop()
     assert [str(e).split(":")[0] for e in engine.failures] == ["state folder /state"]
 

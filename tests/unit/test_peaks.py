@@ -2,7 +2,7 @@
 
 from nvinx.gpu.ports import GpuLook, GpuProcess, GpuSight
 from nvinx.leases.peaks import PeakWatch
-from nvinx.testing import FakeLife
+from nvinx.testing import FakeLiveness
 
 
 class Probe:
@@ -27,9 +27,9 @@ class Quiet(PeakWatch):
 
 
 def watch():
-    probe, life, lost = Probe(), FakeLife(), []
-    life.processes = {1: ("a", 10), 2: ("a", 11), 3: ("b", 12), 9: (None, 13)}
-    seen = Quiet(probe, life, lambda card, problem: lost.append((card, problem)))
+    probe, liveness, lost = Probe(), FakeLiveness(), []
+    liveness.processes = {1: ("a", 10), 2: ("a", 11), 3: ("b", 12), 9: (None, 13)}
+    seen = Quiet(probe, liveness, lambda card, problem: lost.append((card, problem)))
     return probe, seen, lost
 
 

@@ -23,7 +23,7 @@ from nvinx.overflow.split import Free
 from nvinx.placement import current
 from nvinx.reasons import Why
 from nvinx.sizes import CONTEXT_MIB, MIB
-from nvinx.testing import FakeClock, FakeLife, MemoryLedger
+from nvinx.testing import FakeClock, FakeLiveness, MemoryLedger
 
 SPILL = Residency.GPU_RAM_OVERFLOW
 CARD = Card(id="GPU-1", index=0, name="card", total_mib=4096, headroom_mib=512)
@@ -101,10 +101,10 @@ def test_two_that_start_together_share_the_ram_that_is_left():
 
 
 def test_ram_that_a_model_spills_into_is_gone_for_every_engine():
-    ledger, life, clock = MemoryLedger(), FakeLife(), FakeClock()
+    ledger, liveness, clock = MemoryLedger(), FakeLiveness(), FakeClock()
     cards = tuple(Card(**{**_fields(CARD), "id": f"GPU-{n}", "index": n}) for n in range(3))
     one, two = (
-        Broker(name, Capacity(cards, 4, 10000), Ports(ledger, life, clock))
+        Broker(name, Capacity(cards, 4, 10000), Ports(ledger, liveness, clock))
         for name in ("one", "two")
     )
     assert one.submit([spilling("a", ram=6000)])
@@ -116,7 +116,7 @@ def test_ram_that_a_model_spills_into_is_gone_for_every_engine():
 
 def test_the_broker_asks_the_machine_for_the_ram_that_is_left():
     left = [5000]
-    ports = Ports(MemoryLedger(), FakeLife(), FakeClock(), ram_left=lambda: left[0])
+    ports = Ports(MemoryLedger(), FakeLiveness(), FakeClock(), ram_left=lambda: left[0])
     one = Broker("one", Capacity((CARD,), 4, 16000), ports)
 
     assert not one.submit([spilling("a", ram=8000)])

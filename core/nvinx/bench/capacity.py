@@ -26,7 +26,7 @@ class Card:
 
     @property
     def undeclared_mib(self) -> int:
-        """What is left to programs outside nvinx, since the bench file declares less than there is."""
+        """What programs outside nvinx may use, since the bench file declares less than there is."""
         return max(self.device_mib - self.total_mib, 0)
 
     @property

@@ -1,8 +1,8 @@
 """What earlier runs taught: how long jobs of a kind take, and what sharing costs them. Pure.
 
 Times alone are medians of runs that had a card almost to themselves. What each partner costs is the
-least squares fit of (time beside others ÷ time alone) - 1 over how many of each partner were there, with
-no cost below 0, and drawn to 0 as if half a run had cost nothing, so that one odd run decides
+least squares fit of (time beside others ÷ time alone) - 1 over how many of each partner were there,
+with no cost below 0, and drawn to 0 as if half a run had cost nothing, so that one odd run decides
 little. Both are worked out anew when a run is added.
 """
 

@@ -35,8 +35,8 @@ def prepare(folder: Path) -> Path:
     """Make the folder (for its owner alone) and try it. Raises StateDirError before any job runs.
 
     File locks and SQLite's write-ahead log are not reliable over a network, so a network file
-    system is refused, and so is a folder in which other users could write leases: one that everybody
-    may write to, or that is somebody else's and not shared with a group of ours.
+    system is refused, and so is a folder in which other users could write leases: one that
+    everybody may write to, or that is somebody else's and not shared with a group of ours.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

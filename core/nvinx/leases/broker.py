@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from nvinx.gpu.ports import GpuProbe
     from nvinx.history.runs import PastRun
     from nvinx.host.clock import Clock
-    from nvinx.leases.ports import Ledger, Life, Page
+    from nvinx.leases.ports import Ledger, Liveness, Page
     from nvinx.reasons import Reason
 
 UNHEARD_AFTER_S = 10.0
@@ -47,7 +47,7 @@ class Ports:
     """
 
     ledger: Ledger
-    life: Life
+    liveness: Liveness
     clock: Clock
     probe: GpuProbe | None = None
     ram_left: Callable[[], int] | None = None
@@ -98,7 +98,7 @@ class Broker:
 
     def own(self, job_id: str, pid: int) -> None:
         """This process is the job's, though it carries no marker: what it uses is the lease's."""
-        started = self._ports.life.started(pid)
+        started = self._ports.liveness.started(pid)
         if started is None:
             return
         with self._ports.ledger.turn() as page:
@@ -121,7 +121,7 @@ class Broker:
 
     def is_called(self) -> bool:
         """Whether another engine saw room for a job of ours, so that it is worth a `poll`."""
-        return self._ports.life.has_rung(self._engine)
+        return self._ports.liveness.was_notified(self._engine)
 
     def disown(self, job_id: str, pid: int) -> None:
         """This process no longer uses the lease; what it keeps of the card is external use."""
@@ -159,7 +159,7 @@ class Broker:
 
     def release(self, job_id: str) -> None:
         """Show no more life for the job, without a turn: for when the ledger is of no use."""
-        self._ports.life.end(job_id)
+        self._ports.liveness.retire(job_id)
 
     def close(self) -> None:
         """Leave: waiting requests are taken back, leases stay with the processes that use them."""
@@ -172,15 +172,15 @@ class Broker:
         finally:
             self._asked.clear()
             for running in self._state.running.values():
-                self._ports.life.end(running.job.id)
-            self._ports.life.end(self._engine)
+                self._ports.liveness.retire(running.job.id)
+            self._ports.liveness.retire(self._engine)
 
     def _take(self, event: Event) -> tuple[Decision, ...]:
         if not self._touches_card(event):
             self._remember(event)
             self._state, decisions = step(self._state, event, self._policy)
             return decisions
-        self._ports.life.begin(self._engine)
+        self._ports.liveness.announce(self._engine)
         begun: list[str] = []
         gone = self._gone(event)
         try:
@@ -190,10 +190,10 @@ class Broker:
                 self._publish(page, merged, event.at)
         except BaseException:
             for token in begun:
-                self._ports.life.end(token)
+                self._ports.liveness.retire(token)
             raise
         for engine in self._room_for:
-            self._ports.life.ring(engine)
+            self._ports.liveness.notify(engine)
         self._state = self._own(merged)
         return ours
 
@@ -205,7 +205,7 @@ class Broker:
         """
         if not isinstance(event, Finished):
             return None
-        if self._ports.life.outlived(event.job_id):
+        if self._ports.liveness.outlived(event.job_id):
             self._outlived.add(event.job_id)
             return None
         return event.job_id
@@ -217,7 +217,7 @@ class Broker:
         own, mine = self._state, set(self._state.waiting)
         if isinstance(event, Finished):
             own, _ = step(own, event, Nothing())
-            self._ports.life.end(event.job_id)
+            self._ports.liveness.retire(event.job_id)
             self._beside.pop(event.job_id, None)
         elif isinstance(event, Submitted):
             mine |= {job.id for job in event.jobs}
@@ -279,7 +279,7 @@ class Broker:
     def _living_leases(self, page: Page, gone: str | None) -> tuple[Lease, ...]:
         """All leases but those of the dead, which are dropped here and now."""
         leases = page.leases()
-        alive = self._ports.life.alive([lease.id for lease in leases if lease.id != gone])
+        alive = self._ports.liveness.alive([lease.id for lease in leases if lease.id != gone])
         silent = [lease for lease in leases if lease.id not in alive]
         if silent and self._ports.probe is not None:
             on_gpu = {p.pid for gpu in self._ports.probe.look().gpus for p in gpu.processes}
@@ -291,20 +291,20 @@ class Broker:
 
     def _seen_on(self, lease: Lease, pids: set[int]) -> bool:
         """The third sign: a process once known as the job's is still on a GPU."""
-        started = self._ports.life.started
+        started = self._ports.liveness.started
         return any(pid in pids and started(pid) == start for pid, start in lease.seen)
 
     def _look(self, page: Page, leases: tuple[Lease, ...]) -> tuple[Card, ...]:
-        """The cards with what programs outside nvinx use of them; new processes of leases are noted."""
+        """The cards with their external use; new processes of leases are noted."""
         cards = self._state.capacity.cards
         if self._ports.probe is None:
             return cards
         look = self._ports.probe.look()
-        owned = owners(look, leases, self._ports.life)
+        owned = owners(look, leases, self._ports.liveness)
         for lease in leases:
             known = dict(lease.seen)
             mine = [pid for pid, token in owned.items() if token == lease.id and pid not in known]
-            fresh = [(pid, start) for pid in mine if (start := self._ports.life.started(pid))]
+            fresh = [(pid, start) for pid in mine if (start := self._ports.liveness.started(pid))]
             if fresh:
                 page.note(replace(lease, seen=(*lease.seen, *fresh)))
         return with_external_use(cards, look, leases, owned)
@@ -313,7 +313,7 @@ class Broker:
         """Other engines' requests that stand in line; those of the dead and silent are dropped."""
         now, own = self._ports.clock(), self._state.waiting
         others = [r for r in page.requests() if r.id not in own]
-        engines = self._ports.life.alive({r.job.engine for r in others})
+        engines = self._ports.liveness.alive({r.job.engine for r in others})
         heard = []
         for request in others:
             if request.job.engine not in engines or request.job.engine == self._engine:
@@ -328,7 +328,7 @@ class Broker:
         """Write down the leases of what starts; life begins before anybody can look."""
         for start in ours:
             if isinstance(start, Start) and start.placement.card is not None:
-                self._ports.life.begin(start.job_id)
+                self._ports.liveness.announce(start.job_id)
                 begun.append(start.job_id)
                 job = merged.running[start.job_id].job
                 page.hold(Lease(job, start.placement, merged.running[start.job_id].since))

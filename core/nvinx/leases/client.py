@@ -31,7 +31,7 @@ from nvinx.leases import memory_caps as vram_caps
 from nvinx.leases.broker import Broker, Ports
 from nvinx.leases.environment import variables
 from nvinx.leases.ledger import SqliteLedger
-from nvinx.leases.liveness import ProcessLife
+from nvinx.leases.liveness import ProcessLiveness
 from nvinx.leases.peaks import PeakWatch
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ class LeaseClient:
         real = any(not card.simulated for card in bench.cards)
         self.probe: GpuProbe | None = NvmlProbe() if real else None
         ram_left = resources.ram_left_mib if real else None
-        self.life = ProcessLife(folder / "life")
-        self._peaks = None if self.probe is None else PeakWatch(self.probe, self.life)
+        self.liveness = ProcessLiveness(folder / "life")
+        self._peaks = None if self.probe is None else PeakWatch(self.probe, self.liveness)
         self._engine = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._source, self._caps = source, caps
         self._history = SqliteHistory(folder / "history.db")
@@ -98,7 +98,7 @@ class LeaseClient:
         self.capacity = Capacity(bench.cards, bench.cores, bench.ram_mib)
         self._ledger = SqliteLedger(folder / "ledger.db")
         estimates = Estimates(bench.slowdowns, bench.utilisation, self.statistics)
-        ports = Ports(self._ledger, self.life, boot_seconds, self.probe, ram_left)
+        ports = Ports(self._ledger, self.liveness, boot_seconds, self.probe, ram_left)
         policy = placed_by or LongestChainFirst(estimates)
         self._broker = Broker(self._engine, self.capacity, ports, policy, self.statistics)
         self._asked = 0
@@ -141,7 +141,7 @@ class LeaseClient:
         if isinstance(decision, Refuse):
             raise ImpossibleJobError(name, *explain.impossible(decision.reason, self.bench.problem))
         placement = decision.placement
-        lock = None if placement.card is None else self.life.file(job.id)
+        lock = None if placement.card is None else self.liveness.file(job.id)
         if self._peaks is not None and placement.card is not None:
             self._peaks.watch(job.id, placement.cards)
         exports = variables(job.id, placement, self.capacity)

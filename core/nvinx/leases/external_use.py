@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
     from nvinx.bench.capacity import Card
     from nvinx.gpu.ports import GpuLook, GpuSight
-    from nvinx.leases.ports import Lease, Life
+    from nvinx.leases.ports import Lease, Liveness
 
 
-def owners(look: GpuLook, leases: Sequence[Lease], life: Life) -> dict[int, str]:
+def owners(look: GpuLook, leases: Sequence[Lease], liveness: Liveness) -> dict[int, str]:
     """Lease id by pid: processes on the cards that bear a lease's marker, or once bore it.
 
     One that was seen before counts while its start time says that it still is the same process.
@@ -23,9 +23,9 @@ def owners(look: GpuLook, leases: Sequence[Lease], life: Life) -> dict[int, str]
         pid: lease.id
         for lease in leases
         for pid, start in lease.seen
-        if pid in pids and life.started(pid) == start
+        if pid in pids and liveness.started(pid) == start
     }
-    return known | life.owners(pids)
+    return known | liveness.owners(pids)
 
 
 def with_external_use(

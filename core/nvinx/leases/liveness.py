@@ -30,13 +30,13 @@ _LOOKS = 50  # enough for any but a machine that does nothing but start processe
 _TOKEN = re.compile(rb"(?:^|\0)NVINX_JOB=([^\0]+)")
 
 
-class ProcessLife:
+class ProcessLiveness:
     """Signs of life through files under `folder` and through /proc. Not for network folders."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._held: dict[str, int] = {}
-        self._rung: dict[str, int] = {}
+        self._notified: dict[str, int] = {}
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             statedir.subfolder(folder, shared=statedir.is_shared(folder.parent))
@@ -49,7 +49,7 @@ class ProcessLife:
         """The file whose shared lock means that the token lives."""
         return self._folder / f"{token}.lock"
 
-    def begin(self, token: str) -> None:
+    def announce(self, token: str) -> None:
         while token not in self._held:
             fd = os.open(self.file(token), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, self._mode)
             if self._mode & 0o060:
@@ -57,26 +57,26 @@ class ProcessLife:
             fcntl.flock(fd, fcntl.LOCK_SH)
             if self._is_in_place(fd, token):
                 self._held[token] = fd
-                self._rung[token] = os.fstat(fd).st_mtime_ns
+                self._notified[token] = os.fstat(fd).st_mtime_ns
             else:
                 os.close(fd)
 
-    def end(self, token: str) -> None:
+    def retire(self, token: str) -> None:
         fd = self._held.pop(token, None)
         if fd is not None:
             os.close(fd)
             self._tidy(token)
 
-    def ring(self, token: str) -> None:
+    def notify(self, token: str) -> None:
         with suppress(OSError):  # it has gone, or it looks by itself before long
             os.utime(self.file(token))
 
-    def has_rung(self, token: str) -> bool:
+    def was_notified(self, token: str) -> bool:
         fd = self._held.get(token)
         if fd is None:
             return False
-        before, self._rung[token] = self._rung[token], os.fstat(fd).st_mtime_ns
-        return self._rung[token] != before
+        before, self._notified[token] = self._notified[token], os.fstat(fd).st_mtime_ns
+        return self._notified[token] != before
 
     def outlived(self, token: str) -> bool:
         fd = self._held.get(token)

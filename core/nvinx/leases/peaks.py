@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nvinx.gpu.ports import GpuLook, GpuProbe
-    from nvinx.leases.ports import Life
+    from nvinx.leases.ports import Liveness
 
 EVERY_S = 0.5
 _SURELY_LOST = 3  # looks in a row: a driver that is asked too soon may fail once
@@ -24,10 +24,10 @@ class PeakWatch:
     """
 
     def __init__(
-        self, probe: GpuProbe, life: Life, lost: Callable[[str, str], None] | None = None
+        self, probe: GpuProbe, liveness: Liveness, lost: Callable[[str, str], None] | None = None
     ) -> None:
         """lost: told once of a card with watched jobs that has gone, and what the driver said."""
-        self._probe, self._life, self._on_lost = probe, life, lost
+        self._probe, self._liveness, self._on_lost = probe, liveness, lost
         self._lock = threading.Lock()
         self._cards: dict[str, tuple[str, ...]] = {}
         self._own: dict[int, str] = {}
@@ -68,7 +68,7 @@ class PeakWatch:
                 if process.used_mib is not None:
                     used[process.pid] = used.get(process.pid, 0) + process.used_mib
         sums: dict[str, int] = {}
-        owners = self._own | self._life.owners(used)
+        owners = self._own | self._liveness.owners(used)
         for pid, token in owners.items():
             sums[token] = sums.get(token, 0) + used.get(pid, 0)
         with self._lock:

@@ -81,14 +81,14 @@ class Ledger(Protocol):
         ...
 
 
-class Life(Protocol):
+class Liveness(Protocol):
     """Signs of life. A token is the id of a lease or of an engine."""
 
-    def begin(self, token: str) -> None:
+    def announce(self, token: str) -> None:
         """Show life for this token until `end`, or until this process dies."""
         ...
 
-    def end(self, token: str) -> None:
+    def retire(self, token: str) -> None:
         """Stop showing life; other processes that carry the token keep it alive."""
         ...
 
@@ -104,11 +104,11 @@ class Life(Protocol):
         """Which of these processes carry a token, themselves or by descent."""
         ...
 
-    def ring(self, token: str) -> None:
+    def notify(self, token: str) -> None:
         """Tell whoever shows life for this token that there may be room for it now."""
         ...
 
-    def has_rung(self, token: str) -> bool:
+    def was_notified(self, token: str) -> bool:
         """Whether somebody rang for this token since this was last asked; a look, not a turn.
 
         Two rings within a few milliseconds may count as one, and one may be missed: look anyway

@@ -9,7 +9,7 @@ from nvinx.gpu.nvml import NvmlProbe
 from nvinx.host.clock import boot_seconds
 from nvinx.leases.external_use import owners, with_external_use
 from nvinx.leases.ledger import SqliteLedger
-from nvinx.leases.liveness import ProcessLife
+from nvinx.leases.liveness import ProcessLiveness
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,8 +52,8 @@ def look(bench: Bench, state_dir: Path) -> View:
     """Look at everything of the living; looking changes nothing, nor makes a ledger."""
     leases, waiting = _ledger(state_dir)
     seen = NvmlProbe().look()
-    life = ProcessLife(state_dir / "life") if seen.gpus and leases else None
-    owned = {} if life is None else owners(seen, leases, life)
+    liveness = ProcessLiveness(state_dir / "life") if seen.gpus and leases else None
+    owned = {} if liveness is None else owners(seen, leases, liveness)
     cards = with_external_use(bench.cards, seen, leases, owned)
     return View(replace(bench, cards=cards), leases, waiting, seen, boot_seconds())
 
@@ -66,12 +66,12 @@ def requests(state_dir: Path) -> tuple[Request, ...]:
 def _ledger(folder: Path) -> tuple[tuple[Lease, ...], tuple[Request, ...]]:
     if not (folder / "ledger.db").exists():
         return (), ()
-    ledger, life = SqliteLedger(folder / "ledger.db"), ProcessLife(folder / "life")
+    ledger, liveness = SqliteLedger(folder / "ledger.db"), ProcessLiveness(folder / "life")
     try:
         with ledger.turn() as page:
             leases, waiting = page.leases(), page.requests()
     finally:
         ledger.close()
-    alive = life.alive({x.id for x in leases} | {r.job.engine for r in waiting})
+    alive = liveness.alive({x.id for x in leases} | {r.job.engine for r in waiting})
     held = tuple(x for x in leases if x.id in alive)
     return held, tuple(r for r in waiting if r.job.engine in alive)

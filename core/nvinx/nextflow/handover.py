@@ -13,7 +13,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nvinx.leases.liveness import ProcessLife
+from nvinx.leases.liveness import ProcessLiveness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,8 +36,8 @@ class Seat:
 
 def new_seat(state_dir: Path) -> Seat:
     """A seat that nobody has, in a folder that is there for it. Raises StateDirError."""
-    life = ProcessLife(state_dir / "life")
-    return Seat(life.file(f"task-{os.getpid()}-{uuid.uuid4().hex[:8]}"))
+    liveness = ProcessLiveness(state_dir / "life")
+    return Seat(liveness.file(f"task-{os.getpid()}-{uuid.uuid4().hex[:8]}"))
 
 
 def lock(seat: Seat, fd: int) -> bool:

@@ -74,7 +74,7 @@ class Usher:
     def _take(self, client: LeaseClient, seat: Seat) -> None:
         exports = self._waited_for(client, seat).exports
         files.write(handover.as_shell(exports), self._place.folder / READY)
-        client.life.sweep(older_than_s=_YOUNG_S)
+        client.liveness.sweep(older_than_s=_YOUNG_S)
 
     def _counter(self) -> LeaseClient:
         bench = machine.bench(self._place.bench, self._place.launch_dir)

@@ -64,7 +64,7 @@ class MemoryPage:
         self._requests.pop(request_id, None)
 
 
-class FakeLife:
+class FakeLiveness:
     """Signs of life by decree: what `begin` said, plus the tokens and processes you add."""
 
     def __init__(self) -> None:
@@ -73,16 +73,16 @@ class FakeLife:
         self.step: set[str] = set()
         self.processes: dict[int, tuple[str | None, int]] = {}
 
-    def begin(self, token: str) -> None:
+    def announce(self, token: str) -> None:
         self.tokens.add(token)
 
-    def end(self, token: str) -> None:
+    def retire(self, token: str) -> None:
         self.tokens.discard(token)
 
-    def ring(self, token: str) -> None:
+    def notify(self, token: str) -> None:
         self.step.add(token)
 
-    def has_rung(self, token: str) -> bool:
+    def was_notified(self, token: str) -> bool:
         step = token in self.step
         self.step.discard(token)
         return step

@@ -13,7 +13,7 @@ from nvinx.host.clock import boot_seconds
 from nvinx.jobs.claim import Claim
 from nvinx.leases.broker import Broker, Ports
 from nvinx.leases.ledger import SqliteLedger
-from nvinx.leases.liveness import ProcessLife
+from nvinx.leases.liveness import ProcessLiveness
 from nvinx.sizes import capacity_from_gb, need_from_mb
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ class Seat:
         state.mkdir(parents=True, exist_ok=True)
         self.name = name
         self.ledger = SqliteLedger(state / "ledger.db")
-        self.life = ProcessLife(state / "life")
-        ports = Ports(self.ledger, self.life, boot_seconds)
+        self.liveness = ProcessLiveness(state / "life")
+        ports = Ports(self.ledger, self.liveness, boot_seconds)
         self.broker = Broker(name, CAPACITY, ports, LongestChainFirst(patience_s=patience_s))
 
     def job(self, job_id: str, vram_mb: int | None) -> Job:

@@ -40,7 +40,7 @@ class Engine:
         """The pid of the job's shell; its parent never looks after it again."""
         shells = Shells.under(self._state, self._seat.name)
         exports = variables(job_id, self._placements[job_id], CAPACITY)
-        shell = shells.make(job_id, "bash", exports, self._seat.life.file(job_id))
+        shell = shells.make(job_id, "bash", exports, self._seat.liveness.file(job_id))
         quiet = subprocess.DEVNULL
         process = subprocess.Popen(script, shell=True, executable=shell, stdin=quiet, stdout=quiet)
         return str(process.pid)
@@ -57,7 +57,7 @@ class Engine:
 
     def do_sweep(self) -> str:
         """What the executor does before its first job."""
-        self._seat.life.sweep()
+        self._seat.liveness.sweep()
         return "swept"
 
     def do_leave(self) -> str:
