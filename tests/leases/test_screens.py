@@ -14,7 +14,7 @@ from nvinx.cli.top import Load, screen
 from nvinx.gpu.ports import GpuLook
 from nvinx.jobs.claim import Claim
 from nvinx.leases.ports import Lease, Request
-from nvinx.leases.snapshot import View
+from nvinx.leases.snapshot import Snapshot
 from nvinx.reasons import Reason, Why
 
 KEPT = Path(__file__).parent / "screens"
@@ -38,7 +38,7 @@ def waits(name, since, reason=None):
 
 def view(cards, leases=(), requests=(), **bench):
     made = Bench(cards=tuple(cards), cores=8, ram_mib=32000, models={}, origins={}, **bench)
-    return View(made, tuple(leases), tuple(requests), GpuLook(()), 1000.0)
+    return Snapshot(made, tuple(leases), tuple(requests), GpuLook(()), 1000.0)
 
 
 VIEWS = {

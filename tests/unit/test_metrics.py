@@ -18,7 +18,7 @@ from nvinx.gpu.ports import GpuLook, GpuReading, GpuSight
 from nvinx.jobs.claim import Claim
 from nvinx.leases import client
 from nvinx.leases.ports import Lease, Request
-from nvinx.leases.snapshot import View
+from nvinx.leases.snapshot import Snapshot
 from nvinx.metrics import alerts, exporter
 from nvinx.metrics.gauges import METRICS, Facts
 from nvinx.reasons import Why
@@ -38,7 +38,7 @@ def facts(card=CARD, leases=(), requests=(), *, shown=True, **other):
         "runs": {"ok": 0},
         "version": "1",
     }
-    return Facts(View(bench, leases, requests, seen, 100.0), **{**given, **other})
+    return Facts(Snapshot(bench, leases, requests, seen, 100.0), **{**given, **other})
 
 
 def lease(name="a", residency=Residency.GPU_SHARED, vram=900, ram=0):

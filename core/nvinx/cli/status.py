@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nvinx.leases.ports import Lease
-    from nvinx.leases.snapshot import View
+    from nvinx.leases.snapshot import Snapshot
 
 
 @click.command(name="status")
@@ -27,7 +27,7 @@ def command(file: Path | None, state_dir: Path | None, as_json: bool) -> None:
     from nvinx.host import statedir
     from nvinx.leases import snapshot
 
-    seen = snapshot.look(machine.bench(file, Path.cwd()), statedir.choose(state_dir, os.environ))
+    seen = snapshot.take(machine.bench(file, Path.cwd()), statedir.choose(state_dir, os.environ))
     if as_json:
         import json
 
@@ -36,7 +36,7 @@ def command(file: Path | None, state_dir: Path | None, as_json: bool) -> None:
         _print(seen)
 
 
-def _plain(seen: View) -> dict[str, Any]:
+def _plain(seen: Snapshot) -> dict[str, Any]:
     from dataclasses import asdict
 
     from nvinx.admission.serialize import plain_job, plain_placement, plain_reason
@@ -58,7 +58,7 @@ def _plain(seen: View) -> dict[str, Any]:
     }
 
 
-def _print(seen: View) -> None:
+def _print(seen: Snapshot) -> None:
     from rich.console import Console
 
     from nvinx.admission import explain

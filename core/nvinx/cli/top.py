@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from nvinx.bench.capacity import Card
-    from nvinx.leases.snapshot import View
+    from nvinx.leases.snapshot import Snapshot
 
 _BAR = 20  # columns
 _PRIMED_S = 0.1  # psutil's first answer means nothing
@@ -49,12 +49,12 @@ def command(every: float, once: bool, file: Path | None, state_dir: Path | None)
     psutil.cpu_percent()
     time.sleep(_PRIMED_S)
     if once:
-        console.print(screen(snapshot.look(bench, folder), _load()))
+        console.print(screen(snapshot.take(bench, folder), _load()))
         return
     try:
         with Live(console=console, screen=True, auto_refresh=False) as live:
             while True:
-                live.update(screen(snapshot.look(bench, folder), _load()), refresh=True)
+                live.update(screen(snapshot.take(bench, folder), _load()), refresh=True)
                 time.sleep(every)
     except KeyboardInterrupt:
         return
@@ -70,7 +70,7 @@ class Load:
     ram_left_gb: float
 
 
-def screen(seen: View, load: Load) -> RenderableType:
+def screen(seen: Snapshot, load: Load) -> RenderableType:
     """All of it, for a terminal of 80 columns or more."""
     from rich.console import Group
     from rich.text import Text
@@ -106,7 +106,7 @@ def _machine(load: Load) -> Text:
     return text.append(f" {load.ram_left_gb:.1f} GB left")
 
 
-def _card(seen: View, card: Card) -> Text:
+def _card(seen: Snapshot, card: Card) -> Text:
     from rich.text import Text
 
     from nvinx.formatting import gb
@@ -146,7 +146,7 @@ def _leases(rows: Sequence[tuple[str, str, float, str]], now: float) -> Table:
     return table
 
 
-def _queue(seen: View) -> RenderableType:
+def _queue(seen: Snapshot) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 

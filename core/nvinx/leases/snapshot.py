@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class Snapshot:
     """What there is to see; now: seconds since boot, as the times of leases and requests are.
 
-    bench: its cards with what programs outside nvinx use of them. look: what the driver said.
+    bench: its cards with what programs outside nvinx use of them. inventory: what the driver said.
     """
 
     bench: Bench
     leases: tuple[Lease, ...]
     requests: tuple[Request, ...]
-    look: GpuLook
+    inventory: GpuLook
     now: float
 
     @property
@@ -48,14 +48,14 @@ class View:
         return sum(lease.placement.vram_mib for lease in there)
 
 
-def look(bench: Bench, state_dir: Path) -> View:
+def take(bench: Bench, state_dir: Path) -> Snapshot:
     """Look at everything of the living; looking changes nothing, nor makes a ledger."""
     leases, waiting = _ledger(state_dir)
-    seen = NvmlProbe().look()
+    seen = NvmlProbe().inventory()
     liveness = ProcessLiveness(state_dir / "life") if seen.gpus and leases else None
     owned = {} if liveness is None else owners(seen, leases, liveness)
     cards = with_external_use(bench.cards, seen, leases, owned)
-    return View(replace(bench, cards=cards), leases, waiting, seen, boot_seconds())
+    return Snapshot(replace(bench, cards=cards), leases, waiting, seen, boot_seconds())
 
 
 def requests(state_dir: Path) -> tuple[Request, ...]:

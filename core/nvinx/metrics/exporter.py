@@ -45,7 +45,7 @@ class Exporter:
         import psutil
 
         return Facts(
-            view=snapshot.look(self._bench, self._state),
+            snapshot=snapshot.take(self._bench, self._state),
             readings={card.id: _read(card.id) for card in self._bench.cards if not card.simulated},
             ram_left_mib=resources.ram_left_mib(),
             cpu=psutil.cpu_percent() / 100,

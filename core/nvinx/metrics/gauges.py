@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from nvinx.bench.capacity import Card
     from nvinx.gpu.ports import GpuReading
-    from nvinx.leases.snapshot import View
+    from nvinx.leases.snapshot import Snapshot
 
 _PERCENT = "percentunit"
 
@@ -21,7 +21,7 @@ _PERCENT = "percentunit"
 class Facts:
     """All that values are taken from. readings: by card id. runs: in the history, by outcome."""
 
-    view: View
+    snapshot: Snapshot
     readings: Mapping[str, GpuReading]
     ram_left_mib: int
     cpu: float
@@ -46,7 +46,7 @@ def _of_cards(
     """One value for each card, where there is one."""
 
     def values(facts: Facts) -> Iterator[tuple[tuple[str, ...], float]]:
-        for card in facts.view.cards:
+        for card in facts.snapshot.cards:
             found = value(facts, card)
             if found is not None:
                 yield (str(card.index), card.name), found
@@ -74,25 +74,26 @@ def _busy(facts: Facts, card: Card) -> float | None:
 
 
 def _is_lost(facts: Facts, card: Card) -> float:
-    return float(not card.simulated and card.id not in {gpu.id for gpu in facts.view.look.gpus})
+    return float(not card.simulated and card.id not in {gpu.id for gpu in facts.snapshot.look.gpus})
 
 
 def _is_held_alone(facts: Facts, card: Card) -> float:
-    return float(any(lease.placement.alone for lease in facts.view.on_card(card)))
+    return float(any(lease.placement.alone for lease in facts.snapshot.on_card(card)))
 
 
 def _oldest_wait_s(facts: Facts) -> float:
-    return max((facts.view.now - r.since for r in facts.view.requests), default=0.0)
+    return max((facts.snapshot.now - r.since for r in facts.snapshot.requests), default=0.0)
 
 
 def _engines(facts: Facts) -> float:
-    holding = {lease.job.engine for lease in facts.view.leases}
-    return len(holding | {request.job.engine for request in facts.view.requests})
+    holding = {lease.job.engine for lease in facts.snapshot.leases}
+    return len(holding | {request.job.engine for request in facts.snapshot.requests})
 
 
 def _spilled(facts: Facts) -> float:
     return (
-        sum(lease.placement.ram_mib for lease in facts.view.leases if lease.placement.alone) * MIB
+        sum(lease.placement.ram_mib for lease in facts.snapshot.leases if lease.placement.alone)
+        * MIB
     )
 
 
@@ -127,7 +128,7 @@ METRICS: tuple[Metric, ...] = (
         "VRAM that leases hold, all of it for a job alone.",
         "bytes",
         _CARD,
-        _of_cards(lambda facts, card: facts.view.leased_mib(card) * MIB),
+        _of_cards(lambda facts, card: facts.snapshot.leased_mib(card) * MIB),
     ),
     Metric(
         "nvinx_card_foreign_bytes",
@@ -149,7 +150,7 @@ METRICS: tuple[Metric, ...] = (
         "Jobs that hold a lease of the card.",
         "short",
         _CARD,
-        _of_cards(lambda facts, card: len(facts.view.on_card(card))),
+        _of_cards(lambda facts, card: len(facts.snapshot.on_card(card))),
     ),
     Metric(
         "nvinx_card_held_alone",
@@ -170,7 +171,7 @@ METRICS: tuple[Metric, ...] = (
         "Jobs that wait for a card.",
         "short",
         (),
-        _single(lambda facts: len(facts.view.requests)),
+        _single(lambda facts: len(facts.snapshot.requests)),
     ),
     Metric(
         "nvinx_oldest_wait_seconds",
