@@ -20,7 +20,7 @@ def resident_share(path):
         status = LIBC.mincore(where, ctypes.c_size_t(size), seen)
         del first
     assert status == 0, os.strerror(ctypes.get_errno())
-    return sum(page & 1 for page in seen) / pages
+    return sum(entries & 1 for entries in seen) / pages
 
 
 def make(path, size_bytes):

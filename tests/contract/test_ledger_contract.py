@@ -12,7 +12,7 @@ from nvinx.catalog import Residency
 from nvinx.errors import LeaseExistsError, LedgerVersionError, StateDirError
 from nvinx.jobs.claim import Claim
 from nvinx.leases.ledger import SCHEMA, SqliteLedger
-from nvinx.leases.ports import Lease, Request
+from nvinx.leases.ports import Lease, QueuedRequest
 from nvinx.reasons import Reason, Why
 from nvinx.testing import MemoryLedger
 
@@ -44,82 +44,82 @@ def lease(job_id, since=1.0):
     )
 
 
-def request(job_id, since=1.0, heard=1.0):
-    return Request(
+def request(job_id, since=1.0, heartbeat_s=1.0):
+    return QueuedRequest(
         job(job_id, max_slowdown=1.5, runtime_s=60.0),
         since,
-        heard,
+        heartbeat_s,
         Reason("x", Why.NOT_ENOUGH_VRAM, 9, 3, ("a", "b")),
     )
 
 
 def test_what_is_written_is_read_back_whole(ledger):
-    with ledger.turn() as page:
-        page.hold(lease("a"))
-        page.ask(request("b"))
-    with ledger.turn() as page:
-        assert page.leases() == (lease("a"),)
-        assert page.requests() == (request("b"),)
+    with ledger.transaction() as entries:
+        entries.hold(lease("a"))
+        entries.enqueue(request("b"))
+    with ledger.transaction() as entries:
+        assert entries.leases() == (lease("a"),)
+        assert entries.requests() == (request("b"),)
 
 
 def test_leases_and_requests_come_oldest_first(ledger):
-    with ledger.turn() as page:
+    with ledger.transaction() as entries:
         for job_id, since in (("c", 3.0), ("a", 1.0), ("b", 2.0)):
-            page.hold(lease(job_id, since))
-            page.ask(request(job_id, since))
-        assert [x.id for x in page.leases()] == ["a", "b", "c"]
-        assert [x.id for x in page.requests()] == ["a", "b", "c"]
+            entries.hold(lease(job_id, since))
+            entries.enqueue(request(job_id, since))
+        assert [x.id for x in entries.leases()] == ["a", "b", "c"]
+        assert [x.id for x in entries.requests()] == ["a", "b", "c"]
 
 
 def test_an_error_inside_a_turn_undoes_all_of_it(ledger):
     def interrupted():
-        with ledger.turn() as page:
-            page.hold(lease("a"))
-            page.ask(request("b"))
+        with ledger.transaction() as entries:
+            entries.hold(lease("a"))
+            entries.enqueue(request("b"))
             raise RuntimeError("on the way")
 
     with pytest.raises(RuntimeError, match="on the way"):
         interrupted()
-    with ledger.turn() as page:
-        assert page.leases() == ()
-        assert page.requests() == ()
+    with ledger.transaction() as entries:
+        assert entries.leases() == ()
+        assert entries.requests() == ()
 
 
 def test_holding_twice_is_an_error_and_changes_nothing(ledger):
-    with ledger.turn() as page:
-        page.hold(lease("a"))
-    with pytest.raises(LeaseExistsError), ledger.turn() as page:
-        page.hold(lease("a", since=9.0))
-    with ledger.turn() as page:
-        assert page.leases() == (lease("a"),)
+    with ledger.transaction() as entries:
+        entries.hold(lease("a"))
+    with pytest.raises(LeaseExistsError), ledger.transaction() as entries:
+        entries.hold(lease("a", since=9.0))
+    with ledger.transaction() as entries:
+        assert entries.leases() == (lease("a"),)
 
 
 def test_dropping_and_taking_back_twice_is_fine(ledger):
-    with ledger.turn() as page:
-        page.hold(lease("a"))
-        page.ask(request("b"))
+    with ledger.transaction() as entries:
+        entries.hold(lease("a"))
+        entries.enqueue(request("b"))
         for _ in range(2):
-            page.drop("a")
-            page.unask("b")
-        assert page.leases() == ()
-        assert page.requests() == ()
+            entries.drop("a")
+            entries.dequeue("b")
+        assert entries.leases() == ()
+        assert entries.requests() == ()
 
 
 def test_asking_again_keeps_the_place_in_line(ledger):
-    with ledger.turn() as page:
-        page.ask(request("b", since=1.0, heard=1.0))
-        page.ask(request("b", since=1.0, heard=7.0))
-        (found,) = page.requests()
-    assert (found.since, found.heard) == (1.0, 7.0)
+    with ledger.transaction() as entries:
+        entries.enqueue(request("b", since=1.0, heartbeat_s=1.0))
+        entries.enqueue(request("b", since=1.0, heartbeat_s=7.0))
+        (found,) = entries.requests()
+    assert (found.since, found.heartbeat_s) == (1.0, 7.0)
 
 
 def test_gpu_processes_seen_of_a_lease_are_remembered(ledger):
     seen = Lease(lease("a").job, lease("a").placement, 1.0, ((12, 345),))
-    with ledger.turn() as page:
-        page.hold(lease("a"))
-        page.note(seen)
-        page.note(lease("gone"))
-        assert page.leases() == (seen,)
+    with ledger.transaction() as entries:
+        entries.hold(lease("a"))
+        entries.note(seen)
+        entries.note(lease("gone"))
+        assert entries.leases() == (seen,)
 
 
 def test_a_ledger_of_another_version_is_left_as_it_is(tmp_path):
@@ -150,17 +150,17 @@ def test_a_file_that_is_no_ledger_is_a_clear_error(tmp_path):
 def test_leases_of_an_earlier_boot_are_void(tmp_path):
     path = tmp_path / "ledger.db"
     old = SqliteLedger(path)
-    with old.turn() as page:
-        page.hold(lease("a"))
+    with old.transaction() as entries:
+        entries.hold(lease("a"))
     old.close()
     with sqlite3.connect(path) as db:
         db.execute("UPDATE lease SET boot = 'another'")
     db.close()
 
     new = SqliteLedger(path)
-    with new.turn() as page:
-        assert page.leases() == ()
-        page.hold(lease("a"))
+    with new.transaction() as entries:
+        assert entries.leases() == ()
+        entries.hold(lease("a"))
     new.close()
 
 
@@ -200,8 +200,8 @@ def test_a_ledger_of_an_older_nvinx_keeps_its_leases(tmp_path):
     """Jobs were written without what claims know since."""
     path = tmp_path / "ledger.db"
     ledger = SqliteLedger(path)
-    with ledger.turn() as page:
-        page.hold(lease("a"))
+    with ledger.transaction() as entries:
+        entries.hold(lease("a"))
     ledger.close()
     with sqlite3.connect(path) as db:
         (text,) = db.execute("SELECT job FROM lease").fetchone()
@@ -212,8 +212,8 @@ def test_a_ledger_of_an_older_nvinx_keeps_its_leases(tmp_path):
         db.execute("PRAGMA user_version = 1")
     db.close()
     ledger = SqliteLedger(path)
-    with ledger.turn() as page:
-        assert page.leases() == (lease("a"),)
+    with ledger.transaction() as entries:
+        assert entries.leases() == (lease("a"),)
     ledger.close()
     with sqlite3.connect(path) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA,)

@@ -108,8 +108,8 @@ input()
     try:
         assert said == "fine True\n", other.stderr.read()
         assert liveness.alive({"theirs"}) == {"theirs"}
-        with ledger.turn() as page:
-            page.drop("nobody")
+        with ledger.transaction() as entries:
+            entries.drop("nobody")
     finally:
         other.kill()
         other.communicate()

@@ -134,12 +134,12 @@ class Machine:
         return popen.communicate(timeout=GIVE_UP_S)[0]
 
     def leases(self) -> set[str]:
-        with self._ledger() as ledger, ledger.turn() as page:
-            return {lease.id for lease in page.leases()}
+        with self._ledger() as ledger, ledger.transaction() as entries:
+            return {lease.id for lease in entries.leases()}
 
     def requests(self) -> set[str]:
-        with self._ledger() as ledger, ledger.turn() as page:
-            return {request.id for request in page.requests()}
+        with self._ledger() as ledger, ledger.transaction() as entries:
+            return {request.id for request in entries.requests()}
 
     def lock_files(self) -> set[str]:
         return {path.name for path in (self.state / "life").iterdir()}

@@ -42,10 +42,10 @@ def busy(tmp_path: Path) -> Iterator[Path]:
     def write() -> None:
         n = 0
         while not done.is_set():
-            with ledger.turn() as page:
-                page.hold(lease(f"j{n}"))
+            with ledger.transaction() as entries:
+                entries.hold(lease(f"j{n}"))
                 if n > 20:
-                    page.drop(f"j{n - 20}")
+                    entries.drop(f"j{n - 20}")
             n += 1
 
     writer = threading.Thread(target=write)
@@ -80,9 +80,9 @@ def test_a_half_written_ledger_is_used_or_refused_in_a_sentence(busy: Path, tmp_
             continue
         with contextlib.closing(ledger):
             try:
-                with ledger.turn() as page:
-                    page.leases()
-                    page.drop("nobody")
+                with ledger.transaction() as entries:
+                    entries.leases()
+                    entries.drop("nobody")
                 used += 1
             except StateDirError as error:
                 refusals.append(str(error))
@@ -92,14 +92,14 @@ def test_a_half_written_ledger_is_used_or_refused_in_a_sentence(busy: Path, tmp_
 
 def test_after_a_reboot_no_lease_of_before_is_left(tmp_path: Path, monkeypatch) -> None:
     ledger = SqliteLedger(tmp_path / "ledger.db")
-    with ledger.turn() as page:
-        page.hold(lease("before"))
+    with ledger.transaction() as entries:
+        entries.hold(lease("before"))
     ledger.close()
     monkeypatch.setattr("nvinx.leases.ledger.boot_id", lambda: "another boot")
     ledger = SqliteLedger(tmp_path / "ledger.db")
-    with ledger.turn() as page:
-        assert page.leases() == ()
-        page.hold(lease("before"))
+    with ledger.transaction() as entries:
+        assert entries.leases() == ()
+        entries.hold(lease("before"))
     ledger.close()
 
 

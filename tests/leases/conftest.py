@@ -56,8 +56,8 @@ class Bench:
         if not (self.state / "ledger.db").exists():
             return {}, {}
         ledger = SqliteLedger(self.state / "ledger.db")
-        with ledger.turn() as page:
-            leases, requests = page.leases(), page.requests()
+        with ledger.transaction() as entries:
+            leases, requests = entries.leases(), entries.requests()
         ledger.close()
         alive = ProcessLiveness(self.state / "life").alive({lease.id for lease in leases})
         held = {x.job.name: x.placement.residency.value for x in leases if x.id in alive}

@@ -13,7 +13,7 @@ from nvinx.catalog import Residency
 from nvinx.cli.top import Load, screen
 from nvinx.gpu.ports import GpuLook
 from nvinx.jobs.claim import Claim
-from nvinx.leases.ports import Lease, Request
+from nvinx.leases.ports import Lease, QueuedRequest
 from nvinx.leases.snapshot import Snapshot
 from nvinx.reasons import Reason, Why
 
@@ -33,7 +33,7 @@ def held(name, card, residency, vram_mib, since, engine):
 
 
 def waits(name, since, reason=None):
-    return Request(Job(name, name, SMALL, "snakemake-7"), since, since, reason)
+    return QueuedRequest(Job(name, name, SMALL, "snakemake-7"), since, since, reason)
 
 
 def view(cards, leases=(), requests=(), **bench):

@@ -109,8 +109,8 @@ class Bench:
         if not (self.state / "ledger.db").exists():
             return (), ()
         ledger = SqliteLedger(self.state / "ledger.db")
-        with contextlib.closing(ledger), ledger.turn() as page:
-            return page.leases(), page.requests()
+        with contextlib.closing(ledger), ledger.transaction() as entries:
+            return entries.leases(), entries.requests()
 
 
 class Flow(Bench):

@@ -34,12 +34,12 @@ class Machine:
         return Broker(name, capacity, Ports(self.ledger, self.liveness, self.clock, self.probe))
 
     def leases(self):
-        with self.ledger.turn() as page:
-            return {x.id for x in page.leases()}
+        with self.ledger.transaction() as entries:
+            return {x.id for x in entries.leases()}
 
     def requests(self):
-        with self.ledger.turn() as page:
-            return {x.id: x.reason.why for x in page.requests()}
+        with self.ledger.transaction() as entries:
+            return {x.id: x.reason.why for x in entries.requests()}
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_an_engine_that_leaves_drops_the_lease_of_a_process_that_was_just_ending
 
 def test_cpu_work_never_opens_the_ledger(machine):
     class Closed:
-        def turn(self):
+        def transaction(self):
             raise AssertionError("opened")
 
     broker = Broker("one", CAPACITY, Ports(Closed(), machine.liveness, machine.clock))
@@ -192,25 +192,25 @@ def test_a_ledger_that_fails_leaves_no_life_and_no_start_behind(machine):
         pass
 
     one = machine.engine("one")
-    turn = machine.ledger.turn
+    turn = machine.ledger.transaction
 
     class Broken:
-        def __init__(self, page):
-            self.page = page
+        def __init__(self, entries):
+            self.entries = entries
 
         def __getattr__(self, name):
             if name == "hold":
                 raise Full
-            return getattr(self.page, name)
+            return getattr(self.entries, name)
 
     from contextlib import contextmanager
 
     @contextmanager
     def failing():
-        with turn() as page:
-            yield Broken(page)
+        with turn() as entries:
+            yield Broken(entries)
 
-    machine.ledger.turn = failing
+    machine.ledger.transaction = failing
     with pytest.raises(Full):
         one.submit([shared("a", 10)])
     assert machine.liveness.tokens == {"one"}

@@ -57,10 +57,10 @@ class Engine:
 class FullLedger(MemoryLedger):
     full = False
 
-    def turn(self):
+    def transaction(self):
         if self.full:
             raise StateDirError("/state", "is full", "free some space")
-        return super().turn()
+        return super().transaction()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from nvinx.errors import ExportError
 from nvinx.gpu.ports import GpuLook, GpuReading, GpuSight
 from nvinx.jobs.claim import Claim
 from nvinx.leases import client
-from nvinx.leases.ports import Lease, Request
+from nvinx.leases.ports import Lease, QueuedRequest
 from nvinx.leases.snapshot import Snapshot
 from nvinx.metrics import alerts, exporter
 from nvinx.metrics.gauges import METRICS, Facts
@@ -64,9 +64,9 @@ MOVES = {
     "nvinx_card_jobs": facts(leases=(lease(),)),
     "nvinx_card_held_alone": facts(leases=(lease("b", Residency.GPU_EXCLUSIVE, 4000),)),
     "nvinx_card_lost": facts(shown=False),
-    "nvinx_waiting_jobs": facts(requests=(Request(lease().job, 40.0, 100.0),)),
-    "nvinx_oldest_wait_seconds": facts(requests=(Request(lease().job, 40.0, 100.0),)),
-    "nvinx_engines": facts(leases=(lease(),), requests=(Request(lease("b").job, 0.0, 0.0),)),
+    "nvinx_waiting_jobs": facts(requests=(QueuedRequest(lease().job, 40.0, 100.0),)),
+    "nvinx_oldest_wait_seconds": facts(requests=(QueuedRequest(lease().job, 40.0, 100.0),)),
+    "nvinx_engines": facts(leases=(lease(),), requests=(QueuedRequest(lease("b").job, 0.0, 0.0),)),
     "nvinx_spilled_ram_bytes": facts(leases=(lease("c", Residency.GPU_RAM_OVERFLOW, 1, 5000),)),
     "nvinx_ram_left_bytes": facts(ram_left_mib=10),
     "nvinx_cpu_busy_ratio": facts(cpu=0.5),

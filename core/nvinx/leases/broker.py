@@ -20,7 +20,7 @@ from nvinx.catalog import Residency
 from nvinx.history.statistics import RunStatistics
 from nvinx.jobs.outcome import Outcome
 from nvinx.leases.external_use import owners, with_external_use
-from nvinx.leases.ports import Lease, Request
+from nvinx.leases.ports import Lease, QueuedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from nvinx.gpu.ports import GpuProbe
     from nvinx.history.runs import PastRun
     from nvinx.host.clock import Clock
-    from nvinx.leases.ports import Ledger, Liveness, Page
+    from nvinx.leases.ports import Ledger, Liveness, Transaction
     from nvinx.reasons import Reason
 
 UNHEARD_AFTER_S = 10.0
@@ -72,7 +72,7 @@ class Broker:
         self._ports = ports
         self._policy = policy or LongestChainFirst()
         self._state = State(capacity)
-        self._asked: dict[str, Request] = {}
+        self._asked: dict[str, QueuedRequest] = {}
         self._beside: dict[str, tuple[Running, ...]] = {}
         self._room_for: set[str] = set()
         self._outlived: set[str] = set()
@@ -101,10 +101,10 @@ class Broker:
         started = self._ports.liveness.started(pid)
         if started is None:
             return
-        with self._ports.ledger.turn() as page:
-            for lease in page.leases():
+        with self._ports.ledger.transaction() as entries:
+            for lease in entries.leases():
                 if lease.id == job_id:
-                    page.note(replace(lease, seen=(*lease.seen, (pid, started))))
+                    entries.note(replace(lease, seen=(*lease.seen, (pid, started))))
 
     def ended(self) -> tuple[PastRun, ...]:
         """The jobs of ours that ended since this was last asked."""
@@ -125,10 +125,10 @@ class Broker:
 
     def disown(self, job_id: str, pid: int) -> None:
         """This process no longer uses the lease; what it keeps of the card is external use."""
-        with self._ports.ledger.turn() as page:
-            for lease in page.leases():
+        with self._ports.ledger.transaction() as entries:
+            for lease in entries.leases():
                 if lease.id == job_id:
-                    page.note(replace(lease, seen=tuple(s for s in lease.seen if s[0] != pid)))
+                    entries.note(replace(lease, seen=tuple(s for s in lease.seen if s[0] != pid)))
 
     def meet(self, cards: Iterable[Card]) -> None:
         """Cards that were not there before; the next call may use them."""
@@ -165,10 +165,10 @@ class Broker:
         """Leave: waiting requests are taken back, leases stay with the processes that use them."""
         try:
             if self._asked or self._outlived:
-                with self._ports.ledger.turn() as page:
+                with self._ports.ledger.transaction() as entries:
                     for job_id in self._asked:
-                        page.unask(job_id)
-                    self._living_leases(page, None)
+                        entries.dequeue(job_id)
+                    self._living_leases(entries, None)
         finally:
             self._asked.clear()
             for running in self._state.running.values():
@@ -184,10 +184,10 @@ class Broker:
         begun: list[str] = []
         gone = self._gone(event)
         try:
-            with self._ports.ledger.turn() as page:
-                merged, ours = self._turn(page, event, gone)
-                self._enter(page, merged, ours, begun)
-                self._publish(page, merged, event.at)
+            with self._ports.ledger.transaction() as entries:
+                merged, ours = self._turn(entries, event, gone)
+                self._enter(entries, merged, ours, begun)
+                self._publish(entries, merged, event.at)
         except BaseException:
             for token in begun:
                 self._ports.liveness.retire(token)
@@ -211,7 +211,7 @@ class Broker:
         return event.job_id
 
     def _turn(
-        self, page: Page, event: Event, gone: str | None
+        self, entries: Transaction, event: Event, gone: str | None
     ) -> tuple[State, tuple[Decision, ...]]:
         """Decide with everybody in view; returns the merged state and what concerns our jobs."""
         own, mine = self._state, set(self._state.waiting)
@@ -221,7 +221,7 @@ class Broker:
             self._beside.pop(event.job_id, None)
         elif isinstance(event, Submitted):
             mine |= {job.id for job in event.jobs}
-        merged = self._merge(page, own, gone)
+        merged = self._merge(entries, own, gone)
         self._co_residency.observe(merged.running.values(), event.at)
         self._remember(event)
         if isinstance(event, Finished | CardsChanged):
@@ -259,10 +259,10 @@ class Broker:
                 return self.is_on_card(job_id)
         return False
 
-    def _merge(self, page: Page, own: State, gone: str | None) -> State:
+    def _merge(self, entries: Transaction, own: State, gone: str | None) -> State:
         """Our state with everybody else's leases and requests added as guests."""
-        leases = self._living_leases(page, gone)
-        cards = self._look(page, leases)
+        leases = self._living_leases(entries, gone)
+        cards = self._look(entries, leases)
         left = None if self._ports.ram_left is None else self._ports.ram_left()
         state = replace(own, capacity=replace(own.capacity, cards=cards, ram_left_mib=left))
         running = dict(state.running)
@@ -270,15 +270,15 @@ class Broker:
             if lease.id not in running:
                 running[lease.id] = Running(_guest(lease.job), _seen(lease.placement), lease.since)
         waiting = dict(state.waiting)
-        for request in self._heard_requests(page):
+        for request in self._heard_requests(entries):
             job = _guest(request.job)
             if request.id not in waiting and _wants_card(job, state.capacity):
                 waiting[request.id] = Waiting(job, request.since)
         return replace(state, running=running, waiting=self._policy.in_line(waiting))
 
-    def _living_leases(self, page: Page, gone: str | None) -> tuple[Lease, ...]:
+    def _living_leases(self, entries: Transaction, gone: str | None) -> tuple[Lease, ...]:
         """All leases but those of the dead, which are dropped here and now."""
-        leases = page.leases()
+        leases = entries.leases()
         alive = self._ports.liveness.alive([lease.id for lease in leases if lease.id != gone])
         silent = [lease for lease in leases if lease.id not in alive]
         if silent and self._ports.probe is not None:
@@ -286,7 +286,7 @@ class Broker:
             alive |= {lease.id for lease in silent if self._seen_on(lease, on_gpu)}
         for lease in silent:
             if lease.id not in alive:
-                page.drop(lease.id)
+                entries.drop(lease.id)
         return tuple(lease for lease in leases if lease.id in alive)
 
     def _seen_on(self, lease: Lease, pids: set[int]) -> bool:
@@ -294,7 +294,7 @@ class Broker:
         started = self._ports.liveness.started
         return any(pid in pids and started(pid) == start for pid, start in lease.seen)
 
-    def _look(self, page: Page, leases: tuple[Lease, ...]) -> tuple[Card, ...]:
+    def _look(self, entries: Transaction, leases: tuple[Lease, ...]) -> tuple[Card, ...]:
         """The cards with their external use; new processes of leases are noted."""
         cards = self._state.capacity.cards
         if self._ports.probe is None:
@@ -306,24 +306,24 @@ class Broker:
             mine = [pid for pid, token in owned.items() if token == lease.id and pid not in known]
             fresh = [(pid, start) for pid in mine if (start := self._ports.liveness.started(pid))]
             if fresh:
-                page.note(replace(lease, seen=(*lease.seen, *fresh)))
+                entries.note(replace(lease, seen=(*lease.seen, *fresh)))
         return with_external_use(cards, look, leases, owned)
 
-    def _heard_requests(self, page: Page) -> tuple[Request, ...]:
+    def _heard_requests(self, entries: Transaction) -> tuple[QueuedRequest, ...]:
         """Other engines' requests that stand in line; those of the dead and silent are dropped."""
         now, own = self._ports.clock(), self._state.waiting
-        others = [r for r in page.requests() if r.id not in own]
+        others = [r for r in entries.requests() if r.id not in own]
         engines = self._ports.liveness.alive({r.job.engine for r in others})
-        heard = []
+        heartbeat_s = []
         for request in others:
             if request.job.engine not in engines or request.job.engine == self._engine:
-                page.unask(request.id)
-            elif now - request.heard < UNHEARD_AFTER_S and not _lacks_machine(request.reason):
-                heard.append(request)
-        return tuple(heard)
+                entries.dequeue(request.id)
+            elif now - request.heartbeat_s < UNHEARD_AFTER_S and not _lacks_machine(request.reason):
+                heartbeat_s.append(request)
+        return tuple(heartbeat_s)
 
     def _enter(
-        self, page: Page, merged: State, ours: tuple[Decision, ...], begun: list[str]
+        self, entries: Transaction, merged: State, ours: tuple[Decision, ...], begun: list[str]
     ) -> None:
         """Write down the leases of what starts; life begins before anybody can look."""
         for start in ours:
@@ -331,23 +331,23 @@ class Broker:
                 self._ports.liveness.announce(start.job_id)
                 begun.append(start.job_id)
                 job = merged.running[start.job_id].job
-                page.hold(Lease(job, start.placement, merged.running[start.job_id].since))
+                entries.hold(Lease(job, start.placement, merged.running[start.job_id].since))
                 there = merged.on_card(start.placement.card)
                 self._beside[start.job_id] = tuple(r for r in there if r.job.id != start.job_id)
 
-    def _publish(self, page: Page, merged: State, at: float) -> None:
+    def _publish(self, entries: Transaction, merged: State, at: float) -> None:
         """Bring our waiting requests in the ledger up to date, quietly when nothing changed."""
         gpu = {i: w for i, w in merged.waiting.items() if w.job.claim.uses_gpu}
         reasons = self._policy.reasons(replace(merged, waiting=gpu), at) if gpu else {}
         ours = {i: w for i, w in gpu.items() if w.job.engine == self._engine}
         for gone in self._asked.keys() - ours.keys():
-            page.unask(gone)
+            entries.dequeue(gone)
             del self._asked[gone]
         for job_id, waiting in ours.items():
             old, reason = self._asked.get(job_id), reasons.get(job_id)
-            if old is None or old.reason != reason or at - old.heard > HEARTBEAT_S:
-                self._asked[job_id] = Request(waiting.job, waiting.since, at, reason)
-                page.ask(self._asked[job_id])
+            if old is None or old.reason != reason or at - old.heartbeat_s > HEARTBEAT_S:
+                self._asked[job_id] = QueuedRequest(waiting.job, waiting.since, at, reason)
+                entries.enqueue(self._asked[job_id])
 
     def _own(self, merged: State) -> State:
         return replace(

@@ -23,7 +23,7 @@ from nvinx.admission.serialize import (
 from nvinx.errors import LeaseExistsError, LedgerVersionError, StateDirError
 from nvinx.host import statedir
 from nvinx.host.clock import boot_id
-from nvinx.leases.ports import Lease, Request
+from nvinx.leases.ports import Lease, QueuedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,12 +83,12 @@ class SqliteLedger:
             self._db.close()
 
     @contextmanager
-    def turn(self) -> Iterator[SqlitePage]:
+    def transaction(self) -> Iterator[SqliteTransaction]:
         """One short transaction that holds the machine-wide write lock from its first statement."""
         with self._lock, self._translated():
             self._begin()
             try:
-                yield SqlitePage(self._db, self._boot)
+                yield SqliteTransaction(self._db, self._boot)
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:
@@ -171,7 +171,7 @@ def _whole() -> Iterator[None]:
         raise sqlite3.DatabaseError(f"malformed row: {error}") from error
 
 
-class SqlitePage:
+class SqliteTransaction:
     """The ledger inside one transaction."""
 
     def __init__(self, db: sqlite3.Connection, boot: str) -> None:
@@ -194,15 +194,17 @@ class SqlitePage:
                 for job, placement, since, seen in rows
             )
 
-    def requests(self) -> tuple[Request, ...]:
+    def requests(self) -> tuple[QueuedRequest, ...]:
         rows = self._db.execute(
             "SELECT job, since, heard, reason FROM request WHERE boot = ? ORDER BY since, rowid",
             (self._boot,),
         )
         with _whole():
             return tuple(
-                Request(job_from(json.loads(job)), since, heard, reason_from(json.loads(reason)))
-                for job, since, heard, reason in rows
+                QueuedRequest(
+                    job_from(json.loads(job)), since, heartbeat_s, reason_from(json.loads(reason))
+                )
+                for job, since, heartbeat_s, reason in rows
             )
 
     def hold(self, lease: Lease) -> None:
@@ -229,7 +231,7 @@ class SqlitePage:
     def drop(self, lease_id: str) -> None:
         self._db.execute("DELETE FROM lease WHERE id = ?", (lease_id,))
 
-    def ask(self, request: Request) -> None:
+    def enqueue(self, request: QueuedRequest) -> None:
         self._db.execute(
             "INSERT INTO request (id, boot, since, heard, job, reason) VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (id) DO UPDATE SET heard = excluded.heard, reason = excluded.reason",
@@ -237,11 +239,11 @@ class SqlitePage:
                 request.id,
                 self._boot,
                 request.since,
-                request.heard,
+                request.heartbeat_s,
                 json.dumps(plain_job(request.job)),
                 json.dumps(plain_reason(request.reason)),
             ),
         )
 
-    def unask(self, request_id: str) -> None:
+    def dequeue(self, request_id: str) -> None:
         self._db.execute("DELETE FROM request WHERE id = ?", (request_id,))

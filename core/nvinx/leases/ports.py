@@ -32,12 +32,12 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class QueuedRequest:
     """A job that waits for a card. `heard` is when its engine last spoke; both in boot seconds."""
 
     job: Job
     since: float
-    heard: float
+    heartbeat_s: float
     reason: Reason | None = None
 
     @property
@@ -45,12 +45,12 @@ class Request:
         return self.job.id
 
 
-class Page(Protocol):
+class Transaction(Protocol):
     """The ledger as one transaction sees it; every change takes effect together, or none does."""
 
     def leases(self) -> tuple[Lease, ...]: ...
 
-    def requests(self) -> tuple[Request, ...]: ...
+    def requests(self) -> tuple[QueuedRequest, ...]: ...
 
     def hold(self, lease: Lease) -> None:
         """Enter a new lease. Raises LeaseExistsError when the job holds one already."""
@@ -64,11 +64,11 @@ class Page(Protocol):
         """Give a lease back. Dropping one that is not there is not an error."""
         ...
 
-    def ask(self, request: Request) -> None:
+    def enqueue(self, request: QueuedRequest) -> None:
         """Enter a waiting request, or bring it up to date."""
         ...
 
-    def unask(self, request_id: str) -> None:
+    def dequeue(self, request_id: str) -> None:
         """Take a waiting request out. Taking out one that is not there is not an error."""
         ...
 
@@ -76,7 +76,7 @@ class Page(Protocol):
 class Ledger(Protocol):
     """The machine-wide record of who holds which card and who waits for one."""
 
-    def turn(self) -> AbstractContextManager[Page]:
+    def transaction(self) -> AbstractContextManager[Transaction]:
         """One exclusive transaction; an exception inside undoes it."""
         ...
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nvinx.bench.capacity import Card
     from nvinx.bench.resolve import Bench
     from nvinx.gpu.ports import GpuLook
-    from nvinx.leases.ports import Lease, Request
+    from nvinx.leases.ports import Lease, QueuedRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Snapshot:
 
     bench: Bench
     leases: tuple[Lease, ...]
-    requests: tuple[Request, ...]
+    requests: tuple[QueuedRequest, ...]
     inventory: GpuLook
     now: float
 
@@ -51,25 +51,25 @@ class Snapshot:
 def take(bench: Bench, state_dir: Path) -> Snapshot:
     """Look at everything of the living; looking changes nothing, nor makes a ledger."""
     leases, waiting = _ledger(state_dir)
-    seen = NvmlProbe().inventory()
+    seen = NvmlProbe().look()
     liveness = ProcessLiveness(state_dir / "life") if seen.gpus and leases else None
     owned = {} if liveness is None else owners(seen, leases, liveness)
     cards = with_external_use(bench.cards, seen, leases, owned)
     return Snapshot(replace(bench, cards=cards), leases, waiting, seen, boot_seconds())
 
 
-def requests(state_dir: Path) -> tuple[Request, ...]:
+def requests(state_dir: Path) -> tuple[QueuedRequest, ...]:
     """The jobs of the living that wait for a card."""
     return _ledger(state_dir)[1]
 
 
-def _ledger(folder: Path) -> tuple[tuple[Lease, ...], tuple[Request, ...]]:
+def _ledger(folder: Path) -> tuple[tuple[Lease, ...], tuple[QueuedRequest, ...]]:
     if not (folder / "ledger.db").exists():
         return (), ()
     ledger, liveness = SqliteLedger(folder / "ledger.db"), ProcessLiveness(folder / "life")
     try:
-        with ledger.turn() as page:
-            leases, waiting = page.leases(), page.requests()
+        with ledger.transaction() as entries:
+            leases, waiting = entries.leases(), entries.requests()
     finally:
         ledger.close()
     alive = liveness.alive({x.id for x in leases} | {r.job.engine for r in waiting})

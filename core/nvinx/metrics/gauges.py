@@ -74,7 +74,9 @@ def _busy(facts: Facts, card: Card) -> float | None:
 
 
 def _is_lost(facts: Facts, card: Card) -> float:
-    return float(not card.simulated and card.id not in {gpu.id for gpu in facts.snapshot.look.gpus})
+    return float(
+        not card.simulated and card.id not in {gpu.id for gpu in facts.snapshot.inventory.gpus}
+    )
 
 
 def _is_held_alone(facts: Facts, card: Card) -> float:

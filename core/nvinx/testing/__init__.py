@@ -1,9 +1,16 @@
 """Fakes with real behaviour, shipped so that users' tests can use them too."""
 
-from nvinx.testing.ledger import FakeClock, FakeLiveness, FakeStager, MemoryLedger, MemoryPage
+from nvinx.testing.ledger import (
+    FakeClock,
+    FakeLiveness,
+    FakeStager,
+    MemoryLedger,
+    MemoryTransaction,
+)
 from nvinx.testing.probe import FakeMeter, FakeProbe
 
 FakeLife = FakeLiveness
+MemoryPage = MemoryTransaction
 
 __all__ = [
     "FakeClock",
@@ -14,4 +21,5 @@ __all__ = [
     "FakeStager",
     "MemoryLedger",
     "MemoryPage",
+    "MemoryTransaction",
 ]

@@ -12,7 +12,7 @@ from nvinx.staging.ports import Warmed
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from nvinx.leases.ports import Lease, Request
+    from nvinx.leases.ports import Lease, QueuedRequest
     from nvinx.staging.ports import File
 
 
@@ -21,28 +21,28 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._page = MemoryPage({}, {})
+        self._page = MemoryTransaction({}, {})
 
     @contextmanager
-    def turn(self) -> Iterator[MemoryPage]:
+    def transaction(self) -> Iterator[MemoryTransaction]:
         with self._lock:
             draft = self._page.copy()
             yield draft
             self._page = draft
 
 
-class MemoryPage:
-    def __init__(self, leases: dict[str, Lease], requests: dict[str, Request]) -> None:
+class MemoryTransaction:
+    def __init__(self, leases: dict[str, Lease], requests: dict[str, QueuedRequest]) -> None:
         self._leases = leases
         self._requests = requests
 
-    def copy(self) -> MemoryPage:
-        return MemoryPage(dict(self._leases), dict(self._requests))
+    def copy(self) -> MemoryTransaction:
+        return MemoryTransaction(dict(self._leases), dict(self._requests))
 
     def leases(self) -> tuple[Lease, ...]:
         return tuple(sorted(self._leases.values(), key=lambda x: (x.since, x.id)))
 
-    def requests(self) -> tuple[Request, ...]:
+    def requests(self) -> tuple[QueuedRequest, ...]:
         return tuple(sorted(self._requests.values(), key=lambda x: x.since))
 
     def hold(self, lease: Lease) -> None:
@@ -57,10 +57,10 @@ class MemoryPage:
     def drop(self, lease_id: str) -> None:
         self._leases.pop(lease_id, None)
 
-    def ask(self, request: Request) -> None:
+    def enqueue(self, request: QueuedRequest) -> None:
         self._requests[request.id] = request
 
-    def unask(self, request_id: str) -> None:
+    def dequeue(self, request_id: str) -> None:
         self._requests.pop(request_id, None)
 
 

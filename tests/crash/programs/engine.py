@@ -47,10 +47,10 @@ class Engine:
 
     def do_stop_in_turn(self, job_id: str) -> str:
         """Write a lease over the whole card, drop all others, and stop before the commit."""
-        with self._seat.ledger.turn() as page:
-            (old,) = page.leases()
-            page.drop(old.id)
-            page.hold(Lease(self._seat.job(job_id, None), old.placement, 0.0))
+        with self._seat.ledger.transaction() as entries:
+            (old,) = entries.leases()
+            entries.drop(old.id)
+            entries.hold(Lease(self._seat.job(job_id, None), old.placement, 0.0))
             print("stopped", flush=True)
             time.sleep(600)
         return ""

@@ -40,8 +40,8 @@ def lease(name, mb, *rest):
 
 def stall(_name, _mb, seconds, _manner):
     ledger = SqliteLedger(Path(os.environ["NVINX_STATE_DIR"]) / "ledger.db")
-    with ledger.turn() as page:
-        page.drop("nobody")
+    with ledger.transaction() as entries:
+        entries.drop("nobody")
         time.sleep(float(seconds))
 
 
