@@ -15,7 +15,7 @@ LOOK = """
 import json
 from dataclasses import asdict
 from nvinx.gpu.nvml import NvmlProbe
-print(json.dumps(asdict(NvmlProbe().look())))
+print(json.dumps(asdict(NvmlProbe().read())))
 """
 
 

@@ -26,7 +26,7 @@ gpu = sys.argv[1]
 found = facts(int(gpu) if gpu.isdigit() else gpu)
 with NvmlMeter(gpu) as meter:
     readings = [asdict(meter.read()) for _ in range(2)]
-after = asdict(NvmlProbe().look())
+after = asdict(NvmlProbe().read())
 print(json.dumps([found and asdict(found), *readings, after["problem"]]))
 """
 

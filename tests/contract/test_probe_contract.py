@@ -15,7 +15,7 @@ from fake_library import build
 
 import nvinx
 from nvinx.gpu.meter import NvmlMeter
-from nvinx.gpu.ports import GpuLook, GpuMeter, GpuProcess, GpuReading, GpuSight
+from nvinx.gpu.ports import GpuInventory, GpuMeter, GpuProcess, GpuReading, GpuState
 from nvinx.testing import FakeMeter, FakeProbe
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ from dataclasses import asdict
 from nvinx.gpu.nvml import NvmlProbe
 probe = NvmlProbe()
 for _ in sys.stdin:
-    print(json.dumps(asdict(probe.look())), flush=True)
+    print(json.dumps(asdict(probe.read())), flush=True)
 """
 
 SHARED = """
@@ -38,9 +38,9 @@ from nvinx.gpu.meter import NvmlMeter, facts
 from nvinx.gpu.nvml import NvmlProbe
 import pynvml
 probe, first, second = NvmlProbe(), NvmlMeter("GPU-0"), NvmlMeter("GPU-0")
-works = [bool(probe.look().gpus), first.read().used_mib, second.read().used_mib]
+works = [bool(probe.read().gpus), first.read().used_mib, second.read().used_mib]
 second.close()
-works += [facts("GPU-0").name, first.read().used_mib, bool(probe.look().gpus)]
+works += [facts("GPU-0").name, first.read().used_mib, bool(probe.read().gpus)]
 first.close()
 first.close()
 works += [facts("GPU-7"), NvmlMeter("GPU-7").read().used_mib, pynvml.nvmlDeviceGetCount()]
@@ -60,7 +60,7 @@ class Stage(Protocol):
     def lose(self, index: int) -> None: ...
     def fail(self) -> None: ...
     def recover(self) -> None: ...
-    def look(self) -> GpuLook: ...
+    def read(self) -> GpuInventory: ...
 
 
 class FakeStage:
@@ -69,7 +69,7 @@ class FakeStage:
 
     def gpu(self, index: int, used_mib: int = 0) -> None:
         name = f"Test card {index}"
-        self.probe.plug(GpuSight(f"GPU-{index}", index, name, USABLE_MIB, used_mib))
+        self.probe.plug(GpuState(f"GPU-{index}", index, name, USABLE_MIB, used_mib))
 
     def process(self, index: int, pid: int, used_mib: int | None) -> None:
         self.probe.use(f"GPU-{index}", pid, used_mib)
@@ -83,8 +83,8 @@ class FakeStage:
     def recover(self) -> None:
         self.probe.fail(None)
 
-    def look(self) -> GpuLook:
-        return self.probe.look()
+    def read(self) -> GpuInventory:
+        return self.probe.read()
 
 
 class NvmlStage:
@@ -130,20 +130,20 @@ class NvmlStage:
     def recover(self) -> None:
         self.write()
 
-    def look(self) -> GpuLook:
+    def read(self) -> GpuInventory:
         assert self.looker.stdin is not None
         assert self.looker.stdout is not None
         self.looker.stdin.write("\n")
         self.looker.stdin.flush()
         plain = json.loads(self.looker.stdout.readline())
-        return GpuLook(tuple(_sight(gpu) for gpu in plain["gpus"]), plain["problem"])
+        return GpuInventory(tuple(_sight(gpu) for gpu in plain["gpus"]), plain["problem"])
 
     def close(self) -> None:
         self.looker.communicate(timeout=30)
 
 
-def _sight(plain: dict[str, Any]) -> GpuSight:
-    return GpuSight(**{**plain, "processes": tuple(GpuProcess(**p) for p in plain["processes"])})
+def _sight(plain: dict[str, Any]) -> GpuState:
+    return GpuState(**{**plain, "processes": tuple(GpuProcess(**p) for p in plain["processes"])})
 
 
 @pytest.fixture(scope="session")
@@ -182,24 +182,24 @@ def stage(request: pytest.FixtureRequest) -> Stage:
 def test_every_gpu_is_shown_with_its_usable_memory(stage: Stage) -> None:
     stage.gpu(0)
     stage.gpu(1, used_mib=100)
-    assert stage.look() == GpuLook(
+    assert stage.read() == GpuInventory(
         (
-            GpuSight("GPU-0", 0, "Test card 0", USABLE_MIB, 0),
-            GpuSight("GPU-1", 1, "Test card 1", USABLE_MIB, 100),
+            GpuState("GPU-0", 0, "Test card 0", USABLE_MIB, 0),
+            GpuState("GPU-1", 1, "Test card 1", USABLE_MIB, 100),
         )
     )
 
 
 def test_a_machine_without_a_gpu_says_why(stage: Stage) -> None:
-    look = stage.look()
-    assert look.gpus == ()
-    assert "Fix:" in (look.problem or "")
+    inventory = stage.read()
+    assert inventory.gpus == ()
+    assert "Fix:" in (inventory.problem or "")
 
 
 def test_a_process_is_shown_with_what_it_uses(stage: Stage) -> None:
     stage.gpu(0, used_mib=10)
     stage.process(0, 4242, 500)
-    (gpu,) = stage.look().gpus
+    (gpu,) = stage.read().gpus
     assert gpu.processes == (GpuProcess(4242, 500),)
     assert gpu.used_mib == 510
 
@@ -207,7 +207,7 @@ def test_a_process_is_shown_with_what_it_uses(stage: Stage) -> None:
 def test_memory_that_the_driver_hides_is_unknown_and_not_nothing(stage: Stage) -> None:
     stage.gpu(0)
     stage.process(0, 4242, None)
-    (gpu,) = stage.look().gpus
+    (gpu,) = stage.read().gpus
     assert gpu.processes == (GpuProcess(4242, None),)
 
 
@@ -215,7 +215,7 @@ def test_a_process_belongs_to_the_gpu_that_it_uses(stage: Stage) -> None:
     stage.gpu(0)
     stage.gpu(1)
     stage.process(1, 4242, 5)
-    first, second = stage.look().gpus
+    first, second = stage.read().gpus
     assert first.processes == ()
     assert [p.pid for p in second.processes] == [4242]
 
@@ -224,34 +224,34 @@ def test_a_lost_gpu_is_left_out_and_the_others_keep_their_place(stage: Stage) ->
     for index in range(3):
         stage.gpu(index)
     stage.lose(1)
-    look = stage.look()
-    assert [(gpu.id, gpu.index) for gpu in look.gpus] == [("GPU-0", 0), ("GPU-2", 2)]
-    assert "GPU 1" in (look.problem or "")
-    assert "lost" in (look.problem or "")
+    inventory = stage.read()
+    assert [(gpu.id, gpu.index) for gpu in inventory.gpus] == [("GPU-0", 0), ("GPU-2", 2)]
+    assert "GPU 1" in (inventory.problem or "")
+    assert "lost" in (inventory.problem or "")
 
 
 def test_a_failing_driver_is_a_problem_and_not_an_exception(stage: Stage) -> None:
     stage.gpu(0)
     stage.fail()
-    look = stage.look()
-    assert look.gpus == ()
-    assert "not loaded. Fix:" in (look.problem or "")
+    inventory = stage.read()
+    assert inventory.gpus == ()
+    assert "not loaded. Fix:" in (inventory.problem or "")
 
 
 def test_a_driver_that_recovers_is_seen_at_the_next_look(stage: Stage) -> None:
     stage.gpu(0)
-    before = stage.look()
+    before = stage.read()
     stage.fail()
-    assert stage.look().problem
+    assert stage.read().problem
     stage.recover()
-    assert stage.look() == before
+    assert stage.read() == before
 
 
 def test_each_look_is_new(stage: Stage) -> None:
     stage.gpu(0)
-    stage.look()
+    stage.read()
     stage.process(0, 7, 30)
-    assert stage.look().gpus[0].used_mib == 30
+    assert stage.read().gpus[0].used_mib == 30
 
 
 # the fake alone
@@ -260,12 +260,12 @@ def test_each_look_is_new(stage: Stage) -> None:
 def test_a_process_that_ends_gives_its_memory_back_to_the_fake() -> None:
     stage = FakeStage()
     stage.gpu(0, used_mib=10)
-    before = stage.look()
+    before = stage.read()
     stage.process(0, 7, 30)
     stage.process(0, 7, 50)
-    assert stage.look().gpus[0].used_mib == 60
+    assert stage.read().gpus[0].used_mib == 60
     stage.probe.end(7)
-    assert stage.look() == before
+    assert stage.read() == before
 
 
 def test_a_lost_gpu_can_be_found_again_by_the_fake() -> None:
@@ -273,7 +273,7 @@ def test_a_lost_gpu_can_be_found_again_by_the_fake() -> None:
     stage.gpu(0)
     stage.lose(0)
     stage.probe.find("GPU-0")
-    assert stage.look().problem is None
+    assert stage.read().problem is None
 
 
 # NVML alone
@@ -299,10 +299,10 @@ def test_a_driver_that_fails_as_a_whole_says_what_to_do(
     problem, fix = FAILURES[code]
     nvml.gpu(0)
     nvml.write(f"fails {function} -1 {code}")
-    look = nvml.look()
-    assert look.gpus == ()
-    assert problem in (look.problem or "")
-    assert fix in (look.problem or "").partition("Fix: ")[2]
+    inventory = nvml.read()
+    assert inventory.gpus == ()
+    assert problem in (inventory.problem or "")
+    assert fix in (inventory.problem or "").partition("Fix: ")[2]
 
 
 @pytest.mark.parametrize(
@@ -315,39 +315,39 @@ def test_a_gpu_that_fails_is_left_out_and_says_why(
     nvml.gpu(0)
     nvml.gpu(1)
     nvml.write(f"fails {function} 0 {code}")
-    look = nvml.look()
-    assert [gpu.id for gpu in look.gpus] == ["GPU-1"]
-    assert look.problem is not None
-    assert look.problem.startswith("GPU 0: ")
-    assert FAILURES[code][0] in look.problem
+    inventory = nvml.read()
+    assert [gpu.id for gpu in inventory.gpus] == ["GPU-1"]
+    assert inventory.problem is not None
+    assert inventory.problem.startswith("GPU 0: ")
+    assert FAILURES[code][0] in inventory.problem
 
 
 def test_a_gpu_that_has_no_memory_of_its_own_to_report_is_left_out(nvml: NvmlStage) -> None:
     nvml.gpu(0)
     nvml.write("fails nvmlDeviceGetMemoryInfo_v2 0 3", "fails nvmlDeviceGetMemoryInfo 0 3")
-    look = nvml.look()
-    assert look.gpus == ()
-    assert "does not answer" in (look.problem or "")
+    inventory = nvml.read()
+    assert inventory.gpus == ()
+    assert "does not answer" in (inventory.problem or "")
 
 
 def test_a_library_that_is_no_library_counts_as_not_found(tmp_path: Path) -> None:
     (tmp_path / "libnvidia-ml.so.1").write_text("this is not a library", encoding="ascii")
     stage = NvmlStage(tmp_path, tmp_path)
-    look = stage.look()
+    inventory = stage.read()
     stage.close()
-    assert look.gpus == ()
-    assert "libnvidia-ml.so.1) was not found. Fix: install" in (look.problem or "")
+    assert inventory.gpus == ()
+    assert "libnvidia-ml.so.1) was not found. Fix: install" in (inventory.problem or "")
 
 
 def test_a_process_that_computes_and_draws_is_one_process(nvml: NvmlStage) -> None:
     nvml.gpu(0)
     nvml.write(f"proc 0 7 {30 * MIB} CG", f"proc 0 8 {5 * MIB} G")
-    assert nvml.look().gpus[0].processes == (GpuProcess(7, 30), GpuProcess(8, 5))
+    assert nvml.read().gpus[0].processes == (GpuProcess(7, 30), GpuProcess(8, 5))
 
 
 def test_what_is_used_rounds_up_and_what_there_is_rounds_down(nvml: NvmlStage) -> None:
     nvml.write(f"gpu 0 GPU-0 {4 * MIB - 1} 0 {MIB + 1}", f"proc 0 7 {MIB // 2} C")
-    (gpu,) = nvml.look().gpus
+    (gpu,) = nvml.read().gpus
     assert (gpu.total_mib, gpu.used_mib, gpu.processes[0].used_mib) == (3, 2, 1)
 
 
@@ -357,40 +357,40 @@ def test_the_older_memory_question_is_asked_when_the_newer_fails(
 ) -> None:
     nvml.gpu(0, used_mib=100)
     nvml.write(f"fails nvmlDeviceGetMemoryInfo_v2 0 {code}")
-    (gpu,) = nvml.look().gpus
+    (gpu,) = nvml.read().gpus
     assert (gpu.total_mib, gpu.used_mib) == (CARD_MIB, 100 + RESERVED_MIB)
 
 
 def test_a_driver_that_lacks_newer_functions_still_shows_its_gpus(old_nvml: NvmlStage) -> None:
     old_nvml.gpu(0)
     old_nvml.process(0, 7, 30)
-    look = old_nvml.look()
-    assert look.problem is None
-    assert look.gpus[0].total_mib == CARD_MIB
-    assert look.gpus[0].processes == (GpuProcess(7, 30),)
+    inventory = old_nvml.read()
+    assert inventory.problem is None
+    assert inventory.gpus[0].total_mib == CARD_MIB
+    assert inventory.gpus[0].processes == (GpuProcess(7, 30),)
 
 
 def test_use_is_unknown_on_a_gpu_that_does_not_list_its_processes(nvml: NvmlStage) -> None:
     nvml.gpu(0, used_mib=100)
     for version in ("v2", "v3"):
         nvml.write(f"fails nvmlDeviceGetComputeRunningProcesses_{version} 0 3")
-    look = nvml.look()
-    assert look.gpus[0].used_mib is None
-    assert "does not list its processes" in (look.problem or "")
+    inventory = nvml.read()
+    assert inventory.gpus[0].used_mib is None
+    assert "does not list its processes" in (inventory.problem or "")
 
 
 def test_a_driver_is_opened_once_and_again_after_a_failure(nvml: NvmlStage) -> None:
     nvml.gpu(0)
-    assert nvml.look().gpus
+    assert nvml.read().gpus
     working = list(nvml.lines)
     nvml.write("fails nvmlInitWithFlags -1 9")
-    assert nvml.look().gpus, "an open driver is not opened again"
+    assert nvml.read().gpus, "an open driver is not opened again"
     nvml.write("fails nvmlDeviceGetCount_v2 -1 999", "fails nvmlShutdown -1 999")
-    assert "Unknown Error" in (nvml.look().problem or "")
-    assert "not loaded" in (nvml.look().problem or ""), "after a failure it is opened again"
+    assert "Unknown Error" in (nvml.read().problem or "")
+    assert "not loaded" in (nvml.read().problem or ""), "after a failure it is opened again"
     nvml.lines = working
     nvml.write()
-    assert nvml.look().gpus
+    assert nvml.read().gpus
 
 
 def test_each_mig_device_is_a_card_of_its_own(nvml: NvmlStage) -> None:
@@ -399,19 +399,23 @@ def test_each_mig_device_is_a_card_of_its_own(nvml: NvmlStage) -> None:
     for device, number in ((8, 1), (9, 2)):
         nvml.write(f"gpu {device} MIG-{number} {1024 * MIB} 0 0", f"mig {device} 0")
     nvml.write(f"proc 9 7 {30 * MIB} C", "fails nvmlDeviceGetGraphicsRunningProcesses_v3 9 3")
-    look = nvml.look()
-    assert look.problem is None
-    assert [(gpu.id, gpu.index) for gpu in look.gpus] == [("MIG-1", 0), ("MIG-2", 1), ("GPU-1", 2)]
-    assert [gpu.total_mib for gpu in look.gpus] == [1024, 1024, USABLE_MIB]
-    assert look.gpus[1].processes == (GpuProcess(7, 30),)
+    inventory = nvml.read()
+    assert inventory.problem is None
+    assert [(gpu.id, gpu.index) for gpu in inventory.gpus] == [
+        ("MIG-1", 0),
+        ("MIG-2", 1),
+        ("GPU-1", 2),
+    ]
+    assert [gpu.total_mib for gpu in inventory.gpus] == [1024, 1024, USABLE_MIB]
+    assert inventory.gpus[1].processes == (GpuProcess(7, 30),)
 
 
 def test_mig_mode_without_a_mig_device_says_what_to_do(nvml: NvmlStage) -> None:
     nvml.gpu(0)
     nvml.write("migmode 0")
-    look = nvml.look()
-    assert look.gpus == ()
-    assert "no MIG device. Fix:" in (look.problem or "")
+    inventory = nvml.read()
+    assert inventory.gpus == ()
+    assert "no MIG device. Fix:" in (inventory.problem or "")
 
 
 # meters

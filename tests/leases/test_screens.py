@@ -11,7 +11,7 @@ from nvinx.bench.capacity import Card
 from nvinx.bench.resolve import Bench
 from nvinx.catalog import Residency
 from nvinx.cli.top import Load, screen
-from nvinx.gpu.ports import GpuLook
+from nvinx.gpu.ports import GpuInventory
 from nvinx.jobs.claim import Claim
 from nvinx.leases.ports import Lease, QueuedRequest
 from nvinx.leases.snapshot import Snapshot
@@ -38,7 +38,7 @@ def waits(name, since, reason=None):
 
 def view(cards, leases=(), requests=(), **bench):
     made = Bench(cards=tuple(cards), cores=8, ram_mib=32000, models={}, origins={}, **bench)
-    return Snapshot(made, tuple(leases), tuple(requests), GpuLook(()), 1000.0)
+    return Snapshot(made, tuple(leases), tuple(requests), GpuInventory(()), 1000.0)
 
 
 VIEWS = {

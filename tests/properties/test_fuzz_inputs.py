@@ -11,7 +11,7 @@ from nvinx.bench import parse as bench_parser
 from nvinx.bench.resolve import resolve
 from nvinx.catalog import ModelSpec, Residency
 from nvinx.errors import NvinxError
-from nvinx.gpu.ports import GpuLook, GpuSight
+from nvinx.gpu.ports import GpuInventory, GpuState
 from nvinx.host.resources import Machine
 from nvinx.jobs import hints
 from nvinx.jobs.claim import Claim
@@ -191,7 +191,7 @@ def understood(read, place):
 def test_a_bench_file_is_understood_or_refused_with_a_place_and_a_fix(text):
     file = understood(lambda: bench_parser.parse(text, "bench.yaml"), "bench.yaml")
     if file is not None:
-        look = GpuLook((GpuSight("GPU-1", 0, "card", 4096, 0),))
+        look = GpuInventory((GpuState("GPU-1", 0, "card", 4096, 0),))
         understood(lambda: resolve(file, Machine(4, 8000), look), "bench.yaml")
 
 

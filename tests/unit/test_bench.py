@@ -11,7 +11,7 @@ from nvinx.bench.resolve import BenchFile, DeclaredGpu, Interference, resolve
 from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import ModelSpec, Residency
 from nvinx.errors import BenchError
-from nvinx.gpu.ports import GpuLook, GpuSight
+from nvinx.gpu.ports import GpuInventory, GpuState
 from nvinx.host.resources import Machine
 from nvinx.interference import CoRun, Provenance
 from nvinx.sizes import capacity_from_gb, need_from_gb, need_from_mb
@@ -37,7 +37,7 @@ interference: profile.json
 
 
 def sight(index, total_mib=8000, name="Card"):
-    return GpuSight(f"GPU-{index}", index, name, total_mib, 0)
+    return GpuState(f"GPU-{index}", index, name, total_mib, 0)
 
 
 def read(text):
@@ -45,7 +45,7 @@ def read(text):
 
 
 def in_force(text, *gpus, problem=None, **options):
-    return resolve(read(text), MACHINE, GpuLook(gpus, problem), **options)
+    return resolve(read(text), MACHINE, GpuInventory(gpus, problem), **options)
 
 
 def refused(text):
@@ -62,7 +62,7 @@ def refused(text):
 def test_utilisation_alone_is_enough_to_know_who_fills_the_card():
     file = read("interference: {utilisation: {x: 0.9}}")
     assert file.interference == Interference(utilisation={"x": 0.9})
-    assert resolve(file, MACHINE, GpuLook()).utilisation == {"x": 0.9}
+    assert resolve(file, MACHINE, GpuInventory()).utilisation == {"x": 0.9}
 
 
 def test_everything_a_file_may_say_is_read():
@@ -244,7 +244,7 @@ def test_a_word_like_none_of_the_right_ones_is_answered_with_all_of_them():
 
 
 def test_without_a_file_the_machine_is_in_force():
-    bench = resolve(None, MACHINE, GpuLook((sight(0), sight(1))))
+    bench = resolve(None, MACHINE, GpuInventory((sight(0), sight(1))))
     assert [card.id for card in bench.cards] == ["GPU-0", "GPU-1"]
     assert (bench.cores, bench.ram_mib, bench.path, bench.problem) == (6, 10_000, None, None)
     assert bench.origins["cpu_cores"] == bench.origins["ram_gb"] == "this machine"
@@ -254,8 +254,8 @@ def test_without_a_file_the_machine_is_in_force():
 
 
 def test_without_a_gpu_the_driver_says_why():
-    assert resolve(None, MACHINE, GpuLook((), "it is off")).problem == "it is off"
-    assert resolve(None, MACHINE, GpuLook()).problem == "the driver shows no GPU"
+    assert resolve(None, MACHINE, GpuInventory((), "it is off")).problem == "it is off"
+    assert resolve(None, MACHINE, GpuInventory()).problem == "the driver shows no GPU"
 
 
 def test_what_the_file_says_comes_before_the_machine():
@@ -335,7 +335,7 @@ def test_a_real_card_keeps_half_a_gb_free_and_a_simulated_one_nothing():
 
 
 def test_a_tiny_real_card_is_all_headroom():
-    assert resolve(None, MACHINE, GpuLook((sight(0, 100),))).cards[0].headroom_mib == 100
+    assert resolve(None, MACHINE, GpuInventory((sight(0, 100),))).cards[0].headroom_mib == 100
 
 
 @pytest.mark.parametrize(
@@ -373,13 +373,13 @@ def test_headroom_as_large_as_the_card_leaves_it_to_exclusive_jobs():
 @pytest.mark.parametrize("headroom_mb", [-1, 9000])
 def test_an_impossible_headroom_option_is_refused_by_its_name(headroom_mb):
     with pytest.raises(BenchError, match="--nvinx-headroom-mb") as caught:
-        resolve(None, MACHINE, GpuLook((sight(0),)), headroom_mb=headroom_mb)
+        resolve(None, MACHINE, GpuInventory((sight(0),)), headroom_mb=headroom_mb)
     assert str(headroom_mb) in caught.value.problem
 
 
 def test_a_negative_headroom_option_is_refused_without_a_card_too():
     with pytest.raises(BenchError, match="negative"):
-        resolve(None, MACHINE, GpuLook(), headroom_mb=-1)
+        resolve(None, MACHINE, GpuInventory(), headroom_mb=-1)
 
 
 def test_a_headroom_larger_than_the_real_card_is_refused_with_its_line():
@@ -396,8 +396,8 @@ def test_a_headroom_larger_than_the_real_card_is_refused_with_its_line():
     "gpus", [(), (sight(0),), (sight(0), sight(1)), (sight(0, name='a "b": #c\\'),)]
 )
 def test_the_file_that_is_written_can_be_read(gpus, simulate):
-    look = GpuLook(gpus, None if gpus else "there is\nno driver: # none")
-    bench = resolve(read(render(MACHINE, look, simulate)), MACHINE, look)
+    inventory = GpuInventory(gpus, None if gpus else "there is\nno driver: # none")
+    bench = resolve(read(render(MACHINE, inventory, simulate)), MACHINE, inventory)
     assert bench.cores == MACHINE.cores
     assert 0 <= MACHINE.ram_mib - bench.ram_mib <= 10
     assert bench.simulated == (simulate is not None)
@@ -407,7 +407,7 @@ def test_the_file_that_is_written_can_be_read(gpus, simulate):
 
 
 def test_the_models_of_a_written_file_can_be_uncommented():
-    head, _, tail = render(MACHINE, GpuLook()).partition("models:\n")
+    head, _, tail = render(MACHINE, GpuInventory()).partition("models:\n")
     file = read(f"{head}models:\n{tail.replace('#', ' ')}")
     assert file.models["esm2_150m"].residency is Residency.GPU_SHARED
 

@@ -8,7 +8,7 @@ from nvinx.admission.events import Refuse, Start
 from nvinx.admission.state import Job
 from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency
-from nvinx.gpu.ports import GpuLook, GpuProcess, GpuSight
+from nvinx.gpu.ports import GpuInventory, GpuProcess, GpuState
 from nvinx.jobs.claim import Claim
 from nvinx.leases.broker import UNHEARD_AFTER_S, Broker, Ports
 from nvinx.leases.external_use import with_external_use
@@ -247,8 +247,8 @@ class Driver:
     def __init__(self):
         self.used, self.processes = 0, ()
 
-    def look(self):
-        return GpuLook((GpuSight("gpu-0", 0, "card", 4096, self.used, tuple(self.processes)),))
+    def read(self):
+        return GpuInventory((GpuState("gpu-0", 0, "card", 4096, self.used, tuple(self.processes)),))
 
 
 def test_what_strangers_hold_on_the_card_is_subtracted():
@@ -265,11 +265,11 @@ def test_what_strangers_hold_on_the_card_is_subtracted():
 
 def test_strangers_may_use_what_the_bench_file_leaves_out():
     card = replace(CARD, device_mib=CARD.total_mib + 1000)
-    sight = GpuSight("gpu-0", 0, "card", card.device_mib, 1300)
+    sight = GpuState("gpu-0", 0, "card", card.device_mib, 1300)
 
-    (looked,) = with_external_use((card,), GpuLook((sight,)), (), {})
+    (looked,) = with_external_use((card,), GpuInventory((sight,)), (), {})
     assert looked.external_mib == 300
-    (looked,) = with_external_use((card,), GpuLook((replace(sight, used_mib=900),)), (), {})
+    (looked,) = with_external_use((card,), GpuInventory((replace(sight, used_mib=900),)), (), {})
     assert looked.external_mib == 0
 
 
@@ -302,7 +302,7 @@ def test_a_process_that_shows_no_sign_but_stays_on_the_gpu_keeps_its_lease():
 def test_a_card_that_the_driver_lost_takes_nobody():
     machine = Machine(Driver())
     one = machine.engine("one")
-    machine.probe.look = lambda: GpuLook((), "GPU is lost")
+    machine.probe.read = lambda: GpuInventory((), "GPU is lost")
 
     assert started(one.submit([shared("a", 10), alone("x")])) == []
 

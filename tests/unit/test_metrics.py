@@ -14,7 +14,7 @@ from nvinx.bench.resolve import Bench
 from nvinx.catalog import Residency
 from nvinx.cli import main
 from nvinx.errors import ExportError
-from nvinx.gpu.ports import GpuLook, GpuReading, GpuSight
+from nvinx.gpu.ports import GpuInventory, GpuReading, GpuState
 from nvinx.jobs.claim import Claim
 from nvinx.leases import client
 from nvinx.leases.ports import Lease, QueuedRequest
@@ -29,7 +29,7 @@ SHARED = Claim(residency=Residency.GPU_SHARED, vram_mib=900)
 
 
 def facts(card=CARD, leases=(), requests=(), *, shown=True, **other):
-    seen = GpuLook((GpuSight("gpu-0", 0, "card", 4000, 0),) if shown else ())
+    seen = GpuInventory((GpuState("gpu-0", 0, "card", 4000, 0),) if shown else ())
     bench = Bench(cards=(card,), cores=1, ram_mib=1, models={}, origins={})
     given = {
         "readings": {"gpu-0": GpuReading(0.0, 0)},

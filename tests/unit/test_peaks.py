@@ -1,6 +1,6 @@
 """The most VRAM a job was seen to use, over all its processes, wherever they went."""
 
-from nvinx.gpu.ports import GpuLook, GpuProcess, GpuSight
+from nvinx.gpu.ports import GpuInventory, GpuProcess, GpuState
 from nvinx.leases.peaks import PeakWatch
 from nvinx.testing import FakeLiveness
 
@@ -9,14 +9,14 @@ class Probe:
     """Shows what it is told."""
 
     def __init__(self):
-        self.now = GpuLook()
+        self.now = GpuInventory()
 
-    def look(self):
+    def read(self):
         return self.now
 
     def show(self, *processes, problem=None):
-        sight = GpuSight("g", 0, "card", 4000, 0, tuple(GpuProcess(*p) for p in processes))
-        self.now = GpuLook((sight,), problem)
+        sight = GpuState("g", 0, "card", 4000, 0, tuple(GpuProcess(*p) for p in processes))
+        self.now = GpuInventory((sight,), problem)
 
 
 class Quiet(PeakWatch):
@@ -39,7 +39,7 @@ def test_a_jobs_processes_count_together_and_the_highest_moment_counts():
     seen.watch("b", ("g",))
     for processes in ([(1, 100), (3, 50)], [(1, 300), (2, 200), (9, 999)], [(1, 400)]):
         probe.show(*processes)
-        seen.look()
+        seen.sample()
     assert (seen.take("a"), seen.take("b")) == (500, 50)
 
 
@@ -47,7 +47,7 @@ def test_what_was_never_seen_is_unknown():
     probe, seen, _ = watch()
     seen.watch("a", ("g",))
     probe.show((1, None))
-    seen.look()
+    seen.sample()
     assert seen.take("a") is None
     assert seen.take("nobody") is None
 
@@ -55,9 +55,9 @@ def test_what_was_never_seen_is_unknown():
 def test_a_card_that_stays_away_is_told_once():
     probe, seen, lost = watch()
     seen.watch("a", ("g",))
-    probe.now = GpuLook((), "the GPU is lost")
+    probe.now = GpuInventory((), "the GPU is lost")
     for _ in range(5):
-        seen.look()
+        seen.sample()
     assert lost == [("g", "the GPU is lost")]
     seen.take("a")
 
@@ -66,10 +66,10 @@ def test_a_card_that_comes_back_in_time_is_not_lost():
     probe, seen, lost = watch()
     seen.watch("a", ("g",))
     for _ in range(4):
-        probe.now = GpuLook((), "busy")
-        seen.look()
-        seen.look()
+        probe.now = GpuInventory((), "busy")
+        seen.sample()
+        seen.sample()
         probe.show()
-        seen.look()
+        seen.sample()
     assert lost == []
     seen.take("a")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nvinx.admission.state import Job
 from nvinx.catalog import Residency
 from nvinx.cli import main
-from nvinx.gpu.ports import GpuLook, GpuSight
+from nvinx.gpu.ports import GpuInventory, GpuState
 from nvinx.history.runs import PastRun
 from nvinx.jobs.claim import Claim
 from nvinx.jobs.outcome import Outcome
@@ -20,8 +20,10 @@ from nvinx.slurm.task import End, Task
 SHARED = Claim(residency=Residency.GPU_SHARED, vram_mib=859, kind="embed")
 CPU = Claim(residency=Residency.CPU_ONLY)
 UUID = "GPU-1234"
-DRIVER = GpuLook((GpuSight("GPU-0", 0, "A100", 40_000, 0), GpuSight(UUID, 1, "A100", 40_000, 0)))
-NO_DRIVER = GpuLook(())
+DRIVER = GpuInventory(
+    (GpuState("GPU-0", 0, "A100", 40_000, 0), GpuState(UUID, 1, "A100", 40_000, 0))
+)
+NO_DRIVER = GpuInventory(())
 
 
 def task(claim=SHARED, **other):

@@ -13,7 +13,7 @@ from nvinx.admission.step import check, step
 from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency
 from nvinx.errors import DoesNotFitError
-from nvinx.gpu.ports import GpuLook, GpuProcess, GpuSight
+from nvinx.gpu.ports import GpuInventory, GpuProcess, GpuState
 from nvinx.jobs.claim import Claim
 from nvinx.leases.broker import Broker, Ports
 from nvinx.leases.environment import variables
@@ -186,10 +186,10 @@ def test_what_it_uses_of_each_card_is_not_a_strangers():
     placement = decided(spilling(), CARD, THIRD).placement
     lease = Lease(spilling(), placement, 0.0)
     seen = tuple(
-        GpuSight(c.id, c.index, c.name, c.total_mib, 2000, (GpuProcess(7, 1900),))
+        GpuState(c.id, c.index, c.name, c.total_mib, 2000, (GpuProcess(7, 1900),))
         for c in (CARD, THIRD)
     )
-    looked = with_external_use((CARD, THIRD), GpuLook(seen), (lease,), {7: lease.id})
+    looked = with_external_use((CARD, THIRD), GpuInventory(seen), (lease,), {7: lease.id})
 
     assert [card.external_mib for card in looked] == [100, 100]
 

@@ -37,7 +37,7 @@ def answers(card_id: str) -> dict[str, Answer]:
 
 def _look() -> dict[str, Any]:
     """What the probe sees; cards are named by their positions, as a trace is for everybody."""
-    look = asdict(NvmlProbe().look())
+    look = asdict(NvmlProbe().read())
     return look | {"gpus": [gpu | {"id": f"GPU-{gpu['index']}"} for gpu in look["gpus"]]}
 
 

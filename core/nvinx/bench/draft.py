@@ -12,11 +12,11 @@ from nvinx.sizes import rounded_gb
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nvinx.gpu.ports import GpuLook
+    from nvinx.gpu.ports import GpuInventory
     from nvinx.host.resources import Machine
 
 
-def render(machine: Machine, look: GpuLook, simulate_vram_gb: float | None = None) -> str:
+def render(machine: Machine, inventory: GpuInventory, simulate_vram_gb: float | None = None) -> str:
     """The text of a bench file for this machine, or for one simulated card on it."""
     return "\n".join(
         (
@@ -25,7 +25,7 @@ def render(machine: Machine, look: GpuLook, simulate_vram_gb: float | None = Non
             "hardware:",
             f"  cpu_cores: {machine.cores}",
             f"  ram_gb: {rounded_gb(machine.ram_mib):g}",
-            *_gpu_lines(look, simulate_vram_gb),
+            *_gpu_lines(inventory, simulate_vram_gb),
             "",
             '# Models that rules can name with model="...". Residency is one of',
             f"# {', '.join(r.value for r in Residency)}.",
@@ -39,17 +39,19 @@ def render(machine: Machine, look: GpuLook, simulate_vram_gb: float | None = Non
     )
 
 
-def _gpu_lines(look: GpuLook, simulate_vram_gb: float | None) -> Iterator[str]:
+def _gpu_lines(inventory: GpuInventory, simulate_vram_gb: float | None) -> Iterator[str]:
     if simulate_vram_gb is not None:
         yield f"  vram_gb: {simulate_vram_gb:g}"
         yield "  simulated: true  # no such card is needed: jobs are placed as if it were there"
         return
-    if not look.gpus:
-        yield f"  # No GPU is listed: {' '.join((look.problem or 'there is none').split())}"
+    if not inventory.gpus:
+        yield f"  # No GPU is listed: {' '.join((inventory.problem or 'there is none').split())}"
         return
     yield f"  headroom_gb: {REAL_HEADROOM_GB:g}  # VRAM that shared jobs leave free on each card"
     yield "  gpus:"
-    for gpu, name in zip(look.gpus, _distinct([gpu.name for gpu in look.gpus]), strict=True):
+    for gpu, name in zip(
+        inventory.gpus, _distinct([gpu.name for gpu in inventory.gpus]), strict=True
+    ):
         yield f"    - name: {json.dumps(name, ensure_ascii=False)}"
         yield f"      vram_gb: {rounded_gb(gpu.total_mib):g}  # use no more of the card than this"
 

@@ -27,5 +27,5 @@ def bench(
     path = bench_file.find(explicit, workflow_dir, os.environ)
     file = None if path is None else bench_file.load(path)
     slowdowns = None if file is None else bench_file.slowdowns(file)
-    look = NvmlProbe().look()
-    return resolve(file, detect(), look, headroom_mb=headroom_mb, slowdowns=slowdowns)
+    inventory = NvmlProbe().read()
+    return resolve(file, detect(), inventory, headroom_mb=headroom_mb, slowdowns=slowdowns)

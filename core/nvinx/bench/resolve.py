@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nvinx.catalog import ModelSpec
-    from nvinx.gpu.ports import GpuLook, GpuSight
+    from nvinx.gpu.ports import GpuInventory, GpuState
     from nvinx.host.resources import Machine
     from nvinx.interference.slowdown import CoRun, SlowdownModel
 
@@ -127,7 +127,7 @@ class Bench:
 def resolve(
     file: BenchFile | None,
     machine: Machine,
-    look: GpuLook,
+    inventory: GpuInventory,
     *,
     headroom_mb: int | None = None,
     slowdowns: SlowdownModel | None = None,
@@ -140,7 +140,7 @@ def resolve(
     """
     _refuse_negative(headroom_mb)
     said = file or BenchFile("")
-    slots, problem = _slots(said, look)
+    slots, problem = _slots(said, inventory)
     cards, origins = [], {"gpus": _origin_of_gpus(said)}
     for position, slot in enumerate(slots):
         headroom_mib, origin = _headroom(slot, said, headroom_mb)
@@ -194,14 +194,14 @@ class _Slot:
     declared: DeclaredGpu | None = None
 
 
-def _slots(said: BenchFile, look: GpuLook) -> tuple[list[_Slot], str | None]:
+def _slots(said: BenchFile, inventory: GpuInventory) -> tuple[list[_Slot], str | None]:
     """The cards there are, and in words why one is missing."""
     if said.vram_gb == 0:
         return [], f"{said.origin('vram_gb')} says that this bench has no GPU"
     if not said.gpus:
-        nothing = None if look.gpus else "the driver shows no GPU"
-        return [_Slot(_card(gpu), DRIVER) for gpu in look.gpus], look.problem or nothing
-    seen = {gpu.index: gpu for gpu in look.gpus}
+        nothing = None if inventory.gpus else "the driver shows no GPU"
+        return [_Slot(_card(gpu), DRIVER) for gpu in inventory.gpus], inventory.problem or nothing
+    seen = {gpu.index: gpu for gpu in inventory.gpus}
     slots, missing, real = [], [], 0
     for position, declared in enumerate(said.gpus):
         key = f"gpus[{position}]"
@@ -213,11 +213,11 @@ def _slots(said: BenchFile, look: GpuLook) -> tuple[list[_Slot], str | None]:
             missing.append(said.origin(f"{key}.vram_gb"))
         real += not declared.simulated
     if missing:
-        return slots, _missing(missing, look)
-    return slots, look.problem if real else None
+        return slots, _missing(missing, inventory)
+    return slots, inventory.problem if real else None
 
 
-def _card(gpu: GpuSight) -> Card:
+def _card(gpu: GpuState) -> Card:
     return Card(id=gpu.id, index=gpu.index, name=gpu.name, total_mib=gpu.total_mib)
 
 
@@ -232,7 +232,7 @@ def _simulated(position: int, declared: DeclaredGpu, said: BenchFile, key: str) 
     return _Slot(card, said.origin(f"{key}.vram_gb"), key, declared)
 
 
-def _capped(gpu: GpuSight, declared: DeclaredGpu, said: BenchFile, key: str) -> _Slot:
+def _capped(gpu: GpuState, declared: DeclaredGpu, said: BenchFile, key: str) -> _Slot:
     """The driver's card, no larger than declared; nobody gets VRAM that is not there."""
     cap_mib, origin = capacity_from_gb(declared.vram_gb), said.origin(f"{key}.vram_gb")
     if cap_mib > gpu.total_mib:
@@ -241,8 +241,8 @@ def _capped(gpu: GpuSight, declared: DeclaredGpu, said: BenchFile, key: str) -> 
     return _Slot(card, origin, key, declared)
 
 
-def _missing(origins: list[str], look: GpuLook) -> str:
-    because = f" ({look.problem})" if look.problem else ""
+def _missing(origins: list[str], inventory: GpuInventory) -> str:
+    because = f" ({inventory.problem})" if inventory.problem else ""
     return (
         f"{' and '.join(origins)}: a GPU is declared there that the driver does not show{because}. "
         f"Fix: {_NO_CARD}"

@@ -24,7 +24,7 @@ from nvinx.slurm import tools as slurm_tools
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from nvinx.gpu.ports import GpuSight
+    from nvinx.gpu.ports import GpuState
 
 _FILES, _PROCESSES = 1024, 1000
 _NEEDED = {"bash": "runs the jobs of a workflow"}
@@ -131,16 +131,16 @@ def _bench(file: Path | None) -> Finding:
 
 
 def _driver(environ: Mapping[str, str]) -> Iterator[Finding]:
-    look = NvmlProbe().look()
-    if look.problem is not None:
-        problem, _, fix = look.problem.partition(" Fix: ")
-        level = Level.ERROR if look.gpus else Level.WARNING
+    inventory = NvmlProbe().read()
+    if inventory.problem is not None:
+        problem, _, fix = inventory.problem.partition(" Fix: ")
+        level = Level.ERROR if inventory.gpus else Level.WARNING
         yield Finding(level, "driver", problem.rstrip("."), fix.rstrip("."))
-    for gpu in look.gpus:
+    for gpu in inventory.gpus:
         yield from _gpu(gpu, environ)
 
 
-def _gpu(gpu: GpuSight, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _gpu(gpu: GpuState, environ: Mapping[str, str]) -> Iterator[Finding]:
     what, facts = f"GPU {gpu.index}", meter.facts(gpu.id)
     driver = f", driver {facts.driver}" if facts is not None and facts.driver else ""
     used = "" if gpu.used_mib is None else f", {gb(gpu.used_mib)} used now"

@@ -74,7 +74,7 @@ def _free(bench: Bench, mem_mb: float | None, disk_mb: float | None) -> Free:
     from nvinx.overflow.split import Free
     from nvinx.sizes import MIB
 
-    cards = with_external_use(bench.cards, NvmlProbe().look(), (), {})
+    cards = with_external_use(bench.cards, NvmlProbe().read(), (), {})
     left = max(min(bench.ram_mib, resources.ram_left_mib()) * MIB - PROGRAM_MB * 1e6, 0)
     ram = left if mem_mb is None else mem_mb * 1e6
     disk = shutil.disk_usage(tempfile.gettempdir()).free if disk_mb is None else disk_mb * 1e6

@@ -29,12 +29,12 @@ def command(output: Path, simulate_vram_gb: float | None, force: bool) -> None:
     from nvinx.gpu.nvml import NvmlProbe
     from nvinx.host.resources import detect
 
-    look = NvmlProbe().look()
-    text = bench_draft.render(detect(), look, simulate_vram_gb)
+    inventory = NvmlProbe().read()
+    text = bench_draft.render(detect(), inventory, simulate_vram_gb)
     bench_parser.parse(text, str(output))  # what is written can be read back
     _write(output, text, force=force)
     click.echo(f"Wrote {output}. See what is in force with: nvinx bench --bench {output}")
-    if simulate_vram_gb is None and not look.gpus:
+    if simulate_vram_gb is None and not inventory.gpus:
         click.echo(
             "It has no GPU. To try nvinx without one: --force --simulate-vram-gb 4", err=True
         )

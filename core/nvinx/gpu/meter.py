@@ -24,7 +24,7 @@ _CORES_PER_SM = {
 
 
 def facts(gpu: str | int) -> GpuFacts | None:
-    """What the GPU of this UUID or position (`GpuSight.index`) is; None when there is none."""
+    """What the GPU of this UUID or position (`GpuState.index`) is; None when there is none."""
     import pynvml
 
     with _opened(pynvml) as opened:

@@ -7,7 +7,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-from nvinx.gpu.ports import GpuLook, GpuProcess, GpuSight
+from nvinx.gpu.ports import GpuInventory, GpuProcess, GpuState
 from nvinx.sizes import capacity_mib, need_mib
 
 if TYPE_CHECKING:
@@ -61,20 +61,20 @@ class NvmlProbe:
         self._lock = threading.Lock()
         self._opened_by: int | None = None
 
-    def look(self) -> GpuLook:
+    def read(self) -> GpuInventory:
         with self._lock:
             import pynvml
 
             try:
                 self._open(pynvml)
-                look = _Look(pynvml)
-                look.see_all(pynvml.nvmlDeviceGetCount())
+                inventory = _Look(pynvml)
+                inventory.see_all(pynvml.nvmlDeviceGetCount())
             except pynvml.NVMLError as error:
                 self._close(pynvml)
-                return GpuLook((), _words(pynvml, error))
-            if look.problems:
+                return GpuInventory((), _words(pynvml, error))
+            if inventory.problems:
                 self._close(pynvml)
-            return look.result()
+            return inventory.result()
 
     def _open(self, nvml: Any) -> None:
         if self._opened_by != os.getpid():
@@ -90,9 +90,9 @@ class NvmlProbe:
 
 def id_at(nvml: Any, position: int) -> str | None:
     """The UUID of the card at this position, as `look` counts them; the driver must be open."""
-    look = _Look(nvml)
-    look.see_all(nvml.nvmlDeviceGetCount())
-    return next((gpu.id for gpu in look.gpus if gpu.index == position), None)
+    inventory = _Look(nvml)
+    inventory.see_all(nvml.nvmlDeviceGetCount())
+    return next((gpu.id for gpu in inventory.gpus if gpu.index == position), None)
 
 
 def memory(nvml: Any, device: Any) -> tuple[int, int]:
@@ -115,14 +115,14 @@ class _Look:
 
     def __init__(self, nvml: Any) -> None:
         self.nvml = nvml
-        self.gpus: list[GpuSight] = []
+        self.gpus: list[GpuState] = []
         self.problems: list[str] = []
         self.position = 0
 
-    def result(self) -> GpuLook:
+    def result(self) -> GpuInventory:
         if not self.gpus and not self.problems:
-            return GpuLook((), _NO_GPU)
-        return GpuLook(tuple(self.gpus), "; ".join(dict.fromkeys(self.problems)) or None)
+            return GpuInventory((), _NO_GPU)
+        return GpuInventory(tuple(self.gpus), "; ".join(dict.fromkeys(self.problems)) or None)
 
     def see_all(self, count: int) -> None:
         for number in range(count):
@@ -147,12 +147,12 @@ class _Look:
         except self.nvml.NVMLError as error:
             self.problems.append(f"GPU {number}: {_words(self.nvml, error)}")
 
-    def _sight(self, device: Any, position: int, number: int) -> GpuSight:
+    def _sight(self, device: Any, position: int, number: int) -> GpuState:
         total, used = memory(self.nvml, device)
         processes = self._processes(device)
         if processes is None:
             self.problems.append(f"GPU {number}: {_NO_PROCESSES}")
-        return GpuSight(
+        return GpuState(
             id=self.nvml.nvmlDeviceGetUUID(device),
             index=position,
             name=self.nvml.nvmlDeviceGetName(device),

@@ -15,7 +15,7 @@ class GpuProcess:
 
 
 @dataclass(frozen=True, slots=True)
-class GpuSight:
+class GpuState:
     """One GPU as the driver shows it: `total_mib` is usable VRAM, `used_mib` None if unknown."""
 
     id: str
@@ -27,10 +27,10 @@ class GpuSight:
 
 
 @dataclass(frozen=True, slots=True)
-class GpuLook:
+class GpuInventory:
     """All GPUs at one moment. `problem` says in words why there are none, or why one is missing."""
 
-    gpus: tuple[GpuSight, ...] = ()
+    gpus: tuple[GpuState, ...] = ()
     problem: str | None = None
 
 
@@ -70,6 +70,6 @@ class GpuMeter(Protocol):
 
 
 class GpuProbe(Protocol):
-    def look(self) -> GpuLook:
+    def read(self) -> GpuInventory:
         """The GPUs of this machine now. Never raises: a failing driver is a `problem`."""
         ...

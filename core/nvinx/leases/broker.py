@@ -282,7 +282,7 @@ class Broker:
         alive = self._ports.liveness.alive([lease.id for lease in leases if lease.id != gone])
         silent = [lease for lease in leases if lease.id not in alive]
         if silent and self._ports.probe is not None:
-            on_gpu = {p.pid for gpu in self._ports.probe.look().gpus for p in gpu.processes}
+            on_gpu = {p.pid for gpu in self._ports.probe.read().gpus for p in gpu.processes}
             alive |= {lease.id for lease in silent if self._seen_on(lease, on_gpu)}
         for lease in silent:
             if lease.id not in alive:
@@ -299,15 +299,15 @@ class Broker:
         cards = self._state.capacity.cards
         if self._ports.probe is None:
             return cards
-        look = self._ports.probe.look()
-        owned = owners(look, leases, self._ports.liveness)
+        inventory = self._ports.probe.read()
+        owned = owners(inventory, leases, self._ports.liveness)
         for lease in leases:
             known = dict(lease.seen)
             mine = [pid for pid, token in owned.items() if token == lease.id and pid not in known]
             fresh = [(pid, start) for pid in mine if (start := self._ports.liveness.started(pid))]
             if fresh:
                 entries.note(replace(lease, seen=(*lease.seen, *fresh)))
-        return with_external_use(cards, look, leases, owned)
+        return with_external_use(cards, inventory, leases, owned)
 
     def _heard_requests(self, entries: Transaction) -> tuple[QueuedRequest, ...]:
         """Other engines' requests that stand in line; those of the dead and silent are dropped."""

@@ -9,16 +9,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nvinx.bench.capacity import Card
-    from nvinx.gpu.ports import GpuLook, GpuSight
+    from nvinx.gpu.ports import GpuInventory, GpuState
     from nvinx.leases.ports import Lease, Liveness
 
 
-def owners(look: GpuLook, leases: Sequence[Lease], liveness: Liveness) -> dict[int, str]:
+def owners(inventory: GpuInventory, leases: Sequence[Lease], liveness: Liveness) -> dict[int, str]:
     """Lease id by pid: processes on the cards that bear a lease's marker, or once bore it.
 
     One that was seen before counts while its start time says that it still is the same process.
     """
-    pids = {process.pid for gpu in look.gpus for process in gpu.processes}
+    pids = {process.pid for gpu in inventory.gpus for process in gpu.processes}
     known = {
         pid: lease.id
         for lease in leases
@@ -29,19 +29,22 @@ def owners(look: GpuLook, leases: Sequence[Lease], liveness: Liveness) -> dict[i
 
 
 def with_external_use(
-    cards: tuple[Card, ...], look: GpuLook, leases: Sequence[Lease], owners: Mapping[int, str]
+    cards: tuple[Card, ...],
+    inventory: GpuInventory,
+    leases: Sequence[Lease],
+    owners: Mapping[int, str],
 ) -> tuple[Card, ...]:
     """The cards with `foreign_mib` filled in from what the driver shows.
 
     owners: lease id by pid, for the processes known to belong to nvinx. A simulated card is left
     as it is. A real card that the driver no longer shows gets no room at all.
     """
-    sights = {gpu.id: gpu for gpu in look.gpus}
+    sights = {gpu.id: gpu for gpu in inventory.gpus}
     return tuple(_with_foreign(card, sights.get(card.id), leases, owners) for card in cards)
 
 
 def _with_foreign(
-    card: Card, sight: GpuSight | None, leases: Sequence[Lease], owners: Mapping[int, str]
+    card: Card, sight: GpuState | None, leases: Sequence[Lease], owners: Mapping[int, str]
 ) -> Card:
     if card.simulated:
         return card
@@ -53,7 +56,7 @@ def _with_foreign(
     return replace(card, external_mib=max(theirs - card.undeclared_mib, 0))
 
 
-def _ours(card: Card, sight: GpuSight, leases: Sequence[Lease], owners: Mapping[int, str]) -> int:
+def _ours(card: Card, sight: GpuState, leases: Sequence[Lease], owners: Mapping[int, str]) -> int:
     """What nvinx's jobs use of the card: per process where the driver says, else as leased."""
     there = [lease for lease in leases if card.id in lease.placement.cards]
     held = {lease.id for lease in there}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nvinx.gpu.ports import GpuLook, GpuProbe
+    from nvinx.gpu.ports import GpuInventory, GpuProbe
     from nvinx.leases.ports import Liveness
 
 EVERY_S = 0.5
@@ -59,11 +59,11 @@ class PeakWatch:
                 self._wake.set()
             return self._peaks.pop(token, None)
 
-    def look(self) -> None:
+    def sample(self) -> None:
         """One look at all watched jobs."""
-        look = self._probe.look()
+        inventory = self._probe.read()
         used: dict[int, int] = {}
-        for gpu in look.gpus:
+        for gpu in inventory.gpus:
             for process in gpu.processes:
                 if process.used_mib is not None:
                     used[process.pid] = used.get(process.pid, 0) + process.used_mib
@@ -74,13 +74,13 @@ class PeakWatch:
         with self._lock:
             for token in sums.keys() & self._cards.keys():
                 self._peaks[token] = max(self._peaks.get(token, 0), sums[token])
-            lost = self._newly_lost(look)
+            lost = self._newly_lost(inventory)
         if self._on_lost is not None:
             for card_id in lost:
-                self._on_lost(card_id, look.problem or "the driver shows it no longer")
+                self._on_lost(card_id, inventory.problem or "the driver shows it no longer")
 
-    def _newly_lost(self, look: GpuLook) -> list[str]:
-        there = {gpu.id for gpu in look.gpus}
+    def _newly_lost(self, inventory: GpuInventory) -> list[str]:
+        there = {gpu.id for gpu in inventory.gpus}
         lost = []
         for card_id in set(chain.from_iterable(self._cards.values())):
             self._missed[card_id] = 0 if card_id in there else self._missed.get(card_id, 0) + 1
@@ -90,7 +90,7 @@ class PeakWatch:
 
     def _run(self) -> None:
         while not self._wake.wait(EVERY_S):
-            self.look()
+            self.sample()
         with self._lock:
             self._thread = None
             again = dict(self._cards)

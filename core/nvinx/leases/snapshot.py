@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from nvinx.bench.capacity import Card
     from nvinx.bench.resolve import Bench
-    from nvinx.gpu.ports import GpuLook
+    from nvinx.gpu.ports import GpuInventory
     from nvinx.leases.ports import Lease, QueuedRequest
 
 
@@ -30,7 +30,7 @@ class Snapshot:
     bench: Bench
     leases: tuple[Lease, ...]
     requests: tuple[QueuedRequest, ...]
-    inventory: GpuLook
+    inventory: GpuInventory
     now: float
 
     @property
@@ -51,7 +51,7 @@ class Snapshot:
 def take(bench: Bench, state_dir: Path) -> Snapshot:
     """Look at everything of the living; looking changes nothing, nor makes a ledger."""
     leases, waiting = _ledger(state_dir)
-    seen = NvmlProbe().look()
+    seen = NvmlProbe().read()
     liveness = ProcessLiveness(state_dir / "life") if seen.gpus and leases else None
     owned = {} if liveness is None else owners(seen, leases, liveness)
     cards = with_external_use(bench.cards, seen, leases, owned)

@@ -23,7 +23,7 @@ from nvinx.slurm.task import End, Task
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from nvinx.gpu.ports import GpuLook
+    from nvinx.gpu.ports import GpuInventory
 
 BEGUN, ENDED = ".node", ".end"
 
@@ -38,7 +38,7 @@ def run(file: Path, command: Sequence[str], say: Callable[[str], None]) -> int:
     """
     task = Task.read(file.read_text(encoding="utf-8"))
     write(node_name(os.environ), file.with_suffix(BEGUN))
-    bench = bench_here(task, os.environ, NvmlProbe().look())
+    bench = bench_here(task, os.environ, NvmlProbe().read())
     wait = WaitTold(say, "nvinx: Slurm has placed this job, and it waits on its node: ")
     with LeaseClient(
         bench, state_dir(task), source="slurm", caps=task.caps, placed_by=VramFifo()
@@ -64,22 +64,22 @@ def state_dir(task: Task) -> Path:
     return Path(task.state_dir or f"/tmp/nvinx-{os.getuid()}")
 
 
-def bench_here(task: Task, environ: Mapping[str, str], look: GpuLook) -> Bench:
+def bench_here(task: Task, environ: Mapping[str, str], inventory: GpuInventory) -> Bench:
     """This node as far as it is the job's: one card, the one that Slurm gave it, or none.
 
     Where no driver tells of cards, the card is one that the bench file describes.
     """
     here = resources.detect()
-    card = _card(task, environ, look) if task.job.claim.uses_gpu else None
+    card = _card(task, environ, inventory) if task.job.claim.uses_gpu else None
     cards = () if card is None else (card,)
     return Bench(cards=cards, cores=here.cores, ram_mib=here.ram_mib, models={}, origins={})
 
 
-def _card(task: Task, environ: Mapping[str, str], look: GpuLook) -> Card | None:
+def _card(task: Task, environ: Mapping[str, str], inventory: GpuInventory) -> Card | None:
     granted = environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0]
     if not granted:
         return None
-    for gpu in look.gpus:
+    for gpu in inventory.gpus:
         if granted in (str(gpu.index), gpu.id):
             headroom_mib = max(gpu.total_mib - task.card_mib, 0) if task.card_mib else 0
             return Card(

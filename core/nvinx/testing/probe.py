@@ -7,10 +7,10 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nvinx.gpu.ports import GpuLook, GpuProcess, GpuReading
+from nvinx.gpu.ports import GpuInventory, GpuProcess, GpuReading
 
 if TYPE_CHECKING:
-    from nvinx.gpu.ports import GpuSight
+    from nvinx.gpu.ports import GpuState
 
 
 class FakeMeter:
@@ -28,25 +28,25 @@ class FakeMeter:
 class FakeProbe:
     """GPUs by decree: plug them in, let programs use them, lose one, or fail the whole driver."""
 
-    def __init__(self, *gpus: GpuSight) -> None:
+    def __init__(self, *gpus: GpuState) -> None:
         self._gpus = {gpu.id: gpu for gpu in gpus}
         self._lost: set[str] = set()
         self._failure: str | None = None
 
-    def look(self) -> GpuLook:
+    def read(self) -> GpuInventory:
         if self._failure is not None:
-            return GpuLook((), self._failure)
+            return GpuInventory((), self._failure)
         if not self._gpus:
-            return GpuLook((), "there is no GPU. Fix: plug one in")
+            return GpuInventory((), "there is no GPU. Fix: plug one in")
         seen = tuple(gpu for gpu in self._gpus.values() if gpu.id not in self._lost)
         problems = [
             f"GPU {gpu.index}: it is lost. Fix: find it"
             for gpu in self._gpus.values()
             if gpu.id in self._lost
         ]
-        return GpuLook(seen, "; ".join(problems) or None)
+        return GpuInventory(seen, "; ".join(problems) or None)
 
-    def plug(self, gpu: GpuSight) -> None:
+    def plug(self, gpu: GpuState) -> None:
         """Add a GPU, or put another state in the place of the one with its id."""
         self._gpus[gpu.id] = gpu
 
