@@ -140,7 +140,7 @@ class Dispatcher:
             self._engine.end_running()
         elif message is None:
             if self._broker.awaits_card:
-                self._broker.meet(self._engine.cards())
+                self._broker.add_cards(self._engine.cards())
                 self._act(self._broker.poll())
         elif isinstance(message, Ready):
             self._accept(message)

@@ -207,7 +207,7 @@ class Session:
             raise
         if job.is_local:
             return
-        reason = self.broker.never(Job("", name, claim))
+        reason = self.broker.impossible(Job("", name, claim))
         if reason is not None:
             problem, fix = explain.impossible(reason, self.bench.problem)
             raise ImpossibleJobError(rule, problem, fix)

@@ -326,7 +326,7 @@ def test_a_card_that_appears_later_is_used(machine):
     one = machine.engine("one")
     one.submit([alone("x"), alone("y")])
     assert one.poll() == ()
-    one.meet([CARD, Card(id="gpu-1", index=1, name="card", total_mib=4096)])
+    one.add_cards([CARD, Card(id="gpu-1", index=1, name="card", total_mib=4096)])
 
     assert started(one.poll()) == ["y"]
 
@@ -354,10 +354,10 @@ def test_a_program_that_gave_its_lease_back_may_keep_its_context_and_ask_again()
     machine.liveness.processes[7] = (None, 100)
     one.submit([alone("a")])
     machine.probe.used, machine.probe.processes = 400, [GpuProcess(7, 400)]
-    one.own("a", 7)
+    one.claim_process("a", 7)
     two = machine.engine("two")
     assert started(two.submit([shared("b", 3300, "two")])) == []
-    one.disown("a", 7)
+    one.release_process("a", 7)
     one.finish("a")
 
     assert machine.leases() == set()

@@ -83,7 +83,7 @@ class Policy(Protocol):
         """The waiting jobs to start at time `at` (seconds), with their placements."""
         ...
 
-    def never(self, job: Job, capacity: Capacity) -> Reason | None:
+    def impossible(self, job: Job, capacity: Capacity) -> Reason | None:
         """Why this job can never run on this bench, or None when it can."""
         ...
 

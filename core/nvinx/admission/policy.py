@@ -54,7 +54,7 @@ class LongestChainFirst:
         verdicts = self._walk(state, at, all_of_them=False)
         return tuple(Start(w.job.id, v) for w, v in verdicts if isinstance(v, Placement))
 
-    def never(self, job: Job, capacity: Capacity) -> Reason | None:
+    def impossible(self, job: Job, capacity: Capacity) -> Reason | None:
         if job.claim.cores > capacity.cores:
             return Reason(job.name, Why.NOT_ENOUGH_CORES, job.claim.cores, capacity.cores)
         if capacity.ram_mib is not None and job.claim.ram_mib > capacity.ram_mib:

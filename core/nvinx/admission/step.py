@@ -89,7 +89,7 @@ def _submit(
     for job in jobs:
         known = job.id in waiting or job.id in state.running
         _demand(job.id, "submitted", new=not known)
-        reason = policy.never(job, state.capacity)
+        reason = policy.impossible(job, state.capacity)
         if reason is None:
             waiting[job.id] = Waiting(job, at)
         else:
@@ -131,7 +131,7 @@ class Nothing:
     def admit(self, state: State, at: float) -> tuple[Start, ...]:  # noqa: ARG002
         return ()
 
-    def never(self, job: Job, capacity: Capacity) -> Reason | None:  # noqa: ARG002
+    def impossible(self, job: Job, capacity: Capacity) -> Reason | None:  # noqa: ARG002
         return None
 
     def reasons(self, state: State, at: float) -> dict[str, Reason]:  # noqa: ARG002

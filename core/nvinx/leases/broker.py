@@ -73,7 +73,7 @@ class Broker:
         self._policy = policy or LongestChainFirst()
         self._state = State(capacity)
         self._asked: dict[str, QueuedRequest] = {}
-        self._beside: dict[str, tuple[Running, ...]] = {}
+        self._co_residents: dict[str, tuple[Running, ...]] = {}
         self._room_for: set[str] = set()
         self._outlived: set[str] = set()
 
@@ -82,9 +82,9 @@ class Broker:
         """This engine's own jobs, as of the last call."""
         return self._state
 
-    def never(self, job: Job) -> Reason | None:
+    def impossible(self, job: Job) -> Reason | None:
         """Why the job can never run on this bench, or None."""
-        return self._policy.never(job, self._state.capacity)
+        return self._policy.impossible(job, self._state.capacity)
 
     def submit(self, jobs: Iterable[Job]) -> tuple[Decision, ...]:
         """Queue jobs that are ready. Returns what to start now, and what can never start."""
@@ -96,7 +96,7 @@ class Broker:
         """A job of ours ended; its lease is free unless processes of it still live."""
         return self._take(Finished(job_id, self._ports.clock(), outcome, peak_mib))
 
-    def own(self, job_id: str, pid: int) -> None:
+    def claim_process(self, job_id: str, pid: int) -> None:
         """This process is the job's, though it carries no marker: what it uses is the lease's."""
         started = self._ports.liveness.started(pid)
         if started is None:
@@ -123,14 +123,14 @@ class Broker:
         """Whether another engine saw room for a job of ours, so that it is worth a `poll`."""
         return self._ports.liveness.was_notified(self._engine)
 
-    def disown(self, job_id: str, pid: int) -> None:
+    def release_process(self, job_id: str, pid: int) -> None:
         """This process no longer uses the lease; what it keeps of the card is external use."""
         with self._ports.ledger.transaction() as entries:
             for lease in entries.leases():
                 if lease.id == job_id:
                     entries.note(replace(lease, seen=tuple(s for s in lease.seen if s[0] != pid)))
 
-    def meet(self, cards: Iterable[Card]) -> None:
+    def add_cards(self, cards: Iterable[Card]) -> None:
         """Cards that were not there before; the next call may use them."""
         capacity = self._state.capacity
         known = {card.id for card in capacity.cards}
@@ -150,7 +150,7 @@ class Broker:
 
     def beside(self, job_id: str) -> tuple[Running, ...]:
         """Who shared the card, of any engine, when this job was placed there."""
-        return self._beside.get(job_id, ())
+        return self._co_residents.get(job_id, ())
 
     def is_on_card(self, job_id: str) -> bool:
         """Whether this job of ours runs on a card, as of the last call."""
@@ -218,7 +218,7 @@ class Broker:
         if isinstance(event, Finished):
             own, _ = step(own, event, Nothing())
             self._ports.liveness.retire(event.job_id)
-            self._beside.pop(event.job_id, None)
+            self._co_residents.pop(event.job_id, None)
         elif isinstance(event, Submitted):
             mine |= {job.id for job in event.jobs}
         merged = self._merge(entries, own, gone)
@@ -333,7 +333,9 @@ class Broker:
                 job = merged.running[start.job_id].job
                 entries.hold(Lease(job, start.placement, merged.running[start.job_id].since))
                 there = merged.on_card(start.placement.card)
-                self._beside[start.job_id] = tuple(r for r in there if r.job.id != start.job_id)
+                self._co_residents[start.job_id] = tuple(
+                    r for r in there if r.job.id != start.job_id
+                )
 
     def _publish(self, entries: Transaction, merged: State, at: float) -> None:
         """Bring our waiting requests in the ledger up to date, quietly when nothing changed."""

@@ -160,7 +160,7 @@ class LeaseClient:
         """This very process uses the lease: what it takes of the card is the lease's."""
         if held.lock is not None:
             self._used_here.add(held.job.id)
-            self._broker.own(held.job.id, os.getpid())
+            self._broker.claim_process(held.job.id, os.getpid())
             if self._peaks is not None:
                 self._peaks.count(held.job.id, os.getpid())
 
@@ -169,7 +169,7 @@ class LeaseClient:
         peak_mib = None if self._peaks is None else self._peaks.take(held.job.id)
         if held.job.id in self._used_here:
             self._used_here.discard(held.job.id)
-            self._broker.disown(held.job.id, os.getpid())
+            self._broker.release_process(held.job.id, os.getpid())
         self._broker.finish(held.job.id, outcome, peak_mib)
         ended = [run for run in self._broker.ended() if run.kind]
         self.ended += ended
