@@ -296,12 +296,12 @@ def test_only_files_of_some_age_are_swept(bench):
 @pytest.fixture
 def prepared(bench, eventually):
     """A lease that is held for the task in the bench's folder, by a process that this is."""
-    heir = bench.start("sleep", "60")
-    words = ("lease", "acquire", "--heir", str(heir.pid), "--name", "prepared")
+    waiting = bench.start("sleep", "60")
+    words = ("lease", "acquire", "--heir", str(waiting.pid), "--name", "prepared")
     process = bench.start(sys.executable, "-c", "from nvinx.cli import main; main()", *words)
     assert eventually((bench.folder / ".nvinx.held").exists)
     assert bench.held() == {"prepared"}
-    process.heir = heir
+    process.waiting = waiting
     return process
 
 
@@ -336,8 +336,8 @@ def test_a_prepared_lease_is_given_back_where_there_is_no_flock(
 
 
 def test_a_prepared_lease_ends_with_the_process_that_wanted_it(bench, eventually, prepared):
-    prepared.heir.kill()
-    prepared.heir.wait()
+    prepared.waiting.kill()
+    prepared.waiting.wait()
     assert prepared.wait(5) == 0
     assert bench.held() == set()
     assert not (bench.folder / ".nvinx.held").exists()

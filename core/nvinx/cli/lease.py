@@ -39,7 +39,7 @@ def acquire(
     *,
     file: Path | None,
     fd: int | None,
-    heir: int,
+    waiting: int,
     launch_dir: Path,
     bench: str,
     **asked: Any,
@@ -50,14 +50,14 @@ def acquire(
     file once more. Without them the lease is held until the guard of this folder's task takes it.
     """
     from nvinx.nextflow.task import Task
-    from nvinx.nextflow.task_lease import Place, Usher
-    from nvinx.nextflow.waiting_process import Heir
+    from nvinx.nextflow.task_lease import Place, TaskLease
+    from nvinx.nextflow.waiting_process import WaitingProcess
 
     place = Place(Path.cwd(), launch_dir, Path(bench) if bench else None)
-    usher = Usher(Task(**asked), Heir(heir), place, _say)
+    task_lease = TaskLease(Task(**asked), WaitingProcess(waiting), place, _say)
     if file is None or fd is None:
-        usher.prepare()
-    elif not usher.seat(file.absolute(), fd):
+        task_lease.prepare()
+    elif not task_lease.take(file.absolute(), fd):
         raise SystemExit(_OPEN_AGAIN)
 
 

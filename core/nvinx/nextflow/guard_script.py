@@ -11,21 +11,21 @@ from nvinx.nextflow import handover, shipped
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nvinx.nextflow.handover import Seat
+    from nvinx.nextflow.handover import LeaseFile
 
 
 def text(state_dir: Path) -> str:
     """For a task that asks for itself. Raises StateDirError."""
-    return f"{_about(handover.new_seat(state_dir))}{_functions()}nvinx_acquire\n"
+    return f"{_about(handover.new_lease_file(state_dir))}{_functions()}nvinx_acquire\n"
 
 
-def text_to_adopt(seat: Seat) -> str:
+def text_to_adopt(file: LeaseFile) -> str:
     """For a task whose lease this process holds."""
-    return f"{_about(seat)}nvinx_holder={os.getpid()}\n{_functions()}nvinx_adopt\n"
+    return f"{_about(file)}nvinx_holder={os.getpid()}\n{_functions()}nvinx_adopt\n"
 
 
-def _about(seat: Seat) -> str:
-    return f"nvinx_file={shlex.quote(str(seat.file))}\n"
+def _about(file: LeaseFile) -> str:
+    return f"nvinx_file={shlex.quote(str(file.file))}\n"
 
 
 def _functions() -> str:

@@ -24,7 +24,7 @@ HELD = ".nvinx.held"  # for a shell: how to take over the lease that is held for
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class LeaseFile:
     """Where a lease's file lies: in the folder of the machine's leases, under the lease's id."""
 
     file: Path
@@ -34,17 +34,17 @@ class Seat:
         return self.file.name.removesuffix(".lock")
 
 
-def new_seat(state_dir: Path) -> Seat:
-    """A seat that nobody has, in a folder that is there for it. Raises StateDirError."""
+def new_lease_file(state_dir: Path) -> LeaseFile:
+    """A file that nobody has, in a folder that is there for it. Raises StateDirError."""
     liveness = ProcessLiveness(state_dir / "life")
-    return Seat(liveness.file(f"task-{os.getpid()}-{uuid.uuid4().hex[:8]}"))
+    return LeaseFile(liveness.file(f"task-{os.getpid()}-{uuid.uuid4().hex[:8]}"))
 
 
-def lock(seat: Seat, fd: int) -> bool:
-    """Lock the seat for whoever shares the descriptor; False if its file was swept away before."""
+def lock(file: LeaseFile, fd: int) -> bool:
+    """Lock the file for whoever shares the descriptor; False if it was swept away before."""
     fcntl.flock(fd, fcntl.LOCK_SH)
     try:
-        return os.path.samestat(os.fstat(fd), seat.file.stat())
+        return os.path.samestat(os.fstat(fd), file.file.stat())
     except FileNotFoundError:
         return False
 

@@ -1,4 +1,4 @@
-"""Leads a task to its seat: waits for the card, and leaves the task's environment in its folder."""
+"""A task's lease: waits for the card, and leaves the task's environment in its folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nvinx.leases.client import LeaseClient
 from nvinx.leases.wait_messages import WaitTold
 from nvinx.nextflow import guard_script, handover
 from nvinx.nextflow import task as nextflow_task
-from nvinx.nextflow.handover import HELD, READY, Seat
+from nvinx.nextflow.handover import HELD, READY, LeaseFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from nvinx.leases.client import HeldLease
     from nvinx.nextflow.task import Task
-    from nvinx.nextflow.waiting_process import Heir
+    from nvinx.nextflow.waiting_process import WaitingProcess
     from nvinx.reasons import Reason
 
 _LOOK_S = 0.05
@@ -41,46 +41,48 @@ class Place:
     bench: Path | None = None
 
 
-class Usher:
+class TaskLease:
     """Speaks for one task. What goes wrong is told in the words of a Nextflow process.
 
     say: takes lines for the task's log. Ends the program when nobody waits for the lease any more.
     """
 
-    def __init__(self, task: Task, heir: Heir, place: Place, say: Callable[[str], None]) -> None:
-        self._task, self._heir, self._place, self._say = task, heir, place, say
+    def __init__(
+        self, task: Task, waiting: WaitingProcess, place: Place, say: Callable[[str], None]
+    ) -> None:
+        self._task, self._waiting, self._place, self._say = task, waiting, place, say
         self._tell = WaitTold(say, f"nvinx: {task.name} waits: ")
 
-    def seat(self, file: Path, fd: int) -> bool:
+    def take(self, file: Path, fd: int) -> bool:
         """Take a lease for whoever has its file open; False if the file was swept away."""
-        seat = Seat(file)
-        if not handover.lock(seat, fd):
+        lease_file = LeaseFile(file)
+        if not handover.lock(lease_file, fd):
             return False
-        with self._counter() as client:
-            self._take(client, seat)
+        with self._client() as client:
+            self._take(client, lease_file)
         return True
 
     def prepare(self) -> None:
         """Take a lease and hold it until it is taken over, or nobody wants it any more."""
         held = self._place.folder / HELD
-        with self._counter() as client:
-            seat = handover.new_seat(client.state_dir)
-            self._take(client, seat)
-            files.write(guard_script.text_to_adopt(seat), held)
-            while held.exists() and self._heir.lives():
+        with self._client() as client:
+            lease_file = handover.new_lease_file(client.state_dir)
+            self._take(client, lease_file)
+            files.write(guard_script.text_to_adopt(lease_file), held)
+            while held.exists() and self._waiting.lives():
                 time.sleep(_LOOK_S)
             held.unlink(missing_ok=True)
 
-    def _take(self, client: LeaseClient, seat: Seat) -> None:
-        exports = self._waited_for(client, seat).exports
+    def _take(self, client: LeaseClient, lease_file: LeaseFile) -> None:
+        exports = self._waited_for(client, lease_file).exports
         files.write(handover.as_shell(exports), self._place.folder / READY)
         client.liveness.sweep(older_than_s=_YOUNG_S)
 
-    def _counter(self) -> LeaseClient:
+    def _client(self) -> LeaseClient:
         bench = machine.bench(self._place.bench, self._place.launch_dir)
         return LeaseClient(bench, source="nextflow")
 
-    def _waited_for(self, client: LeaseClient, seat: Seat) -> HeldLease:
+    def _waited_for(self, client: LeaseClient, lease_file: LeaseFile) -> HeldLease:
         task = self._task
         with nextflow_task.in_its_words():
             first = nextflow_task.claim(task, client.bench)
@@ -88,12 +90,12 @@ class Usher:
             if step is not None:
                 how = explain.ran_out(before, None)
                 self._say(explain.tries_again(task.name, how, step, claim))
-            held = client.acquire(claim, task.name, self._wait, seat.id)
+            held = client.acquire(claim, task.name, self._wait, lease_file.id)
         beside = client.beside(held)
         self._say(explain.started(held.job, held.placement, client.bench.cards, beside))
         return held
 
     def _wait(self, reason: Reason | None) -> None:
-        if not self._heir.lives():
+        if not self._waiting.lives():
             raise SystemExit(_NOBODY_WAITS)
         self._tell(reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nvinx.host import proc
 
 
-class Heir:
+class WaitingProcess:
     """One process; dead as soon as it only waits to be collected."""
 
     def __init__(self, pid: int) -> None:
