@@ -44,7 +44,7 @@ from nvinx.simulation.generate import bag
 from nvinx.simulation.lower_bound import lower_bound_s
 from nvinx.simulation.workload import Task, Workload
 from nvinx.sizes import mb_from_mib
-from nvinx.slurm.anti_affinity import Apart
+from nvinx.slurm.anti_affinity import AntiAffinity
 from nvinx.slurm.cluster import Ask, Cluster, Node
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Run:
         self._cluster = Cluster(case.nodes)
         self._tasks, self._how = case.workload.tasks, how
         self._asks = {n: self._cluster.ask(n, case.workload.job(n).claim) for n in self._tasks}
-        self._apart = Apart(believed.clash)
+        self._apart = AntiAffinity(believed.conflict)
         claims = (ask.claim for ask in self._asks.values())
         self._apart.expect(claim for claim in claims if claim.residency.may_share)
         self._truth = case.believed("the truth", 0)

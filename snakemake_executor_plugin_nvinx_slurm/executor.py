@@ -176,7 +176,7 @@ class Executor(SlurmExecutor):
         placed = self._placed.get(job)
         if placed is not None and (node := self._desk.node_of(placed)) is not None:
             with self._seating:
-                self._desk.apart.on(placed.job.id, node)
+                self._desk.anti_affinity.on(placed.job.id, node)
 
     def report_job_success(self, info: SubmittedJobInfo) -> None:
         """Only once the node has said so, too: the base takes an unknown status for success."""
@@ -248,7 +248,7 @@ class Executor(SlurmExecutor):
 
     def _leave(self, placed: Placed) -> None:
         with self._seating:
-            self._desk.apart.leave(placed.job.id)
+            self._desk.anti_affinity.leave(placed.job.id)
 
     def _warn(self) -> None:
         for line in self._desk.warnings():

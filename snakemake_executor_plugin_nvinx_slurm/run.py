@@ -24,7 +24,7 @@ from nvinx.jobs import hints
 from nvinx.jobs.outcome import Outcome
 from nvinx.slurm import node as slurm_node
 from nvinx.slurm import tools as slurm_tools
-from nvinx.slurm.anti_affinity import Apart
+from nvinx.slurm.anti_affinity import AntiAffinity
 from nvinx.slurm.task import End, Task
 from snakemake_executor_plugin_nvinx import job_claims, messages, snakemake_internals
 from snakemake_executor_plugin_nvinx.oom_retry import Rescue
@@ -67,7 +67,7 @@ class Desk:
     _statistics: RunStatistics
     _history: SqliteHistory
     _rescue: Rescue
-    apart: Apart
+    anti_affinity: AntiAffinity
     folder: Path
     engine: str
     _news: list[str] = field(default_factory=list)
@@ -82,7 +82,9 @@ class Desk:
         history = SqliteHistory(state / "history.db")
         news = []
         try:
-            statistics = RunStatistics(history.runs({_make(n) for n in cluster.nodes if n.cards}))
+            statistics = RunStatistics(
+                history.runs({_card_name(n) for n in cluster.nodes if n.cards})
+            )
         except HistoryError as error:
             statistics, news = RunStatistics(), [messages.untaught(error)]
         estimates = Estimates(bench.slowdowns, bench.utilisation, statistics)
@@ -97,7 +99,7 @@ class Desk:
             _statistics=statistics,
             _history=history,
             _rescue=Rescue(cluster.capacity()),
-            apart=Apart(estimates.clash),
+            anti_affinity=AntiAffinity(estimates.conflict),
             folder=tasks / engine,
             engine=engine,
             _news=news,
@@ -120,7 +122,7 @@ class Desk:
                 problems[rule] = str(error)
         if problems:
             raise NvinxError("\n".join(problems.values()))
-        self.apart.expect(claim for claim in claims if claim.residency.may_share)
+        self.anti_affinity.expect(claim for claim in claims if claim.residency.may_share)
 
     def demand_alike(self, handles: Iterable[Any], arrays: Iterable[str]) -> None:
         """An array asks once for all its jobs. Raises ImpossibleJobError where they differ."""
@@ -165,7 +167,7 @@ class Desk:
         if not claim.residency.may_share or not placed.ask.gres:
             return able
         free = able - placed.ask.not_on
-        return self.apart.enter(placed.job.id, claim, free, time.monotonic())
+        return self.anti_affinity.enter(placed.job.id, claim, free, time.monotonic())
 
     def speaks_for_itself(self, handle: Any) -> bool:
         """Whether a rule asks Slurm for cards in Slurm's own words."""
@@ -183,7 +185,7 @@ class Desk:
         task = Task(
             job=job,
             card_mib=ask.card_mib,
-            make=self._make_of(ask),
+            card_name=self._card_name_of(ask),
             logs=tuple(
                 str(Path(log).absolute())
                 for m in snakemake_internals.members(handle)
@@ -197,10 +199,12 @@ class Desk:
         file.write_text(task.text(), encoding="utf-8")
         return Placed(job, ask, file, handle)
 
-    def _make_of(self, ask: Ask) -> str | None:
+    def _card_name_of(self, ask: Ask) -> str | None:
         """What the cards that a job may get are called; None where there are several kinds."""
-        makes = {_make(n) for n in self.cluster.nodes if n.cards and n.card_mib == ask.card_mib}
-        return makes.pop() if len(makes) == 1 else None
+        names = {
+            _card_name(n) for n in self.cluster.nodes if n.cards and n.card_mib == ask.card_mib
+        }
+        return names.pop() if len(names) == 1 else None
 
     def node_of(self, placed: Placed) -> str | None:
         """Where the job began, as its node said; None where it said nothing yet."""
@@ -259,9 +263,9 @@ class Desk:
             self._news.append(line)
 
 
-def _make(node: Node) -> str:
+def _card_name(node: Node) -> str:
     """What a node's cards are called in the history, on whatever node it is written."""
-    return node.make or "card"
+    return node.card_name or "card"
 
 
 def _sweep(tasks: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from nvinx.catalog import Residency
 from nvinx.jobs.claim import Claim
-from nvinx.slurm.anti_affinity import PATIENCE_S, Apart
+from nvinx.slurm.anti_affinity import PATIENCE_S, AntiAffinity
 
 
 def claim(kind, runtime_s=10.0):
@@ -18,22 +18,22 @@ A, B, C = claim("a"), claim("b"), claim("c")
 CLASHES = {frozenset("ab")}
 
 
-def clash(one, other):
+def conflict(one, other):
     return frozenset((one.kind, other.kind)) in CLASHES
 
 
-def apart(*to_come, clashes=clash):
-    made = Apart(clashes)
+def anti_affinity(*to_come, clashes=conflict):
+    made = AntiAffinity(clashes)
     made.expect(to_come)
     return made
 
 
 def test_who_clashes_with_nobody_may_go_everywhere():
-    assert apart(A, B, C).enter("c1", C, ["n1", "n2"], 0) == {"n1", "n2"}
+    assert anti_affinity(A, B, C).enter("c1", C, ["n1", "n2"], 0) == {"n1", "n2"}
 
 
 def test_who_clashes_gets_nodes_of_its_own_in_proportion_to_its_work():
-    many = apart(*[A] * 6, *[B] * 2)
+    many = anti_affinity(*[A] * 6, *[B] * 2)
     nodes = ["n1", "n2", "n3", "n4"]
     mine = many.enter("a1", A, nodes, 0)
     assert len(mine) == 3
@@ -46,7 +46,7 @@ def test_who_clashes_gets_nodes_of_its_own_in_proportion_to_its_work():
 def test_many_kinds_leave_one_that_clashes_with_all_of_them_its_part_and_no_more():
     kinds = [claim(kind) for kind in "abcdefg"]
     hot = claim("hot")
-    many = apart(
+    many = anti_affinity(
         *kinds, hot, clashes=lambda one, other: (one.kind == "hot") != (other.kind == "hot")
     )
     nodes = [f"n{n}" for n in range(8)]
@@ -55,7 +55,7 @@ def test_many_kinds_leave_one_that_clashes_with_all_of_them_its_part_and_no_more
 
 
 def test_once_none_of_those_it_clashes_with_is_to_come_it_may_use_every_free_node():
-    two = apart(A, A, A, B)
+    two = anti_affinity(A, A, A, B)
     nodes = ["n1", "n2", "n3", "n4"]
     assert len(two.enter("a1", A, nodes, 0)) == 3
     assert two.enter("b1", B, nodes, 0) == {"n4"}
@@ -64,7 +64,7 @@ def test_once_none_of_those_it_clashes_with_is_to_come_it_may_use_every_free_nod
 
 
 def test_with_one_node_the_later_is_held_back_until_the_other_has_left():
-    one = apart(A, B)
+    one = anti_affinity(A, B)
     assert one.enter("a1", A, ["n1"], 0) == {"n1"}
     assert one.enter("b1", B, ["n1"], 0) is None
     one.leave("a1")
@@ -72,7 +72,7 @@ def test_with_one_node_the_later_is_held_back_until_the_other_has_left():
 
 
 def test_once_it_runs_its_other_nodes_are_free():
-    two = apart(A, clashes=lambda one, other: one.kind != other.kind)
+    two = anti_affinity(A, clashes=lambda one, other: one.kind != other.kind)
     assert two.enter("a1", A, ["n1", "n2"], 0) == {"n1", "n2"}
     assert two.enter("b1", B, ["n1", "n2"], 0) is None
     two.on("a1", "n2")
@@ -80,7 +80,7 @@ def test_once_it_runs_its_other_nodes_are_free():
 
 
 def test_its_like_may_overtake_who_was_held_back_but_not_for_ever():
-    one = apart(A, B)
+    one = anti_affinity(A, B)
     one.enter("a1", A, ["n1"], 0)
     one.enter("b1", B, ["n1"], 0)
     assert one.enter("a2", A, ["n1"], PATIENCE_S - 1) == {"n1"}
@@ -91,7 +91,7 @@ def test_its_like_may_overtake_who_was_held_back_but_not_for_ever():
 
 
 def test_a_kind_that_clashes_with_itself_runs_one_to_a_node():
-    lonely = apart(A, clashes=lambda one, other: True)
+    lonely = anti_affinity(A, clashes=lambda one, other: True)
     found = [lonely.enter(f"a{n}", A, ["n1", "n2"], 0) for n in range(3)]
     assert found[:2] == [{"n1"}, {"n2"}]
     assert found[2] is None
@@ -102,10 +102,10 @@ def test_what_asking_costs_does_not_grow_with_the_jobs_that_are_queued_or_held_b
 
     def counted(one, other):
         asked.append((one, other))
-        return clash(one, other)
+        return conflict(one, other)
 
     def cost(jobs):
-        many = apart(A, B, clashes=counted)
+        many = anti_affinity(A, B, clashes=counted)
         for n in range(jobs):
             many.enter(f"a{n}", A, ["n1"], 0)
             many.enter(f"b{n}", B, ["n1"], 0)
@@ -128,7 +128,9 @@ class Apartness(RuleBasedStateMachine):
     )
     def begin(self, pairs, count):
         self.bad = {frozenset(pair) for pair in pairs}
-        self.apart = Apart(lambda one, other: frozenset((one.kind, other.kind)) in self.bad)
+        self.anti_affinity = AntiAffinity(
+            lambda one, other: frozenset((one.kind, other.kind)) in self.bad
+        )
         self.nodes = [f"n{n}" for n in range(count)]
         self.active, self.held, self.at = {}, [], 0
 
@@ -137,7 +139,7 @@ class Apartness(RuleBasedStateMachine):
         name = f"{kind}{number}"
         self.at += 1
         if name not in self.active:
-            found = self.apart.enter(name, claim(kind), self.nodes, self.at)
+            found = self.anti_affinity.enter(name, claim(kind), self.nodes, self.at)
             self.held = [each for each in self.held if each != name]
             if found is None:
                 self.held.append(name)
@@ -149,14 +151,14 @@ class Apartness(RuleBasedStateMachine):
     def run(self, pick):
         name = pick.choice(sorted(self.active))
         node = pick.choice(sorted(self.active[name]))
-        self.apart.on(name, node)
+        self.anti_affinity.on(name, node)
         self.active[name] = {node}
 
     @precondition(lambda self: self.active)
     @rule(pick=st.randoms(use_true_random=False))
     def leave(self, pick):
         name = pick.choice(sorted(self.active))
-        self.apart.leave(name)
+        self.anti_affinity.leave(name)
         del self.active[name]
 
     @invariant()
@@ -168,10 +170,10 @@ class Apartness(RuleBasedStateMachine):
     def teardown(self):
         """When all have left, one that was held back can go, however long it waited."""
         for name in getattr(self, "active", {}):
-            self.apart.leave(name)
+            self.anti_affinity.leave(name)
         if getattr(self, "held", ()):
             last = 10 * PATIENCE_S
-            found = [self.apart.enter(n, claim(n[0]), self.nodes, last) for n in self.held]
+            found = [self.anti_affinity.enter(n, claim(n[0]), self.nodes, last) for n in self.held]
             assert any(found)
 
 

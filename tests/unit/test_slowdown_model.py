@@ -76,8 +76,8 @@ def test_alone_nobody_is_slowed_down():
 
 def test_the_excess_of_several_partners_adds_up():
     together = MODEL.predict("lstm", ["esm2", "whisper"])
-    apart = [MODEL.predict("lstm", [p]).slowdown - 1 for p in ("esm2", "whisper")]
-    assert together.slowdown == pytest.approx(1 + sum(apart))
+    anti_affinity = [MODEL.predict("lstm", [p]).slowdown - 1 for p in ("esm2", "whisper")]
+    assert together.slowdown == pytest.approx(1 + sum(anti_affinity))
     assert together.source == "measured"
 
 

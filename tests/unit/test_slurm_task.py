@@ -33,7 +33,7 @@ def task(claim=SHARED, **other):
 @given(st.text(), st.lists(st.text()), st.none() | st.text(), st.booleans())
 def test_a_task_reads_as_it_was_written(name, logs, state, caps):
     job = Job("engine.1", name, SHARED, "engine")
-    made = Task(job=job, card_mib=1, make=name, logs=tuple(logs), state_dir=state, caps=caps)
+    made = Task(job=job, card_mib=1, card_name=name, logs=tuple(logs), state_dir=state, caps=caps)
     assert Task.read(made.text()) == made
 
 
@@ -63,12 +63,12 @@ def test_the_card_is_the_one_that_slurm_gave(granted):
 
 
 def test_the_card_is_called_as_the_bench_file_calls_it_or_nothing_would_be_learned():
-    assert card({"CUDA_VISIBLE_DEVICES": "1"}, make="a100").name == "a100"
+    assert card({"CUDA_VISIBLE_DEVICES": "1"}, card_name="a100").name == "a100"
     assert card({"CUDA_VISIBLE_DEVICES": "1"}).name == "A100"
 
 
 def test_without_a_driver_it_is_the_one_that_the_bench_file_describes():
-    found = card({"CUDA_VISIBLE_DEVICES": "2", "SLURMD_NODENAME": "n7"}, NO_DRIVER, make="toy")
+    found = card({"CUDA_VISIBLE_DEVICES": "2", "SLURMD_NODENAME": "n7"}, NO_DRIVER, card_name="toy")
     assert (found.id, found.index, found.name) == ("n7-2", 2, "toy")
     assert (found.total_mib, found.simulated) == (3814, True)
 
@@ -90,7 +90,7 @@ def run(tmp_path, monkeypatch, script, made):
 
 
 def test_a_job_gets_its_environment_and_leaves_its_end(tmp_path, monkeypatch):
-    made = task(state_dir=str(tmp_path / "state"), make="toy")
+    made = task(state_dir=str(tmp_path / "state"), card_name="toy")
     script = f"env > {tmp_path / 'env'}"
     result, file = run(tmp_path, monkeypatch, script, made)
 

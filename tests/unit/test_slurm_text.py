@@ -22,7 +22,7 @@ def test_cards_shards_cpus_and_ram_are_read():
 
 def test_types_and_sockets_are_no_counts():
     (node,) = slurm_parser.nodes(TYPED)
-    assert (node.cards, node.shards, node.make, node.cpus) == (3, 16, "a100+v100", 64)
+    assert (node.cards, node.shards, node.card_name, node.cpus) == (3, 16, "a100+v100", 64)
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,8 @@ class CoResidency:
                         self._seconds[job_id][other.job.claim.profile] += seconds
         self._seen, self._at = now, at
 
-    def finish(self, ended: Running, at: float, *, make: str | None = None) -> PastRun:
-        """A job has ended: what there is to learn from it. make: the name of its card's make."""
+    def finish(self, ended: Running, at: float, *, card_name: str | None = None) -> PastRun:
+        """A job has ended: what there is to learn from it. card_name: as the driver calls it."""
         job, ran_s = ended.job, at - ended.since
         self._seen.pop(job.id, None)
         spent = self._seconds.pop(job.id, {})
@@ -47,7 +47,7 @@ class CoResidency:
             profile=job.claim.profile,
             residency=ended.placement.residency,
             ran_s=ran_s,
-            card=make,
+            card=card_name,
             co_residents={profile: s / ran_s for profile, s in spent.items()} if ran_s > 0 else {},
             declared_mib=job.claim.vram_mib,
         )

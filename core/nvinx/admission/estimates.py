@@ -38,7 +38,7 @@ class Estimates:
         self._utilisation = utilisation or {}
         self._statistics = statistics
         self._known: dict[tuple[str, tuple[str, ...]], float] = {}
-        self._clashes: dict[tuple[str, float | None, str, float | None], bool] = {}
+        self._conflicts: dict[tuple[str, float | None, str, float | None], bool] = {}
 
     def slowdown(self, claim: Claim, partners: Sequence[Claim]) -> float:
         """Time beside the partners over time alone; the less is known, the more cautious."""
@@ -108,16 +108,16 @@ class Estimates:
         shares = (self._utilisation.get(each.profile, 0.0) for each in (*residents, claim))
         return (before if silent and sum(shares) > 1.0 else after), before
 
-    def clash(self, one: Claim, other: Claim) -> bool:
+    def conflict(self, one: Claim, other: Claim) -> bool:
         """Whether the two must not meet on a card: less gets done, or one is slowed too much."""
         if self._statistics is not None and not self._are_calibrated(one, other):
-            return self._clash(one, other)  # runs may teach otherwise
+            return self._conflict(one, other)  # runs may teach otherwise
         key = (one.profile, one.max_slowdown, other.profile, other.max_slowdown)
-        if key not in self._clashes:
-            self._clashes[key] = self._clash(one, other)
-        return self._clashes[key]
+        if key not in self._conflicts:
+            self._conflicts[key] = self._conflict(one, other)
+        return self._conflicts[key]
 
-    def _clash(self, one: Claim, other: Claim) -> bool:
+    def _conflict(self, one: Claim, other: Claim) -> bool:
         after, before = self.gain(one, [other])
         return after < WORTHWHILE * before or self.too_slow([one, other]) is not None
 

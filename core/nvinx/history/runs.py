@@ -20,8 +20,8 @@ _NO_COMPANY = 0.1  # up to this many partners on average count as none
 class PastRun:
     """One job that ended. Times in seconds, memory in MiB; None where nobody knows.
 
-    name: the job's. kind, profile: see `Claim`. card: the name of the card's make, None on the
-    CPU. co_residents: how many of each profile were beside it on average.
+    name: the job's. kind, profile: see `Claim`. card: the card's name, the same for all of its
+    model; None on the CPU. co_residents: how many of each profile were beside it on average.
     """
 
     name: str

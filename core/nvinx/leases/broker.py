@@ -237,13 +237,13 @@ class Broker:
         if not isinstance(event, Finished) or event.job_id not in self._state.running:
             return
         ended = self._state.running[event.job_id]
-        make = self._make(ended.placement.card)
-        run = self._co_residency.finish(ended, event.at, make=make)
+        card_name = self._card_name(ended.placement.card)
+        run = self._co_residency.finish(ended, event.at, card_name=card_name)
         run = replace(run, outcome=event.outcome, peak_mib=event.peak_mib)
         self._ended.append(run)
         self._statistics.add(run)
 
-    def _make(self, card_id: str | None) -> str | None:
+    def _card_name(self, card_id: str | None) -> str | None:
         """The make of a card; a card that has gone is known by its id."""
         return next((c.name for c in self._state.capacity.cards if c.id == card_id), card_id)
 

@@ -176,8 +176,8 @@ class _Play:
             self._needs[behind].discard(name)
             if not self._needs[behind]:
                 self._free[behind] = self._workload.tasks[behind].release_s
-        make = live.placement.card and self._state.capacity.card(live.placement.card).name
-        past = self._co_residency.finish(self._state.running[name], self._at, make=make)
+        card_name = live.placement.card and self._state.capacity.card(live.placement.card).name
+        past = self._co_residency.finish(self._state.running[name], self._at, card_name=card_name)
         self._statistics.add(past)
         self._take(Finished(name, self._at))
 

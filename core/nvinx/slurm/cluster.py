@@ -29,7 +29,7 @@ class Node:
     """As Slurm counts it, RAM and VRAM in MiB.
 
     shards: of all its cards together. card_mib: VRAM of each card that jobs may have, None where
-    nobody said. make: what its cards are called.
+    nobody said. card_name: what its cards are called.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Node:
     cards: int = 0
     shards: int = 0
     card_mib: int | None = None
-    make: str | None = None
+    card_name: str | None = None
     is_up: bool = True
 
     @property

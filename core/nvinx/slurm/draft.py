@@ -31,7 +31,7 @@ class Kind:
 class Said:
     """What a kind's node said of its smallest card; mib None where it did not."""
 
-    make: str | None = None
+    card_name: str | None = None
     mib: int | None = None
     problem: str = ""
 
@@ -41,7 +41,7 @@ def kinds(nodes: Iterable[Node]) -> list[Kind]:
     found: dict[tuple[str, int, int], list[Node]] = defaultdict(list)
     for node in nodes:
         if node.cards:
-            found[node.make or "", node.cards, node.per_card].append(node)
+            found[node.card_name or "", node.cards, node.per_card].append(node)
     return [Kind(tuple(some)) for some in found.values()]
 
 
@@ -60,7 +60,7 @@ def render(kinds: Iterable[tuple[Kind, str, Said]]) -> str:
 def _lines(kind: Kind, names: str, said: Said) -> Iterator[str]:
     node = kind.nodes[0]
     yield f"  - nodes: {json.dumps(names)}  # {_counts(node)}"
-    card = said.make or node.make
+    card = said.card_name or node.card_name
     if card:
         yield f"    card: {json.dumps(card, ensure_ascii=False)}"
     if said.mib is None:

@@ -85,7 +85,7 @@ def _card(task: Task, environ: Mapping[str, str], inventory: GpuInventory) -> Ca
             return Card(
                 id=gpu.id,
                 index=gpu.index,
-                name=task.make or gpu.name,
+                name=task.card_name or gpu.name,
                 total_mib=gpu.total_mib,
                 headroom_mib=headroom_mib,
             )
@@ -93,7 +93,7 @@ def _card(task: Task, environ: Mapping[str, str], inventory: GpuInventory) -> Ca
     return Card(
         id=f"{node_name(environ)}-{granted}",
         index=index,
-        name=task.make or "card",
+        name=task.card_name or "card",
         total_mib=max(task.card_mib, task.job.claim.vram_mib or 0),
         simulated=True,
     )

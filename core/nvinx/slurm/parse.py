@@ -32,7 +32,7 @@ def _node(line: str) -> Node | None:
         ram_mib=int(said["RealMemory"]),
         cards=_count(gres, "gpu"),
         shards=_count(gres, "shard"),
-        make=_make(gres),
+        card_name=_card_name(gres),
         is_up=not re.match(r"DOWN|FAIL|UNKNOWN", said.get("State", "")),
     )
 
@@ -43,7 +43,7 @@ def _count(gres: str, kind: str) -> int:
     return sum(int(word[-1]) if word[-1].isdigit() else 1 for word in words)
 
 
-def _make(gres: str) -> str | None:
+def _card_name(gres: str) -> str | None:
     """What the site calls the cards, where it gave them a type."""
     words = [word.split(":") for word in gres.split(",") if word.startswith("gpu:")]
     types = {word[1] for word in words if not word[1].isdigit()}

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 class Task:
     """What the node needs to know.
 
-    card_mib: VRAM of its card that jobs may have, 0 where it gets none. make: what such cards are
-    called in the history; as the driver calls them where it is None. logs: files in which the
-    rule's own words end up. state_dir: a folder on the node's own disk. caps: hold the framework to
+    card_mib: VRAM of its card that jobs may have, 0 where it gets none. card_name: what such
+    cards are called in the history; as the driver calls them where it is None. logs: files in which
+    the rule's own words end up. state_dir: a folder on the node's own disk. caps: hold the framework to
     what is declared.
     """
 
     job: Job
     card_mib: int = 0
-    make: str | None = None
+    card_name: str | None = None
     logs: tuple[str, ...] = ()
     state_dir: str | None = None
     caps: bool = True
@@ -35,7 +35,7 @@ class Task:
         plain = {
             "job": serialize.plain_job(self.job),
             "card_mib": self.card_mib,
-            "make": self.make,
+            "card_name": self.card_name,
             "logs": list(self.logs),
             "state_dir": self.state_dir,
             "caps": self.caps,

@@ -53,7 +53,7 @@ def cluster(bench: Bench) -> Cluster:
             if not node.cards:
                 problem = f"counts no GPU on {name}, which {bench.path} names under cluster"
                 raise SlurmError("Slurm", problem, "leave that node out")
-            found[name] = replace(node, card_mib=mib, make=said.card or node.make)
+            found[name] = replace(node, card_mib=mib, card_name=said.card or node.card_name)
     return Cluster(list(found.values()))
 
 
