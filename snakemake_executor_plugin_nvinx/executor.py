@@ -52,31 +52,31 @@ class Executor(RealExecutor):
     def _open(self) -> None:
         """Look at the bench, refuse what can never run, and open for work."""
         from snakemake_executor_plugin_nvinx import messages
-        from snakemake_executor_plugin_nvinx.job_ids import Tokens
+        from snakemake_executor_plugin_nvinx.job_ids import JobIds
         from snakemake_executor_plugin_nvinx.local_runner import Runner
-        from snakemake_executor_plugin_nvinx.run import Session
+        from snakemake_executor_plugin_nvinx.run import Run
 
         settings = self.workflow.executor_settings or ExecutorSettings()
         engine = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        self._session = Session.open(engine, settings, self.workflow, self._lost)
-        snakemake_internals.cap_threads(self.workflow, self._session.cores)
-        self._session.demand_possible(snakemake_internals.pending_jobs(self.workflow))
+        self._run = Run.open(engine, settings, self.workflow, self._lost)
+        snakemake_internals.cap_threads(self.workflow, self._run.cores)
+        self._run.demand_possible(snakemake_internals.pending_jobs(self.workflow))
         if settings.workload is not None:
             self._forecast(settings.workload)
-        for line in self._session.greeting():
+        for line in self._run.greeting():
             self.logger.info(line)
         hidden = snakemake_internals.jobs_beyond_limit(self.workflow)
         if hidden:
             self.logger.warning(messages.jobs_hidden(hidden))
         self._engine = engine
         self._running: dict[str, Any] = {}
-        self._tokens = Tokens(engine, self.workflow)
+        self._job_ids = JobIds(engine, self.workflow)
         self._halted = self._cancelled = self._told = False
         self._failure: Exception | None = None
         self._ending = threading.Lock()
-        workers = self._session.cores + _SPARE_WORKERS
+        workers = self._run.cores + _SPARE_WORKERS
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="nvinx-job")
-        self._runner = Runner(self, self._session, workers)
+        self._runner = Runner(self, self._run, workers)
         self._dispatcher: Dispatcher | None = None
 
     def _forecast(self, path: Path) -> None:
@@ -84,9 +84,9 @@ class Executor(RealExecutor):
         from nvinx.simulation import workload_file
         from snakemake_executor_plugin_nvinx import plan
 
-        text = workload_file.write(plan.workload_of(self.workflow, self._session))
+        text = workload_file.write(plan.workload_of(self.workflow, self._run))
         path.write_text(text, encoding="utf-8")
-        self._session.ledger.close()
+        self._run.ledger.close()
         raise SystemExit(0)
 
     # called by Snakemake's scheduler
@@ -101,20 +101,20 @@ class Executor(RealExecutor):
             return  # the run ends as soon as the last running job has
         ready = []
         try:
-            self._session.begin()
-            self._session.look_ahead()
+            self._run.begin()
+            self._run.look_ahead()
             for job in jobs:
-                claim, name = self._session.ready(job)
-                ready.append((Job(self._tokens.new(job), name, claim, self._engine), job))
+                claim, name = self._run.ready(job)
+                ready.append((Job(self._job_ids.new(job), name, claim, self._engine), job))
         except NvinxError as error:
             self.fail(error)
             return
-        for warning in self._session.warnings():
+        for warning in self._run.warnings():
             self.logger.warning(warning)
         for job, handle in ready:
-            self._session.trace.submitted(job, self._tokens.makers(handle))
+            self._run.trace.submitted(job, self._job_ids.makers(handle))
         if self._dispatcher is None:
-            self._dispatcher = Dispatcher(self._session.broker, self)
+            self._dispatcher = Dispatcher(self._run.broker, self)
         self._dispatcher.send(Ready(tuple(ready)))
 
     def run_job(self, job: Any) -> None:
@@ -126,8 +126,8 @@ class Executor(RealExecutor):
         self._runner.shutdown()
         if self._dispatcher is not None:
             self._dispatcher.stop()
-        self._session.close()
-        if not self._halted and (line := self._session.summary()) is not None:
+        self._run.close()
+        if not self._halted and (line := self._run.summary()) is not None:
             self.logger.info(line)
 
     def cancel(self) -> None:
@@ -140,7 +140,7 @@ class Executor(RealExecutor):
 
     @property
     def cores(self) -> int:
-        return self._session.cores
+        return self._run.cores
 
     def get_exec_mode(self) -> ExecMode:
         return ExecMode.SUBPROCESS
@@ -169,7 +169,7 @@ class Executor(RealExecutor):
     def _launch(self, job: Job, handle: Any, placement: Placement) -> None:
         self._runner.place(handle, job.id, placement)
         self.run_job_pre(handle)
-        for line in self._session.note_started(job, placement):
+        for line in self._run.note_started(job, placement):
             self.logger.info(line)
         future = self._pool.submit(self._runner.run, handle)
         future.add_done_callback(lambda done: self._note_end(job, handle, done))
@@ -185,17 +185,17 @@ class Executor(RealExecutor):
 
     def waiting(self, reasons: dict[str, Reason]) -> None:
         for job_id, reason in reasons.items():
-            self._session.trace.waited(job_id, reason)
+            self._run.trace.waited(job_id, reason)
 
     def next_up(self, line: Iterable[tuple[Job, Any]]) -> None:
-        for news in self._session.staging.look(line):
+        for news in self._run.staging.look(line):
             self.logger.info(news)
 
     def cards(self) -> Sequence[Card]:
-        return self._session.cards()
+        return self._run.cards()
 
     def learn(self, ended: Sequence[PastRun]) -> None:
-        self._session.keep(ended)
+        self._run.keep(ended)
 
     def end_running(self) -> None:
         """After SIGTERM: end the processes of every running job."""
@@ -214,8 +214,8 @@ class Executor(RealExecutor):
         from nvinx.leases import processes
         from snakemake_executor_plugin_nvinx import messages
 
-        there = self._session.on_card(card_id)
-        card = self._session.broker.state.capacity.card(card_id)
+        there = self._run.on_card(card_id)
+        card = self._run.broker.state.capacity.card(card_id)
         self.logger.error(messages.card_lost(card.index, problem, list(there.values())))
         processes.end(list(there))
 
@@ -267,20 +267,20 @@ class Executor(RealExecutor):
         if isinstance(error, PreparationError):
             self._halted = True
             failed = Ended(job.id, Outcome.FAILED)
-            self._session.note_ended(failed)
+            self._run.note_ended(failed)
             self._send(failed)
             self._end(job)
             self.fail(error.reason)
             return
-        end = self._session.judge(job, handle, error)
+        end = self._run.judge(job, handle, error)
         if end.outcome is Outcome.OUT_OF_MEMORY and not self.is_stopping():
-            again = self._session.again(job, handle, end, self._tokens.new(handle))
-            for line in self._session.warnings():
+            again = self._run.again(job, handle, end, self._job_ids.new(handle))
+            for line in self._run.warnings():
                 self.logger.warning(line)
             if again is not None:
                 self._try_again(job, again, handle, end)
                 return
-        self._session.note_ended(end)
+        self._run.note_ended(end)
         if error is not None:
             keeps_going = self.workflow.execution_settings.keep_going
             self._halted |= snakemake_internals.is_last_attempt(handle) and not keeps_going
@@ -296,8 +296,8 @@ class Executor(RealExecutor):
         from snakemake_executor_plugin_nvinx.dispatcher import Ready
 
         snakemake_internals.clean_up(self.workflow, handle)
-        self._session.note_ended(end)
-        self._session.trace.submitted(again, self._tokens.makers(handle))
+        self._run.note_ended(end)
+        self._run.trace.submitted(again, self._job_ids.makers(handle))
         self._send(end)
         self._send(Ready(((again, handle),)))
         self._end(job)

@@ -8,7 +8,7 @@ from typing import Any
 from snakemake_executor_plugin_nvinx import snakemake_internals
 
 
-class Tokens:
+class JobIds:
     """Gives out tokens, and remembers which job each stands for."""
 
     def __init__(self, engine: str, workflow: Any) -> None:

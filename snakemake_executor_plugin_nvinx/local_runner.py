@@ -10,7 +10,7 @@ from snakemake_executor_plugin_nvinx import snakemake_internals
 
 if TYPE_CHECKING:
     from nvinx.admission.state import Placement
-    from snakemake_executor_plugin_nvinx.run import Session
+    from snakemake_executor_plugin_nvinx.run import Run
 
 _MEMBERS_PER_JOB = 10
 
@@ -26,10 +26,10 @@ class PreparationError(Exception):
 class Runner:
     """Knows where each running job was placed, and runs it on the thread of its caller."""
 
-    def __init__(self, executor: Any, session: Session, workers: int) -> None:
+    def __init__(self, executor: Any, run: Run, workers: int) -> None:
         """executor: Snakemake's view of us. workers: how many jobs may run at once."""
         self._executor = executor
-        self._session = session
+        self._run = run
         self._places: dict[Any, tuple[str, Placement]] = {}
         self._members = ThreadPoolExecutor(
             _MEMBERS_PER_JOB * workers, thread_name_prefix="nvinx-member"
@@ -104,6 +104,6 @@ class Runner:
     def _shell_for(self, job: Any, real: str | None = None) -> Any:
         token, placement = self._places[job]
         try:
-            return self._session.shell(real or snakemake_internals.shell_of(job), token, placement)
+            return self._run.shell(real or snakemake_internals.shell_of(job), token, placement)
         except NvinxError as error:
             raise PreparationError(error) from error

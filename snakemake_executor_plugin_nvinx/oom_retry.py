@@ -22,7 +22,7 @@ _LAST_WORDS_S = 1.0
 _LOOK_AGAIN_S = 0.02
 
 
-class Rescue:
+class OomRetry:
     """What was tried with each job that ran out of memory. One call at a time for each job."""
 
     def __init__(self, capacity: Capacity) -> None:

@@ -13,12 +13,12 @@ from snakemake_executor_plugin_nvinx import job_claims, snakemake_internals
 
 if TYPE_CHECKING:
     from nvinx.jobs.claim import Claim
-    from snakemake_executor_plugin_nvinx.run import Session
+    from snakemake_executor_plugin_nvinx.run import Run
 
 _LOCAL_S = 0.01  # local rules run outside the executor, and are trifles as a rule
 
 
-def workload_of(workflow: Any, session: Session) -> Workload:
+def workload_of(workflow: Any, run: Run) -> Workload:
     """The jobs that are still to run; times as earlier runs took or as declared, else a minute.
 
     Groups are planned as their single jobs. Raises HintError naming the rule.
@@ -28,7 +28,7 @@ def workload_of(workflow: Any, session: Session) -> Workload:
     names = _names(jobs)
     needs = snakemake_internals.needs(workflow)
     return Workload.of(
-        _task(job, names[job], tuple(names[other] for other in needs(job)), session) for job in jobs
+        _task(job, names[job], tuple(names[other] for other in needs(job)), run) for job in jobs
     )
 
 
@@ -43,14 +43,14 @@ def _names(jobs: list[Any]) -> dict[Any, str]:
     return names
 
 
-def _task(job: Any, name: str, after: tuple[str, ...], session: Session) -> Task:
+def _task(job: Any, name: str, after: tuple[str, ...], run: Run) -> Task:
     if job.is_local:
         return Task(name=name, duration_s=_LOCAL_S, runtime_s=_LOCAL_S, after=after)
-    claim, _ = session.claim(job)
-    possible = options(claim, session.broker.state.capacity)
+    claim, _ = run.claim(job)
+    possible = options(claim, run.broker.state.capacity)
     spills = possible == (Residency.GPU_RAM_OVERFLOW,)
-    seen_s = session.statistics.gpu_s if claim.uses_gpu else session.statistics.cpu_s
-    duration_s = seen_s(claim.kind) or job_claims.length_s(job, session.statistics)
+    seen_s = run.statistics.gpu_s if claim.uses_gpu else run.statistics.cpu_s
+    duration_s = seen_s(claim.kind) or job_claims.length_s(job, run.statistics)
     return Task(
         name=name,
         duration_s=duration_s,

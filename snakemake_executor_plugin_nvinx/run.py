@@ -38,7 +38,7 @@ from nvinx.runs.trace import Trace
 from snakemake_executor_plugin_nvinx import job_claims, messages, snakemake_internals, staging
 from snakemake_executor_plugin_nvinx.dispatcher import Ended
 from snakemake_executor_plugin_nvinx.job_shell import ShellExec, Shells, sweep
-from snakemake_executor_plugin_nvinx.oom_retry import Rescue
+from snakemake_executor_plugin_nvinx.oom_retry import OomRetry
 from snakemake_executor_plugin_nvinx.staging import Staging
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ _MOST_REPLAYED = 1000  # jobs, about a second's work
 
 
 @dataclass(slots=True)
-class Session:
+class Run:
     """Everything of nvinx that one run needs, from before the first job to after the last."""
 
     engine: str
@@ -69,7 +69,7 @@ class Session:
     estimates: Estimates
     statistics: RunStatistics
     history: SqliteHistory
-    rescue: Rescue
+    oom_retry: OomRetry
     peaks: PeakWatch | None
     staging: Staging
     state_dir: Path
@@ -92,7 +92,7 @@ class Session:
         settings: ExecutorSettings,
         workflow: Any,
         lost: Callable[[str, str], None],
-    ) -> Session:
+    ) -> Run:
         """Raises NvinxError when the bench file or the state folder cannot be used.
 
         lost: told, from a thread, of a card that has gone under running jobs, and why.
@@ -128,7 +128,7 @@ class Session:
             estimates=estimates,
             statistics=statistics,
             history=history,
-            rescue=Rescue(capacity),
+            oom_retry=OomRetry(capacity),
             peaks=None if ports.probe is None else PeakWatch(ports.probe, liveness, lost),
             staging=Staging(staging.stager(settings.stage), settings.stage_share),
             state_dir=state,
@@ -261,16 +261,16 @@ class Session:
         """How a job ended that was started. Out of memory is looked for where it used a card."""
         peak_mib = None if self.peaks is None else self.peaks.take(job.id)
         if error is None:
-            self.rescue.forget(handle)
+            self.oom_retry.forget(handle)
             return Ended(job.id, Outcome.OK, peak_mib)
         if self.broker.is_on_card(job.id) and self._shells is not None:
             stderr = self._shells.stderr(job.id)
-            return Ended(job.id, self.rescue.outcome(handle, error, stderr), peak_mib)
+            return Ended(job.id, self.oom_retry.outcome(handle, error, stderr), peak_mib)
         return Ended(job.id, Outcome.FAILED, peak_mib)
 
     def again(self, job: Job, handle: Any, end: Ended, token: str) -> Job | None:
         """The job to queue instead of one that ran out of memory; None when all was tried."""
-        claim, news = self.rescue.next_claim(job, handle, end.peak_mib)
+        claim, news = self.oom_retry.next_claim(job, handle, end.peak_mib)
         self._news += news
         return None if claim is None else replace(job, id=token, claim=claim)
 

@@ -23,7 +23,7 @@ from nvinx.jobs.outcome import Outcome
 from nvinx.slurm import tools as slurm_tools
 from snakemake_executor_plugin_nvinx import job_claims, snakemake_internals
 from snakemake_executor_plugin_nvinx_slurm import profile, request
-from snakemake_executor_plugin_nvinx_slurm.run import Desk, Placed
+from snakemake_executor_plugin_nvinx_slurm.run import Placed, SlurmRun
 from snakemake_executor_plugin_nvinx_slurm.settings import OwnSettings
 
 if TYPE_CHECKING:
@@ -49,17 +49,17 @@ class Executor(SlurmExecutor):
         settings = workflow.executor_settings
         self._placed: dict[Any, Placed] = {}
         self._held: list[Any] = []
-        self._seating = threading.Lock()
+        self._placing = threading.Lock()
         self._reported: set[int] = set()
         self._halted = False
         try:
-            self._desk = Desk.open(settings, workflow)
-            self._desk.demand_possible(snakemake_internals.pending_jobs(workflow))
+            self._run = SlurmRun.open(settings, workflow)
+            self._run.demand_possible(snakemake_internals.pending_jobs(workflow))
             arrays = (settings.array_jobs or "").replace(";", ",").split(",")
             self._arrays = {rule.strip() for rule in arrays if rule.strip()}
-            self._desk.demand_alike(snakemake_internals.pending_jobs(workflow), self._arrays)
+            self._run.demand_alike(snakemake_internals.pending_jobs(workflow), self._arrays)
             if settings.profile is not None:
-                profile.write(settings.profile, workflow, self._desk)
+                profile.write(settings.profile, workflow, self._run)
                 raise SystemExit(0)
             if not slurm_tools.has_accounting():
                 settings.status_command = "squeue"
@@ -68,7 +68,7 @@ class Executor(SlurmExecutor):
         # A script gets to its node to the letter; the Slurm plugin's arrays need --wrap.
         settings.pass_command_as_script = not self._arrays
         settings.init_seconds_before_status_checks = settings.poll_seconds
-        for line in self._desk.greeting():
+        for line in self._run.greeting():
             logger.info(line)
         super().__init__(workflow, logger)
 
@@ -89,27 +89,27 @@ class Executor(SlurmExecutor):
     def shutdown(self) -> None:
         super().shutdown()
         self._warn()
-        self._desk.close()
+        self._run.close()
 
     def _prepare(self, job: Any, claim: Claim | None = None) -> bool:
         """Work out what a job asks for; False where it is held back. Raises NvinxError."""
         placed = self._placed.get(job)
-        if placed is None and self._desk.speaks_for_itself(job):
-            self._desk.ask(job)
+        if placed is None and self._run.speaks_for_itself(job):
+            self._run.ask(job)
             return True
         if placed is None or claim is not None:
-            placed = self._placed[job] = self._desk.place(job, claim)
-        with self._seating:
-            nodes = self._desk.seat(placed)
+            placed = self._placed[job] = self._run.place(job, claim)
+        with self._placing:
+            nodes = self._run.nodes_for(placed)
             if nodes is None:
                 self._held.append(job)
                 return False
-        request.rewrite(job, placed.ask, self._desk.cluster, nodes, self._failed_nodes)
+        request.rewrite(job, placed.ask, self._run.cluster, nodes, self._failed_nodes)
         return True
 
     def _go_on(self) -> None:
         """Submit what was held back and may go now; give it back once the run is stopping."""
-        with self._seating:
+        with self._placing:
             held, self._held = self._held, []
         if held and self._is_stopping():
             for job in held:
@@ -174,18 +174,18 @@ class Executor(SlurmExecutor):
 
     def _note_node(self, job: Any) -> None:
         placed = self._placed.get(job)
-        if placed is not None and (node := self._desk.node_of(placed)) is not None:
-            with self._seating:
-                self._desk.anti_affinity.on(placed.job.id, node)
+        if placed is not None and (node := self._run.node_of(placed)) is not None:
+            with self._placing:
+                self._run.anti_affinity.on(placed.job.id, node)
 
     def report_job_success(self, info: SubmittedJobInfo) -> None:
         """Only once the node has said so, too: the base takes an unknown status for success."""
         placed = self._placed.get(info.job)
         if placed is not None and not self._is_step(info.job):
-            end = self._desk.end_of(placed)
+            end = self._run.end_of(placed)
             if end is None and self._may_yet_answer(placed):
                 return
-            self._desk.learn(placed, end)
+            self._run.learn(placed, end)
         self._reported.add(id(info))
         self._forget(info.job)
         super().report_job_success(info)
@@ -209,13 +209,13 @@ class Executor(SlurmExecutor):
 
     def _after_failure(self, placed: Placed, msg: str) -> Claim | None:
         """Take note of a failure; what to ask for instead, if it ran out and may be tried again."""
-        end = self._desk.end_of(placed)
+        end = self._run.end_of(placed)
         self._note_failed_node(placed, msg)
         self._leave(placed)
         claim = None
         if end is not None and end.outcome is Outcome.OUT_OF_MEMORY and not self._is_stopping():
-            claim = self._desk.again(placed, end)
-        self._desk.learn(placed, end)
+            claim = self._run.again(placed, end)
+        self._run.learn(placed, end)
         return claim
 
     def _is_stopping(self) -> bool:
@@ -237,7 +237,7 @@ class Executor(SlurmExecutor):
         self.workflow.scheduler.executor_error_callback(told)
 
     def _note_failed_node(self, placed: Placed, msg: str) -> None:
-        node = self._desk.node_of(placed)
+        node = self._run.node_of(placed)
         if "NODE_FAIL" in msg and node is not None:
             self._failed_nodes.add(node)
 
@@ -247,9 +247,9 @@ class Executor(SlurmExecutor):
             self._leave(placed)
 
     def _leave(self, placed: Placed) -> None:
-        with self._seating:
-            self._desk.anti_affinity.leave(placed.job.id)
+        with self._placing:
+            self._run.anti_affinity.leave(placed.job.id)
 
     def _warn(self) -> None:
-        for line in self._desk.warnings():
+        for line in self._run.warnings():
             self.logger.warning(line)

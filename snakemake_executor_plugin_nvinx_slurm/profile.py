@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nvinx.slurm.cluster import Ask
-    from snakemake_executor_plugin_nvinx_slurm.run import Desk
+    from snakemake_executor_plugin_nvinx_slurm.run import SlurmRun
 
 
-def write(path: Path, workflow: Any, desk: Desk) -> None:
+def write(path: Path, workflow: Any, run: SlurmRun) -> None:
     """Write `set-resources` for every rule with a GPU; where its jobs differ, the largest ask.
 
     Raises NvinxError.
@@ -22,8 +22,8 @@ def write(path: Path, workflow: Any, desk: Desk) -> None:
 
     asks: dict[str, list[Ask]] = {}
     for job in snakemake_internals.pending_jobs(workflow):
-        if not job.is_local and not job.is_group() and not desk.speaks_for_itself(job):
-            asks.setdefault(job_claims.rule_of(job), []).append(desk.ask(job))
+        if not job.is_local and not job.is_group() and not run.speaks_for_itself(job):
+            asks.setdefault(job_claims.rule_of(job), []).append(run.ask(job))
     rules = {rule: _resources(some) for rule, some in sorted(asks.items())}
     found: dict[str, Any] = {"executor": "slurm"}
     if any(rules.values()):

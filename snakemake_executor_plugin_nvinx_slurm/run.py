@@ -27,7 +27,7 @@ from nvinx.slurm import tools as slurm_tools
 from nvinx.slurm.anti_affinity import AntiAffinity
 from nvinx.slurm.task import End, Task
 from snakemake_executor_plugin_nvinx import job_claims, messages, snakemake_internals
-from snakemake_executor_plugin_nvinx.oom_retry import Rescue
+from snakemake_executor_plugin_nvinx.oom_retry import OomRetry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,7 +57,7 @@ class Placed:
 
 
 @dataclass(slots=True)
-class Desk:
+class SlurmRun:
     """What a run knows of cluster, rules and earlier runs."""
 
     cluster: Cluster
@@ -66,14 +66,14 @@ class Desk:
     _workflow: Any
     _statistics: RunStatistics
     _history: SqliteHistory
-    _rescue: Rescue
+    _oom_retry: OomRetry
     anti_affinity: AntiAffinity
     folder: Path
     engine: str
     _news: list[str] = field(default_factory=list)
 
     @classmethod
-    def open(cls, settings: OwnSettings, workflow: Any) -> Desk:
+    def open(cls, settings: OwnSettings, workflow: Any) -> SlurmRun:
         """Raises NvinxError where Slurm, the bench file or the state folder cannot be used."""
         folder = Path(snakemake_internals.workflow_folder(workflow))
         bench = machine.bench(settings.bench, folder, settings.headroom_mb)
@@ -98,7 +98,7 @@ class Desk:
             _workflow=workflow,
             _statistics=statistics,
             _history=history,
-            _rescue=Rescue(cluster.capacity()),
+            _oom_retry=OomRetry(cluster.capacity()),
             anti_affinity=AntiAffinity(estimates.conflict),
             folder=tasks / engine,
             engine=engine,
@@ -157,7 +157,7 @@ class Desk:
             self._tell(explain.holds_alone(rule, self._statistics.ran_out(claim.kind)))
         return adapted
 
-    def seat(self, placed: Placed) -> frozenset[str] | None:
+    def nodes_for(self, placed: Placed) -> frozenset[str] | None:
         """The nodes with cards that a job may use, by who is on them; None: not now.
 
         One that shares no card meets nobody.
@@ -230,12 +230,12 @@ class Desk:
         for suffix in (".json", slurm_node.BEGUN, slurm_node.ENDED):
             placed.file.with_suffix(suffix).unlink(missing_ok=True)
         if end is not None and end.outcome is Outcome.OK:
-            self._rescue.forget(placed.handle)
+            self._oom_retry.forget(placed.handle)
 
     def again(self, placed: Placed, end: End) -> Claim | None:
         """What to ask for instead by a job that ran out of memory; None when all was tried."""
         job = replace(placed.job, claim=placed.ask.claim)
-        claim, news = self._rescue.next_claim(job, placed.handle, end.peak_mib)
+        claim, news = self._oom_retry.next_claim(job, placed.handle, end.peak_mib)
         self._news += news
         return claim
 

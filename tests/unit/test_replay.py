@@ -57,7 +57,7 @@ def test_time_that_company_cost_is_taken_off(tmp_path):
     job = recorded.last(tmp_path).jobs["a"]
     job.started_s, job.ended_s, job.slowdown, job.ok = 0.0, 6.0, 1.5, True
     job.placement = {"residency": "gpu_shared"}
-    made = replay.workload_of(recorded.Run({}, {"a": job}, []))
+    made = replay.workload_of(recorded.RecordedRun({}, {"a": job}, []))
     assert made.tasks["a"].duration_s == pytest.approx(4)
 
 

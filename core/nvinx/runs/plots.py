@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nvinx.bench.capacity import Card
-    from nvinx.runs.read import Ran, Run
+    from nvinx.runs.read import Ran, RecordedRun
 
 # Okabe and Ito's colours, which colour-blind people can tell apart, on light and on dark.
 _COLOURS = {
@@ -33,7 +33,7 @@ _LETTERS = 160  # that fit the page's width
 _LEFT_PX = 80
 
 
-def plots(run: Run) -> Iterator[tuple[str, Any]]:
+def plots(run: RecordedRun) -> Iterator[tuple[str, Any]]:
     """Each plot with its heading; they share one axis of seconds."""
     from bokeh.models import Range1d
 
@@ -141,7 +141,7 @@ def _co_residency(job: Ran) -> str:
     return f"{len(job.beside)} as it began{slower}"
 
 
-def _vram(run: Run, card: Card, time: Any) -> Any:
+def _vram(run: RecordedRun, card: Card, time: Any) -> Any:
     plot = _steps_plot(time, "GB")
     held, seen = run_summary.reserved(run, card), run_summary.measured(run, card)
     plot.varea_step(
@@ -180,7 +180,7 @@ def _vram(run: Run, card: Card, time: Any) -> Any:
     return _plain(plot)
 
 
-def _cpu(run: Run, time: Any) -> Any:
+def _cpu(run: RecordedRun, time: Any) -> Any:
     plot = _steps_plot(time, "share of all cores")
     steps = run_summary.cpu(run)
     plot.line(steps.times_s, steps.values, color=_COLOURS["cpu_only"], line_width=2)

@@ -53,7 +53,7 @@ class Ran:
 
 
 @dataclass(slots=True)
-class Run:
+class RecordedRun:
     """A whole run. begun: its first event. jobs: by id. samples: as they were written.
 
     over_s: when it ended; None where it was killed, or still runs.
@@ -66,13 +66,13 @@ class Run:
     over_s: float | None = None
 
 
-def last(folder: Path) -> Run | None:
+def last(folder: Path) -> RecordedRun | None:
     """The last run in a workflow's folder; None where none is recorded. Raises RecordError."""
     path = trace.latest(folder)
     return None if path is None else read(path)
 
 
-def read(path: Path) -> Run:
+def read(path: Path) -> RecordedRun:
     """The run that a trace tells of. Raises RecordError when the file is none."""
     try:
         return _fold(_events(path.read_text(encoding="utf-8")))
@@ -94,13 +94,13 @@ def _events(text: str) -> Iterator[dict[str, Any]]:
             yield event
 
 
-def _fold(events: Iterable[dict[str, Any]]) -> Run:
-    run: Run | None = None
+def _fold(events: Iterable[dict[str, Any]]) -> RecordedRun:
+    run: RecordedRun | None = None
     for event in events:
         if run is None:
             if event["event"] != "run" or event["schema"] != trace.SCHEMA:
                 raise ValueError("no trace of ours")
-            run = Run(event, {}, [], _cards(event))
+            run = RecordedRun(event, {}, [], _cards(event))
         elif event["event"] in _TAKE:
             _TAKE[event["event"]](run, event)
     if run is None:
@@ -112,17 +112,17 @@ def _cards(event: dict[str, Any]) -> tuple[Card, ...]:
     return tuple(Card(**card) for card in event["cards"])
 
 
-def _submitted(run: Run, event: dict[str, Any]) -> None:
+def _submitted(run: RecordedRun, event: dict[str, Any]) -> None:
     run.jobs[event["id"]] = Ran(
         event["name"], event["s"], claim=event["claim"], after=tuple(event["after"])
     )
 
 
-def _waits(run: Run, event: dict[str, Any]) -> None:
+def _waits(run: RecordedRun, event: dict[str, Any]) -> None:
     run.jobs[event["id"]].waited_for = event["reason"]
 
 
-def _started(run: Run, event: dict[str, Any]) -> None:
+def _started(run: RecordedRun, event: dict[str, Any]) -> None:
     job = run.jobs[event["id"]]
     job.started_s, job.placement = event["s"], event["placement"]
     job.beside, job.slowdown = tuple(event["beside"]), event["slowdown"]
@@ -131,25 +131,25 @@ def _started(run: Run, event: dict[str, Any]) -> None:
     job.why = explain.start_reason(placement, job.waited_s or 0.0, reason_from(job.waited_for))
 
 
-def _ended(run: Run, event: dict[str, Any]) -> None:
+def _ended(run: RecordedRun, event: dict[str, Any]) -> None:
     job = run.jobs[event["id"]]
     job.ended_s, job.peak_mib, job.outcome = event["s"], event["peak_mib"], event["outcome"]
     job.ok = event["outcome"] == "ok"
 
 
-def _met(run: Run, event: dict[str, Any]) -> None:
+def _met(run: RecordedRun, event: dict[str, Any]) -> None:
     run.cards = (*run.cards, *_cards(event))
 
 
-def _sample(run: Run, event: dict[str, Any]) -> None:
+def _sample(run: RecordedRun, event: dict[str, Any]) -> None:
     run.samples.append(event)
 
 
-def _over(run: Run, event: dict[str, Any]) -> None:
+def _over(run: RecordedRun, event: dict[str, Any]) -> None:
     run.over_s = event["s"]
 
 
-_TAKE: dict[str, Callable[[Run, dict[str, Any]], None]] = {
+_TAKE: dict[str, Callable[[RecordedRun, dict[str, Any]], None]] = {
     "submitted": _submitted,
     "waits": _waits,
     "started": _started,

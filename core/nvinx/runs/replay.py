@@ -12,12 +12,12 @@ from nvinx.simulation.workload import Task, Workload
 from nvinx.sizes import whole_mb
 
 if TYPE_CHECKING:
-    from nvinx.runs.read import Ran, Run
+    from nvinx.runs.read import Ran, RecordedRun
 
 _SHORTEST_S = 0.001
 
 
-def workload_of(run: Run) -> Workload:
+def workload_of(run: RecordedRun) -> Workload:
     """The jobs that ended well, with the times they would have taken alone.
 
     A job comes after those that made its input; where none of this run did, when it was handed
@@ -29,18 +29,18 @@ def workload_of(run: Run) -> Workload:
     return Workload.of(_task(job, names[i], names, first_s) for i, job in done.items())
 
 
-def capacity_of(run: Run) -> Capacity:
+def capacity_of(run: RecordedRun) -> Capacity:
     """What the run could use."""
     return Capacity(run.cards, run.begun["cores"], run.begun["ram_mib"])
 
 
-def makespan_s(run: Run) -> float:
+def makespan_s(run: RecordedRun) -> float:
     """From the first job that was handed over to the last that ended."""
     ends = [job.ended_s for job in run.jobs.values() if job.ended_s is not None]
     return max(ends, default=0.0) - min((j.submitted_s for j in run.jobs.values()), default=0.0)
 
 
-def one_at_a_time_s(run: Run) -> float:
+def one_at_a_time_s(run: RecordedRun) -> float:
     """How long the same jobs would take with one GPU job at a time, by simulation."""
     return simulate(workload_of(run), capacity_of(run), Serial()).makespan_s
 

@@ -13,7 +13,7 @@ from nvinx.runs import summary as run_summary
 from nvinx.sizes import whole_mb
 
 if TYPE_CHECKING:
-    from nvinx.runs.read import Run
+    from nvinx.runs.read import RecordedRun
 
 _MOST_COMPARED = 1500  # jobs that are played again for the comparison
 _TABLE_PX = 420
@@ -51,7 +51,7 @@ _TABLE_CSS = """
 """
 
 
-def render(run: Run, name: str) -> str:
+def render(run: RecordedRun, name: str) -> str:
     """The whole page as HTML. name: of the workflow."""
     from bokeh.embed import file_html
     from bokeh.resources import INLINE
@@ -71,7 +71,7 @@ def render(run: Run, name: str) -> str:
     return page
 
 
-def _table(run: Run) -> Any:
+def _table(run: RecordedRun) -> Any:
     from bokeh.models import (
         ColumnDataSource,
         DataTable,
@@ -112,7 +112,7 @@ def _mb(mib: int | None) -> int | None:
     return None if mib is None else whole_mb(mib)
 
 
-def _heading(run: Run, name: str) -> str:
+def _heading(run: RecordedRun, name: str) -> str:
     took_s = replay.makespan_s(run)
     lines = [f"{len(run.jobs)} jobs in {duration(took_s)}"]
     if run.over_s is None:
@@ -132,7 +132,7 @@ def _heading(run: Run, name: str) -> str:
     )
 
 
-def _advice(run: Run) -> str:
+def _advice(run: RecordedRun) -> str:
     found = run_summary.suggestions(run)
     if not found:
         return "<h2>What to change</h2><p>Nothing that is worth it was found.</p>"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from nvinx.bench.capacity import Capacity, Card
-    from nvinx.runs.read import Ran, Run
+    from nvinx.runs.read import Ran, RecordedRun
     from nvinx.simulation.workload import Workload
 
 _WORTH_CHANGING = 1.1
@@ -51,12 +51,12 @@ def bars(jobs: Iterable[Ran]) -> list[Bar]:
     ]
 
 
-def reserved(run: Run, card: Card) -> Steps:
+def reserved(run: RecordedRun, card: Card) -> Steps:
     """GB of a card that jobs held: their share, or all of it."""
     return _over_time(run, card, lambda placement, _claim: _held_mib(placement, card))
 
 
-def declared(run: Run, card: Card) -> Steps:
+def declared(run: RecordedRun, card: Card) -> Steps:
     """GB of a card that the jobs there declared, which for one that spills is more than it has.
 
     A job that has the card alone and states no size counts with all of it.
@@ -72,7 +72,7 @@ def _held_mib(placement: dict[str, Any], card: Card) -> int:
 
 
 def _over_time(
-    run: Run, card: Card, size_mib: Callable[[dict[str, Any], dict[str, Any]], int]
+    run: RecordedRun, card: Card, size_mib: Callable[[dict[str, Any], dict[str, Any]], int]
 ) -> Steps:
     changes = []
     for job in run.jobs.values():
@@ -84,7 +84,7 @@ def _over_time(
     return _summed(changes)
 
 
-def measured(run: Run, card: Card) -> Steps:
+def measured(run: RecordedRun, card: Card) -> Steps:
     """GB of a card that were in use, by all programs, as the samples say."""
     seen = [
         (sample["s"], gb_from_mib(one["used_mib"]))
@@ -95,7 +95,7 @@ def measured(run: Run, card: Card) -> Steps:
     return Steps(tuple(s for s, _ in seen), tuple(gb for _, gb in seen))
 
 
-def cpu(run: Run) -> Steps:
+def cpu(run: RecordedRun) -> Steps:
     """Share of all cores that were busy, with whatever, as the samples say."""
     return Steps(
         tuple(sample["s"] for sample in run.samples),
@@ -103,7 +103,7 @@ def cpu(run: Run) -> Steps:
     )
 
 
-def busy_share(run: Run, card: Card) -> float:
+def busy_share(run: RecordedRun, card: Card) -> float:
     """Share of the run in which at least one job was on the card."""
     steps = reserved(run, card)
     spans = zip(steps.times_s, (*steps.times_s[1:], _end_s(run)), steps.values, strict=True)
@@ -112,12 +112,12 @@ def busy_share(run: Run, card: Card) -> float:
     return min(busy_s / total_s, 1.0) if total_s > 0 else 0.0
 
 
-def suggestions(run: Run) -> list[str]:
+def suggestions(run: RecordedRun) -> list[str]:
     """What would make the next run shorter, each with its numbers; best first."""
     return [*_declarations(run), *_changes(run)]
 
 
-def _changes(run: Run) -> list[str]:
+def _changes(run: RecordedRun) -> list[str]:
     """Single changes, tried in the simulator on the jobs of this run."""
     workload = replay.workload_of(run)
     if not workload.tasks or len(workload.tasks) > MOST_TASKS:
@@ -133,7 +133,7 @@ def _makespan_s(workload: Workload, capacity: Capacity) -> float:
     return simulate(workload, capacity, LongestChainFirst(Estimates())).makespan_s
 
 
-def _declarations(run: Run) -> Iterator[str]:
+def _declarations(run: RecordedRun) -> Iterator[str]:
     """Rules that declare far more, or less, than their jobs were seen to use."""
     by_rule: dict[str, list[Ran]] = defaultdict(list)
     for job in run.jobs.values():
@@ -154,7 +154,7 @@ def _declaration(rule: str, declared_mib: int, need_mib: float, cards: Sequence[
     return f"{text}, then {more} more fit the card" if more > 0 else text
 
 
-def _end_s(run: Run) -> float:
+def _end_s(run: RecordedRun) -> float:
     ends = [job.ended_s for job in run.jobs.values() if job.ended_s is not None]
     return run.over_s if run.over_s is not None else max(ends, default=0.0)
 

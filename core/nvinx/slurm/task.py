@@ -20,8 +20,8 @@ class Task:
 
     card_mib: VRAM of its card that jobs may have, 0 where it gets none. card_name: what such
     cards are called in the history; as the driver calls them where it is None. logs: files in which
-    the rule's own words end up. state_dir: a folder on the node's own disk. caps: hold the framework to
-    what is declared.
+    the rule's own words end up. state_dir: a folder on the node's own disk. caps: hold the
+    framework to what is declared.
     """
 
     job: Job
