@@ -122,7 +122,7 @@ class SlurmRun:
                 problems[rule] = str(error)
         if problems:
             raise NvinxError("\n".join(problems.values()))
-        self.anti_affinity.expect(claim for claim in claims if claim.residency.may_share)
+        self.anti_affinity.expect(claim for claim in claims if claim.residency.needs_vram)
 
     def demand_alike(self, handles: Iterable[Any], arrays: Iterable[str]) -> None:
         """An array asks once for all its jobs. Raises ImpossibleJobError where they differ."""
@@ -164,7 +164,7 @@ class SlurmRun:
         """
         able = frozenset(n.name for n in self.cluster.nodes if n.cards)
         claim = placed.ask.claim
-        if not claim.residency.may_share or not placed.ask.gres:
+        if not claim.residency.needs_vram or not placed.ask.gres:
             return able
         free = able - placed.ask.not_on
         return self.anti_affinity.enter(placed.job.id, claim, free, time.monotonic())

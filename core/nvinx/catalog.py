@@ -23,7 +23,7 @@ class Residency(Enum):
         return self is not Residency.CPU_ONLY
 
     @property
-    def may_share(self) -> bool:
+    def needs_vram(self) -> bool:
         return self in (Residency.GPU_SHARED, Residency.GPU_RAM_OVERFLOW)
 
 

@@ -60,7 +60,7 @@ def fractional_coresidency(
     )
     plan, used_gb = SchedulingPlan(), 0.0
     for model in sorted(candidates, key=lambda m: m.vram_gb, reverse=True):
-        if not model.residency.may_share:
+        if not model.residency.needs_vram:
             _set_aside(plan, model)
         elif used_gb + model.vram_gb <= budget_gb:
             used_gb += model.vram_gb

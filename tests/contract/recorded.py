@@ -32,7 +32,7 @@ class Recorder:
     def job(self, name, times, placement=CPU, *, outcome=Outcome.OK, why=None, after=(), **claim):
         """times: submitted, started, ended, as far as it came. why: it waited last."""
         residency = placement.residency
-        if residency.may_share:
+        if residency.needs_vram:
             claim = {"vram_mib": placement.vram_mib, **claim}
         job = Job(name, name, Claim(residency=residency, **claim), "engine")
         self.at(times[0]).submitted(job, after)

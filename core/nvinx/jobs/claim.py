@@ -37,7 +37,7 @@ class Claim:
     def __post_init__(self) -> None:
         if min(self.cores, self.ram_mib, self.disk_mib, self.vram_mib or 0) < 0:
             raise ValueError(f"a claim must not be negative: {self}")
-        if self.residency.may_share and self.vram_mib is None:
+        if self.residency.needs_vram and self.vram_mib is None:
             raise ValueError(f"{self.residency.value} needs vram_mib")
 
     @property

@@ -231,7 +231,7 @@ class _Reader:
             self._demand_no_gpu_words(stated, gpus)
         elif "gpu" in self._hints and gpus == 0:
             raise self.error("gpu", f"contradicts {residency.value}", "leave gpu=0 out")
-        if residency.may_share and vram_mib is None:
+        if residency.needs_vram and vram_mib is None:
             problem = f"{residency.value} needs to know how much VRAM the job takes"
             raise self.error("residency", problem, "add vram_mb=... (or model=...)")
 

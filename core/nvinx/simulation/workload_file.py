@@ -53,7 +53,7 @@ def _task(at: At, position: int) -> Task:
         problem = f"duration_s is {duration_s:g}"
         raise entry.entries["duration_s"].error(problem, "write its seconds alone, above 0")
     vram_mb, residency = entry.number("vram_mb"), _residency(entry)
-    if residency is not None and residency.may_share and vram_mb is None:
+    if residency is not None and residency.needs_vram and vram_mb is None:
         raise entry.entries["residency"].error(f"{residency.value} needs vram_mb", "add vram_mb")
     return Task(
         name=entry.text("name") or "",
