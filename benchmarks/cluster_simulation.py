@@ -170,8 +170,7 @@ class Run:
         self._tasks, self._how = case.workload.tasks, how
         self._asks = {n: self._cluster.ask(n, case.workload.job(n).claim) for n in self._tasks}
         self._apart = AntiAffinity(believed.conflict)
-        claims = (ask.claim for ask in self._asks.values())
-        self._apart.expect(claim for claim in claims if claim.residency.needs_vram)
+        self._apart.expect(ask.claim for ask in self._asks.values())
         self._truth = case.believed("the truth", 0)
         self._queue = Queue(case.nodes, least_loaded=bool(how["least_loaded"]))
         self._to_come = iter(list(self._tasks))
@@ -224,11 +223,8 @@ class Run:
             self._start(asked, place, at)
 
     def _nodes(self, name: str, ask: Ask, at: float) -> frozenset[str] | None:
-        """Where it may run, as the executor's desk finds it."""
-        free = self._able - ask.not_on
-        if not ask.claim.residency.needs_vram:
-            return free
-        return self._apart.enter(name, ask.claim, free, at)
+        """Where it may run, as the executor finds it."""
+        return self._apart.enter(name, ask.claim, self._able - ask.not_on, at)
 
     def _start(self, asked: Asked, place: Place, at: float) -> None:
         self._started.append((asked.name, place.node.name))
@@ -241,7 +237,7 @@ class Run:
         over = min(place.jobs, key=lambda job: job.left_s)
         self._ended.append(over.name)
         self._outcome.makespan_s = at
-        if over.claim.residency.needs_vram:
+        if over.claim.residency.shares_card:
             alone_s = self._tasks[over.name].duration_s
             self._outcome.slowdowns.append((at - over.start_s) / alone_s)
         for asked, its in self._queue.leave(over, place, at):
@@ -249,7 +245,7 @@ class Run:
         self._look_ahead(place, at)
 
     def _slowdown(self, job: Asked, jobs: Sequence[Asked]) -> float:
-        if not job.claim.residency.needs_vram:
+        if not job.claim.residency.shares_card:
             return 1.0
         return self._truth.slowdown(job.claim, [other.claim for other in jobs if other is not job])
 

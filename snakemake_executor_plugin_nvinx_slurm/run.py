@@ -122,7 +122,7 @@ class SlurmRun:
                 problems[rule] = str(error)
         if problems:
             raise NvinxError("\n".join(problems.values()))
-        self.anti_affinity.expect(claim for claim in claims if claim.residency.needs_vram)
+        self.anti_affinity.expect(claims)
 
     def demand_alike(self, handles: Iterable[Any], arrays: Iterable[str]) -> None:
         """An array asks once for all its jobs. Raises ImpossibleJobError where they differ."""
@@ -158,16 +158,12 @@ class SlurmRun:
         return adapted
 
     def nodes_for(self, placed: Placed) -> frozenset[str] | None:
-        """The nodes with cards that a job may use, by who is on them; None: not now.
-
-        One that shares no card meets nobody.
-        """
+        """The nodes with cards that a job may use, by who is on them; None: not now."""
         able = frozenset(n.name for n in self.cluster.nodes if n.cards)
-        claim = placed.ask.claim
-        if not claim.residency.needs_vram or not placed.ask.gres:
+        if not placed.ask.gres:
             return able
         free = able - placed.ask.not_on
-        return self.anti_affinity.enter(placed.job.id, claim, free, time.monotonic())
+        return self.anti_affinity.enter(placed.job.id, placed.ask.claim, free, time.monotonic())
 
     def speaks_for_itself(self, handle: Any) -> bool:
         """Whether a rule asks Slurm for cards in Slurm's own words."""

@@ -24,7 +24,13 @@ class Residency(Enum):
 
     @property
     def needs_vram(self) -> bool:
+        """Whether a size must be known: without one there is nothing to share or to split."""
         return self in (Residency.GPU_SHARED, Residency.GPU_RAM_OVERFLOW)
+
+    @property
+    def shares_card(self) -> bool:
+        """Whether others may use the card meanwhile; a job that spills holds it alone."""
+        return self is Residency.GPU_SHARED
 
 
 @dataclass

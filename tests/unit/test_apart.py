@@ -32,6 +32,17 @@ def test_who_clashes_with_nobody_may_go_everywhere():
     assert anti_affinity(A, B, C).enter("c1", C, ["n1", "n2"], 0) == {"n1", "n2"}
 
 
+def test_who_holds_its_card_alone_meets_nobody_and_takes_nobody_s_nodes():
+    spills = Claim(residency=Residency.GPU_RAM_OVERFLOW, vram_mib=9000, ram_mib=9000, kind="a")
+    whole = Claim(residency=Residency.GPU_EXCLUSIVE, kind="a")
+    one = anti_affinity(B, spills)
+    assert one.enter("b1", B, ["n1"], 0) == {"n1"}
+    assert one.enter("a1", whole, ["n1"], 0) == {"n1"}
+    assert one.enter("a2", spills, ["n1"], 0) == {"n1"}
+    one.leave("b1")
+    assert one.enter("b2", B, ["n1"], 0) == {"n1"}
+
+
 def test_who_clashes_gets_nodes_of_its_own_in_proportion_to_its_work():
     many = anti_affinity(*[A] * 6, *[B] * 2)
     nodes = ["n1", "n2", "n3", "n4"]

@@ -46,7 +46,7 @@ class Placement:
 
     @property
     def alone(self) -> bool:
-        return self.residency in (Residency.GPU_EXCLUSIVE, Residency.GPU_RAM_OVERFLOW)
+        return self.residency.uses_gpu and not self.residency.shares_card
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class AntiAffinity:
 
     def expect(self, claims: Iterable[Claim]) -> None:
         """Jobs that are still to come: who they are, and how much they are."""
-        for claim in claims:
+        for claim in (each for each in claims if each.residency.shares_card):
             self._to_come[claim.profile] = self._to_come.get(claim.profile, 0.0) + _work(claim)
             self._note(claim)
 
@@ -89,8 +89,11 @@ class AntiAffinity:
     ) -> frozenset[str] | None:
         """Those of the nodes that a job may use, all it could use being given; None: not now.
 
-        A job that was held back is asked for again with the same id. at: seconds.
+        A job that was held back is asked for again with the same id; one that shares no card meets
+        nobody. at: seconds.
         """
+        if not claim.residency.shares_card:
+            return frozenset(nodes)
         self._note(claim)
         kind, could = self._kind(claim), frozenset(nodes)
         free = self._free(kind, could)
