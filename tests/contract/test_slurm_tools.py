@@ -76,7 +76,7 @@ def test_the_bench_file_says_what_the_cards_are(tools):
         f"case $2 in node) echo '{NODE.format(n=1)}'; echo '{NODE.format(n=2)}';; *) echo n2;; esac"
     )
     found = slurm_tools.cluster(bench(ClusterNodes("n2", 4.0, "toy")))
-    assert [(n.name, n.card_mib, n.make) for n in found.nodes] == [("n1", None, None), ("n2", 3714, "toy")]  # fmt: skip
+    assert [(n.name, n.card_mib, n.card_name) for n in found.nodes] == [("n1", None, None), ("n2", 3714, "toy")]  # fmt: skip
 
 
 def test_a_node_that_the_cluster_has_not_is_told(tools):

@@ -89,8 +89,8 @@ os.setgroups([{GROUP}]); os.setgid({STRANGER}); os.setuid({STRANGER})
 folder = statedir.prepare(Path({str(folder)!r}))
 ledger = SqliteLedger(folder / "ledger.db")
 life = ProcessLiveness(folder / "life")
-life.begin("theirs")
-with ledger.turn() as page:
+life.announce("theirs")
+with ledger.transaction() as page:
     page.drop("nobody")
 print("fine", life.alive({{"ours", "theirs"}}) == {{"ours", "theirs"}}, flush=True)
 input()

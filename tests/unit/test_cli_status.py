@@ -73,8 +73,8 @@ def test_status_shows_who_holds_the_card_and_why_the_others_wait(engine):
 
 
 def test_what_is_dead_is_not_shown(engine):
-    engine.end("embed[1]")
-    engine.end("engine-1")
+    engine.retire("embed[1]")
+    engine.retire("engine-1")
     text = nvinx("status").output
 
     assert "embed" not in text

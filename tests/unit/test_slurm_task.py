@@ -82,7 +82,7 @@ def run(tmp_path, monkeypatch, script, made):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     monkeypatch.setenv("SLURMD_NODENAME", "n7")
     monkeypatch.delenv("NVINX_JOB", raising=False)
-    monkeypatch.setattr(slurm_node, "NvmlProbe", type("None", (), {"look": lambda _: NO_DRIVER}))  # fmt: skip
+    monkeypatch.setattr(slurm_node, "NvmlProbe", type("None", (), {"read": lambda _: NO_DRIVER}))  # fmt: skip
     file = tmp_path / "task.json"
     file.write_text(made.text())
     result = CliRunner().invoke(main, ["slurm-task", str(file), "sh", "-c", script])

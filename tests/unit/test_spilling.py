@@ -76,8 +76,8 @@ def test_a_job_that_cannot_be_held_goes_to_the_cpu_if_it_may():
     assert placement.residency is Residency.CPU_ONLY
 
 
-def test_it_waits_while_strangers_leave_too_little_of_the_card():
-    crowded = Card(**{**_fields(CARD), "foreign_mib": 2000})
+def test_it_waits_while_programs_outside_nvinx_leave_too_little_of_the_card():
+    crowded = Card(**{**_fields(CARD), "external_mib": 2000})
     reason = waits(spilling(vram=6000, ram=3000), crowded)
 
     assert (reason.why, reason.need, reason.have) == (Why.CARD_USED_BY_OTHERS, 3000, ROOM - 2000)

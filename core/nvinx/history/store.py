@@ -38,12 +38,15 @@ CREATE TABLE IF NOT EXISTS run (
     peak_mib     INTEGER
 ) STRICT
 """
-_COLUMNS = (
-    *("name", "kind", "profile", "residency", "ran_s", "card"),
-    *("company", "outcome", "declared_mib", "peak_mib"),
-)
+# Columns by the fields that they hold.
+_COLUMNS = {
+    **{name: name for name in ("name", "kind", "profile", "residency", "ran_s", "card")},
+    "co_residents": "company",
+    **{name: name for name in ("outcome", "declared_mib", "peak_mib")},
+}
 _MARKS = ", ".join("?" * (2 + len(_COLUMNS)))
-_INSERT = f"INSERT INTO run (ended_at, source, {', '.join(_COLUMNS)}) VALUES ({_MARKS})"
+_NAMES = ", ".join(_COLUMNS.values())
+_INSERT = f"INSERT INTO run (ended_at, source, {_NAMES}) VALUES ({_MARKS})"
 # Of each kind as many as anybody learns from, on the CPU and on each make of card.
 _FORGET = f"""
 DELETE FROM run WHERE id IN (
@@ -85,9 +88,8 @@ class SqliteHistory:
         """What is kept, the oldest first; looking makes no file."""
         if not self._path.exists():
             return ()
-        columns = ", ".join(_COLUMNS)
         with self._open() as db:
-            rows = db.execute(f"SELECT ended_at, source, {columns} FROM run ORDER BY id").fetchall()
+            rows = db.execute(f"SELECT ended_at, source, {_NAMES} FROM run ORDER BY id").fetchall()
         return tuple(Entry(_run(values), source, ended_at) for ended_at, source, *values in rows)
 
     def runs(self, cards: Iterable[str]) -> tuple[PastRun, ...]:
@@ -124,7 +126,7 @@ class SqliteHistory:
 def _row(run: PastRun) -> tuple[object, ...]:
     plain = {
         "residency": run.residency.value,
-        "company": json.dumps(dict(run.co_residents)),
+        "co_residents": json.dumps(dict(run.co_residents)),
         "outcome": run.outcome.value,
     }
     return tuple(plain.get(name, getattr(run, name)) for name in _COLUMNS)
@@ -133,6 +135,6 @@ def _row(run: PastRun) -> tuple[object, ...]:
 def _run(values: list[object]) -> PastRun:
     row = dict(zip(_COLUMNS, values, strict=True))
     row["residency"] = Residency(row["residency"])
-    row["company"] = json.loads(str(row["company"]))
+    row["co_residents"] = json.loads(str(row["co_residents"]))
     row["outcome"] = Outcome(row["outcome"])
     return PastRun(**row)  # type: ignore[arg-type]  # (the table's own types)
