@@ -102,7 +102,7 @@ def test_a_starter_that_was_killed_leaves_no_life_behind(liveness, child, tmp_pa
     code = f"""
 from pathlib import Path
 from nvinx.leases.liveness import ProcessLiveness
-ProcessLiveness(Path({str(tmp_path / "liveness")!r})).announce({TOKEN!r})
+ProcessLiveness(Path({str(tmp_path / "life")!r})).announce({TOKEN!r})
 print("up", flush=True)
 import time; time.sleep(60)
 """
