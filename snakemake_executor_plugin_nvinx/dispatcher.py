@@ -130,10 +130,7 @@ class Dispatcher:
 
     def _turn(self) -> bool:
         """Handle one message, or the lack of one; False ends the thread."""
-        try:
-            message = self._inbox.get(timeout=POLL_S)
-        except queue.Empty:
-            message = None
+        message = self._next()
         self._stopped = isinstance(message, Stop)
         if self._engine.is_stopping():
             self._wind_down(message)
@@ -148,6 +145,21 @@ class Dispatcher:
             self._act(self._broker.finish(message.job_id, message.outcome, message.peak_mib))
             self._engine.learn(self._broker.ended())
         return not self._stopped
+
+    def _next(self) -> Message | None:
+        """The next message; None when it is time to look again, or another engine says so."""
+        heard: list[Message] = []
+
+        def listen(seconds: float) -> bool:
+            with contextlib.suppress(queue.Empty):
+                heard.append(self._inbox.get(timeout=seconds))
+            return bool(heard)
+
+        if self._broker.awaits_card:
+            self._broker.await_change(POLL_S, listen)
+        else:
+            listen(POLL_S)
+        return heard[0] if heard else None
 
     def _accept(self, ready: Ready) -> None:
         for job, handle in ready.jobs:

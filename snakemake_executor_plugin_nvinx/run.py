@@ -25,12 +25,13 @@ from nvinx.host import resources, statedir
 from nvinx.host.clock import boot_seconds
 from nvinx.jobs.outcome import Outcome
 from nvinx.leases import memory_caps
-from nvinx.leases.broker import Broker, Ports
+from nvinx.leases.broker import Broker
 from nvinx.leases.client import SITE
 from nvinx.leases.environment import variables
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.liveness import ProcessLiveness
 from nvinx.leases.peaks import PeakWatch
+from nvinx.leases.ports import Ports
 from nvinx.runs import read as recorded
 from nvinx.runs import replay
 from nvinx.runs.sampler import Sampler

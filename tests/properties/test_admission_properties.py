@@ -4,6 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from nvinx.admission import explain
 from nvinx.admission.events import CardsChanged, Finished, Refuse, Start, Submitted, Withdrawn
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import Job, State
@@ -99,7 +100,11 @@ class Bench(RuleBasedStateMachine):
 
     @invariant()
     def everyone_who_waits_is_told_why(self):
-        assert set(POLICY.reasons(self.state, self.at)) == set(self.state.waiting)
+        decided = POLICY.decide(self.state, self.at)
+        starts = {start.job_id for start in decided.starts}
+        for job_id in self.state.waiting.keys() - starts:
+            why = decided.reason(self.state.waiting[job_id].job)
+            assert explain.sentence(why)
 
     def teardown(self):
         """With the strangers gone, everybody who waits gets a turn."""

@@ -166,13 +166,17 @@ class Played:
             held = sum(r.placement.vram_mib for r in self.state.on_card(card.id))
             assert held <= (card.alone_mib if start.placement.alone else card.budget_mib)
 
+    def _reasons(self, at):
+        decided = self.policy.decide(self.state, at)
+        return {i: decided.reason(w.job) for i, w in self.state.waiting.items()}
+
     def _no_card_idles(self, at):
         """But for a card that a promise wants whole, or whose jobs lack cores, RAM or VRAM."""
         running, capacity = self.state.running.values(), self.state.capacity
         cores = capacity.cores - sum(r.job.claim.cores for r in running)
         ram = capacity.ram_mib - sum(r.placement.ram_mib for r in running)
         idle = [card for card in capacity.cards if not self.state.on_card(card.id)]
-        reasons = self.policy.reasons(self.state, at) if idle else {}
+        reasons = self._reasons(at) if idle else {}
         names = [name for name in reasons if self.claims[name].uses_gpu]
         asked = {*names, *(name for name, when in self.started.items() if when == at)}
         if any(self._was_passed_by(name, at) for name in asked):
@@ -213,7 +217,8 @@ def _fits(card, claim, capacity):
         return claim.vram_mib <= card.budget_mib and card.alone_mib > 0
     if best is Residency.GPU_EXCLUSIVE:
         return (claim.vram_mib or 0) <= card.alone_mib and card.alone_mib > 0
-    return best is Residency.GPU_RAM_OVERFLOW and card.alone_mib > 0
+    spills = best is Residency.GPU_RAM_OVERFLOW and card.alone_mib > 0
+    return spills and claim.least_on_card_mib <= card.weights_mib
 
 
 SETTINGS = settings(max_examples=150, suppress_health_check=list(HealthCheck))

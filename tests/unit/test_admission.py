@@ -45,7 +45,7 @@ def starts(decisions):
 
 
 def reason(state, name, at=0.0):
-    return POLICY.reasons(state, at)[name]
+    return POLICY.decide(state, at).reason(state.waiting[name].job)
 
 
 def test_jobs_that_fit_together_share_the_card():

@@ -14,9 +14,10 @@ from nvinx.cli import main
 from nvinx.host.clock import boot_seconds
 from nvinx.jobs.claim import Claim
 from nvinx.jobs.outcome import Outcome
-from nvinx.leases.broker import Broker, Ports
+from nvinx.leases.broker import Broker
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.liveness import ProcessLiveness
+from nvinx.leases.ports import Ports
 
 BENCH = "hardware: {gpus: [{name: small card, vram_gb: 4.0, simulated: true}]}\n"
 CARD = Card(id="simulated-0", index=0, name="small card", total_mib=3814, simulated=True)

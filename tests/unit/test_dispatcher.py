@@ -9,8 +9,10 @@ from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency
 from nvinx.errors import StateDirError
 from nvinx.jobs.claim import Claim
-from nvinx.leases.broker import Broker, Ports
+from nvinx.leases.broker import Broker
+from nvinx.leases.ports import Ports
 from nvinx.testing import FakeClock, FakeLiveness, MemoryLedger
+from snakemake_executor_plugin_nvinx import dispatcher as dispatcher_module
 from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ended, Ready
 
 CARD = Card(id="gpu-0", index=0, name="card", total_mib=4096)
@@ -74,6 +76,11 @@ def gpu(job_id):
     return Job(job_id, job_id, Claim(residency=Residency.GPU_SHARED, vram_mib=900), "one")
 
 
+def requests(ledger):
+    with ledger.transaction() as entries:
+        return entries.requests()
+
+
 def eventually(question):
     for _ in range(200):
         if question():
@@ -91,6 +98,21 @@ def test_what_is_ready_starts_and_what_ended_frees_its_lease(parts):
 
     assert liveness.tokens == set()
     assert engine.failures == []
+
+
+def test_it_hears_another_engine_s_notice_and_does_not_wait_to_look_again(parts, monkeypatch):
+    monkeypatch.setattr(dispatcher_module, "POLL_S", 3600.0)
+    ledger, liveness, engine, dispatcher = parts
+    other = Broker("two", Capacity((CARD,), 4), Ports(ledger, liveness, FakeClock()))
+    whole = Claim(residency=Residency.GPU_EXCLUSIVE)
+    other.submit([Job("x", "x", whole, "two")])
+    dispatcher.send(Ready(((Job("a", "a", whole, "one"), "handle a"),)))
+    assert eventually(lambda: [r.id for r in requests(ledger)] == ["a"])
+    other.finish("x")
+
+    assert eventually(lambda: engine.started == ["handle a"])
+    dispatcher.send(Ended("a"))
+    dispatcher.stop()
 
 
 def test_after_a_failure_what_runs_keeps_its_lease_until_it_ends(parts):

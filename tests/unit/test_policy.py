@@ -14,7 +14,7 @@ from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import Residency
 from nvinx.interference import CoRun
 from nvinx.jobs.claim import Claim
-from nvinx.reasons import Why
+from nvinx.reasons import Reason, Why
 
 CARD = Card(id="gpu-0", index=0, name="card", total_mib=4000)
 OTHER = Card(id="gpu-1", index=1, name="card", total_mib=4000)
@@ -58,7 +58,7 @@ class Bench:
         return self.take(Finished(name, at))
 
     def why(self, name, at=0.0):
-        return self.policy.reasons(self.state, at)[name]
+        return self.policy.decide(self.state, at).reason(self.state.waiting[name].job)
 
     def where(self, name):
         return self.state.running[name].placement
@@ -264,5 +264,8 @@ def test_a_round_asks_only_so_many_in_vain():
     bench = Bench(BLIND)
     bench.submit(alone("whole", runtime_s=1000))
     bench.submit(*(job(f"j{k}", 4000) for k in range(500)), at=1.0)
-    assert len(bench.policy.reasons(bench.state, 1.0)) == 500
+    asked = bench.policy.decide(bench.state, 1.0)
+    assert len(asked.waits) == 100
+    assert bench.why("j0", 1.0).why is Why.CARD_HELD_EXCLUSIVELY
+    assert bench.why("j499", 1.0) == Reason("j499", Why.BEHIND_OLDER_JOB)
     assert len(bench.finish("whole", 2.0)) == 1

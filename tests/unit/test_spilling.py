@@ -15,10 +15,10 @@ from nvinx.catalog import Residency
 from nvinx.errors import DoesNotFitError
 from nvinx.gpu.ports import GpuInventory, GpuProcess, GpuState
 from nvinx.jobs.claim import Claim
-from nvinx.leases.broker import Broker, Ports
+from nvinx.leases.broker import Broker
 from nvinx.leases.environment import variables
 from nvinx.leases.external_use import with_external_use
-from nvinx.leases.ports import Lease
+from nvinx.leases.ports import Lease, Ports
 from nvinx.overflow.split import Free
 from nvinx.placement import current
 from nvinx.reasons import Why
@@ -50,7 +50,7 @@ def waits(job, *cards, ram=16000, left=None):
     policy = LongestChainFirst()
     state, decisions = step(state, Submitted((job,), 0.0), policy)
     assert decisions == ()
-    return policy.reasons(state, 0.0)[job.id]
+    return policy.decide(state, 0.0).reason(job)
 
 
 def test_what_card_ram_and_disk_hold_together_starts():
@@ -166,7 +166,7 @@ def test_nobody_joins_any_of_its_cards():
     state, decisions = step(state, late, policy)
 
     assert decisions == ()
-    assert policy.reasons(state, 1.0)["small"].why is Why.CARD_HELD_EXCLUSIVELY
+    assert policy.decide(state, 1.0).waits["small"].why is Why.CARD_HELD_EXCLUSIVELY
     check(state)
 
 

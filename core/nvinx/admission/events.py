@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from nvinx.jobs.outcome import Outcome
+from nvinx.reasons import Reason, Why
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nvinx.admission.state import Job, Placement, State, Waiting
     from nvinx.bench.capacity import Capacity, Card
-    from nvinx.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +72,38 @@ class Refuse:
 Decision: TypeAlias = Start | Refuse
 
 
-class Policy(Protocol):
-    """What `admission.step` asks of a policy; all of it pure."""
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round of admission: who starts, and why others do not.
 
-    def in_line(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
-        """The waiting jobs in the order in which `admit` asks them."""
+    waits: by job id, for those who were asked; a round asks no more than it must. free_cores: what
+    is left once all of `starts` run.
+    """
+
+    starts: tuple[Start, ...] = ()
+    waits: Mapping[str, Reason] = field(default_factory=dict)
+    free_cores: int = 0
+
+    def reason(self, job: Job) -> Reason:
+        """Why a job that did not start waits, whether it was asked or not."""
+        if job.id in self.waits:
+            return self.waits[job.id]
+        if job.claim.cores > self.free_cores:
+            return Reason(job.name, Why.NOT_ENOUGH_CORES, job.claim.cores, self.free_cores)
+        return Reason(job.name, Why.BEHIND_OLDER_JOB)
+
+
+class Policy(Protocol):
+    """What `admit` asks of a policy; all of it pure."""
+
+    def in_order(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
+        """The waiting jobs in the order in which `decide` asks them."""
         ...
 
-    def admit(self, state: State, at: float) -> tuple[Start, ...]:
-        """The waiting jobs to start at time `at` (seconds), with their placements."""
+    def decide(self, state: State, at: float) -> Round:
+        """Who of the waiting jobs starts at time `at` (seconds), and why the others wait."""
         ...
 
     def impossible(self, job: Job, capacity: Capacity) -> Reason | None:
         """Why this job can never run on this bench, or None when it can."""
-        ...
-
-    def reasons(self, state: State, at: float) -> dict[str, Reason]:
-        """Why each waiting job waits, by job id."""
         ...

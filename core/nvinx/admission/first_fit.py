@@ -21,7 +21,7 @@ class VramFifo(LongestChainFirst):
     def __init__(self) -> None:
         super().__init__(Estimates(), patience_s=float("inf"))
 
-    def in_line(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
+    def in_order(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
         return dict(waiting)
 
     def _line(self, state: State, at: float) -> Sequence[Iterable[Waiting]]:  # noqa: ARG002

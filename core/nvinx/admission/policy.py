@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from nvinx.admission import queue_order
 from nvinx.admission.availability import Availability
 from nvinx.admission.estimates import Estimates
-from nvinx.admission.events import Start
+from nvinx.admission.events import Round, Start
 from nvinx.admission.state import Placement
 from nvinx.catalog import Residency
 from nvinx.reasons import Reason, Why
@@ -43,16 +43,36 @@ class LongestChainFirst:
         self._patience_s = patience_s
         self._long_s = patience_s * _LONG
 
-    def in_line(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
+    def in_order(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
         """GPU jobs before CPU jobs, then by priority, then by chain and age.
 
         Within the CPU jobs those that need no core come first.
         """
         return dict(sorted(waiting.items(), key=lambda item: queue_order.place(item[1])))
 
-    def admit(self, state: State, at: float) -> tuple[Start, ...]:
-        verdicts = self._walk(state, at, all_of_them=False)
-        return tuple(Start(w.job.id, v) for w, v in verdicts if isinstance(v, Placement))
+    def decide(self, state: State, at: float) -> Round:
+        """Ask the waiting jobs in turn, and allocate to those that start.
+
+        A round asks no more than so many of a kind in vain, as Slurm's back-fill does.
+        """
+        if not state.waiting:
+            return Round()
+        starts, waits = [], {}
+        free, queue = Availability.of(state, at, self._estimates), _Queue()
+        for part in self._line(state, at):
+            for waiting in queue.worth_asking(part, free):
+                job = waiting.job
+                verdict = _decide(job, state.capacity, free, queue)
+                if isinstance(verdict, Placement):
+                    if verdict.residency is Residency.GPU_RAM_OVERFLOW and _is_last(state):
+                        verdict = _spread(verdict, job, state.capacity.cards, free)
+                    free.allocate(job, verdict)
+                    starts.append(Start(job.id, verdict))
+                else:
+                    self._reserve(waiting, verdict, state, free)
+                    queue.add(job.claim)
+                    waits[job.id] = verdict
+        return Round(tuple(starts), waits, max(free.free_cores, 0))
 
     def impossible(self, job: Job, capacity: Capacity) -> Reason | None:
         if job.claim.cores > capacity.cores:
@@ -61,34 +81,6 @@ class LongestChainFirst:
             return Reason(job.name, Why.NOT_ENOUGH_RAM, job.claim.ram_mib, capacity.ram_mib)
         option = options(job.claim, capacity)
         return None if option else _does_not_fit(job, capacity)
-
-    def reasons(self, state: State, at: float) -> dict[str, Reason]:
-        verdicts = self._walk(state, at, all_of_them=True)
-        why = Why.BEHIND_OLDER_JOB  # what a job waits for that could start once these are seated
-        named = ((w.job, v) for w, v in verdicts)
-        return {j.id: v if isinstance(v, Reason) else Reason(j.name, why) for j, v in named}
-
-    def _walk(
-        self, state: State, at: float, *, all_of_them: bool
-    ) -> Iterator[tuple[Waiting, Placement | Reason]]:
-        """Ask each waiting job in turn, and allocate to those that start.
-
-        A round asks no more than so many of a kind in vain, as Slurm's back-fill does.
-        """
-        if not state.waiting:
-            return
-        free, queue = Availability.of(state, at, self._estimates), _Queue()
-        for part in self._line(state, at):
-            for waiting in part if all_of_them else queue.worth_asking(part, free):
-                verdict = _decide(waiting.job, state.capacity, free, queue)
-                if isinstance(verdict, Placement):
-                    if verdict.residency is Residency.GPU_RAM_OVERFLOW and _is_last(state):
-                        verdict = _spread(verdict, waiting.job, state.capacity.cards, free)
-                    free.allocate(waiting.job, verdict)
-                else:
-                    self._reserve(waiting, verdict, state, free)
-                    queue.add(waiting.job.claim)
-                yield waiting, verdict
 
     def _line(self, state: State, at: float) -> Sequence[Iterable[Waiting]]:
         return queue_order.parts(state, at, self._long_s)

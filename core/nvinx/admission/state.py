@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nvinx.catalog import Residency
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nvinx.bench.capacity import Capacity
+    from nvinx.catalog import Residency
     from nvinx.jobs.claim import Claim
     from nvinx.reasons import Why
 
@@ -66,7 +65,7 @@ class Running:
 class State:
     """A snapshot of the bench. `step` returns a new one; nothing ever edits this one.
 
-    `waiting` is in the policy's order; whoever adds to it by hand asks `policy.in_line`.
+    `waiting` is in the policy's order; whoever adds to it by hand asks `policy.in_order`.
     """
 
     capacity: Capacity

@@ -1,8 +1,7 @@
-"""The state of the bench, and the one function through which it changes.
+"""How the state of a bench changes: `apply` takes note of an event, `admit` starts who may start.
 
-`step(state, event)` returns the next state and what the shell must do. It reads no clock, file,
-process or GPU: the time comes in with the event and the bench with the state. Which waiting job
-may start is decided by `policy.admit`, the only part that is a matter of taste.
+Neither reads a clock, file, process or GPU: the time comes in with the event and the bench with the
+state. Which waiting job starts is for a policy to decide.
 
     submitted ──► WAITING ──Start──► RUNNING ──► finished
         │            │
@@ -16,43 +15,39 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nvinx.admission.events import (
     CardsChanged,
-    Decision,
-    Event,
     Finished,
     Refuse,
-    Start,
     Submitted,
     Withdrawn,
 )
-from nvinx.admission.state import Job, Running, State, Waiting
+from nvinx.admission.state import Running, Waiting
 from nvinx.errors import IllegalEventError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from nvinx.admission.events import Policy
-    from nvinx.bench.capacity import Capacity
-    from nvinx.reasons import Reason
+    from nvinx.admission.events import Decision, Event, Policy, Round
+    from nvinx.admission.state import Job, State
 
 _T = TypeVar("_T")
 
 
-# what can happen
-
-
-# what the shell must do
-
-
 def step(state: State, event: Event, policy: Policy) -> tuple[State, tuple[Decision, ...]]:
-    """Apply one event, then start whatever `policy` admits.
+    """Apply one event, then start whatever the policy admits. Raises IllegalEventError."""
+    state, refused = apply(state, event, policy)
+    state, decided = admit(state, event.at, policy)
+    return state, (*refused, *decided.starts)
+
+
+def apply(state: State, event: Event, policy: Policy) -> tuple[State, tuple[Refuse, ...]]:
+    """The state after the event, and which submitted jobs can never run; nothing starts.
 
     Raises IllegalEventError, and changes nothing, when the event names a job that is not in a
     state to take it.
     """
-    refused: tuple[Refuse, ...] = ()
     match event:
         case Submitted(jobs=jobs, at=at):
-            state, refused = _submit(state, jobs, at, policy)
+            return _submit(state, jobs, at, policy)
         case Finished(job_id=job_id):
             _demand(job_id, "finished", running=job_id in state.running)
             state = replace(state, running=_without(state.running, (job_id,)))
@@ -62,7 +57,19 @@ def step(state: State, event: Event, policy: Policy) -> tuple[State, tuple[Decis
             state = replace(state, waiting=_without(state.waiting, job_ids))
         case CardsChanged(cards=cards):
             state = replace(state, capacity=replace(state.capacity, cards=cards))
-    return _admit(state, event.at, policy, refused)
+    return state, ()
+
+
+def admit(state: State, at: float, policy: Policy) -> tuple[State, Round]:
+    """One round at time `at` (seconds): the state in which those run who start, and the round."""
+    decided = policy.decide(state, at)
+    if not decided.starts:
+        return state, decided
+    running = dict(state.running)
+    for start in decided.starts:
+        running[start.job_id] = Running(state.waiting[start.job_id].job, start.placement, at)
+    waiting = _without(state.waiting, tuple(start.job_id for start in decided.starts))
+    return replace(state, waiting=waiting, running=running), decided
 
 
 def check(state: State) -> None:
@@ -94,20 +101,7 @@ def _submit(
             waiting[job.id] = Waiting(job, at)
         else:
             refused.append(Refuse(job.id, reason))
-    return replace(state, waiting=policy.in_line(waiting)), tuple(refused)
-
-
-def _admit(
-    state: State, at: float, policy: Policy, refused: tuple[Refuse, ...]
-) -> tuple[State, tuple[Decision, ...]]:
-    starts = policy.admit(state, at)
-    if not starts:
-        return state, refused
-    running = dict(state.running)
-    for start in starts:
-        running[start.job_id] = Running(state.waiting[start.job_id].job, start.placement, at)
-    waiting = _without(state.waiting, tuple(s.job_id for s in starts))
-    return replace(state, waiting=waiting, running=running), (*refused, *starts)
+    return replace(state, waiting=policy.in_order(waiting)), tuple(refused)
 
 
 def _without(entries: Mapping[str, _T], ids: Iterable[str]) -> dict[str, _T]:
@@ -120,19 +114,3 @@ def _without(entries: Mapping[str, _T], ids: Iterable[str]) -> dict[str, _T]:
 def _demand(job_id: str, event: str, **allowed: bool) -> None:
     if not any(allowed.values()):
         raise IllegalEventError(job_id, event, tuple(allowed))
-
-
-class Nothing:
-    """Starts nothing: for a state that is about to be completed before anything is decided."""
-
-    def in_line(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
-        return dict(waiting)
-
-    def admit(self, state: State, at: float) -> tuple[Start, ...]:  # noqa: ARG002
-        return ()
-
-    def impossible(self, job: Job, capacity: Capacity) -> Reason | None:  # noqa: ARG002
-        return None
-
-    def reasons(self, state: State, at: float) -> dict[str, Reason]:  # noqa: ARG002
-        return {}

@@ -1,56 +1,38 @@
-"""One engine's part in the machine-wide admission: what it submits here is placed beside everyone.
+"""One engine's part in the machine-wide admission: what it submits is placed beside everyone's.
 
-A broker keeps its engine's own jobs in memory and takes a turn at the ledger whenever a card is
-involved. In a turn it drops the leases of the dead, adds the other engines' leases and requests to
-its own state, lets `admission.step` decide, and writes down what changed, all in one transaction.
-Engines that only run CPU work never open the ledger.
+A broker keeps its engine's own jobs in memory and opens a transaction of the ledger whenever a card
+is involved: it takes note of what happened to its own jobs, merges everybody else's, lets the
+policy decide, and writes down what changed. Engines that only run CPU work never open the ledger.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nvinx.admission.co_residency import CoResidency
-from nvinx.admission.events import CardsChanged, Finished, Start, Submitted, Withdrawn
-from nvinx.admission.policy import LongestChainFirst, options
-from nvinx.admission.state import Running, State, Waiting
-from nvinx.admission.step import Nothing, step
-from nvinx.catalog import Residency
+from nvinx.admission.events import CardsChanged, Finished, Submitted, Withdrawn
+from nvinx.admission.policy import LongestChainFirst
+from nvinx.admission.state import State
+from nvinx.admission.step import admit, apply
 from nvinx.history.statistics import RunStatistics
 from nvinx.jobs.outcome import Outcome
-from nvinx.leases.external_use import owners, with_external_use
+from nvinx.leases.everyone import Everyone, engine_of
 from nvinx.leases.ports import Lease, QueuedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from nvinx.admission.events import Decision, Event, Policy
-    from nvinx.admission.state import Job, Placement
+    from nvinx.admission.events import Decision, Event, Policy, Round, Start
+    from nvinx.admission.state import Job, Running
     from nvinx.bench.capacity import Capacity, Card
-    from nvinx.gpu.ports import GpuProbe
     from nvinx.history.runs import PastRun
-    from nvinx.host.clock import Clock
-    from nvinx.leases.ports import Ledger, Liveness, Transaction
+    from nvinx.leases.ports import Ports, Transaction
     from nvinx.reasons import Reason
 
-UNHEARD_AFTER_S = 10.0
 HEARTBEAT_S = 2.0
-_GUEST = "guest:"
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """What a broker needs of the outside world.
-
-    probe: None when every card is simulated. ram_left: MiB of RAM that nobody uses right now.
-    """
-
-    ledger: Ledger
-    liveness: Liveness
-    clock: Clock
-    probe: GpuProbe | None = None
-    ram_left: Callable[[], int] | None = None
+_LISTEN_S = 0.005, 0.05  # for a notice: a short wait is over soon, a long one is worth no hurry
 
 
 class Broker:
@@ -70,12 +52,13 @@ class Broker:
         self._co_residency = CoResidency()
         self._ended: list[PastRun] = []
         self._ports = ports
+        self._everyone = Everyone(engine, ports)
         self._policy = policy or LongestChainFirst()
         self._state = State(capacity)
-        self._asked: dict[str, QueuedRequest] = {}
+        self._requests: dict[str, QueuedRequest] = {}
         self._co_residents: dict[str, tuple[Running, ...]] = {}
-        self._room_for: set[str] = set()
         self._outlived: set[str] = set()
+        self._submitted_at = time.monotonic()
 
     @property
     def state(self) -> State:
@@ -88,6 +71,7 @@ class Broker:
 
     def submit(self, jobs: Iterable[Job]) -> tuple[Decision, ...]:
         """Queue jobs that are ready. Returns what to start now, and what can never start."""
+        self._submitted_at = time.monotonic()
         return self._take(Submitted(tuple(jobs), self._ports.clock()))
 
     def finish(
@@ -95,16 +79,6 @@ class Broker:
     ) -> tuple[Decision, ...]:
         """A job of ours ended; its lease is free unless processes of it still live."""
         return self._take(Finished(job_id, self._ports.clock(), outcome, peak_mib))
-
-    def claim_process(self, job_id: str, pid: int) -> None:
-        """This process is the job's, though it carries no marker: what it uses is the lease's."""
-        started = self._ports.liveness.started(pid)
-        if started is None:
-            return
-        with self._ports.ledger.transaction() as entries:
-            for lease in entries.leases():
-                if lease.id == job_id:
-                    entries.note(replace(lease, seen=(*lease.seen, (pid, started))))
 
     def ended(self) -> tuple[PastRun, ...]:
         """The jobs of ours that ended since this was last asked."""
@@ -119,9 +93,31 @@ class Broker:
         """Look again: other engines, and programs outside nvinx, may have come or gone."""
         return self._take(CardsChanged(self._state.capacity.cards, self._ports.clock()))
 
-    def is_called(self) -> bool:
-        """Whether another engine saw room for a job of ours, so that it is worth a `poll`."""
-        return self._ports.liveness.was_notified(self._engine)
+    def await_change(self, timeout_s: float, pause: Callable[[float], object] = time.sleep) -> bool:
+        """Wait until another engine sees room for a job of ours; False when it is over without.
+
+        A notice may be missed, so `poll` in either case. pause: waits for so many seconds; where it
+        returns something true, the wait is over.
+        """
+        least_s, most_s = _LISTEN_S
+        now = time.monotonic()
+        end = now + timeout_s
+        while not (notified := self._ports.liveness.was_notified(self._engine)) and now < end:
+            waited_s = now - self._submitted_at
+            if pause(min(max(least_s, waited_s / 10), most_s, end - now)):
+                break
+            now = time.monotonic()
+        return notified
+
+    def claim_process(self, job_id: str, pid: int) -> None:
+        """This process is the job's, though it carries no marker: what it uses is the lease's."""
+        started = self._ports.liveness.started(pid)
+        if started is None:
+            return
+        with self._ports.ledger.transaction() as entries:
+            for lease in entries.leases():
+                if lease.id == job_id:
+                    entries.note(replace(lease, seen=(*lease.seen, (pid, started))))
 
     def release_process(self, job_id: str, pid: int) -> None:
         """This process no longer uses the lease; what it keeps of the card is external use."""
@@ -146,7 +142,7 @@ class Broker:
     @property
     def waits(self) -> dict[str, Reason]:
         """Why those jobs of ours wait that could use a card, as of the last call."""
-        return {i: r.reason for i, r in self._asked.items() if r.reason is not None}
+        return {i: r.reason for i, r in self._requests.items() if r.reason is not None}
 
     def beside(self, job_id: str) -> tuple[Running, ...]:
         """Who shared the card, of any engine, when this job was placed there."""
@@ -158,50 +154,68 @@ class Broker:
         return running is not None and running.placement.card is not None
 
     def release(self, job_id: str) -> None:
-        """Show no more life for the job, without a turn: for when the ledger is of no use."""
+        """Show no more life for the job, without the ledger: for when that is of no use."""
         self._ports.liveness.retire(job_id)
 
     def close(self) -> None:
         """Leave: waiting requests are taken back, leases stay with the processes that use them."""
         try:
-            if self._asked or self._outlived:
+            if self._requests or self._outlived:
                 with self._ports.ledger.transaction() as entries:
-                    for job_id in self._asked:
+                    for job_id in self._requests:
                         entries.dequeue(job_id)
-                    self._living_leases(entries, None)
+                    self._everyone.living_leases(entries)
         finally:
-            self._asked.clear()
+            self._requests.clear()
             for running in self._state.running.values():
                 self._ports.liveness.retire(running.job.id)
             self._ports.liveness.retire(self._engine)
 
     def _take(self, event: Event) -> tuple[Decision, ...]:
+        own, refused = apply(self._state, event, self._policy)
         if not self._touches_card(event):
-            self._remember(event)
-            self._state, decisions = step(self._state, event, self._policy)
-            return decisions
+            self._learn(event)
+            self._state, decided = admit(own, event.at, self._policy)
+            return (*refused, *decided.starts)
         self._ports.liveness.announce(self._engine)
+        gone = self._left_nothing(event)
         begun: list[str] = []
-        gone = self._gone(event)
         try:
             with self._ports.ledger.transaction() as entries:
-                merged, ours = self._turn(entries, event, gone)
+                merged, decided = self._decide(entries, own, event, gone)
+                ours = [start for start in decided.starts if start.job_id in own.waiting]
                 self._enter(entries, merged, ours, begun)
-                self._publish(entries, merged, event.at)
+                self._publish(entries, merged, decided, event.at)
         except BaseException:
             for token in begun:
                 self._ports.liveness.retire(token)
             raise
-        for engine in self._room_for:
-            self._ports.liveness.notify(engine)
+        for engine in {engine_of(merged.running[s.job_id].job) for s in decided.starts}:
+            if engine != self._engine:
+                self._ports.liveness.notify(engine)
         self._state = self._own(merged)
-        return ours
+        return (*refused, *ours)
 
-    def _gone(self, event: Event) -> str | None:
-        """The job that ended and left no process behind.
+    def _decide(
+        self, entries: Transaction, own: State, event: Event, gone: str | None
+    ) -> tuple[State, Round]:
+        """A round with everybody in view: the merged state after it, and the round."""
+        if isinstance(event, Finished):
+            self._ports.liveness.retire(event.job_id)
+            self._co_residents.pop(event.job_id, None)
+        merged = self._everyone.merge(entries, own, gone)
+        self._co_residency.observe(merged.running.values(), event.at)
+        self._learn(event)
+        merged = replace(merged, waiting=self._policy.in_order(merged.waiting))
+        merged, decided = admit(merged, event.at, self._policy)
+        self._co_residency.observe(merged.running.values(), event.at)
+        return merged, decided
 
-        Asked before the turn, as it takes a look at every process of the machine; once it has
-        left none, nothing but this engine could start another.
+    def _left_nothing(self, event: Event) -> str | None:
+        """The job that ended, where no process of it is left.
+
+        Asked before the transaction, as it looks at every process of the machine; once there is
+        none, nothing but this engine could start another.
         """
         if not isinstance(event, Finished):
             return None
@@ -210,31 +224,9 @@ class Broker:
             return None
         return event.job_id
 
-    def _turn(
-        self, entries: Transaction, event: Event, gone: str | None
-    ) -> tuple[State, tuple[Decision, ...]]:
-        """Decide with everybody in view; returns the merged state and what concerns our jobs."""
-        own, mine = self._state, set(self._state.waiting)
-        if isinstance(event, Finished):
-            own, _ = step(own, event, Nothing())
-            self._ports.liveness.retire(event.job_id)
-            self._co_residents.pop(event.job_id, None)
-        elif isinstance(event, Submitted):
-            mine |= {job.id for job in event.jobs}
-        merged = self._merge(entries, own, gone)
-        self._co_residency.observe(merged.running.values(), event.at)
-        self._remember(event)
-        if isinstance(event, Finished | CardsChanged):
-            event = CardsChanged(merged.capacity.cards, event.at)
-        merged, decisions = step(merged, event, self._policy)
-        self._co_residency.observe(merged.running.values(), event.at)
-        starts = [d.job_id for d in decisions if isinstance(d, Start) and d.job_id not in mine]
-        self._room_for = {merged.running[i].job.engine.removeprefix(_GUEST) for i in starts}
-        return merged, tuple(d for d in decisions if d.job_id in mine)
-
-    def _remember(self, event: Event) -> None:
+    def _learn(self, event: Event) -> None:
         """Learn from a job that ended, with who shared its card."""
-        if not isinstance(event, Finished) or event.job_id not in self._state.running:
+        if not isinstance(event, Finished):
             return
         ended = self._state.running[event.job_id]
         card_name = self._card_name(ended.placement.card)
@@ -244,13 +236,13 @@ class Broker:
         self._statistics.add(run)
 
     def _card_name(self, card_id: str | None) -> str | None:
-        """The make of a card; a card that has gone is known by its id."""
+        """A card that has gone is known by its id."""
         return next((c.name for c in self._state.capacity.cards if c.id == card_id), card_id)
 
     def _touches_card(self, event: Event) -> bool:
         if not self._state.capacity.cards:
             return False
-        if self.awaits_card or self._asked:
+        if self.awaits_card or self._requests:
             return True
         match event:
             case Submitted(jobs=jobs):
@@ -259,121 +251,40 @@ class Broker:
                 return self.is_on_card(job_id)
         return False
 
-    def _merge(self, entries: Transaction, own: State, gone: str | None) -> State:
-        """Our state with everybody else's leases and requests added as guests."""
-        leases = self._living_leases(entries, gone)
-        cards = self._look(entries, leases)
-        left = None if self._ports.ram_left is None else self._ports.ram_left()
-        state = replace(own, capacity=replace(own.capacity, cards=cards, ram_left_mib=left))
-        running = dict(state.running)
-        for lease in leases:
-            if lease.id not in running:
-                running[lease.id] = Running(_guest(lease.job), _seen(lease.placement), lease.since)
-        waiting = dict(state.waiting)
-        for request in self._heard_requests(entries):
-            job = _guest(request.job)
-            if request.id not in waiting and _wants_card(job, state.capacity):
-                waiting[request.id] = Waiting(job, request.since)
-        return replace(state, running=running, waiting=self._policy.in_line(waiting))
-
-    def _living_leases(self, entries: Transaction, gone: str | None) -> tuple[Lease, ...]:
-        """All leases but those of the dead, which are dropped here and now."""
-        leases = entries.leases()
-        alive = self._ports.liveness.alive([lease.id for lease in leases if lease.id != gone])
-        silent = [lease for lease in leases if lease.id not in alive]
-        if silent and self._ports.probe is not None:
-            on_gpu = {p.pid for gpu in self._ports.probe.read().gpus for p in gpu.processes}
-            alive |= {lease.id for lease in silent if self._seen_on(lease, on_gpu)}
-        for lease in silent:
-            if lease.id not in alive:
-                entries.drop(lease.id)
-        return tuple(lease for lease in leases if lease.id in alive)
-
-    def _seen_on(self, lease: Lease, pids: set[int]) -> bool:
-        """The third sign: a process once known as the job's is still on a GPU."""
-        started = self._ports.liveness.started
-        return any(pid in pids and started(pid) == start for pid, start in lease.seen)
-
-    def _look(self, entries: Transaction, leases: tuple[Lease, ...]) -> tuple[Card, ...]:
-        """The cards with their external use; new processes of leases are noted."""
-        cards = self._state.capacity.cards
-        if self._ports.probe is None:
-            return cards
-        inventory = self._ports.probe.read()
-        owned = owners(inventory, leases, self._ports.liveness)
-        for lease in leases:
-            known = dict(lease.seen)
-            mine = [pid for pid, token in owned.items() if token == lease.id and pid not in known]
-            fresh = [(pid, start) for pid in mine if (start := self._ports.liveness.started(pid))]
-            if fresh:
-                entries.note(replace(lease, seen=(*lease.seen, *fresh)))
-        return with_external_use(cards, inventory, leases, owned)
-
-    def _heard_requests(self, entries: Transaction) -> tuple[QueuedRequest, ...]:
-        """Other engines' requests that stand in line; those of the dead and silent are dropped."""
-        now, own = self._ports.clock(), self._state.waiting
-        others = [r for r in entries.requests() if r.id not in own]
-        engines = self._ports.liveness.alive({r.job.engine for r in others})
-        heartbeat_s = []
-        for request in others:
-            if request.job.engine not in engines or request.job.engine == self._engine:
-                entries.dequeue(request.id)
-            elif now - request.heartbeat_s < UNHEARD_AFTER_S and not _lacks_machine(request.reason):
-                heartbeat_s.append(request)
-        return tuple(heartbeat_s)
-
     def _enter(
-        self, entries: Transaction, merged: State, ours: tuple[Decision, ...], begun: list[str]
+        self, entries: Transaction, merged: State, ours: Iterable[Start], begun: list[str]
     ) -> None:
-        """Write down the leases of what starts; life begins before anybody can look."""
+        """Write down the leases of what starts; life is announced before anybody can look."""
         for start in ours:
-            if isinstance(start, Start) and start.placement.card is not None:
-                self._ports.liveness.announce(start.job_id)
-                begun.append(start.job_id)
-                job = merged.running[start.job_id].job
-                entries.hold(Lease(job, start.placement, merged.running[start.job_id].since))
-                there = merged.on_card(start.placement.card)
-                self._co_residents[start.job_id] = tuple(
-                    r for r in there if r.job.id != start.job_id
-                )
+            if start.placement.card is None:
+                continue
+            job_id, running = start.job_id, merged.running[start.job_id]
+            self._ports.liveness.announce(job_id)
+            begun.append(job_id)
+            entries.hold(Lease(running.job, start.placement, running.since))
+            there = merged.on_card(start.placement.card)
+            self._co_residents[job_id] = tuple(r for r in there if r.job.id != job_id)
 
-    def _publish(self, entries: Transaction, merged: State, at: float) -> None:
+    def _publish(self, entries: Transaction, merged: State, decided: Round, at: float) -> None:
         """Bring our waiting requests in the ledger up to date, quietly when nothing changed."""
-        gpu = {i: w for i, w in merged.waiting.items() if w.job.claim.uses_gpu}
-        reasons = self._policy.reasons(replace(merged, waiting=gpu), at) if gpu else {}
-        ours = {i: w for i, w in gpu.items() if w.job.engine == self._engine}
-        for gone in self._asked.keys() - ours.keys():
+        ours = {
+            job_id: waiting
+            for job_id, waiting in merged.waiting.items()
+            if waiting.job.claim.uses_gpu and waiting.job.engine == self._engine
+        }
+        for gone in self._requests.keys() - ours.keys():
             entries.dequeue(gone)
-            del self._asked[gone]
+            del self._requests[gone]
         for job_id, waiting in ours.items():
-            old, reason = self._asked.get(job_id), reasons.get(job_id)
+            old, reason = self._requests.get(job_id), decided.reason(waiting.job)
             if old is None or old.reason != reason or at - old.heartbeat_s > HEARTBEAT_S:
-                self._asked[job_id] = QueuedRequest(waiting.job, waiting.since, at, reason)
-                entries.enqueue(self._asked[job_id])
+                self._requests[job_id] = QueuedRequest(waiting.job, waiting.since, at, reason)
+                entries.enqueue(self._requests[job_id])
 
     def _own(self, merged: State) -> State:
+        """Only what is ours; the cards are as everybody left them."""
         return replace(
             merged,
             waiting={i: w for i, w in merged.waiting.items() if w.job.engine == self._engine},
             running={i: r for i, r in merged.running.items() if r.job.engine == self._engine},
         )
-
-
-def _guest(job: Job) -> Job:
-    """Another engine's job: it counts on the card; cores and RAM are its own engine's business."""
-    claim = replace(job.claim, cores=0, ram_mib=0)
-    return replace(job, claim=claim, engine=_GUEST + job.engine)
-
-
-def _seen(placement: Placement) -> Placement:
-    """Another engine's placement: the RAM that a model spills into is gone for everybody."""
-    spills = placement.residency is Residency.GPU_RAM_OVERFLOW
-    return placement if spills else replace(placement, ram_mib=0)
-
-
-def _wants_card(job: Job, capacity: Capacity) -> bool:
-    return any(residency.uses_gpu for residency in options(job.claim, capacity))
-
-
-def _lacks_machine(reason: Reason | None) -> bool:
-    return reason is not None and reason.of_machine

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -28,11 +27,12 @@ from nvinx.host.clock import boot_seconds
 from nvinx.jobs.claim import Claim
 from nvinx.jobs.outcome import Outcome, outcome_of
 from nvinx.leases import memory_caps as vram_caps
-from nvinx.leases.broker import Broker, Ports
+from nvinx.leases.broker import Broker
 from nvinx.leases.environment import variables
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.liveness import ProcessLiveness
 from nvinx.leases.peaks import PeakWatch
+from nvinx.leases.ports import Ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from nvinx.reasons import Reason
 
 LOOK_AGAIN_S = 0.25
-HARK_S = 0.005, 0.05  # for a call: a short wait is over soon, a long one is worth no hurry
 SITE = str(Path(__file__).parents[1] / "site")
 
 
@@ -131,11 +130,10 @@ class LeaseClient:
         lease_id = lease_id or f"{self._engine}.{self._asked}"
         job = Job(lease_id, name, self.statistics.adapt(claim), self._engine)
         decisions = self._broker.submit([job])
-        begin = time.monotonic()
         while not decisions:
             if waiting is not None:
                 waiting(self._broker.waits.get(job.id))
-            self._await_call(time.monotonic() - begin)
+            self._broker.await_change(LOOK_AGAIN_S)
             decisions = self._broker.poll()
         (decision,) = decisions
         if isinstance(decision, Refuse):
@@ -148,13 +146,6 @@ class LeaseClient:
         if self._caps:
             exports |= vram_caps.variables(placement, self.capacity, SITE, os.environ)
         return HeldLease(job, placement, exports, lock)
-
-    def _await_call(self, waited_s: float) -> None:
-        """Until another program sees room for us, or it is time to look for ourselves."""
-        least_s, most_s = HARK_S
-        end = time.monotonic() + LOOK_AGAIN_S
-        while not self._broker.is_called() and (left_s := end - time.monotonic()) > 0:
-            time.sleep(min(max(least_s, waited_s / 10), most_s, left_s))
 
     def use_here(self, held: HeldLease) -> None:
         """This very process uses the lease: what it takes of the card is the lease's."""

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from contextlib import AbstractContextManager
 
     from nvinx.admission.state import Job, Placement
+    from nvinx.gpu.ports import GpuProbe
+    from nvinx.host.clock import Clock
     from nvinx.reasons import Reason
 
 
@@ -119,3 +121,17 @@ class Liveness(Protocol):
     def started(self, pid: int) -> int | None:
         """When the process started, in clock ticks since boot; None when it is gone."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What a broker needs of the outside world.
+
+    probe: None when every card is simulated. ram_left: MiB of RAM that nobody uses right now.
+    """
+
+    ledger: Ledger
+    liveness: Liveness
+    clock: Clock
+    probe: GpuProbe | None = None
+    ram_left: Callable[[], int] | None = None

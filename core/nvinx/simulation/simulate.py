@@ -1,29 +1,28 @@
-"""A workload played through the same `step` that decides for real jobs. Pure.
+"""A workload played through the same rounds that decide for real jobs. Pure.
 
 Time jumps from event to event. A job on a card works at 1 / slowdown of its speed, as the truth has
-it for whoever is beside it; the policy sees only what was declared and what its outlook believes.
+it for whoever is beside it; the policy sees only what was declared and what it estimates.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from nvinx.admission import explain
 from nvinx.admission.co_residency import CoResidency
 from nvinx.admission.estimates import Estimates
-from nvinx.admission.events import Finished, Refuse, Start, Submitted
+from nvinx.admission.events import Finished, Submitted
 from nvinx.admission.state import State
-from nvinx.admission.step import check, step
+from nvinx.admission.step import admit, apply, check
 from nvinx.errors import WorkloadError
 from nvinx.history.statistics import RunStatistics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from nvinx.admission.events import Decision, Event, Policy
+    from nvinx.admission.events import Event, Policy, Start
     from nvinx.admission.state import Placement
     from nvinx.bench.capacity import Capacity
     from nvinx.reasons import Reason
@@ -182,22 +181,16 @@ class _Play:
         self._take(Finished(name, self._at))
 
     def _take(self, event: Event) -> None:
-        self._state, decisions = step(self._state, event, self._policy)
+        state, refused = apply(self._state, event, self._policy)
+        for refusal in refused:
+            raise WorkloadError(refusal.job_id, *explain.impossible(refusal.reason))
+        self._state, decided = admit(state, self._at, self._policy)
         check(self._state)
         self._co_residency.observe(self._state.running.values(), self._at)
-        self._act(decisions)
-        first = dict(islice(self._state.waiting.items(), _ASKED))
-        if first:
-            in_front = replace(self._state, waiting=first)
-            self._reasons |= self._policy.reasons(in_front, self._at)
-
-    def _act(self, decisions: Iterable[Decision]) -> None:
-        for decision in decisions:
-            if isinstance(decision, Refuse):
-                from nvinx.admission import explain
-
-                raise WorkloadError(decision.job_id, *explain.impossible(decision.reason))
-            self._start(decision)
+        for start in decided.starts:
+            self._start(start)
+        for waiting in islice(self._state.waiting.values(), _ASKED):
+            self._reasons[waiting.job.id] = decided.reason(waiting.job)
 
     def _start(self, start: Start) -> None:
         name, task = start.job_id, self._workload.tasks[start.job_id]

@@ -11,9 +11,10 @@ from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency
 from nvinx.host.clock import boot_seconds
 from nvinx.jobs.claim import Claim
-from nvinx.leases.broker import Broker, Ports
+from nvinx.leases.broker import Broker
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.liveness import ProcessLiveness
+from nvinx.leases.ports import Ports
 from nvinx.sizes import capacity_from_gb, need_from_mb
 
 if TYPE_CHECKING:
