@@ -19,7 +19,7 @@ from nvinx.reasons import Reason, Why
 
 KEPT = Path(__file__).parent / "screens"
 LOAD = Load("12:34:56", 0.45, 0.62, 11.9)
-REAL = Card(id="gpu-0", index=0, name="RTX A1000", total_mib=3814, external_mib=620)
+REAL = Card(id="gpu-0", index=0, name="RTX A1000", total_mib=3814, foreign_mib=620)
 OTHER = Card(id="gpu-1", index=1, name="RTX 4090", total_mib=22888)
 SIMULATED = Card(id="simulated-0", index=0, name="card", total_mib=3814, simulated=True)
 SMALL = Claim(residency=Residency.GPU_SHARED, vram_mib=859)

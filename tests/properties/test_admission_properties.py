@@ -83,7 +83,7 @@ class Bench(RuleBasedStateMachine):
                 name=c.name,
                 total_mib=c.total_mib,
                 headroom_mib=300,
-                external_mib=min(foreign, c.total_mib),
+                foreign_mib=min(foreign, c.total_mib),
             )
             for c in self.state.capacity.cards
         )

@@ -154,10 +154,10 @@ class Played:
                 self.submit([next(newcomers) for _ in range(some)], now)
         return self
 
-    def _look(self, external_mib, now):
+    def _look(self, foreign_mib, now):
         cards = self.state.capacity.cards
-        foreign = [min(external_mib // (1 + card.index), card.total_mib) for card in cards]
-        seen = (replace(c, external_mib=mib) for c, mib in zip(cards, foreign, strict=True))
+        foreign = [min(foreign_mib // (1 + card.index), card.total_mib) for card in cards]
+        seen = (replace(c, foreign_mib=mib) for c, mib in zip(cards, foreign, strict=True))
         self.take(CardsChanged(tuple(seen), now))
 
     def _is_within_what_strangers_leave(self, start):

@@ -238,9 +238,7 @@ def test_an_exclusive_job_that_waits_keeps_only_one_of_two_cards():
 
 def test_what_strangers_use_is_not_handed_out():
     state, _ = run(submit(shared("a", 3000)))
-    busy = Card(
-        id="gpu-0", index=0, name="card", total_mib=4096, headroom_mib=512, external_mib=700
-    )
+    busy = Card(id="gpu-0", index=0, name="card", total_mib=4096, headroom_mib=512, foreign_mib=700)
     state, last = run(CardsChanged((busy,), 0.0), submit(shared("a", 3000)))
 
     assert starts(last) == []

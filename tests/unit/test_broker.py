@@ -270,9 +270,9 @@ def test_strangers_may_use_what_the_bench_file_leaves_out():
     sight = GpuState("gpu-0", 0, "card", card.device_mib, 1300)
 
     (looked,) = with_external_use((card,), GpuInventory((sight,)), (), {})
-    assert looked.external_mib == 300
+    assert looked.foreign_mib == 300
     (looked,) = with_external_use((card,), GpuInventory((replace(sight, used_mib=900),)), (), {})
-    assert looked.external_mib == 0
+    assert looked.foreign_mib == 0
 
 
 def test_our_own_jobs_use_is_not_counted_twice():

@@ -57,7 +57,7 @@ MOVES = {
     ),
     "nvinx_card_leased_bytes": facts(leases=(lease(),)),
     "nvinx_card_foreign_bytes": facts(
-        Card(id="gpu-0", index=0, name="card", total_mib=4000, external_mib=7)
+        Card(id="gpu-0", index=0, name="card", total_mib=4000, foreign_mib=7)
     ),
     "nvinx_card_used_bytes": facts(readings={"gpu-0": GpuReading(0.0, 50)}),
     "nvinx_card_busy_ratio": facts(readings={"gpu-0": GpuReading(0.7, 0)}),

@@ -81,7 +81,7 @@ def test_a_promise_on_one_idle_card_keeps_no_other_idle():
 
 
 def test_a_job_that_waits_for_strangers_is_promised_nothing():
-    state = empty(replace(CARD, external_mib=2000))
+    state = empty(replace(CARD, foreign_mib=2000))
     state, _ = submit(state, job("large", 3000, runtime_s=None))
     state, started = submit(state, job("small", runtime_s=None), at=100.0)
     assert started == ["small"]

@@ -3,11 +3,11 @@
 import json
 
 import pytest
+from msgspec import convert, to_builtins
 
 from nvinx.admission.events import Refuse, Start, Submitted
 from nvinx.admission.explain import impossible, sentence, where
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.admission.serialize import placement_from, plain_placement
 from nvinx.admission.state import Job, Placement, State
 from nvinx.admission.step import check, step
 from nvinx.bench.capacity import Capacity, Card
@@ -77,7 +77,7 @@ def test_a_job_that_cannot_be_held_goes_to_the_cpu_if_it_may():
 
 
 def test_it_waits_while_programs_outside_nvinx_leave_too_little_of_the_card():
-    crowded = Card(**{**_fields(CARD), "external_mib": 2000})
+    crowded = Card(**{**_fields(CARD), "foreign_mib": 2000})
     reason = waits(spilling(vram=6000, ram=3000), crowded)
 
     assert (reason.why, reason.need, reason.have) == (Why.CARD_USED_BY_OTHERS, 3000, ROOM - 2000)
@@ -178,7 +178,7 @@ def test_several_cards_are_told_and_survive_the_ledger():
     assert sorted(env["CUDA_VISIBLE_DEVICES"].split(",")) == ["GPU-1", "GPU-3"]
     assert here.tiers().cards == [ROOM * MIB, ROOM * MIB]
     assert here.from_pretrained_kwargs()["device_map"] == "sequential"
-    assert placement_from(json.loads(json.dumps(plain_placement(placement)))) == placement
+    assert convert(json.loads(json.dumps(to_builtins(placement))), Placement) == placement
     assert where(placement, (CARD, THIRD)) in ("GPU 0+2 + RAM", "GPU 2+0 + RAM")
 
 
@@ -191,7 +191,7 @@ def test_what_it_uses_of_each_card_is_not_a_strangers():
     )
     looked = with_external_use((CARD, THIRD), GpuInventory(seen), (lease,), {7: lease.id})
 
-    assert [card.external_mib for card in looked] == [100, 100]
+    assert [card.foreign_mib for card in looked] == [100, 100]
 
 
 # what the job is told

@@ -227,7 +227,7 @@ def _on(card: Card, claim: Claim, residency: Residency) -> Placement:
 
 def _could_hold(card: Card, claim: Claim, residency: Residency) -> bool:
     if residency is Residency.GPU_RAM_OVERFLOW:
-        return claim.least_on_card_mib <= replace(card, external_mib=0).weights_mib
+        return claim.least_on_card_mib <= replace(card, foreign_mib=0).weights_mib
     limit = card.shareable_mib if residency is Residency.GPU_SHARED else card.total_mib
     return (claim.vram_mib or 0) <= limit
 
@@ -237,7 +237,7 @@ def _does_not_fit(job: Job, capacity: Capacity) -> Reason:
         return Reason(job.name, Why.NO_GPU_ON_BENCH, job.claim.vram_mib)
     if job.claim.may_overflow:
         spilt = job.claim.ram_mib + job.claim.disk_mib
-        most = max(replace(card, external_mib=0).weights_mib for card in capacity.cards) + spilt
+        most = max(replace(card, foreign_mib=0).weights_mib for card in capacity.cards) + spilt
         return Reason(job.name, Why.TOO_LARGE_TO_SPLIT, job.claim.vram_mib, most)
     exclusive = job.claim.residency is Residency.GPU_EXCLUSIVE
     largest = max(c.total_mib if exclusive else c.shareable_mib for c in capacity.cards)

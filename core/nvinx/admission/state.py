@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+# msgspec looks these up when it reads a job or a placement.
+from nvinx.catalog import Residency  # noqa: TC001
+from nvinx.jobs.claim import Claim  # noqa: TC001
+from nvinx.reasons import Why  # noqa: TC001
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nvinx.bench.capacity import Capacity
-    from nvinx.catalog import Residency
-    from nvinx.jobs.claim import Claim
-    from nvinx.reasons import Why
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ class Card:
     """One GPU. Sizes are whole MiB.
 
     total_mib: what nvinx may use of it at most. device_mib: all that there is, where that is more.
-    external_mib: what programs outside nvinx use right now of what nvinx may use.
+    foreign_mib: what programs outside nvinx use right now of what nvinx may use.
     """
 
     id: str
@@ -20,7 +20,7 @@ class Card:
     name: str
     total_mib: int
     headroom_mib: int = 0
-    external_mib: int = 0
+    foreign_mib: int = 0
     simulated: bool = False
     device_mib: int = 0
 
@@ -37,12 +37,12 @@ class Card:
     @property
     def budget_mib(self) -> int:
         """What shared jobs may hold together right now."""
-        return max(self.shareable_mib - self.external_mib, 0)
+        return max(self.shareable_mib - self.foreign_mib, 0)
 
     @property
     def alone_mib(self) -> int:
         """What a job that holds the card alone may use right now."""
-        return max(self.total_mib - self.external_mib, 0)
+        return max(self.total_mib - self.foreign_mib, 0)
 
     @property
     def weights_mib(self) -> int:

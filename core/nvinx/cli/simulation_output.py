@@ -16,7 +16,7 @@ _MOST_SHOWN = 60
 
 def plain(played: Simulation, least_s: float) -> dict[str, Any]:
     """Makespan, lower bound, busy time, and each job, in seconds."""
-    from nvinx.admission.serialize import plain_reason
+    from msgspec import to_builtins
 
     return {
         "makespan_s": played.makespan_s,
@@ -32,7 +32,7 @@ def plain(played: Simulation, least_s: float) -> dict[str, Any]:
                 "why": task.placement.why.value,
                 "partners": list(task.partners),
                 "waited_s": task.start_s - task.ready_s,
-                "waited_for": plain_reason(task.waited_for),
+                "waited_for": to_builtins(task.waited_for),
             }
             for task in sorted(played.tasks, key=lambda t: (t.start_s, t.name))
         ],

@@ -37,22 +37,20 @@ def command(file: Path | None, state_dir: Path | None, as_json: bool) -> None:
 
 
 def _plain(seen: Snapshot) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from nvinx.admission.serialize import plain_job, plain_placement, plain_reason
+    from msgspec import to_builtins
 
     return {
-        "cards": [asdict(card) for card in seen.cards],
+        "cards": to_builtins(seen.cards),
         "leases": [
             {
-                **plain_job(x.job),
-                "placement": plain_placement(x.placement),
+                **to_builtins(x.job),
+                "placement": to_builtins(x.placement),
                 "held_s": seen.now - x.since,
             }
             for x in seen.leases
         ],
         "requests": [
-            {**plain_job(r.job), "waited_s": seen.now - r.since, "reason": plain_reason(r.reason)}
+            {**to_builtins(r.job), "waited_s": seen.now - r.since, "reason": to_builtins(r.reason)}
             for r in seen.requests
         ],
     }
@@ -69,7 +67,7 @@ def _print(seen: Snapshot) -> None:
     for card in seen.cards:
         used = gb(seen.leased_mib(card))
         kind = " (simulated)" if card.simulated else ""
-        theirs = f", {gb(card.external_mib)} used by others" if card.external_mib else ""
+        theirs = f", {gb(card.foreign_mib)} used by others" if card.foreign_mib else ""
         size = gb(card.total_mib)
         console.print(f"GPU {card.index} {card.name}{kind}: {used} of {size} leased{theirs}")
         _print_leases(console, seen.on_card(card), seen.now)

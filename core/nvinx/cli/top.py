@@ -116,10 +116,10 @@ def _card(seen: Snapshot, card: Card) -> Text:
     text = Text(f"GPU {card.index}  {card.name}{kind}\n  ")
     text.stylize("bold", 0, len(f"GPU {card.index}"))
     leased = seen.leased_mib(card)
-    text.append_text(_bar(leased / whole, card.external_mib / whole, "blue"))
+    text.append_text(_bar(leased / whole, card.foreign_mib / whole, "blue"))
     text.append(f"  {gb(leased)} of {gb(card.total_mib)} leased")
-    if card.external_mib:
-        text.append(f", {gb(card.external_mib)} used by others", style="yellow")
+    if card.foreign_mib:
+        text.append(f", {gb(card.foreign_mib)} used by others", style="yellow")
     return text
 
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+# msgspec looks these up when it reads a run.
+from collections.abc import Mapping  # noqa: TC003
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from nvinx.catalog import Residency  # noqa: TC001
 from nvinx.jobs.outcome import Outcome
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from nvinx.catalog import Residency
-
-
-_NO_COMPANY = 0.1  # up to this many partners on average count as none
+_ALMOST_ALONE = 0.1  # up to this many partners on average count as none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,4 +33,4 @@ class PastRun:
 
     @property
     def was_alone(self) -> bool:
-        return sum(self.co_residents.values()) <= _NO_COMPANY
+        return sum(self.co_residents.values()) <= _ALMOST_ALONE

@@ -9,12 +9,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nvinx.catalog import Residency
+import msgspec
+
 from nvinx.errors import HistoryError
 from nvinx.history.runs import PastRun
 from nvinx.history.statistics import KEPT
 from nvinx.host import statedir
-from nvinx.jobs.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -90,7 +90,10 @@ class SqliteHistory:
             return ()
         with self._open() as db:
             rows = db.execute(f"SELECT ended_at, source, {_NAMES} FROM run ORDER BY id").fetchall()
-        return tuple(Entry(_run(values), source, ended_at) for ended_at, source, *values in rows)
+        try:
+            return tuple(Entry(_run(values), source, ended) for ended, source, *values in rows)
+        except ValueError as error:
+            raise HistoryError(str(self._path), f"has a row that is no run ({error})") from error
 
     def runs(self, cards: Iterable[str]) -> tuple[PastRun, ...]:
         """Runs on the CPU, and on cards of these makes."""
@@ -123,18 +126,13 @@ class SqliteHistory:
             raise HistoryError(str(self._path), f"cannot be used ({error})") from error
 
 
-def _row(run: PastRun) -> tuple[object, ...]:
-    plain = {
-        "residency": run.residency.value,
-        "co_residents": json.dumps(dict(run.co_residents)),
-        "outcome": run.outcome.value,
-    }
-    return tuple(plain.get(name, getattr(run, name)) for name in _COLUMNS)
+def _row(run: PastRun) -> list[object]:
+    plain = msgspec.to_builtins(run)
+    plain["co_residents"] = json.dumps(plain["co_residents"])
+    return [plain[name] for name in _COLUMNS]
 
 
 def _run(values: list[object]) -> PastRun:
     row = dict(zip(_COLUMNS, values, strict=True))
-    row["residency"] = Residency(row["residency"])
     row["co_residents"] = json.loads(str(row["co_residents"]))
-    row["outcome"] = Outcome(row["outcome"])
-    return PastRun(**row)  # type: ignore[arg-type]  # (the table's own types)
+    return msgspec.convert(row, PastRun)

@@ -49,11 +49,11 @@ def _with_foreign(
     if card.simulated:
         return card
     if sight is None:
-        return replace(card, external_mib=card.total_mib)
+        return replace(card, foreign_mib=card.total_mib)
     if sight.used_mib is None:
-        return replace(card, external_mib=0)
+        return replace(card, foreign_mib=0)
     theirs = sight.used_mib - _ours(card, sight, leases, owners)
-    return replace(card, external_mib=max(theirs - card.undeclared_mib, 0))
+    return replace(card, foreign_mib=max(theirs - card.undeclared_mib, 0))
 
 
 def _ours(card: Card, sight: GpuState, leases: Sequence[Lease], owners: Mapping[int, str]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import random
 import sqlite3
@@ -12,18 +11,14 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from nvinx.admission.serialize import (
-    job_from,
-    placement_from,
-    plain_job,
-    plain_placement,
-    plain_reason,
-    reason_from,
-)
+import msgspec
+
+from nvinx.admission.state import Job, Placement
 from nvinx.errors import LeaseExistsError, LedgerVersionError, StateDirError
 from nvinx.host import statedir
 from nvinx.host.clock import boot_id
 from nvinx.leases.ports import Lease, QueuedRequest
+from nvinx.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -167,8 +162,18 @@ def _whole() -> Iterator[None]:
     """A row that cannot be read was half written when the power went."""
     try:
         yield
-    except (ValueError, KeyError, TypeError) as error:
+    except msgspec.DecodeError as error:
         raise sqlite3.DatabaseError(f"malformed row: {error}") from error
+
+
+_JOB = msgspec.json.Decoder(Job)
+_PLACEMENT = msgspec.json.Decoder(Placement)
+_SEEN = msgspec.json.Decoder(tuple[tuple[int, int], ...])
+_REASON = msgspec.json.Decoder(Reason | None)
+
+
+def _text(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 class SqliteTransaction:
@@ -185,12 +190,7 @@ class SqliteTransaction:
         )
         with _whole():
             return tuple(
-                Lease(
-                    job_from(json.loads(job)),
-                    placement_from(json.loads(placement)),
-                    since,
-                    tuple((pid, started) for pid, started in json.loads(seen)),
-                )
+                Lease(_JOB.decode(job), _PLACEMENT.decode(placement), since, _SEEN.decode(seen))
                 for job, placement, since, seen in rows
             )
 
@@ -201,9 +201,7 @@ class SqliteTransaction:
         )
         with _whole():
             return tuple(
-                QueuedRequest(
-                    job_from(json.loads(job)), since, heartbeat_s, reason_from(json.loads(reason))
-                )
+                QueuedRequest(_JOB.decode(job), since, heartbeat_s, _REASON.decode(reason))
                 for job, since, heartbeat_s, reason in rows
             )
 
@@ -217,16 +215,14 @@ class SqliteTransaction:
                 lease.id,
                 self._boot,
                 lease.since,
-                json.dumps(plain_job(lease.job)),
-                json.dumps(plain_placement(lease.placement)),
-                json.dumps(lease.seen),
+                _text(lease.job),
+                _text(lease.placement),
+                _text(lease.seen),
             ),
         )
 
     def note(self, lease: Lease) -> None:
-        self._db.execute(
-            "UPDATE lease SET seen = ? WHERE id = ?", (json.dumps(lease.seen), lease.id)
-        )
+        self._db.execute("UPDATE lease SET seen = ? WHERE id = ?", (_text(lease.seen), lease.id))
 
     def drop(self, lease_id: str) -> None:
         self._db.execute("DELETE FROM lease WHERE id = ?", (lease_id,))
@@ -240,8 +236,8 @@ class SqliteTransaction:
                 self._boot,
                 request.since,
                 request.heartbeat_s,
-                json.dumps(plain_job(request.job)),
-                json.dumps(plain_reason(request.reason)),
+                _text(request.job),
+                _text(request.reason),
             ),
         )
 

@@ -137,7 +137,7 @@ METRICS: tuple[Metric, ...] = (
         "VRAM that programs outside nvinx use.",
         "bytes",
         _CARD,
-        _of_cards(lambda _, card: card.external_mib * MIB),
+        _of_cards(lambda _, card: card.foreign_mib * MIB),
     ),
     Metric("nvinx_card_used_bytes", "VRAM in use, by anybody.", "bytes", _CARD, _of_cards(_used)),
     Metric(

@@ -6,10 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from msgspec import convert
+
 from nvinx.admission import explain
-from nvinx.admission.serialize import placement_from, reason_from
+from nvinx.admission.state import Placement
 from nvinx.bench.capacity import Card
 from nvinx.errors import RecordError
+from nvinx.reasons import Reason
 from nvinx.runs import trace
 
 if TYPE_CHECKING:
@@ -109,7 +112,7 @@ def _fold(events: Iterable[dict[str, Any]]) -> RecordedRun:
 
 
 def _cards(event: dict[str, Any]) -> tuple[Card, ...]:
-    return tuple(Card(**card) for card in event["cards"])
+    return convert(event["cards"], tuple[Card, ...])
 
 
 def _submitted(run: RecordedRun, event: dict[str, Any]) -> None:
@@ -126,9 +129,11 @@ def _started(run: RecordedRun, event: dict[str, Any]) -> None:
     job = run.jobs[event["id"]]
     job.started_s, job.placement = event["s"], event["placement"]
     job.beside, job.slowdown = tuple(event["beside"]), event["slowdown"]
-    placement = placement_from(event["placement"])
+    placement = convert(event["placement"], Placement)
     job.where = explain.where(placement, run.cards)
-    job.why = explain.start_reason(placement, job.waited_s or 0.0, reason_from(job.waited_for))
+    job.why = explain.start_reason(
+        placement, job.waited_s or 0.0, convert(job.waited_for, Reason | None)
+    )
 
 
 def _ended(run: RecordedRun, event: dict[str, Any]) -> None:

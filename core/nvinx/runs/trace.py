@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 import os
 import threading
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvinx.admission.serialize import plain_job, plain_placement, plain_reason
+from msgspec import to_builtins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,25 +78,25 @@ class Trace:
             ram_mib=bench.ram_mib,
             bench=bench.path,
             calibrated=bench.slowdowns is not None,
-            cards=[asdict(card) for card in bench.cards],
+            cards=to_builtins(bench.cards),
         )
 
     def submitted(self, job: Job, after: Sequence[str] = ()) -> None:
         """after: ids of the jobs of this run that made its input."""
-        self._write("submitted", **plain_job(job), after=list(after))
+        self._write("submitted", **to_builtins(job), after=list(after))
 
     def waited(self, job_id: str, reason: Reason) -> None:
         """Written where the reason is another than before."""
         if self._said.get(job_id) != reason:
             self._said[job_id] = reason
-            self._write("waits", id=job_id, reason=plain_reason(reason))
+            self._write("waits", id=job_id, reason=to_builtins(reason))
 
     def started(
         self, job: Job, placement: Placement, beside: Sequence[str], expected: float | None
     ) -> None:
         """beside: ids of who shares the card. expected: the slowdown beside these."""
         self._said.pop(job.id, None)
-        place = plain_placement(placement)
+        place = to_builtins(placement)
         self._write("started", id=job.id, placement=place, beside=list(beside), slowdown=expected)
 
     def ended(self, job_id: str, outcome: Outcome, peak_mib: int | None) -> None:
@@ -105,7 +104,7 @@ class Trace:
 
     def met(self, cards: Sequence[Card]) -> None:
         """Cards that were not there when the run began."""
-        self._write("cards", cards=[asdict(card) for card in cards])
+        self._write("cards", cards=to_builtins(tuple(cards)))
 
     def sample(self, **seen: Any) -> None:
         """What the machine did at one moment."""

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
-from nvinx.admission import serialize
-from nvinx.jobs.outcome import Outcome
+import msgspec
 
-if TYPE_CHECKING:
-    from nvinx.admission.state import Job
-    from nvinx.history.runs import PastRun
+# msgspec looks these up when it reads a task or its end.
+from nvinx.admission.state import Job  # noqa: TC001
+from nvinx.history.runs import PastRun  # noqa: TC001
+from nvinx.jobs.outcome import Outcome  # noqa: TC001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """What the node needs to know.
 
-    card_mib: VRAM of its card that jobs may have, 0 where it gets none. card_name: what such
-    cards are called in the history; as the driver calls them where it is None. logs: files in which
-    the rule's own words end up. state_dir: a folder on the node's own disk. caps: hold the
-    framework to what is declared.
+    card_mib: VRAM of its card that jobs may have, 0 where it gets none. card_name: what such cards
+    are called in the history; as the driver calls them where it is None. logs: files in which the
+    rule's own words end up. state_dir: a folder on the node's own disk. caps: hold the framework to
+    what is declared.
     """
 
     job: Job
@@ -32,22 +30,12 @@ class Task:
     caps: bool = True
 
     def text(self) -> str:
-        plain = {
-            "job": serialize.plain_job(self.job),
-            "card_mib": self.card_mib,
-            "card_name": self.card_name,
-            "logs": list(self.logs),
-            "state_dir": self.state_dir,
-            "caps": self.caps,
-        }
-        return json.dumps(plain)
+        return msgspec.json.encode(self).decode()
 
     @classmethod
     def read(cls, text: str) -> Task:
-        """Raises ValueError, KeyError or TypeError when the text is none of ours."""
-        plain: dict[str, Any] = json.loads(text)
-        job, logs = serialize.job_from(plain.pop("job")), tuple(plain.pop("logs"))
-        return cls(job=job, logs=logs, **plain)
+        """Raises ValueError when the text is none of ours."""
+        return msgspec.json.decode(text, type=cls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,24 +48,9 @@ class End:
     run: PastRun | None = None
 
     def text(self) -> str:
-        run = None if self.run is None else serialize.plain_run(self.run)
-        return json.dumps(
-            {
-                "node": self.node,
-                "outcome": self.outcome.value,
-                "peak_mib": self.peak_mib,
-                "run": run,
-            }
-        )
+        return msgspec.json.encode(self).decode()
 
     @classmethod
     def read(cls, text: str) -> End:
-        """Raises ValueError, KeyError or TypeError when the text is none of ours."""
-        plain = json.loads(text)
-        run = None if plain["run"] is None else serialize.run_from(plain["run"])
-        return cls(
-            node=plain["node"],
-            outcome=Outcome(plain["outcome"]),
-            peak_mib=plain["peak_mib"],
-            run=run,
-        )
+        """Raises ValueError when the text is none of ours."""
+        return msgspec.json.decode(text, type=cls)
