@@ -1,0 +1,98 @@
+"""Part facts: what a context takes, how fast the bus is, what NVML tells, how cards are shared."""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from campaign import child, mps, nvml
+from campaign.steps import Step
+from nvinx.gpu import sharing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from campaign.steps import Job
+
+CONTEXTS = ("bare", "torch", "cublas", "jax", "cupy")
+HELD_MIB = 512
+SLICE_SMS = 16
+_SETTLE_S = 0.5
+
+
+def steps(job: Job) -> Iterator[Step]:
+    """All measurements of this part."""
+    yield Step("facts/idle", lambda: _idle(job), 5)
+    for kind in CONTEXTS:
+        yield Step(f"facts/context/{kind}", partial(_context, job, kind), 40)
+    yield Step("facts/holding", lambda: _holding(job), 40)
+    yield Step("facts/copies", lambda: _copies(job), 60)
+    yield Step("facts/bus", lambda: _bus(job), 30)
+    yield Step("facts/green-contexts", lambda: _green(job), 40)
+    yield Step("facts/mps", lambda: _mps(job), 40)
+
+
+def _idle(job: Job) -> dict[str, Any]:
+    """What NVML says of the card when nobody uses it."""
+    return nvml.answers(job.demand_card().id)
+
+
+def _context(job: Job, kind: str, mib: int = 0) -> dict[str, Any]:
+    """MiB of the card that a program of this kind takes: by its process, and by the whole card."""
+    card = job.demand_card()
+    _usable, before = nvml.memory_now(card.id)
+    with child.held("context.py", kind, str(mib), environ=_on(job)) as (pid, said, finish):
+        time.sleep(_SETTLE_S)
+        during = nvml.answers(card.id)
+        _usable, after = nvml.memory_now(card.id)
+        used = nvml.memory_of(pid, during["raw"]["processes"])
+        finish()
+    return {
+        **said,
+        "process_mib": None if used is None else round(used / 2**20, 1),
+        "card_mib": round((after - before) / 2**20, 1),
+        "accounted": nvml.accounting(card.id, pid),
+        "during": during,
+    }
+
+
+def _holding(job: Job) -> dict[str, Any]:
+    """The same with a known amount allocated, which the driver must show besides the context."""
+    return _context(job, "bare", HELD_MIB)
+
+
+def _copies(job: Job) -> dict[str, Any]:
+    job.demand_card()
+    sizes, rounds = ("1,4", "2") if job.small else ("1,16,256,1024", "7")
+    return child.run("copies.py", sizes, rounds, environ=_on(job)).answer()
+
+
+def _bus(job: Job) -> dict[str, Any]:
+    """The figure that `nvinx bench --measure` gives here."""
+    job.demand_card()
+    return child.run("bus.py", environ=_on(job)).answer()
+
+
+def _green(job: Job) -> dict[str, Any]:
+    job.demand_card()
+    return child.run("slice_check.py", str(SLICE_SMS), environ=_on(job)).answer()
+
+
+def _mps(job: Job) -> dict[str, Any]:
+    """Whether a client comes under MPS, by the daemon's list, and what nvinx then thinks."""
+    card = job.demand_card()
+    with mps.daemon() as exports:
+        environ = {**_on(job), **exports}
+        with child.held("context.py", "bare", environ=environ) as (pid, _said, _finish):
+            listed = mps.clients(environ)
+            thought = sharing.sharing_mode(card.id, environ)
+            used = nvml.memory_of(pid, nvml.answers(card.id)["raw"]["processes"])
+    return {"clients": len(listed), "is_client": str(pid) in listed, "nvinx_thinks": thought} | {
+        "process_mib": None if used is None else round(used / 2**20, 1)
+    }
+
+
+def _on(job: Job) -> dict[str, str]:
+    return {**os.environ, "CUDA_VISIBLE_DEVICES": job.demand_card().id}
