@@ -117,12 +117,12 @@ def crowd_errors(way: Way) -> list[tuple[Crowd, Crowd]]:
 
 def mean_crowd_error(way: Way) -> float | None:
     """Mean relative error of the additive rule over all programs of all crowds; 0.1 is 10 %."""
-    anti_affinity = [
+    wrong = [
         abs(said[name] / value - 1)
         for crowd, said in crowd_errors(way)
         for name, value in crowd.items()
     ]
-    return statistics.fmean(anti_affinity) if anti_affinity else None
+    return statistics.fmean(wrong) if wrong else None
 
 
 def noise(way: Way) -> list[float]:

@@ -92,12 +92,12 @@ def _values(values: Iterable[float]) -> str:
 
 
 def _noise(way: Way) -> str:
-    anti_affinity = [100 * each for each in noise(way)]
-    if not anti_affinity:
+    apart = [100 * each for each in noise(way)]
+    if not apart:
         return "No pair was measured twice, so the noise floor is not known.\n"
-    median, worst = statistics.median(anti_affinity), max(anti_affinity)
+    median, worst = statistics.median(apart), max(apart)
     found = f"{median:.1f} % apart (median; at most {worst:.1f} %)"
-    return f"Noise floor: {len(anti_affinity)} slowdowns measured again were {found}.\n"
+    return f"Noise floor: {len(apart)} slowdowns measured again were {found}.\n"
 
 
 def _warnings(warnings: Sequence[str]) -> str:

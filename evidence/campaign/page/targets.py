@@ -65,11 +65,11 @@ def _predictions(lines: Sequence[Line]) -> Iterator[Target]:
 
 def _offload(kept: Mapping[str, Line]) -> Target:
     """The predicted time of a split forward over the measured one."""
-    anti_affinity = [abs((whole + said) / took - 1) for _, _, whole, took, said in compared(kept)]
+    wrong = [abs((whole + said) / took - 1) for _, _, whole, took, said in compared(kept)]
     words = f"predicted off-load time within {OFFLOAD:.0%}"
-    if not anti_affinity:
+    if not wrong:
         return Target(words, "", None)
-    return Target(words, f"at most {max(anti_affinity):.0%} off", max(anti_affinity) <= OFFLOAD)
+    return Target(words, f"at most {max(wrong):.0%} off", max(wrong) <= OFFLOAD)
 
 
 def _workflows(kept: Mapping[str, Line]) -> Iterator[Target]:
