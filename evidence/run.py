@@ -20,9 +20,9 @@ import click
 
 os.environ.setdefault("NVINX_BENCH", "")  # the card as it is, whatever this user declared
 
-from campaign import corpus, coruns, facts, publish, setting, split, workflows
+from campaign import corpus, coruns, facts, offload, publish, setting, workflows
 from campaign.records import Records
-from campaign.steps import Deadline, Job, Step, carry_out
+from campaign.steps import Deadline, Part, Step, carry_out
 
 LEFT = 75  # EX_TEMPFAIL: run it again
 OUT = Path("gpu-evidence")
@@ -37,19 +37,18 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
-def job(part: str, how: dict[str, Any]) -> Job:
-    """What a part is told, from the options that all have."""
+def asked(name: str, how: dict[str, Any]) -> Part:
+    """A part as it was asked for, by the options that all have."""
     card = None if how["device"] == "cpu" else setting.real_card(how["card"])
     if card is None and how["device"] == "cuda":
         say("No card here: what needs one is written down as needing one.")
     where = setting.here(card, said(), small=how["small"])
     scratch = how["scratch"] or Path(tempfile.gettempdir()) / "nvinx-gpu-evidence"
     scratch.mkdir(parents=True, exist_ok=True)
-    say(f"{part}: {where.card or 'CPU workers, no card'}, session {where.session}")
-    records = Records(how["out"] / f"{part}.jsonl", part, where)
+    say(f"{name}: {where.card or 'CPU workers, no card'}, session {where.session}")
+    records = Records(how["out"] / f"{name}.jsonl", name, where)
     deadline = Deadline(how["deadline"])
-    places = how["out"], scratch.resolve()
-    return Job(card, how["small"], *places, records, deadline, say, how["only"])
+    return Part(card, how["small"], scratch.resolve(), records, deadline, say, how["only"])
 
 
 def said() -> str:
@@ -59,12 +58,12 @@ def said() -> str:
     return shlex.join(["run.py", *kept])
 
 
-def finish(part: str, left: list[str], path: Path) -> None:
+def finish(name: str, left: list[str], path: Path) -> None:
     """Say what is left; the exit status says whether anything is."""
     if left:
-        say(f"{part}: {len(left)} left ({', '.join(left[:4])}, ...); the same command goes on")
+        say(f"{name}: {len(left)} left ({', '.join(left[:4])}, ...); the same command goes on")
         sys.exit(LEFT)
-    say(f"{part}: all is in {path}")
+    say(f"{name}: all is in {path}")
 
 
 OPTIONS = (
@@ -89,19 +88,19 @@ def main() -> None:
     """The campaign on a card."""
 
 
-def simple(part: str, steps: Callable[[Job], Iterable[Step]], words: str) -> None:
+def simple(name: str, steps: Callable[[Part], Iterable[Step]], words: str) -> None:
     """A part whose measurements know nothing of each other."""
 
-    @main.command(name=part, help=words)
+    @main.command(name=name, help=words)
     @options
     def command(**how: Any) -> None:
-        one = job(part, how)
-        finish(part, carry_out(steps(one), one), one.records.path)
+        part = asked(name, how)
+        finish(name, carry_out(steps(part), part), part.records.path)
 
 
 simple("facts", facts.steps, "Contexts, bandwidths, NVML, MPS and green contexts.")
 simple("corpus", corpus.steps, "Programs that run out of memory, caps, and peaks.")
-simple("offload", split.steps, "A model that is partly off the card, and loading it.")
+simple("offload", offload.steps, "A model that is partly off the card, and loading it.")
 simple("workflows", workflows.steps, "Real workflows with and without nvinx.")
 
 WAY = click.option("--way", type=click.Choice(coruns.WAYS), default=coruns.TIME_SLICING)
@@ -115,10 +114,10 @@ PROGRAMS = click.option("--programs", type=click.Choice(["torch", "plain"]))
 @click.option("--repeat", type=click.IntRange(min=0), default=0, help="A further round.")
 def run_coruns(way: str, programs: str | None, repeat: int, **how: Any) -> None:
     """Who slows whom: all pairs, and triples; --repeat 1 for the noise floor."""
-    one = job("coruns", how)
-    with coruns.steps(one, coruns.plan(one, way, repeat, programs)) as steps:
-        left = carry_out(steps, one)
-    finish(f"coruns, {way}", left, one.records.path)
+    part = asked("coruns", how)
+    with coruns.steps(part, coruns.plan(part, way, repeat, programs)) as steps:
+        left = carry_out(steps, part)
+    finish(f"coruns, {way}", left, part.records.path)
 
 
 @main.command(name="all")
@@ -127,11 +126,11 @@ def run_coruns(way: str, programs: str | None, repeat: int, **how: Any) -> None:
 def run_all(programs: str | None, **how: Any) -> None:
     """Every part, what tells most first; --deadline is for all together."""
     deadline, left = Deadline(how["deadline"]), False
-    for part in PARTS:
+    for name, *words in PARTS:
         given = {**how, "deadline": deadline.left_s}
-        if part[0] == "coruns":
+        if name == "coruns":
             given["programs"] = programs
-        command = [sys.executable, __file__, *part, *as_words(given)]
+        command = [sys.executable, __file__, name, *words, *as_words(given)]
         ended = subprocess.run(command, check=False).returncode
         left |= ended == LEFT
         if ended not in (0, LEFT):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from campaign.child import Ended
-    from campaign.steps import Job
+    from campaign.steps import Part
 
 CAP_MIB, KEPT_MIB = 2048, 2048
 FULL = ("torch", "cublas", "cupy", "jax", "driver")  # on a card that somebody else filled
@@ -34,43 +34,43 @@ ANYWHERE = ("host-memory", "killed", "no-card")  # failures that need no card at
 POLLS_HZ = (20, 5, 1)
 
 
-def steps(job: Job) -> Iterator[Step]:
+def steps(part: Part) -> Iterator[Step]:
     """All measurements of this part."""
     for how in ANYWHERE:
         yield Step(f"corpus/{how}", partial(_anywhere, how), 20)
-    yield Step("corpus/stand-in", lambda: _stand_in(job), 20)
+    yield Step("corpus/stand-in", lambda: _stand_in(part), 20)
     for how in OTHERWISE:
-        yield Step(f"corpus/{how}", partial(_otherwise, job, how), 40)
+        yield Step(f"corpus/{how}", partial(_otherwise, part, how), 40)
     for how in CAPPED:
-        yield Step(f"corpus/capped/{how}", partial(_capped, job, how), 60)
+        yield Step(f"corpus/capped/{how}", partial(_capped, part, how), 60)
     for how in FULL:
-        yield Step(f"corpus/full/{how}", partial(_filled, job, how), 60)
+        yield Step(f"corpus/full/{how}", partial(_filled, part, how), 60)
     for how in ("checked", "unchecked"):
-        yield Step(f"corpus/full/c++-{how}", partial(_compiled, job, how), 90)
+        yield Step(f"corpus/full/c++-{how}", partial(_compiled, part, how), 90)
     for how in ("kept", "returned"):
-        yield Step(f"corpus/peaks/{how}", partial(_peaks, job, how), 40)
+        yield Step(f"corpus/peaks/{how}", partial(_peaks, part, how), 40)
 
 
 def _anywhere(how: str) -> dict[str, Any]:
     return _ended(child.run("hungry.py", how).demand_library(), Outcome.FAILED)
 
 
-def _otherwise(job: Job, how: str) -> dict[str, Any]:
-    return _ended(_on_card(job, how), Outcome.FAILED)
+def _otherwise(part: Part, how: str) -> dict[str, Any]:
+    return _ended(_on_card(part, how), Outcome.FAILED)
 
 
-def _stand_in(job: Job) -> dict[str, Any]:
+def _stand_in(part: Part) -> dict[str, Any]:
     """The contended card's stand-in for a program; it only shows that the corpus is kept well."""
-    if job.card is not None:
+    if part.card is not None:
         raise MissingError("no stand-in: there is a card")
     program = child.STAND_IN / "card.py"
-    environ = {**os.environ, "FAKE_CARD": str(job.scratch / "stand-in.json")}
+    environ = {**os.environ, "FAKE_CARD": str(part.scratch / "stand-in.json")}
     command = [sys.executable, str(program), "greedy", "5000", "1"]
     return _ended(child.execute(command, environ), Outcome.OUT_OF_MEMORY)
 
 
-def _on_card(job: Job, how: str, *words: str, **more: str) -> Ended:
-    environ = {**os.environ, "CUDA_VISIBLE_DEVICES": job.demand_card().id, **more}
+def _on_card(part: Part, how: str, *words: str, **more: str) -> Ended:
+    environ = part.on_card(**more)
     return child.run("hungry.py", how, *words, environ=environ, timeout_s=120).demand_library()
 
 
@@ -86,12 +86,12 @@ def _ended(ended: Ended, expected: Outcome) -> dict[str, Any]:
     }
 
 
-def _capped(job: Job, how: str) -> dict[str, Any]:
+def _capped(part: Part, how: str) -> dict[str, Any]:
     """A program under the cap that nvinx exports for a job of CAP_MIB, and how far it came."""
-    card = job.demand_card()
+    card = part.demand_card()
     fraction = f"{CAP_MIB / card.total_mib:.6f}"
     ended = _on_card(
-        job,
+        part,
         how,
         str(CAP_MIB // 32),
         PYTHONPATH=SITE,
@@ -110,38 +110,35 @@ def _reached(ended: Ended) -> dict[str, int]:
     return {"reached_mib": int(found[-1].rstrip("}").rpartition(":")[2])} if found else {}
 
 
-def _filled(job: Job, how: str) -> dict[str, Any]:
+def _filled(part: Part, how: str) -> dict[str, Any]:
     """A program on a card that another one has filled."""
-    environ = {**os.environ, "CUDA_VISIBLE_DEVICES": job.demand_card().id}
-    with child.held("fill.py", str(KEPT_MIB), environ=environ):
-        ended = _on_card(job, how, str(KEPT_MIB // 16))
+    with child.held("fill.py", str(KEPT_MIB), environ=part.on_card()):
+        ended = _on_card(part, how, str(KEPT_MIB // 16))
     return _ended(ended, Outcome.OUT_OF_MEMORY) | _reached(ended)
 
 
-def _compiled(job: Job, how: str) -> dict[str, Any]:
+def _compiled(part: Part, how: str) -> dict[str, Any]:
     """A CUDA C++ program that looks at what cudaMalloc returns, or one whose thrust throws."""
-    card = job.demand_card()
+    environ = part.on_card()
     compiler = shutil.which("nvcc")
     if compiler is None:
         raise MissingError("nvcc")
-    program = job.scratch / "allocate"
+    program = part.scratch / "allocate"
     source = child.PROGRAMS / "allocate.cu"
     made = child.execute([compiler, "-o", str(program), str(source)], os.environ, 120)
     if made.status:
         raise MeasurementError(f"nvcc: {made.stderr}")
-    environ = {**os.environ, "CUDA_VISIBLE_DEVICES": card.id}
     return _ended(child.execute([str(program), how], environ, 60), Outcome.OUT_OF_MEMORY)
 
 
-def _peaks(job: Job, how: str) -> dict[str, Any]:
+def _peaks(part: Part, how: str) -> dict[str, Any]:
     """The peak that polling sees, at several rates and in each phase, and torch's own figure.
 
     Slower polls are every n-th of the fastest one's looks. MiB, the context counted in.
     """
-    card = job.demand_card()
-    environ = {**os.environ, "CUDA_VISIBLE_DEVICES": card.id}
+    card = part.demand_card()
     _total, idle = nvml.memory_now(card.id)
-    with child.held("spikes.py", how, environ=environ) as (pid, said, finish):
+    with child.held("spikes.py", how, environ=part.on_card()) as (pid, said, finish):
         looks = _looks(nvml.MemoryPoll(card.id, pid), said["lasts_s"])
         told = finish().answer()
     by_process = all(own is not None for own, _ in looks)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import ModuleType
 
-    from campaign.steps import Job
+    from campaign.steps import Part
     from nvinx.calibration.tasks import Task
 
 TIME_SLICING, SLICE, MPS = "time-slicing", "slice", "mps"
@@ -68,21 +68,21 @@ class Plan:
     def key(self, *words: str) -> str:
         return "/".join(("coruns", self.way, str(self.repeat), *words))
 
-    def left(self, job: Job) -> Plan:
+    def left(self, part: Part) -> Plan:
         """The same without the groups that are measured already."""
-        pairs = [pair for pair in self.pairs if not job.records.has(self.key(*pair))]
-        triples = [three for three in self.triples if not job.records.has(self.key(*three))]
+        pairs = [pair for pair in self.pairs if not part.records.has(self.key(*pair))]
+        triples = [three for three in self.triples if not part.records.has(self.key(*three))]
         return Plan(self.programs, pairs, triples, self.windows, self.way, self.repeat)
 
 
-def plan(job: Job, way: str, repeat: int = 0, programs: str | None = None) -> Plan:
+def plan(part: Part, way: str, repeat: int = 0, programs: str | None = None) -> Plan:
     """All pairs of the programs, and some triples; the toys of `plain` where there is no torch.
 
     programs: `torch` or `plain`, torch's where there is one by default.
     """
     has_torch = importlib.util.find_spec("torch") is not None
     module = models if (programs or ("torch" if has_torch else "plain")) == "torch" else plain
-    windows = SHORT if job.small else LONG
+    windows = SHORT if part.small else LONG
     pairs = list(combinations([loader.__name__ for loader in module.LOADERS], 2))
     triples = () if repeat else module.TRIPLES
     return Plan(_programs(module), pairs, triples, windows, way, repeat)
@@ -94,21 +94,21 @@ def _programs(module: ModuleType) -> dict[str, Program]:
 
 
 @contextlib.contextmanager
-def steps(job: Job, whole: Plan) -> Iterator[list[Step]]:
+def steps(part: Part, whole: Plan) -> Iterator[list[Step]]:
     """The measurements that are left; programs run as long as the block does."""
-    todo = whole.left(job)
+    todo = whole.left(part)
     with contextlib.ExitStack() as stack:
         try:
-            running = campaign(job, todo, stack)
+            running = campaign(part, todo, stack)
         except (MissingError, MeasurementError) as error:
             yield [Step(todo.key(*group), _raising(error), 0) for group in todo.groups]
             return
         stack.callback(running.close)
-        yield list(_steps(job, todo, running))
+        yield list(_steps(part, todo, running))
 
 
-def _steps(job: Job, todo: Plan, campaign: Campaign) -> Iterator[Step]:
-    session = job.records.session
+def _steps(part: Part, todo: Plan, campaign: Campaign) -> Iterator[Step]:
+    session = part.records.session
 
     def alone(name: str, *, again: bool) -> Step:
         key = todo.key(name, "again" if again else "alone", session)
@@ -190,27 +190,27 @@ def _raising(error: Exception) -> Callable[[], Mapping[str, Any]]:
     return run
 
 
-def campaign(job: Job, todo: Plan, stack: contextlib.ExitStack) -> Campaign:
+def campaign(part: Part, todo: Plan, stack: contextlib.ExitStack) -> Campaign:
     """The runner for these programs. Raises MissingError when they cannot share so here."""
     _command, environ = child.python("-")
-    environ |= {models.DEVICE: "cpu" if job.card is None else "cuda"}
-    if job.small:
+    environ |= {models.DEVICE: part.device}
+    if part.small:
         environ[models.SMALL] = "1"
-    logs = job.scratch / "programs"
+    logs = part.scratch / "programs"
     logs.mkdir(parents=True, exist_ok=True)
-    if job.card is None:
+    if part.card is None:
         if todo.way != TIME_SLICING:
-            job.demand_card()
+            part.demand_card()
         core = min(os.sched_getaffinity(0))
         return Campaign(todo.programs, logs, todo.windows, core=core, environ=environ)
     if todo.way == SLICE:
         environ |= slices.variables(SLICE_SMS, SLICE_MIB)
     if todo.way == MPS:
         environ |= stack.enter_context(mps.daemon())
-    waiting = _patience(job.say)
-    exports = stack.enter_context(client.whole_card(job.card, "evidence", None, waiting))
-    gauge = stack.enter_context(meter.NvmlMeter(job.card.id))
-    most = len(todo.programs) if job.card.total_mib >= ROOMY_MIB else 2
+    waiting = _patience(part.say)
+    exports = stack.enter_context(client.whole_card(part.card, "evidence", None, waiting))
+    gauge = stack.enter_context(meter.NvmlMeter(part.card.id))
+    most = len(todo.programs) if part.card.total_mib >= ROOMY_MIB else 2
     return Campaign(
         todo.programs,
         logs,

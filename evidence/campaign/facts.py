@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from nvinx.gpu import sharing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from campaign.steps import Job
+    from campaign.steps import Part
 
 CONTEXTS = ("bare", "torch", "cublas", "jax", "cupy")
 HELD_MIB = 512
@@ -22,28 +21,28 @@ SLICE_SMS = 16
 _SETTLE_S = 0.5
 
 
-def steps(job: Job) -> Iterator[Step]:
+def steps(part: Part) -> Iterator[Step]:
     """All measurements of this part."""
-    yield Step("facts/idle", lambda: _idle(job), 5)
+    yield Step("facts/idle", lambda: _idle(part), 5)
     for kind in CONTEXTS:
-        yield Step(f"facts/context/{kind}", partial(_context, job, kind), 40)
-    yield Step("facts/holding", lambda: _holding(job), 40)
-    yield Step("facts/copies", lambda: _copies(job), 60)
-    yield Step("facts/bus", lambda: _bus(job), 30)
-    yield Step("facts/green-contexts", lambda: _green(job), 40)
-    yield Step("facts/mps", lambda: _mps(job), 40)
+        yield Step(f"facts/context/{kind}", partial(_context, part, kind), 40)
+    yield Step("facts/holding", lambda: _holding(part), 40)
+    yield Step("facts/copies", lambda: _copies(part), 60)
+    yield Step("facts/bus", lambda: _bus(part), 30)
+    yield Step("facts/green-contexts", lambda: _green(part), 40)
+    yield Step("facts/mps", lambda: _mps(part), 40)
 
 
-def _idle(job: Job) -> dict[str, Any]:
+def _idle(part: Part) -> dict[str, Any]:
     """What NVML says of the card when nobody uses it."""
-    return nvml.answers(job.demand_card().id)
+    return nvml.answers(part.demand_card().id)
 
 
-def _context(job: Job, kind: str, mib: int = 0) -> dict[str, Any]:
+def _context(part: Part, kind: str, mib: int = 0) -> dict[str, Any]:
     """MiB of the card that a program of this kind takes: by its process, and by the whole card."""
-    card = job.demand_card()
+    card = part.demand_card()
     _usable, before = nvml.memory_now(card.id)
-    with child.held("context.py", kind, str(mib), environ=_on(job)) as (pid, said, finish):
+    with child.held("context.py", kind, str(mib), environ=part.on_card()) as (pid, said, finish):
         time.sleep(_SETTLE_S)
         during = nvml.answers(card.id)
         _usable, after = nvml.memory_now(card.id)
@@ -51,48 +50,48 @@ def _context(job: Job, kind: str, mib: int = 0) -> dict[str, Any]:
         finish()
     return {
         **said,
-        "process_mib": None if used is None else round(used / 2**20, 1),
-        "card_mib": round((after - before) / 2**20, 1),
+        "process_mib": _mib(used),
+        "card_mib": _mib(after - before),
         "accounted": nvml.accounting(card.id, pid),
         "during": during,
     }
 
 
-def _holding(job: Job) -> dict[str, Any]:
+def _holding(part: Part) -> dict[str, Any]:
     """The same with a known amount allocated, which the driver must show besides the context."""
-    return _context(job, "bare", HELD_MIB)
+    return _context(part, "bare", HELD_MIB)
 
 
-def _copies(job: Job) -> dict[str, Any]:
-    job.demand_card()
-    sizes, rounds = ("1,4", "2") if job.small else ("1,16,256,1024", "7")
-    return child.run("copies.py", sizes, rounds, environ=_on(job)).answer()
+def _copies(part: Part) -> dict[str, Any]:
+    sizes, rounds = ("1,4", "2") if part.small else ("1,16,256,1024", "7")
+    return child.run("copies.py", sizes, rounds, environ=part.on_card()).answer()
 
 
-def _bus(job: Job) -> dict[str, Any]:
+def _bus(part: Part) -> dict[str, Any]:
     """The figure that `nvinx bench --measure` gives here."""
-    job.demand_card()
-    return child.run("bus.py", environ=_on(job)).answer()
+    return child.run("bus.py", environ=part.on_card()).answer()
 
 
-def _green(job: Job) -> dict[str, Any]:
-    job.demand_card()
-    return child.run("slice_check.py", str(SLICE_SMS), environ=_on(job)).answer()
+def _green(part: Part) -> dict[str, Any]:
+    return child.run("slice_check.py", str(SLICE_SMS), environ=part.on_card()).answer()
 
 
-def _mps(job: Job) -> dict[str, Any]:
+def _mps(part: Part) -> dict[str, Any]:
     """Whether a client comes under MPS, by the daemon's list, and what nvinx then thinks."""
-    card = job.demand_card()
+    card = part.demand_card()
     with mps.daemon() as exports:
-        environ = {**_on(job), **exports}
+        environ = part.on_card(**exports)
         with child.held("context.py", "bare", environ=environ) as (pid, _said, _finish):
             listed = mps.clients(environ)
             thought = sharing.sharing_mode(card.id, environ)
             used = nvml.memory_of(pid, nvml.answers(card.id)["raw"]["processes"])
-    return {"clients": len(listed), "is_client": str(pid) in listed, "nvinx_thinks": thought} | {
-        "process_mib": None if used is None else round(used / 2**20, 1)
+    return {
+        "clients": len(listed),
+        "is_client": str(pid) in listed,
+        "nvinx_thinks": thought,
+        "process_mib": _mib(used),
     }
 
 
-def _on(job: Job) -> dict[str, str]:
-    return {**os.environ, "CUDA_VISIBLE_DEVICES": job.demand_card().id}
+def _mib(used: float | None) -> float | None:
+    return None if used is None else round(used / 2**20, 1)

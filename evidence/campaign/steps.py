@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -58,21 +59,25 @@ class Deadline:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """What a part is told. card: None for CPU workers. small: tiny programs and short times.
+class Part:
+    """A part of the campaign as it was asked for. card: None for CPU workers.
 
-    scratch: a folder on a disk with room for models, kept from one part to the next. only: a
-    pattern of the keys that are wanted, as the shell has them.
+    small: tiny programs and short times. scratch: a folder on a disk with room for models, kept
+    from one part to the next. only: a pattern of the keys that are wanted, as the shell has them.
     """
 
     card: Card | None
     small: bool
-    folder: Path
     scratch: Path
     records: Records
     deadline: Deadline
     say: Callable[[str], None]
     only: str = "*"
+
+    @property
+    def device(self) -> str:
+        """As torch calls it."""
+        return "cpu" if self.card is None else "cuda"
 
     def demand_card(self) -> Card:
         """The card. Raises MissingError without one."""
@@ -80,21 +85,25 @@ class Job:
             raise MissingError(A_CARD)
         return self.card
 
+    def on_card(self, **more: str) -> dict[str, str]:
+        """The environment of a program that sees this card alone. Raises MissingError."""
+        return {**os.environ, "CUDA_VISIBLE_DEVICES": self.demand_card().id, **more}
 
-def carry_out(steps: Iterable[Step], job: Job) -> list[str]:
+
+def carry_out(steps: Iterable[Step], part: Part) -> list[str]:
     """Measure what is not there yet, as long as there is time; the keys that are left."""
-    wanted = (step for step in steps if fnmatchcase(step.key, job.only))
-    todo = [step for step in wanted if not job.records.has(step.key)]
+    wanted = (step for step in steps if fnmatchcase(step.key, part.only))
+    todo = [step for step in wanted if not part.records.has(step.key)]
     left: list[Step] = []
     for number, step in enumerate(todo, start=1):
-        if left or not job.deadline.has(step.takes_s):
+        if left or not part.deadline.has(step.takes_s):
             left.append(step)
             continue
-        job.say(f"{number} of {len(todo)}: {step.key}")
+        part.say(f"{number} of {len(todo)}: {step.key}")
         data = _data(step)
-        job.records.add(step.key, data)
+        part.records.add(step.key, data)
         if PROBLEM in data:
-            job.say(f"  {data[PROBLEM].splitlines()[-1][:200]}")
+            part.say(f"  {data[PROBLEM].splitlines()[-1][:200]}")
     return [step.key for step in left if not step.spare]
 
 

@@ -30,7 +30,7 @@ from nvinx.calibration.rates import slowdown
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from campaign.steps import Job
+    from campaign.steps import Part
 
 LONG, SMALL = "resnet_50", {"cool": "decoder_500m", "hot": "esm2_150m_long"}
 SECONDS = {"long": 20.0, "cpu": 5.0, "small": 3.0}
@@ -63,31 +63,31 @@ CONTENDERS = (
 )
 
 
-def steps(job: Job) -> Iterator[Step]:
+def steps(part: Part) -> Iterator[Step]:
     """All measurements of this part."""
-    yield Step("workflows/rates", lambda: _rates(job), 30 if job.small else 120)
-    for number in range(1 if job.small else ROUNDS):
+    yield Step("workflows/rates", lambda: _rates(part), 30 if part.small else 120)
+    for number in range(1 if part.small else ROUNDS):
         for kind in SETS:
             for one in CONTENDERS:
                 key = f"workflows/{kind}/{one.name}/{number}"
-                takes_s = 15 if job.small else 90
-                yield Step(key, partial(_contend, job, kind, one), takes_s)
-    if not job.small:
+                takes_s = 15 if part.small else 90
+                yield Step(key, partial(_contend, part, kind, one), takes_s)
+    if not part.small:
         for executor in ("stock", "nvinx"):
             key = f"workflows/example/{executor}"
-            yield Step(key, partial(_example, job, executor), 90)
+            yield Step(key, partial(_example, part, executor), 90)
 
 
-def _rates(job: Job) -> dict[str, Any]:
+def _rates(part: Part) -> dict[str, Any]:
     """Iterations per second of each job's model alone, and how much two small ones slow down."""
-    if job.card is None:
+    if part.card is None:
         return {"alone": {}, "twins": {"cool": 1.0, "hot": 1.0 + FILE_HOT}}
     loaders = {name: name for name in (LONG, *SMALL.values())}
     loaders |= {f"{name}_too": name for name in SMALL.values()}
     programs = {n: Program(n, loader=f"{models.__name__}:{of}") for n, of in loaders.items()}
-    plan = coruns.Plan(programs, [], [], coruns.SHORT if job.small else coruns.LONG)
+    plan = coruns.Plan(programs, [], [], coruns.SHORT if part.small else coruns.LONG)
     with contextlib.ExitStack() as stack:
-        campaign = coruns.campaign(job, plan, stack)
+        campaign = coruns.campaign(part, plan, stack)
         stack.callback(campaign.close)
         names = (LONG, *SMALL.values())
         alone = {name: statistics.median(campaign.side_by_side([name])[0]) for name in names}
@@ -98,29 +98,29 @@ def _rates(job: Job) -> dict[str, Any]:
     return {"alone": alone, "twins": twins}
 
 
-def _contend(job: Job, kind: str, one: Contender) -> dict[str, Any]:
+def _contend(part: Part, kind: str, one: Contender) -> dict[str, Any]:
     """Wall time of the workflow, seconds from first start to last end, and the card meanwhile."""
     _demand_snakemake()
-    found = [line["data"] for line in job.records.lines if line["key"] == "workflows/rates"]
+    found = [line["data"] for line in part.records.lines if line["key"] == "workflows/rates"]
     known = next((data for data in reversed(found) if "twins" in data), None)
     if known is None:
         raise MeasurementError("the rates alone could not be measured")
-    with tempfile.TemporaryDirectory(dir=job.scratch, prefix="contended-") as made:
+    with tempfile.TemporaryDirectory(dir=part.scratch, prefix="contended-") as made:
         folder = Path(made)
         config = {
-            "commands": _commands(job, kind, known["alone"]),
-            "vram_mb": FILE_VRAM_MB if job.card is None else VRAM_MB,
+            "commands": _commands(part, kind, known["alone"]),
+            "vram_mb": FILE_VRAM_MB if part.card is None else VRAM_MB,
             "rules": one.rules,
         }
         (folder / "config.json").write_text(json.dumps(config))
-        (folder / "nvinx.yaml").write_text(_bench(job, known["twins"][kind], one))
+        (folder / "nvinx.yaml").write_text(_bench(part, known["twins"][kind], one))
         shutil.copy(child.HERE / "contended" / "Snakefile", folder)
         (folder / "log").touch()
-        card_mb = FILE_CARD_MB if job.card is None else CARD_MB
+        card_mb = FILE_CARD_MB if part.card is None else CARD_MB
         words = [word.format(card_mb=card_mb) for word in one.arguments]
         command = ["snakemake", "--quiet", "all", "--keep-going", "--cores", "8"]
         command += [*words, "--configfile", "config.json"]
-        ended, busy = _watched(job, [sys.executable, "-m", *command], folder, kind)
+        ended, busy = _watched(part, [sys.executable, "-m", *command], folder, kind)
         return {**_span(folder), **ended, **busy}
 
 
@@ -135,12 +135,12 @@ def _span(folder: Path) -> dict[str, Any]:
 
 
 def _watched(
-    job: Job, command: list[str], folder: Path, kind: str = "cool"
+    part: Part, command: list[str], folder: Path, kind: str = "cool"
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """How a command ended and in what time; how busy the card was."""
     _python, environ = child.python("-")
     environ |= {
-        models.DEVICE: "cpu" if job.card is None else "cuda",
+        models.DEVICE: part.device,
         "EVIDENCE_LOG": str(folder / "log"),
         "NVINX_STATE_DIR": str(folder / "state"),
         "NVINX_BENCH": "",
@@ -148,7 +148,7 @@ def _watched(
         "FAKE_CARD_HOT": str(FILE_HOT if kind == "hot" else 0),
         "PYTHONPATH": f"{environ['PYTHONPATH']}:{child.STAND_IN}",
     }
-    with BusyWatch(job.card) as watch:
+    with BusyWatch(part.card) as watch:
         began = time.monotonic()
         ended = child.execute(command, environ, 300, folder)
         wall_s = time.monotonic() - began
@@ -156,11 +156,11 @@ def _watched(
     return {"status": ended.status, "wall_s": round(wall_s, 2), **failed}, watch.found()
 
 
-def _commands(job: Job, kind: str, alone: Mapping[str, float]) -> dict[str, str]:
+def _commands(part: Part, kind: str, alone: Mapping[str, float]) -> dict[str, str]:
     """What each kind of job runs."""
     program = f"{shlex.quote(sys.executable)} {shlex.quote(str(child.PROGRAMS / 'job.py'))}"
-    seconds = {name: s * (SHRUNK if job.small else 1) for name, s in SECONDS.items()}
-    if job.card is None:
+    seconds = {name: s * (SHRUNK if part.small else 1) for name, s in SECONDS.items()}
+    if part.card is None:
         sizes = {"cpu": 0, **FILE_VRAM_MB}
         return {name: f"{program} file {sizes[name]} {s}" for name, s in seconds.items()}
     found = {"cpu": f"{program} core {seconds['cpu']}"}
@@ -170,13 +170,13 @@ def _commands(job: Job, kind: str, alone: Mapping[str, float]) -> dict[str, str]
     return found
 
 
-def _bench(job: Job, twins: float, one: Contender) -> str:
+def _bench(part: Part, twins: float, one: Contender) -> str:
     """A bench of which nvinx gives out as much as the others may declare."""
-    size_mb = FILE_CARD_MB if job.card is None else CARD_MB
+    size_mb = FILE_CARD_MB if part.card is None else CARD_MB
     gpu: dict[str, Any] = {"vram_gb": size_mb / 1000}
-    if job.card is None:
+    if part.card is None:
         gpu |= {"name": "a file", "simulated": True}
-    vram_mb = (FILE_VRAM_MB if job.card is None else VRAM_MB)["small"]
+    vram_mb = (FILE_VRAM_MB if part.card is None else VRAM_MB)["small"]
     bench: dict[str, Any] = {
         "hardware": {"cpu_cores": 8, "gpus": [gpu], "headroom_gb": 0},
         "models": [{"name": "small", "vram_gb": vram_mb / 1000, "residency": "gpu_shared"}],
@@ -187,19 +187,19 @@ def _bench(job: Job, twins: float, one: Contender) -> str:
     return json.dumps(bench)  # JSON is YAML
 
 
-def _example(job: Job, executor: str) -> dict[str, Any]:
+def _example(part: Part, executor: str) -> dict[str, Any]:
     """Wall time of an example workflow on a fresh copy, and whether it found what is expected."""
     _demand_snakemake()
     if importlib.util.find_spec("pyrodigal") is None:
         raise MissingError("pyrodigal")
-    bench = "nvinx.simulated.yaml" if job.card is None else "nvinx.yaml"
+    bench = "nvinx.simulated.yaml" if part.card is None else "nvinx.yaml"
     ours = (*NVINX, "--nvinx-bench", bench)
     words = ours if executor == "nvinx" else ("--resources", "gpu=1")
-    with tempfile.TemporaryDirectory(dir=job.scratch, prefix="example-") as made:
+    with tempfile.TemporaryDirectory(dir=part.scratch, prefix="example-") as made:
         folder = Path(made) / EXAMPLE.name
         shutil.copytree(EXAMPLE, folder, ignore=LEFT_OUT)
         command = [sys.executable, "-m", "snakemake", "--quiet", "all", "--cores", _cores(), *words]
-        ended, busy = _watched(job, command, folder)
+        ended, busy = _watched(part, command, folder)
         summary = folder / "results" / "summary.json"
         return {**ended, **busy, "finished": summary.exists()}
 

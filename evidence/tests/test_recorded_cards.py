@@ -3,7 +3,7 @@
 import card_traces
 import fake_library
 import pytest
-from campaign import coresults
+from campaign import slowdowns
 from replays import ends_as_it_was, same_look
 
 MOST_PCT = 10.0  # mean error of pairs that were left out
@@ -35,8 +35,8 @@ def test_every_end_is_taken_for_what_it_was(trace):
 
 @pytest.mark.parametrize("trace", recorded("coruns"))
 def test_pairs_are_predicted_from_the_others_within_the_target(trace):
-    ways = coresults.ways(trace.lines)
-    errors = coresults.errors(ways["time-slicing"])
+    ways = slowdowns.ways(trace.lines)
+    errors = slowdowns.errors(ways["time-slicing"])
     assert errors["S x I"].mean_pct <= MOST_PCT
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
-from campaign.coresults import crowd_errors, errors, mean_crowd_error, noise, ways
 from campaign.coruns import SLICE, SLICE_MIB, SLICE_SMS
 from campaign.markdown import figure, table
+from campaign.slowdowns import crowd_errors, errors, mean_crowd_error, noise, ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from campaign.coresults import Way
     from campaign.records import Line
+    from campaign.slowdowns import Way
 
 
 def section(lines: Sequence[Line], card: str | None, pictures: Path) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from campaign.coresults import errors, mean_crowd_error, ways
 from campaign.coruns import TIME_SLICING
 from campaign.markdown import table
 from campaign.page.offload import compared
 from campaign.page.workflows import SETS, span_s
+from campaign.slowdowns import errors, mean_crowd_error, ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
