@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import nvinx
+from campaign.libraries import ABSENT
 from campaign.steps import MeasurementError, MissingError
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ HERE = Path(__file__).parents[1]
 ROOT = HERE.parent
 PROGRAMS = HERE / "programs"
 STAND_IN = ROOT / "benchmarks" / "contended_card"  # card.py: a card that is a file
-ABSENT = 69  # EX_UNAVAILABLE: the program's library is not installed, it said which
 _TAIL = 6000
 _END_S = 5.0
 

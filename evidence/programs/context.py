@@ -6,13 +6,12 @@ Says one JSON line when it holds it. The context of `cublas` is torch's after a 
 and in 32 bits.
 """
 
-import importlib.util
 import json
-import os
 import sys
 
-ABSENT = 69
-NEEDS = {"torch": "torch", "cublas": "torch", "jax": "jax", "cupy": "cupy"}
+from campaign.libraries import demand, jax_on_card
+
+NEEDS = {"torch": ["torch"], "cublas": ["torch"], "cupy": ["cupy"]}
 
 
 def bare(mib):
@@ -43,13 +42,7 @@ def cublas(mib):
 
 
 def jax(mib):
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    import jax
-
-    if jax.default_backend() != "gpu":
-        print("jax with CUDA")
-        sys.exit(ABSENT)
-    held = jax.numpy.zeros(max(mib << 20, 1), dtype="uint8").block_until_ready()
+    held = jax_on_card().numpy.zeros(max(mib << 20, 1), dtype="uint8").block_until_ready()
     return {}, held
 
 
@@ -62,10 +55,7 @@ def cupy(mib):
 
 
 def main(kind, mib="0"):
-    module = NEEDS.get(kind)
-    if module and importlib.util.find_spec(module) is None:
-        print(module)
-        sys.exit(ABSENT)
+    demand(*NEEDS.get(kind, ()))
     said, held = globals()[kind](int(mib))
     print(json.dumps({"kind": kind, "mib": int(mib), **said}), flush=True)
     sys.stdin.read()

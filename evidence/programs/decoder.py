@@ -1,11 +1,11 @@
 """Save a decoder with random 16-bit weights: `python decoder.py FOLDER 1b|toy`."""
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
 
-ABSENT = 69
+from campaign.libraries import demand
+
 SHAPES = {
     "1b": (2048, 8192, 16, 32, 8, 32_000),  # as Llama 3.2 1B, with a smaller vocabulary
     "toy": (64, 160, 6, 4, 2, 500),
@@ -34,10 +34,7 @@ def make(folder, shape):
 
 
 def main(folder, size):
-    for module in ("torch", "transformers", "accelerate"):
-        if importlib.util.find_spec(module) is None:
-            print(module)
-            sys.exit(ABSENT)
+    demand("torch", "transformers", "accelerate")
     if not (folder / "config.json").exists():
         make(folder, SHAPES[size])
     bytes_ = sum(file.stat().st_size for file in folder.glob("*.safetensors"))

@@ -4,14 +4,14 @@ Pieces of MIB are taken until one is refused; then a JSON line says how much was
 error goes its own way.
 """
 
-import importlib.util
 import os
 import signal
 import sys
 
-ABSENT = 69
-NEEDS = {"torch": "torch", "cublas": "torch", "jax": "jax", "cupy": "cupy"}
-NEEDS |= {"bad-device": "torch", "bad-index": "torch", "no-card": "torch"}
+from campaign.libraries import demand, jax_on_card
+
+ON_TORCH = ("torch", "cublas", "bad-device", "bad-index", "no-card")
+NEEDS = {"cupy": ["cupy"]} | {how: ["torch"] for how in ON_TORCH}
 HELD = []
 
 
@@ -53,12 +53,7 @@ def cupy(mib):
 
 
 def jax(mib):
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    import jax
-
-    if jax.default_backend() != "gpu":  # it would take RAM until there is none
-        print("jax with CUDA")
-        sys.exit(ABSENT)
+    jax = jax_on_card()
     until_refused(lambda size: jax.numpy.zeros(size, "uint8").block_until_ready(), mib)
 
 
@@ -99,10 +94,7 @@ def killed(_mib):
 
 
 def main(how, mib="64"):
-    module = NEEDS.get(how)
-    if module and importlib.util.find_spec(module) is None:
-        print(module)
-        sys.exit(ABSENT)
+    demand(*NEEDS.get(how, ()))
     globals()[how.replace("-", "_")](int(mib))
 
 

@@ -3,13 +3,14 @@
 One JSON line: seconds of a matrix product on the whole card and in the slice.
 """
 
-import importlib.util
 import json
 import statistics
 import sys
 import time
 
-ABSENT = 69
+from campaign.libraries import demand
+from campaign.slices import enter_slice
+
 SIDE, ROUNDS = 8192, 5
 
 
@@ -24,11 +25,8 @@ def product_s(torch, square):
 
 
 def main(sms):
-    if importlib.util.find_spec("torch") is None:
-        print("torch")
-        sys.exit(ABSENT)
+    demand("torch")
     import torch
-    from campaign.slices import enter_slice
 
     square = torch.rand(SIDE, SIDE, device="cuda", dtype=torch.float16)
     whole = torch.cuda.get_device_properties(0).multi_processor_count

@@ -5,20 +5,18 @@ back to the driver, with `kept` torch's allocator keeps it, as it does by defaul
 begins, and at the end torch's own peaks.
 """
 
-import importlib.util
 import json
 import sys
 import time
 
-ABSENT = 69
+from campaign.libraries import demand
+
 REST_S = 0.7
 SPIKES = ((1.0, 512), (0.4, 768), (0.15, 1024), (0.05, 1280), (0.02, 1536))  # s, MiB
 
 
 def main(how):
-    if importlib.util.find_spec("torch") is None:
-        print("torch")
-        sys.exit(ABSENT)
+    demand("torch")
     import torch
 
     def hold(mib):
