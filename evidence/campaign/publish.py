@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from campaign.page import corpus, coruns, facts, offload, targets, workflows
-from campaign.records import latest, read
+from campaign.records import is_measured, latest, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,12 +50,12 @@ def card_of(lines: Sequence[Line]) -> str | None:
 
 def write_page(lines: Sequence[Line], folder: Path) -> Path:
     """The page, and its pictures in a folder beside it."""
-    card, kept = card_of(lines), latest(list(lines))
+    card, kept = card_of(lines), latest(lines)
     sections = [
         _head(lines, card),
         targets.section(lines, kept, card),
         facts.section(kept),
-        coruns.section(_first_of_each(lines), card, folder / PICTURES),
+        coruns.section(list(kept.values()), card, folder / PICTURES),
         corpus.section(kept),
         offload.section(kept),
         workflows.section(kept),
@@ -70,19 +70,15 @@ def write_traces(lines: Sequence[Line], folder: Path) -> list[Path]:
     """One file for each kind of trace that there is."""
     name = re.sub(r"[^a-z0-9]+", "-", (card_of(lines) or "cpu workers").lower()).strip("-")
     folder.mkdir(parents=True, exist_ok=True)
+    measured = [line for line in latest(lines).values() if is_measured(line)]
     written = []
     for kind, keys in TRACES.items():
-        chosen = [line for line in latest(list(lines)).values() if keys.fullmatch(line["key"])]
-        measured = [line for line in chosen if not {"needs", "problem"} & line["data"].keys()]
-        if measured:
+        chosen = [line for line in measured if keys.fullmatch(line["key"])]
+        if chosen:
             path = folder / f"{name}.{kind}.jsonl"
-            path.write_text("".join(json.dumps(line) + "\n" for line in measured))
+            path.write_text("".join(json.dumps(line) + "\n" for line in chosen))
             written.append(path)
     return written
-
-
-def _first_of_each(lines: Sequence[Line]) -> list[Line]:
-    return list(latest(list(lines)).values())
 
 
 def _head(lines: Sequence[Line], card: str | None) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from campaign.setting import Setting
@@ -81,7 +81,12 @@ def read(path: Path) -> list[Line]:
     return lines
 
 
-def latest(lines: list[Line]) -> dict[str, Line]:
+def is_measured(line: Line) -> bool:
+    """Whether its data is what was measured, and not why nothing was."""
+    return not {NEEDS, PROBLEM} & line["data"].keys()
+
+
+def latest(lines: Iterable[Line]) -> dict[str, Line]:
     """The last line of each key; one that measured something beats a later problem."""
     kept: dict[str, Line] = {}
     for line in lines:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from campaign.markdown import figure, table
-from campaign.page.facts import data, why_not
+from campaign.page.kept import data, why_not
 from nvinx.leases.peaks import EVERY_S
 
 if TYPE_CHECKING:

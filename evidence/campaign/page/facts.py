@@ -6,6 +6,7 @@ import statistics
 from typing import TYPE_CHECKING, Any
 
 from campaign.markdown import figure, middle, table
+from campaign.page.kept import data, why_not
 from nvinx.overflow.split import Bandwidth
 from nvinx.sizes import CONTEXT_MIB
 
@@ -21,22 +22,6 @@ def section(kept: Mapping[str, Line]) -> str:
     """Markdown; sentences say what is missing."""
     parts = [_contexts(kept), _copies(kept), _nvml(kept), _sharing(kept)]
     return "## The card\n\n" + "\n".join(parts)
-
-
-def data(kept: Mapping[str, Line], key: str) -> dict[str, Any]:
-    """What was measured under this key; empty where it was not."""
-    found = kept.get(key, {}).get("data", {})
-    return {} if {"needs", "problem"} & found.keys() else found
-
-
-def why_not(kept: Mapping[str, Line], key: str) -> str:
-    """Why there is nothing, in some words."""
-    found = kept.get(key, {}).get("data")
-    if found is None:
-        return "not measured yet"
-    if "needs" in found:
-        return f"needs {found['needs']}"
-    return f"failed: {found.get('problem', '').strip().splitlines()[-1][:120]}"
 
 
 def contexts(kept: Mapping[str, Line]) -> dict[str, float | None]:

@@ -6,7 +6,7 @@ import statistics
 from typing import TYPE_CHECKING, Any
 
 from campaign.markdown import figure, table
-from campaign.page.facts import data, why_not
+from campaign.page.kept import data, why_not
 from nvinx.overflow.split import Bandwidth
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from campaign.markdown import figure, middle, table
-from campaign.page.facts import data, why_not
+from campaign.page.kept import data, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
