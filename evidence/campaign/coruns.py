@@ -192,30 +192,27 @@ def _raising(error: Exception) -> Callable[[], Mapping[str, Any]]:
 
 def campaign(part: Part, todo: Plan, stack: contextlib.ExitStack) -> Campaign:
     """The runner for these programs. Raises MissingError when they cannot share so here."""
-    _command, environ = child.python("-")
-    environ |= {models.DEVICE: part.device}
-    if part.small:
-        environ[models.SMALL] = "1"
+    if todo.way != TIME_SLICING:
+        part.demand_card()
+    environ = _environ(part, todo, stack)
     logs = part.scratch / "programs"
     logs.mkdir(parents=True, exist_ok=True)
     if part.card is None:
-        if todo.way != TIME_SLICING:
-            part.demand_card()
         core = min(os.sched_getaffinity(0))
         return Campaign(todo.programs, logs, todo.windows, core=core, environ=environ)
+    waiting = _patience(part.say)
+    environ |= stack.enter_context(client.whole_card(part.card, "evidence", None, waiting))
+    gauge = stack.enter_context(meter.NvmlMeter(part.card.id))
+    most = len(todo.programs) if part.card.total_mib >= ROOMY_MIB else 2
+    return Campaign(todo.programs, logs, todo.windows, gauge, environ=environ, loaded_at_once=most)
+
+
+def _environ(part: Part, todo: Plan, stack: contextlib.ExitStack) -> dict[str, str]:
+    """What the programs find in their environment, the way to share with it."""
+    _command, environ = child.python("-")
+    environ |= {models.DEVICE: part.device} | ({models.SMALL: "1"} if part.small else {})
     if todo.way == SLICE:
         environ |= slices.variables(SLICE_SMS, SLICE_MIB)
     if todo.way == MPS:
         environ |= stack.enter_context(mps.daemon())
-    waiting = _patience(part.say)
-    exports = stack.enter_context(client.whole_card(part.card, "evidence", None, waiting))
-    gauge = stack.enter_context(meter.NvmlMeter(part.card.id))
-    most = len(todo.programs) if part.card.total_mib >= ROOMY_MIB else 2
-    return Campaign(
-        todo.programs,
-        logs,
-        todo.windows,
-        gauge,
-        environ={**environ, **exports},
-        loaded_at_once=most,
-    )
+    return environ

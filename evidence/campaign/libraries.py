@@ -27,8 +27,7 @@ def jax_on_card() -> Any:
     """The module jax, taking memory as it is asked for; without a card it would take all RAM."""
     demand("jax")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    import jax
-
+    jax = importlib.import_module("jax")
     if jax.default_backend() != "gpu":
         lack("jax with CUDA")
     return jax

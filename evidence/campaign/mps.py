@@ -34,19 +34,23 @@ def daemon() -> Iterator[dict[str, str]]:
         for folder in exports.values():
             Path(folder).mkdir()
         environ = {**os.environ, **exports}
-        said = Path(made) / "said"
-        with said.open("wb") as out:  # no pipe, which the daemon might keep open
-            started = subprocess.run(
-                [CONTROL, "-d"], env=environ, stdout=out, stderr=out, check=False
-            )
-        if started.returncode:
-            raise MeasurementError(f"{CONTROL} -d: {said.read_text().strip()}")
+        _start(environ, Path(made) / "said")
         try:
             yield exports
         finally:
             with contextlib.suppress(MeasurementError):
                 ask("quit -t 2", environ)
             time.sleep(0.5)  # it writes its last words
+
+
+def _start(environ: Mapping[str, str], said: Path) -> None:
+    """said: a file for its first words; a pipe it might keep open."""
+    with said.open("wb") as out:
+        started = subprocess.run(
+            [CONTROL, "-d"], env=dict(environ), stdout=out, stderr=out, check=False
+        )
+    if started.returncode:
+        raise MeasurementError(f"{CONTROL} -d: {said.read_text().strip()}")
 
 
 def servers(environ: Mapping[str, str]) -> list[str]:

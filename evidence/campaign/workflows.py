@@ -101,27 +101,35 @@ def _rates(part: Part) -> dict[str, Any]:
 def _contend(part: Part, kind: str, one: Contender) -> dict[str, Any]:
     """Wall time of the workflow, seconds from first start to last end, and the card meanwhile."""
     _demand_snakemake()
-    found = [line["data"] for line in part.records.lines if line["key"] == "workflows/rates"]
-    known = next((data for data in reversed(found) if "twins" in data), None)
-    if known is None:
-        raise MeasurementError("the rates alone could not be measured")
+    known = _known_rates(part)
+    size_mb, vram_mb = _sizes_mb(part)
     with tempfile.TemporaryDirectory(dir=part.scratch, prefix="contended-") as made:
         folder = Path(made)
-        config = {
-            "commands": _commands(part, kind, known["alone"]),
-            "vram_mb": FILE_VRAM_MB if part.card is None else VRAM_MB,
-            "rules": one.rules,
-        }
+        commands = _commands(part, kind, known["alone"])
+        config = {"commands": commands, "vram_mb": vram_mb, "rules": one.rules}
         (folder / "config.json").write_text(json.dumps(config))
         (folder / "nvinx.yaml").write_text(_bench(part, known["twins"][kind], one))
         shutil.copy(child.HERE / "contended" / "Snakefile", folder)
         (folder / "log").touch()
-        card_mb = FILE_CARD_MB if part.card is None else CARD_MB
-        words = [word.format(card_mb=card_mb) for word in one.arguments]
+        words = [word.format(card_mb=size_mb) for word in one.arguments]
         command = ["snakemake", "--quiet", "all", "--keep-going", "--cores", "8"]
         command += [*words, "--configfile", "config.json"]
         ended, busy = _watched(part, [sys.executable, "-m", *command], folder, kind)
         return {**_span(folder), **ended, **busy}
+
+
+def _known_rates(part: Part) -> dict[str, Any]:
+    """What `_rates` measured last. Raises MeasurementError when it did not."""
+    found = [line["data"] for line in part.records.lines if line["key"] == "workflows/rates"]
+    known: dict[str, Any] | None = next((data for data in reversed(found) if "twins" in data), None)
+    if known is None:
+        raise MeasurementError("the rates alone could not be measured")
+    return known
+
+
+def _sizes_mb(part: Part) -> tuple[int, dict[str, int]]:
+    """MB of the card that the jobs may have, and what each kind of GPU job needs."""
+    return (FILE_CARD_MB, FILE_VRAM_MB) if part.card is None else (CARD_MB, VRAM_MB)
 
 
 def _span(folder: Path) -> dict[str, Any]:
@@ -172,14 +180,15 @@ def _commands(part: Part, kind: str, alone: Mapping[str, float]) -> dict[str, st
 
 def _bench(part: Part, twins: float, one: Contender) -> str:
     """A bench of which nvinx gives out as much as the others may declare."""
-    size_mb = FILE_CARD_MB if part.card is None else CARD_MB
+    size_mb, vram_mb = _sizes_mb(part)
     gpu: dict[str, Any] = {"vram_gb": size_mb / 1000}
     if part.card is None:
         gpu |= {"name": "a file", "simulated": True}
-    vram_mb = (FILE_VRAM_MB if part.card is None else VRAM_MB)["small"]
     bench: dict[str, Any] = {
         "hardware": {"cpu_cores": 8, "gpus": [gpu], "headroom_gb": 0},
-        "models": [{"name": "small", "vram_gb": vram_mb / 1000, "residency": "gpu_shared"}],
+        "models": [
+            {"name": "small", "vram_gb": vram_mb["small"] / 1000, "residency": "gpu_shared"}
+        ],
     }
     if one.calibrated:
         pair = {"a": "small", "b": "small", "slowdown_a": twins, "slowdown_b": twins}
