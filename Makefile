@@ -42,7 +42,7 @@ test-crash: $(VENV)/.ready
 
 # Real transformers models need torch, which is large; uv brings it in a minute or so.
 test-models: $(MODELS_VENV)/.ready
-	$(MODELS_VENV)/bin/python -m pytest -n auto --dist loadgroup tests/models
+	$(MODELS_VENV)/bin/python -m pytest -n auto --dist loadgroup tests/models evidence/tests/test_models.py
 
 # A real Nextflow for the tests; without it they are skipped, and say so.
 nextflow: $(NEXTFLOW_CACHE)/version nextflow-plugin
@@ -84,14 +84,14 @@ bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/contended_card/run.py --copies 2
 	$(BIN)/python benchmarks/import_time.py
 
-# An hour on a real card, to go on after an interruption; see benchmarks/gpu/README.md.
+# An hour on a real card, to go on after an interruption; see evidence/README.md.
 gpu-campaign: $(GPU_VENV)/.ready
-	$(GPU_VENV)/bin/python benchmarks/gpu/run.py all --out gpu-evidence
-	$(GPU_VENV)/bin/python benchmarks/gpu/run.py publish gpu-evidence
+	$(GPU_VENV)/bin/python evidence/run.py all --out gpu-evidence
+	$(GPU_VENV)/bin/python evidence/run.py publish gpu-evidence
 
-$(GPU_VENV)/.ready: $(VENV)/.ready benchmarks/gpu/setup.sh
+$(GPU_VENV)/.ready: $(VENV)/.ready evidence/setup.sh
 	$(BIN)/python -m pip install --quiet uv
-	PATH="$(BIN):$$PATH" bash benchmarks/gpu/setup.sh $(GPU_VENV)
+	PATH="$(BIN):$$PATH" bash evidence/setup.sh $(GPU_VENV)
 	touch $@
 
 $(VENV)/.ready: pyproject.toml

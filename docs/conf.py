@@ -22,7 +22,7 @@ root_doc = "docs/index"
 include_patterns = [
     *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/**.md"),
     *("nextflow/README.md", "benchmarks/README.md", "example_workflows/*/README.md"),
-    *("benchmarks/gpu/README.md", "tests/traces/README.md"),
+    *("evidence/README.md", "tests/traces/README.md"),
 ]
 exclude_patterns = [".venv*", ".git", "**/.*", "core", "docs/_build"]
 highlight_language = "text"

@@ -20,7 +20,7 @@ PAGES = [
     *sorted((ROOT / "example_workflows").glob("*/README.md")),
     ROOT / "nextflow" / "README.md",
     ROOT / "benchmarks" / "README.md",
-    ROOT / "benchmarks" / "gpu" / "README.md",
+    ROOT / "evidence" / "README.md",
     ROOT / "tests" / "traces" / "README.md",
 ]
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -56,8 +56,8 @@ EXEMPT = (
     ("*/phage_proteins/*", "snakemake ", "is run by tests/examples and by the tutorial"),
     ("*/phage_proteins_nextflow/*", "nextflow ", "is run, shorter, by tests/nextflow"),
     ("*/split_models/*", "", "needs torch; `make test-models` runs it"),
-    ("benchmarks/gpu/*", "", "needs a card and an hour; tests/gpu_campaign runs it on CPU workers"),
-    ("tests/traces/README.md", "{", "shows a line's form; tests/gpu_campaign reads such lines"),
+    ("evidence/*", "", "needs a card and an hour; evidence/tests runs it on CPU workers"),
+    ("tests/traces/README.md", "{", "shows a line's form; evidence/tests reads such lines"),
     ("nextflow/README.md", "nvinx nextflow inst", "needs `make nextflow`; tests/nextflow has it"),
     ("nextflow/README.md", "nextflow run -plugins", "needs the same"),
 )
