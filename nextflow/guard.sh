@@ -16,7 +16,7 @@ nvinx_stopped() {
 nvinx_ask() {
     nvinx_rc=0
     exec {nvinx_fd}<>"$nvinx_file"
-    nvinx lease acquire --file "$nvinx_file" --fd "$nvinx_fd" --heir "$$" "${nvinx_wish[@]}" &
+    nvinx lease acquire --file "$nvinx_file" --fd "$nvinx_fd" --waiting-pid "$$" "${nvinx_wish[@]}" &
     nvinx_waiter=$!
     wait "$nvinx_waiter" || nvinx_rc=$?
     nvinx_waiter=''

@@ -6,12 +6,10 @@ dispatcher's decides and starts. One per running job runs it through Snakemake's
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 import threading
 import time
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -57,8 +55,7 @@ class Executor(RealExecutor):
         from snakemake_executor_plugin_nvinx.run import Run
 
         settings = self.workflow.executor_settings or ExecutorSettings()
-        engine = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        self._run = Run.open(engine, settings, self.workflow, self._lost)
+        self._run = Run.open(settings, self.workflow, self._lost)
         snakemake_internals.cap_threads(self.workflow, self._run.cores)
         self._run.demand_possible(snakemake_internals.pending_jobs(self.workflow))
         if settings.workload is not None:
@@ -68,9 +65,8 @@ class Executor(RealExecutor):
         hidden = snakemake_internals.jobs_beyond_limit(self.workflow)
         if hidden:
             self.logger.warning(messages.jobs_hidden(hidden))
-        self._engine = engine
         self._running: dict[str, Any] = {}
-        self._job_ids = JobIds(engine, self.workflow)
+        self._job_ids = JobIds(self._run.context.engine, self.workflow)
         self._halted = self._cancelled = self._told = False
         self._failure: Exception | None = None
         self._ending = threading.Lock()
@@ -86,7 +82,7 @@ class Executor(RealExecutor):
 
         text = workload_file.write(plan.workload_of(self.workflow, self._run))
         path.write_text(text, encoding="utf-8")
-        self._run.ledger.close()
+        self._run.context.close()
         raise SystemExit(0)
 
     # called by Snakemake's scheduler
@@ -105,7 +101,9 @@ class Executor(RealExecutor):
             self._run.look_ahead()
             for job in jobs:
                 claim, name = self._run.ready(job)
-                ready.append((Job(self._job_ids.new(job), name, claim, self._engine), job))
+                ready.append(
+                    (Job(self._job_ids.new(job), name, claim, self._run.context.engine), job)
+                )
         except NvinxError as error:
             self.fail(error)
             return

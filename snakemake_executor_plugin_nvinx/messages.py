@@ -57,8 +57,9 @@ def card_lost(index: int, problem: str, jobs: Sequence[str]) -> str:
     return f"nvinx: GPU {index} is gone ({problem}); {few_names(jobs)} cannot go on and is ended."
 
 
-def untaught(error: Exception) -> str:
-    return f"nvinx: {error}"
+def untaught(problem: str) -> str:
+    """The history cannot be used: this run is taught nothing by earlier ones, or teaches none."""
+    return f"nvinx: {problem}"
 
 
 def jobs_hidden(number: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import time
 from dataclasses import dataclass, field, replace
@@ -12,31 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nvinx.admission import explain
-from nvinx.admission.estimates import Estimates
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import Job, Placement
 from nvinx.bench import machine
-from nvinx.bench.capacity import Capacity, Card
-from nvinx.errors import HintError, HistoryError, ImpossibleJobError, NvinxError
-from nvinx.gpu.nvml import NvmlProbe
-from nvinx.history.statistics import RunStatistics
-from nvinx.history.store import SqliteHistory
-from nvinx.host import resources, statedir
+from nvinx.errors import HintError, ImpossibleJobError, NvinxError
 from nvinx.host.clock import boot_seconds
 from nvinx.jobs.outcome import Outcome
-from nvinx.leases import memory_caps
-from nvinx.leases.broker import Broker
-from nvinx.leases.client import SITE
-from nvinx.leases.environment import variables
-from nvinx.leases.ledger import SqliteLedger
-from nvinx.leases.liveness import ProcessLiveness
-from nvinx.leases.peaks import PeakWatch
-from nvinx.leases.ports import Ports
+from nvinx.leases.context import open_context
 from nvinx.runs import read as recorded
 from nvinx.runs import replay
 from nvinx.runs.sampler import Sampler
 from nvinx.runs.trace import Trace
-from snakemake_executor_plugin_nvinx import job_claims, messages, snakemake_internals, staging
+from snakemake_executor_plugin_nvinx import (
+    job_claims,
+    messages,
+    snakemake_internals,
+    staging,
+)
 from snakemake_executor_plugin_nvinx.dispatcher import Ended
 from snakemake_executor_plugin_nvinx.job_shell import ShellExec, Shells, sweep
 from snakemake_executor_plugin_nvinx.oom_retry import OomRetry
@@ -45,9 +36,14 @@ from snakemake_executor_plugin_nvinx.staging import Staging
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from nvinx.bench.capacity import Card
     from nvinx.bench.resolve import Bench
     from nvinx.history.runs import PastRun
+    from nvinx.history.statistics import RunStatistics
     from nvinx.jobs.claim import Claim
+    from nvinx.leases.broker import Broker
+    from nvinx.leases.context import Context
+    from nvinx.leases.peaks import PeakWatch
     from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
 
 _KEEP_EVERY_S = 5.0
@@ -59,21 +55,13 @@ _MOST_REPLAYED = 1000  # jobs, about a second's work
 class Run:
     """Everything of nvinx that one run needs, from before the first job to after the last."""
 
-    engine: str
+    context: Context
     bench: Bench
-    cores: int
-    broker: Broker
-    liveness: ProcessLiveness
-    ledger: SqliteLedger
     trace: Trace
     sampler: Sampler | None
-    estimates: Estimates
-    statistics: RunStatistics
-    history: SqliteHistory
     oom_retry: OomRetry
     peaks: PeakWatch | None
     staging: Staging
-    state_dir: Path
     _workflow: Any
     _bench_again: Callable[[], Bench]
     _caps: bool = True
@@ -89,7 +77,6 @@ class Run:
     @classmethod
     def open(
         cls,
-        engine: str,
         settings: ExecutorSettings,
         workflow: Any,
         lost: Callable[[str, str], None],
@@ -101,43 +88,41 @@ class Run:
         folder = Path(snakemake_internals.workflow_folder(workflow))
         find_bench = partial(machine.bench, settings.bench, folder, settings.headroom_mb)
         bench = find_bench()
-        state = statedir.prepare(statedir.choose(settings.state_dir, os.environ))
-        ledger = SqliteLedger(state / "ledger.db")
-        liveness = ProcessLiveness(state / "life")
-        cores = workflow.resource_settings.cores or bench.cores
-        real = any(not card.simulated for card in bench.cards)
-        probe, ram_left = (NvmlProbe(), resources.ram_left_mib) if real else (None, None)
-        ports = Ports(ledger, liveness, boot_seconds, probe, ram_left)
-        capacity = Capacity(bench.cards, cores, bench.ram_mib)
-        history = SqliteHistory(state / "history.db")
-        statistics, untaught = _statistics(history, bench)
-        estimates = Estimates(bench.slowdowns, bench.utilisation, statistics)
-        policy = LongestChainFirst(estimates, patience_s=settings.patience)
-        broker = Broker(engine, capacity, ports, policy, statistics)
-        sweep(state, liveness)
-        liveness.sweep()
+        context = open_context(
+            bench,
+            settings.state_dir,
+            cores=workflow.resource_settings.cores or None,
+            policy=partial(LongestChainFirst, patience_s=settings.patience),
+        )
+        sweep(context.state_dir, context.liveness)
+        context.liveness.sweep()
         trace = Trace(boot_seconds, Path() if settings.trace == "on" else None)
-        return cls(
-            engine=engine,
+        run = cls(
+            context=context,
             bench=bench,
-            cores=cores,
-            broker=broker,
-            liveness=liveness,
-            ledger=ledger,
             trace=trace,
             sampler=Sampler(bench.cards, trace.sample) if settings.trace == "on" else None,
-            estimates=estimates,
-            statistics=statistics,
-            history=history,
-            oom_retry=OomRetry(capacity),
-            peaks=None if ports.probe is None else PeakWatch(ports.probe, liveness, lost),
+            oom_retry=OomRetry(context.broker.state.capacity),
+            peaks=context.peaks(lost),
             staging=Staging(staging.stager(settings.stage), settings.stage_share),
-            state_dir=state,
             _workflow=workflow,
             _bench_again=find_bench,
             _caps=settings.caps == "on",
-            _news=untaught,
         )
+        run._tell_problem(context.past.problem)
+        return run
+
+    @property
+    def broker(self) -> Broker:
+        return self.context.broker
+
+    @property
+    def statistics(self) -> RunStatistics:
+        return self.context.past.statistics
+
+    @property
+    def cores(self) -> int:
+        return self.context.broker.state.capacity.cores
 
     def greeting(self) -> list[str]:
         """What this run works with, for the first lines of the log."""
@@ -159,6 +144,10 @@ class Run:
             times = self.statistics.ran_out(claim.kind)
             self._tell(explain.holds_alone(job_claims.rule_of(job), times))
         return self.statistics.adapt(claim)
+
+    def _tell_problem(self, problem: str | None) -> None:
+        if problem is not None:
+            self._tell(messages.untaught(problem))
 
     def _tell(self, line: str) -> None:
         """Warn of it once."""
@@ -216,9 +205,11 @@ class Run:
     def begin(self) -> None:
         """Before the first job: write what jobs need. Raises StateDirError."""
         if self._shells is None:
-            self.liveness.announce(self.engine)  # or another run's sweep takes the shells away
-            self._shells = Shells.under(self.state_dir, self.engine)
-            self.trace.begin(self.bench, self.cores, self.engine, sys.argv)
+            self.context.liveness.announce(
+                self.context.engine
+            )  # or another run's sweep takes the shells away
+            self._shells = Shells.under(self.context.state_dir, self.context.engine)
+            self.trace.begin(self.bench, self.cores, self.context.engine, sys.argv)
             if self.sampler is not None:
                 self.sampler.start()
 
@@ -237,13 +228,10 @@ class Run:
 
     def shell(self, real: str, token: str, placement: Placement) -> ShellExec:
         """A stand-in for the shell `real` that first exports where the job was placed."""
-        lock = self.liveness.file(token) if placement.card is not None else None
-        capacity = self.broker.state.capacity
-        exports = variables(token, placement, capacity)
-        if self._caps:
-            exports |= memory_caps.variables(placement, capacity, SITE, os.environ)
         if self._shells is None:
             raise RuntimeError("begin() comes before the first job")
+        exports = self.context.exports(token, placement, caps=self._caps)
+        lock = self.context.lock(token, placement)
         return ShellExec(self._shells.make(token, real, exports, lock))
 
     def note_started(self, job: Job, placement: Placement) -> list[str]:
@@ -252,7 +240,9 @@ class Run:
             self.peaks.watch(job.id, placement.cards)
         beside = self.broker.beside(job.id)
         others = [other.job.claim for other in beside]
-        slower = None if placement.card is None else self.estimates.slowdown(job.claim, others)
+        slower = (
+            None if placement.card is None else self.context.estimates.slowdown(job.claim, others)
+        )
         self.trace.started(job, placement, [other.job.id for other in beside], slower)
         if placement.card is None and not job.claim.uses_gpu:
             return []
@@ -290,10 +280,8 @@ class Run:
         now = time.monotonic()
         if not self._ended or (now - self._kept_at < _KEEP_EVERY_S and not at_once):
             return
-        try:
-            self.history.add(self._ended, snakemake_internals.snakefile(self._workflow))
-        except HistoryError as error:
-            self._tell(messages.untaught(error))
+        source = snakemake_internals.snakefile(self._workflow)
+        self._tell_problem(self.context.past.keep(self._ended, source))
         self._ended, self._kept_at = [], now
 
     def summary(self) -> str | None:
@@ -313,20 +301,12 @@ class Run:
         """End the trace and leave the state folder as it was found."""
         self.keep((), at_once=True)
         self.staging.close()
-        self.ledger.close()
-        self.liveness.retire(self.engine)
+        self.context.close()
+        self.context.liveness.retire(self.context.engine)
         if self._shells is not None:
             self._shells.close()
-        sweep(self.state_dir, self.liveness)
-        self.liveness.sweep()
+        sweep(self.context.state_dir, self.context.liveness)
+        self.context.liveness.sweep()
         if self.sampler is not None:
             self.sampler.stop()
         self.trace.close()
-
-
-def _statistics(history: SqliteHistory, bench: Bench) -> tuple[RunStatistics, list[str]]:
-    """What earlier runs taught on cards like these, and what to tell when that cannot be read."""
-    try:
-        return RunStatistics(history.runs(card.name for card in bench.cards)), []
-    except HistoryError as error:
-        return RunStatistics(), [messages.untaught(error)]

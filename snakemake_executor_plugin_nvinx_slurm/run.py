@@ -16,12 +16,12 @@ from nvinx.admission.estimates import Estimates
 from nvinx.admission.state import Job
 from nvinx.bench import machine
 from nvinx.catalog import Residency
-from nvinx.errors import HintError, HistoryError, ImpossibleJobError, NvinxError
-from nvinx.history.statistics import RunStatistics
-from nvinx.history.store import SqliteHistory
+from nvinx.errors import HintError, ImpossibleJobError, NvinxError
+from nvinx.history.past import Past
 from nvinx.host import statedir
 from nvinx.jobs import hints
 from nvinx.jobs.outcome import Outcome
+from nvinx.leases.context import new_engine
 from nvinx.slurm import node as slurm_node
 from nvinx.slurm import tools as slurm_tools
 from nvinx.slurm.anti_affinity import AntiAffinity
@@ -64,8 +64,7 @@ class SlurmRun:
     _bench: Bench
     _settings: OwnSettings
     _workflow: Any
-    _statistics: RunStatistics
-    _history: SqliteHistory
+    _past: Past
     _oom_retry: OomRetry
     anti_affinity: AntiAffinity
     folder: Path
@@ -79,16 +78,9 @@ class SlurmRun:
         bench = machine.bench(settings.bench, folder, settings.headroom_mb)
         cluster = slurm_tools.cluster(bench)
         state = statedir.prepare(statedir.choose(settings.state_dir, os.environ))
-        history = SqliteHistory(state / "history.db")
-        news = []
-        try:
-            statistics = RunStatistics(
-                history.runs({_card_name(n) for n in cluster.nodes if n.cards})
-            )
-        except HistoryError as error:
-            statistics, news = RunStatistics(), [messages.untaught(error)]
-        estimates = Estimates(bench.slowdowns, bench.utilisation, statistics)
-        engine = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        past = Past.read(state, {_card_name(n) for n in cluster.nodes if n.cards})
+        estimates = Estimates(bench.slowdowns, bench.utilisation, past.statistics)
+        engine = new_engine()
         tasks = Path(workflow.workdir_init) / _FOLDER
         _sweep(tasks)
         return cls(
@@ -96,13 +88,12 @@ class SlurmRun:
             _bench=bench,
             _settings=settings,
             _workflow=workflow,
-            _statistics=statistics,
-            _history=history,
+            _past=past,
             _oom_retry=OomRetry(cluster.capacity()),
             anti_affinity=AntiAffinity(estimates.conflict),
             folder=tasks / engine,
             engine=engine,
-            _news=news,
+            _news=[] if past.problem is None else [messages.untaught(past.problem)],
         )
 
     def demand_possible(self, handles: Iterable[Any]) -> None:
@@ -151,10 +142,10 @@ class SlurmRun:
         known = self._bench.slowdowns.traits if self._bench.slowdowns else ()
         _demand_one_voice(handle)
         claim = job_claims.claim_of(handle, self._bench.models, known)
-        adapted = self._statistics.adapt(claim)
+        adapted = self._past.statistics.adapt(claim)
         if adapted.residency is not claim.residency:
             rule = job_claims.rule_of(handle)
-            self._tell(explain.holds_alone(rule, self._statistics.ran_out(claim.kind)))
+            self._tell(explain.holds_alone(rule, self._past.statistics.ran_out(claim.kind)))
         return adapted
 
     def nodes_for(self, placed: Placed) -> frozenset[str] | None:
@@ -211,18 +202,18 @@ class SlurmRun:
     def end_of(self, placed: Placed) -> End | None:
         """How the job ended, as its node said; None where it said nothing yet."""
         file = placed.file.with_suffix(slurm_node.ENDED)
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        with contextlib.suppress(OSError, ValueError):
             return End.read(file.read_text(encoding="utf-8"))
         return None
 
     def learn(self, placed: Placed, end: End | None) -> None:
         """Remember how a job ended; what cannot be written is told once."""
         if end is not None and end.run is not None:
-            self._statistics.add(end.run)
-            try:
-                self._history.add([end.run], snakemake_internals.snakefile(self._workflow))
-            except HistoryError as error:
-                self._tell(messages.untaught(error))
+            self._past.statistics.add(end.run)
+            source = snakemake_internals.snakefile(self._workflow)
+            problem = self._past.keep([end.run], source)
+            if problem is not None:
+                self._tell(messages.untaught(problem))
         for suffix in (".json", slurm_node.BEGUN, slurm_node.ENDED):
             placed.file.with_suffix(suffix).unlink(missing_ok=True)
         if end is not None and end.outcome is Outcome.OK:

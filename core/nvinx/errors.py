@@ -88,6 +88,15 @@ class LeaseExistsError(NvinxError):
         self.job_id = job_id
 
 
+class GaveUpError(NvinxError):
+    """What waited for a card did not get it in the time that it was given."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name} gave up: {reason}")
+        self.name = name
+        self.reason = reason
+
+
 class IllegalEventError(NvinxError):
     """An event arrived for a job that is not in a state to take it."""
 

@@ -160,8 +160,20 @@ def test_a_command_that_runs_out_of_memory_is_run_again_if_asked(bench):
     assert (once.returncode, once.stdout) == (1, "try 900\n")
 
 
-def test_when_every_rung_failed_the_last_exit_status_counts(bench):
+def test_when_every_step_failed_the_last_exit_status_counts(bench):
     script = 'echo $NVINX_PLACEMENT; echo "CUDA out of memory" >&2; exit 7'
     done = bench.run("run", "--vram", "900MB", "--retry-oom", "--", "bash", "-c", script)
     assert done.returncode == 7
     assert done.stdout.split() == ["gpu_shared", "gpu_shared", "gpu_exclusive"]
+
+
+def test_a_broken_history_is_told_and_costs_nothing_but_its_lessons(bench):
+    bench.state.mkdir(mode=0o700)
+    (bench.state / "history.db").write_text("no history" * 100)
+    done = bench.run("run", "--vram", "900MB", "--", "echo", "mine")
+    assert (done.returncode, done.stdout) == (0, "mine\n")
+    assert done.stderr.count("history.db cannot be used") == 1
+    (bench.folder / "workload.yaml").write_text("- {name: a, vram_mb: 900, duration_s: 5}\n")
+    planned = bench.run("plan", "workload.yaml")
+    assert planned.returncode == 0, planned.stderr
+    assert planned.stderr.count("history.db cannot be used") == 1

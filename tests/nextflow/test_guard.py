@@ -252,7 +252,9 @@ AGAIN = "--cpu-fallback true --previous-exit 144 --attempt {}"
     ("attempt", "placed"),
     [(1, "gpu_shared 900"), (2, "gpu_shared 1350"), (3, "gpu_exclusive 3999"), (4, "cpu_only ")],
 )
-def test_each_try_that_ran_out_of_memory_exits_with_144_and_climbs_a_rung(wrapper, attempt, placed):
+def test_each_try_that_ran_out_of_memory_exits_with_144_and_goes_a_step_further(
+    wrapper, attempt, placed
+):
     process = wrapper.start(
         f'echo "on $NVINX_PLACEMENT $NVINX_VRAM_MB."; {OOM}', more=AGAIN.format(attempt)
     )
@@ -261,7 +263,7 @@ def test_each_try_that_ran_out_of_memory_exits_with_144_and_climbs_a_rung(wrappe
     assert f"on {placed}." in out
 
 
-def test_when_no_rung_is_left_the_task_says_so(wrapper):
+def test_when_no_step_is_left_the_task_says_so(wrapper):
     process = wrapper.start(more=AGAIN.format(5))
     out, _ = process.communicate(timeout=20)
     assert process.returncode == 2
@@ -297,7 +299,7 @@ def test_only_files_of_some_age_are_swept(bench):
 def prepared(bench, eventually):
     """A lease that is held for the task in the bench's folder, by a process that this is."""
     waiting = bench.start("sleep", "60")
-    words = ("lease", "acquire", "--heir", str(waiting.pid), "--name", "prepared")
+    words = ("lease", "acquire", "--waiting-pid", str(waiting.pid), "--name", "prepared")
     process = bench.start(sys.executable, "-c", "from nvinx.cli import main; main()", *words)
     assert eventually((bench.folder / ".nvinx.held").exists)
     assert bench.held() == {"prepared"}

@@ -31,6 +31,11 @@ def sentence(reason: Reason) -> str:
     )
 
 
+def waiting(reason: Reason | None) -> str:
+    """Why something waits; None where nobody has asked for it yet."""
+    return "not looked at yet" if reason is None else sentence(reason)
+
+
 def placed(placement: Placement) -> str:
     """Why the job is where it is."""
     return _TEXTS[placement.why]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from nvinx.bench.capacity import Card
+from nvinx.bench.capacity import Capacity, Card
 from nvinx.errors import BenchError
 from nvinx.overflow.split import Bandwidth
 from nvinx.sizes import capacity_from_gb, capacity_from_mb, gb_from_mib, need_from_gb, need_from_mb
@@ -122,6 +122,11 @@ class Bench:
     @property
     def simulated(self) -> bool:
         return any(card.simulated for card in self.cards)
+
+    @property
+    def capacity(self) -> Capacity:
+        """All that there is to hand out."""
+        return Capacity(self.cards, self.cores, self.ram_mib)
 
 
 def resolve(

@@ -12,7 +12,7 @@ import click
 from nvinx.cli import options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from nvinx.bench.capacity import Card
     from nvinx.calibration.session import Calibration, Outcome, Place
@@ -160,26 +160,13 @@ def _place(
     where = Provenance(
         card.name, facts.driver if facts else None, today, sharing.sharing_mode(card.id)
     )
-    exports = stack.enter_context(
-        client.whole_card(card, "nvinx calibrate", state_dir, _say_once("Waiting for the card: "))
-    )
+    from nvinx.leases.wait_messages import WaitMessages
+
+    wait = WaitMessages("nvinx calibrate", click.echo, "Waiting for the card: ")
+    exports = stack.enter_context(client.whole_card(card, "nvinx calibrate", state_dir, wait))
     click.echo(f"Measuring on {card.name} ({where.sharing}); it is held for this alone.")
     gauge = stack.enter_context(meter.NvmlMeter(card.id))
     return Place(where, None, gauge, {**os.environ, **exports})
-
-
-def _say_once(start: str) -> Callable[[Any], None]:
-    from nvinx.admission import explain
-
-    said: set[str] = set()
-
-    def say(reason: Any) -> None:
-        text = start + (explain.sentence(reason) if reason else "not looked at yet")
-        if text not in said:
-            said.add(text)
-            click.echo(text)
-
-    return say
 
 
 def _measure(calibration: Calibration) -> None:

@@ -56,7 +56,7 @@ def _waiting(job: str, state_dir: Path | None) -> Iterator[str]:
     now = boot_seconds()
     for request in requests:
         if _is(request.job.name, job):
-            why = explain.sentence(request.reason) if request.reason else "not looked at yet"
+            why = explain.waiting(request.reason)
             waited = duration(now - request.since)
             yield f"{request.job.name} has waited for a card for {waited}: {why}."
 

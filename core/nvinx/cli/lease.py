@@ -18,7 +18,9 @@ def command() -> None:
 @command.command()
 @click.option("--file", type=click.Path(path_type=Path), help="The lease's file.")
 @click.option("--fd", type=int, help="The descriptor on which the caller has it open.")
-@click.option("--heir", type=int, required=True, help="The process that wants the lease.")
+@click.option(
+    "--waiting-pid", "waiting", type=int, required=True, help="The process that wants the lease."
+)
 @click.option(
     "--launch-dir",
     type=click.Path(path_type=Path),

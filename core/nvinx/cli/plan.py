@@ -52,6 +52,7 @@ def command(
     """
     from nvinx.bench import machine
     from nvinx.cli import simulation_output as shown
+    from nvinx.history.past import Past
     from nvinx.host import statedir
     from nvinx.simulation import workload_file
 
@@ -68,7 +69,10 @@ def command(
     if not work.tasks:
         click.echo("Nothing is to be done.")
         return
-    planned = _Plan(work, bench, _runs(state, bench))
+    past = Past.read(state, [card.name for card in bench.cards])
+    if past.problem is not None:
+        click.echo(f"nvinx: {past.problem}", err=True)
+    planned = _Plan(work, bench, past.runs)
     if as_json:
         import json
 
@@ -83,11 +87,10 @@ class _Plan:
     """A workload played once as nvinx would run it, and once with one GPU job at a time."""
 
     def __init__(self, work: Workload, bench: Bench, runs: tuple[PastRun, ...]) -> None:
-        from nvinx.bench.capacity import Capacity
         from nvinx.simulation import lower_bound
 
         self._work, self._bench, self._runs = work, bench, runs
-        self._capacity = Capacity(bench.cards, bench.cores, bench.ram_mib)
+        self._capacity = bench.capacity
         self.played = self._play(work, self._capacity, "nvinx")
         self._serial_s = self._play(work, self._capacity, "serial").makespan_s
         self._least_s = lower_bound.lower_bound_s(work, self._capacity, self._beliefs()[0])
@@ -160,9 +163,3 @@ def _text_of_workflow(
     options = ["--nvinx-state-dir", str(state)]
     options += [] if bench is None else ["--nvinx-bench", str(bench)]
     return snakemake.written_by(snakefile, "nvinx", "--nvinx-workload", [*options, *arguments])
-
-
-def _runs(state: Path, bench: Bench) -> tuple[PastRun, ...]:
-    from nvinx.history.store import SqliteHistory
-
-    return SqliteHistory(state / "history.db").runs(card.name for card in bench.cards)

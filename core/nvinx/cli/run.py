@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from nvinx.cli import options
+from nvinx.errors import GaveUpError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nvinx.admission.retry import RetryStep
+    from nvinx.jobs.claim import Claim
     from nvinx.leases.client import HeldLease, LeaseClient
-    from nvinx.reasons import Reason
 
 _INTERRUPTED = 130
 _GAVE_UP = 75
@@ -70,13 +71,10 @@ def _run(  # noqa: PLR0913  (one argument per option)
     retry_oom: bool,
     **asked: Any,
 ) -> int:
-    from nvinx.admission import explain, retry
     from nvinx.bench import machine
     from nvinx.jobs import hints
-    from nvinx.jobs.outcome import Outcome, outcome_of
-    from nvinx.leases import command as commands
     from nvinx.leases.client import LeaseClient
-    from nvinx.leases.lease import CORELESS, as_lease, claim_of
+    from nvinx.leases.lease import CORELESS, claim_of
 
     bench = machine.bench(file, Path.cwd())
     called = name or Path(command[0]).name
@@ -90,23 +88,44 @@ def _run(  # noqa: PLR0913  (one argument per option)
     with LeaseClient(bench, state_dir, source=called, caps=caps) as client:
         claim = claim_of(_hints(asked), common, bench)
         say = _quiet if quiet else _say
-        tried: list[RetryStep] = []
-        while True:
-            with as_lease(called):
-                held = _waited_for(client, claim, called, _Patience(called, give_up, say))
-            say(explain.started(held.job, held.placement, bench.cards, client.beside(held)))
-            status, words = commands.run(command, held, listen=retry_oom)
-            outcome = outcome_of(status, words)
-            peak_mib = client.release(held, outcome)
-            again = None
-            if retry_oom and outcome is Outcome.OUT_OF_MEMORY:
-                again = retry.next_attempt(held.job.claim, tried, client.capacity, peak_mib)
-            if again is None:
-                return _explained(status, command)
-            step, claim = again
-            tried.append(step)
-            how = explain.ran_out(held.job.claim, peak_mib)
-            say(explain.tries_again(called, how, step, claim))
+        if client.problem is not None:
+            say(f"nvinx: {client.problem}")
+        return _attempts(client, claim, command, _Manner(called, say, give_up, retry_oom))
+
+
+@dataclass(frozen=True, slots=True)
+class _Manner:
+    """How a command is waited for and run. limit_s: how long it waits at most."""
+
+    name: str
+    say: Callable[[str], None]
+    limit_s: float | None
+    retry_oom: bool
+
+
+def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: _Manner) -> int:
+    """Run the command, again where it ran out of memory and may; its exit status."""
+    from nvinx.admission import explain, retry
+    from nvinx.jobs.outcome import Outcome, outcome_of
+    from nvinx.leases import command as commands
+
+    tried: list[RetryStep] = []
+    while True:
+        held = _waited_for(client, claim, how)
+        cards, beside = client.bench.cards, client.beside(held)
+        how.say(explain.started(held.job, held.placement, cards, beside))
+        status, words = commands.run(command, held, listen=how.retry_oom)
+        outcome = outcome_of(status, words)
+        peak_mib = client.release(held, outcome)
+        again = None
+        if how.retry_oom and outcome is Outcome.OUT_OF_MEMORY:
+            again = retry.next_attempt(held.job.claim, tried, client.capacity, peak_mib)
+        if again is None:
+            return _explained(status, command)
+        step, claim = again
+        tried.append(step)
+        before = explain.ran_out(held.job.claim, peak_mib)
+        how.say(explain.tries_again(how.name, before, step, claim))
 
 
 def _hints(asked: dict[str, Any]) -> dict[str, Any]:
@@ -120,29 +139,17 @@ def _hints(asked: dict[str, Any]) -> dict[str, Any]:
     return hints
 
 
-class _Patience:
-    """Says once why the command waits, whenever that changes, and gives up in time."""
+def _waited_for(client: LeaseClient, claim: Claim, how: _Manner) -> HeldLease:
+    from nvinx.leases.lease import as_lease
+    from nvinx.leases.wait_messages import WaitMessages
 
-    def __init__(self, name: str, limit_s: float | None, say: Callable[[str], None]) -> None:
-        self._name, self._say = name, say
-        self._end = None if limit_s is None else time.monotonic() + limit_s
-        self._said = ""
-
-    def __call__(self, reason: Reason | None) -> None:
-        from nvinx.admission import explain
-
-        text = explain.sentence(reason) if reason else "not looked at yet"
-        if text != self._said:
-            self._say(f"nvinx: {self._name} waits: {text}")
-            self._said = text
-        if self._end is not None and time.monotonic() > self._end:
-            click.echo(f"nvinx: {self._name} gave up: {text}", err=True)
-            raise SystemExit(_GAVE_UP)
-
-
-def _waited_for(client: LeaseClient, claim: Any, name: str, patience: _Patience) -> HeldLease:
     try:
-        return client.acquire(claim, name, patience)
+        with as_lease(how.name):
+            wait = WaitMessages(how.name, how.say, limit_s=how.limit_s)
+            return client.acquire(claim, how.name, wait)
+    except GaveUpError as error:
+        click.echo(f"nvinx: {error}", err=True)
+        raise SystemExit(_GAVE_UP) from None
     except KeyboardInterrupt:
         raise SystemExit(_INTERRUPTED) from None
 

@@ -54,7 +54,6 @@ def command(  # noqa: PLR0913  (one argument per option)
     """
     from nvinx.admission.estimates import Estimates
     from nvinx.bench import machine
-    from nvinx.bench.capacity import Capacity
     from nvinx.cli import simulation_output as shown
     from nvinx.simulation import baselines, lower_bound, simulate
 
@@ -62,7 +61,7 @@ def command(  # noqa: PLR0913  (one argument per option)
     work = _read(workload)
     believed = Estimates(bench.slowdowns, bench.utilisation)
     real = believed if truth is None else _truth(truth)
-    capacity = Capacity(bench.cards, bench.cores, bench.ram_mib)
+    capacity = bench.capacity
     policy = baselines.POLICIES[name](believed)
     played = simulate.simulate(_misjudged(work, seed), capacity, policy, real)
     least_s = lower_bound.lower_bound_s(work, capacity, real)

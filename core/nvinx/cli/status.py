@@ -79,7 +79,7 @@ def _print(seen: Snapshot) -> None:
         console.print(f"No GPU: {seen.bench.problem or 'none is declared'}")
     console.print("Waiting:" if seen.requests else "Nobody waits.")
     for request in seen.requests:
-        why = explain.sentence(request.reason) if request.reason else "not looked at yet"
+        why = explain.waiting(request.reason)
         waited, engine = duration(seen.now - request.since), request.job.engine
         console.print(f"  {request.job.name}, {waited}, engine {engine}: {why}")
 

@@ -157,7 +157,7 @@ def _queue(seen: Snapshot) -> RenderableType:
         return Text("Nobody waits.", style="dim")
     table = _table()
     for request in seen.requests[:_MOST_WAITING]:
-        why = explain.sentence(request.reason) if request.reason else "not looked at yet"
+        why = explain.waiting(request.reason)
         table.add_row(f"  {request.job.name}", duration(seen.now - request.since), why)
     more = len(seen.requests) - _MOST_WAITING
     rest = [Text(f"  and {more} more", style="dim")] if more > 0 else []

@@ -1,51 +1,36 @@
-"""A place at the bench for one program: it asks for a lease, waits, holds it, and gives it back."""
+"""A program's side of the ledger: it asks for a lease, waits, holds it, and gives it back."""
 
 from __future__ import annotations
 
 import os
-import uuid
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from traceback import format_exception_only
 from typing import TYPE_CHECKING
 
 from nvinx.admission import explain
-from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Refuse
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import Job
-from nvinx.bench.capacity import Capacity
 from nvinx.bench.resolve import Bench
 from nvinx.catalog import Residency
-from nvinx.errors import HistoryError, ImpossibleJobError
-from nvinx.gpu.nvml import NvmlProbe
-from nvinx.history.statistics import RunStatistics
-from nvinx.history.store import SqliteHistory
-from nvinx.host import resources, statedir
-from nvinx.host.clock import boot_seconds
+from nvinx.errors import ImpossibleJobError
 from nvinx.jobs.claim import Claim
 from nvinx.jobs.outcome import Outcome, outcome_of
-from nvinx.leases import memory_caps as vram_caps
-from nvinx.leases.broker import Broker
-from nvinx.leases.environment import variables
-from nvinx.leases.ledger import SqliteLedger
-from nvinx.leases.liveness import ProcessLiveness
-from nvinx.leases.peaks import PeakWatch
-from nvinx.leases.ports import Ports
+from nvinx.leases.context import open_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from nvinx.admission.events import Policy
     from nvinx.admission.state import Placement, Running
-    from nvinx.bench.capacity import Card
-    from nvinx.gpu.ports import GpuProbe
+    from nvinx.bench.capacity import Capacity, Card
     from nvinx.history.runs import PastRun
+    from nvinx.leases.liveness import ProcessLiveness
     from nvinx.reasons import Reason
 
 LOOK_AGAIN_S = 0.25
-SITE = str(Path(__file__).parents[1] / "site")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +49,8 @@ class HeldLease:
 class LeaseClient:
     """Asks for leases on a bench, one after the other, in the ledger that all programs share.
 
-    Use it as a context manager. Raises StateDirError when the state folder cannot be used.
+    Use it as a context manager. problem: why nothing can be learned from runs, in words. Raises
+    StateDirError when the state folder cannot be used.
     """
 
     def __init__(
@@ -81,26 +67,17 @@ class LeaseClient:
         placed_by: somebody else has decided already where jobs run, so that this only keeps the
         books. Then nothing is learned here either; `ended` has what happened.
         """
-        folder = statedir.prepare(statedir.choose(state_dir, os.environ))
-        self.state_dir = folder
-        self.bench = bench
-        real = any(not card.simulated for card in bench.cards)
-        self.probe: GpuProbe | None = NvmlProbe() if real else None
-        ram_left = resources.ram_left_mib if real else None
-        self.liveness = ProcessLiveness(folder / "life")
-        self._peaks = None if self.probe is None else PeakWatch(self.probe, self.liveness)
-        self._engine = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        self._source, self._caps = source, caps
-        self._history = SqliteHistory(folder / "history.db")
         self._learns = placed_by is None
-        self.statistics = self._learnt() if self._learns else RunStatistics()
-        self.capacity = Capacity(bench.cards, bench.cores, bench.ram_mib)
-        self._ledger = SqliteLedger(folder / "ledger.db")
-        estimates = Estimates(bench.slowdowns, bench.utilisation, self.statistics)
-        ports = Ports(self._ledger, self.liveness, boot_seconds, self.probe, ram_left)
-        policy = placed_by or LongestChainFirst(estimates)
-        self._broker = Broker(self._engine, self.capacity, ports, policy, self.statistics)
+        self._context = open_context(
+            bench,
+            state_dir,
+            policy=LongestChainFirst if placed_by is None else lambda _: placed_by,
+            learns=self._learns,
+        )
+        self._broker, self._peaks = self._context.broker, self._context.peaks()
+        self._source, self._caps = source, caps
         self._asked = 0
+        self.problem = self._context.past.problem
         self.ended: list[PastRun] = []
         self._used_here: set[str] = set()
 
@@ -112,7 +89,23 @@ class LeaseClient:
         try:
             self._broker.close()
         finally:
-            self._ledger.close()
+            self._context.close()
+
+    @property
+    def bench(self) -> Bench:
+        return self._context.bench
+
+    @property
+    def capacity(self) -> Capacity:
+        return self._context.bench.capacity
+
+    @property
+    def state_dir(self) -> Path:
+        return self._context.state_dir
+
+    @property
+    def liveness(self) -> ProcessLiveness:
+        return self._context.liveness
 
     def acquire(
         self,
@@ -127,8 +120,9 @@ class LeaseClient:
         this bench can never run it.
         """
         self._asked += 1
-        lease_id = lease_id or f"{self._engine}.{self._asked}"
-        job = Job(lease_id, name, self.statistics.adapt(claim), self._engine)
+        engine = self._context.engine
+        lease_id = lease_id or f"{engine}.{self._asked}"
+        job = Job(lease_id, name, self._context.past.statistics.adapt(claim), engine)
         decisions = self._broker.submit([job])
         while not decisions:
             if waiting is not None:
@@ -139,13 +133,10 @@ class LeaseClient:
         if isinstance(decision, Refuse):
             raise ImpossibleJobError(name, *explain.impossible(decision.reason, self.bench.problem))
         placement = decision.placement
-        lock = None if placement.card is None else self.liveness.file(job.id)
         if self._peaks is not None and placement.card is not None:
             self._peaks.watch(job.id, placement.cards)
-        exports = variables(job.id, placement, self.capacity)
-        if self._caps:
-            exports |= vram_caps.variables(placement, self.capacity, SITE, os.environ)
-        return HeldLease(job, placement, exports, lock)
+        exports = self._context.exports(job.id, placement, caps=self._caps)
+        return HeldLease(job, placement, exports, self._context.lock(job.id, placement))
 
     def use_here(self, held: HeldLease) -> None:
         """This very process uses the lease: what it takes of the card is the lease's."""
@@ -165,8 +156,7 @@ class LeaseClient:
         ended = [run for run in self._broker.ended() if run.kind]
         self.ended += ended
         if self._learns:
-            with suppress(HistoryError):  # nothing but its lesson is lost
-                self._history.add(ended, self._source)
+            self.problem = self._context.past.keep(ended, self._source) or self.problem
         return peak_mib
 
     def beside(self, held: HeldLease) -> tuple[Running, ...]:
@@ -191,12 +181,6 @@ class LeaseClient:
             self.release(held, outcome_of(1, "".join(format_exception_only(error))))
             raise
         self.release(held)
-
-    def _learnt(self) -> RunStatistics:
-        try:
-            return RunStatistics(self._history.runs(card.name for card in self.bench.cards))
-        except HistoryError:
-            return RunStatistics()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from nvinx.admission import explain
 from nvinx.bench import machine
 from nvinx.host import files
 from nvinx.leases.client import LeaseClient
-from nvinx.leases.wait_messages import WaitTold
+from nvinx.leases.wait_messages import WaitMessages
 from nvinx.nextflow import guard_script, handover
 from nvinx.nextflow import task as nextflow_task
 from nvinx.nextflow.handover import HELD, READY, LeaseFile
@@ -51,7 +51,7 @@ class TaskLease:
         self, task: Task, waiting: WaitingProcess, place: Place, say: Callable[[str], None]
     ) -> None:
         self._task, self._waiting, self._place, self._say = task, waiting, place, say
-        self._tell = WaitTold(say, f"nvinx: {task.name} waits: ")
+        self._tell = WaitMessages(task.name, say)
 
     def take(self, file: Path, fd: int) -> bool:
         """Take a lease for whoever has its file open; False if the file was swept away."""
@@ -74,6 +74,8 @@ class TaskLease:
             held.unlink(missing_ok=True)
 
     def _take(self, client: LeaseClient, lease_file: LeaseFile) -> None:
+        if client.problem is not None:
+            self._say(f"nvinx: {client.problem}")
         exports = self._waited_for(client, lease_file).exports
         files.write(handover.as_shell(exports), self._place.folder / READY)
         client.liveness.sweep(older_than_s=_YOUNG_S)

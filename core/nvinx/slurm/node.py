@@ -17,7 +17,7 @@ from nvinx.host.files import tail, write
 from nvinx.jobs.outcome import TAIL_BYTES, outcome_of
 from nvinx.leases import command as commands
 from nvinx.leases.client import LeaseClient
-from nvinx.leases.wait_messages import WaitTold
+from nvinx.leases.wait_messages import WaitMessages
 from nvinx.slurm.task import End, Task
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def run(file: Path, command: Sequence[str], say: Callable[[str], None]) -> int:
     task = Task.read(file.read_text(encoding="utf-8"))
     write(node_name(os.environ), file.with_suffix(BEGUN))
     bench = bench_here(task, os.environ, NvmlProbe().read())
-    wait = WaitTold(say, "nvinx: Slurm has placed this job, and it waits on its node: ")
+    before = "nvinx: Slurm has placed this job, and it waits on its node: "
+    wait = WaitMessages(task.job.name, say, before)
     with LeaseClient(
         bench, state_dir(task), source="slurm", caps=task.caps, placed_by=VramFifo()
     ) as client:
