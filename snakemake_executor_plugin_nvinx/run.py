@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvinx.admission import explain
+from nvinx.admission import adjust, explain
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import Job, Placement
 from nvinx.bench import machine
@@ -97,7 +97,8 @@ class Run:
         sweep(context.state_dir, context.liveness)
         context.liveness.sweep()
         trace = Trace(boot_seconds, Path() if settings.trace == "on" else None)
-        run = cls(
+        problem = context.past.problem
+        return cls(
             context=context,
             bench=bench,
             trace=trace,
@@ -108,9 +109,8 @@ class Run:
             _workflow=workflow,
             _bench_again=find_bench,
             _caps=settings.caps == "on",
+            _news=[] if problem is None else [messages.untaught(problem)],
         )
-        run._tell_problem(context.past.problem)
-        return run
 
     @property
     def broker(self) -> Broker:
@@ -132,22 +132,13 @@ class Run:
         """The job's claim and name. Raises HintError naming the rule."""
         known = self.bench.slowdowns.traits if self.bench.slowdowns else ()
         claim = job_claims.claim_of(job, self.bench.models, known)
-        claim = self._by_experience(claim, job)
-        cap = self.bench.ram_mib
-        if claim.ram_mib > cap and not claim.may_overflow:
-            self._tell(messages.ram_capped(job_claims.rule_of(job), cap))
-            claim = replace(claim, ram_mib=cap)
-        return claim, job_claims.name_of(job)
-
-    def _by_experience(self, claim: Claim, job: Any) -> Claim:
-        if self.statistics.keeps_running_out(claim):
-            times = self.statistics.ran_out(claim.kind)
-            self._tell(explain.holds_alone(job_claims.rule_of(job), times))
-        return self.statistics.adapt(claim)
-
-    def _tell_problem(self, problem: str | None) -> None:
-        if problem is not None:
-            self._tell(messages.untaught(problem))
+        rule, ram_mib = job_claims.rule_of(job), self.bench.ram_mib
+        if adjust.keeps_running_out(claim, self.statistics):
+            self._tell(explain.holds_alone(rule, self.statistics.ran_out(claim.kind)))
+        adjusted = adjust.to_ram(adjust.by_statistics(claim, self.statistics), ram_mib)
+        if adjusted.ram_mib < claim.ram_mib:
+            self._tell(messages.ram_capped(rule, ram_mib))
+        return adjusted, job_claims.name_of(job)
 
     def _tell(self, line: str) -> None:
         """Warn of it once."""
@@ -281,7 +272,9 @@ class Run:
         if not self._ended or (now - self._kept_at < _KEEP_EVERY_S and not at_once):
             return
         source = snakemake_internals.snakefile(self._workflow)
-        self._tell_problem(self.context.past.keep(self._ended, source))
+        problem = self.context.past.keep(self._ended, source)
+        if problem is not None:
+            self._tell(messages.untaught(problem))
         self._ended, self._kept_at = [], now
 
     def summary(self) -> str | None:

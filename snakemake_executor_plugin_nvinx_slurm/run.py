@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvinx.admission import explain
+from nvinx.admission import adjust, explain
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.state import Job
 from nvinx.bench import machine
@@ -142,7 +142,7 @@ class SlurmRun:
         known = self._bench.slowdowns.traits if self._bench.slowdowns else ()
         _demand_one_voice(handle)
         claim = job_claims.claim_of(handle, self._bench.models, known)
-        adapted = self._past.statistics.adapt(claim)
+        adapted = adjust.by_statistics(claim, self._past.statistics)
         if adapted.residency is not claim.residency:
             rule = job_claims.rule_of(handle)
             self._tell(explain.holds_alone(rule, self._past.statistics.ran_out(claim.kind)))

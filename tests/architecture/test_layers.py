@@ -1,4 +1,4 @@
-"""Who may import whom. The table is the architecture; this test keeps it true."""
+"""Who may import whom. The table is the architecture; these tests keep it true."""
 
 import ast
 import sys
@@ -7,190 +7,115 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CORE = ROOT / "core" / "nvinx"
-PLUGIN = ROOT / "snakemake_executor_plugin_nvinx"
-SLURM_PLUGIN = ROOT / "snakemake_executor_plugin_nvinx_slurm"
 
-# Each module may import what stands above it in this list, and nothing below.
-PURE = [
-    *("errors", "reasons", "sizes", "yaml_lines", "overflow"),
-    *("interference.slowdown", "interference.latency", "interference.gamma", "interference"),
-    "interference.notes",
-    *(
-        "catalog",
-        "claim",
-        "experience",
-        "oom",
-        "habits",
-        "admission",
-        "ladder",
-        "company",
-        "line",
-        "outlook",
-        "room",
-        "policy",
-        "rows",
-        "ports",
-        "strangers",
-        "staging",
-    ),
-    *(
-        "bench",
-        "corun_text",
-        "bench_text",
-        "bench_draft",
-        "explain",
-        "patterns",
-        "hints",
-        "environment",
-        "caps",
-        "nextflow_task",
-        "nextflow_config",
-        "nextflow_check",
-    ),
-    *("cluster", "cluster_draft", "slurm_text", "slurm_task", "apart"),
-    *(
-        "workload",
-        "workload_text",
-        "simulate",
-        "bound",
-        "generate",
-        "advice",
-        "peers",
-        "lanes",
-        "testing",
-        "testing_probe",
-        "broker",
-        "fit",
-        "forms",
-        "replay",
-        "digest",
-        "gauges",
-        "alerts",
-    ),
-]
-TOUCHES_MACHINE = [
-    *("trace", "record", "placement", "substrate", "interference.model_file"),
-    *("checkpoint", "skeleton", "gguf_file", "locks", "offload"),
-]
-KNOWN_BY_TYPE = {
-    "lanes": {"record"},
-    "replay": {"record"},
-    "digest": {"record"},
-    "gauges": {"host.view"},
-    "fit": {"checkpoint"},
-    "forms": {"placement"},
+# Each line may import what stands above it, and nothing below or beside. Whole packages, or modules
+# of their own. `*`: pure, with no clock, file, process or GPU, nor anything that has one.
+FLOORS = """
+errors sizes reasons
+catalog formatting host gpu interference
+jobs* overflow staging calibration substrate
+bench history placement
+admission*
+leases simulation* patterns
+runs metrics slurm nextflow testing
+cli snakemake_executor_plugin_nvinx snakemake_report_plugin_nvinx
+snakemake_executor_plugin_nvinx_slurm
+"""
+FLOOR = {
+    name.rstrip("*"): number
+    for number, line in enumerate(FLOORS.split("\n"))
+    for name in line.split()
 }
-READS = {*TOUCHES_MACHINE} - {"interference.model_file"}
-IMPURE_STDLIB = {
-    *("os", "subprocess", "sqlite3", "socket", "threading", "time", "random", "logging", "signal"),
-    *("tempfile", "shutil", "fcntl"),
+PURE = {name.rstrip("*") for name in FLOORS.split() if name.endswith("*")}
+IMPURE = {
+    *("os", "pathlib", "shutil", "tempfile", "fcntl", "sqlite3", "socket", "subprocess"),
+    *("multiprocessing", "threading", "signal", "time", "datetime", "logging", "asyncio"),
 }
-SHELL = ("host", "calibration", "cli")
-LATE_ONLY = {
-    "matplotlib",
-    "numpy",
-    "scipy",
-    "pynvml",
-    "psutil",
-    "yaml",
-    "platformdirs",
-    "humanfriendly",
-    "rich",
-    "safetensors",
-    "torch",
-    "transformers",
-    "accelerate",
-    "gguf",
-    "bokeh",
-    "prometheus_client",
-}
+SOURCES = [ROOT / "core" / "nvinx", *ROOT.glob("snakemake_*_plugin_*")]
+# The front door hands on what lies in the house; what jobs load may import nothing of it.
+NO_ROOM = ("nvinx", "nvinx.site")
 
 
-def modules(folder):
-    for path in sorted(folder.rglob("*.py")):
-        name = ".".join(path.relative_to(folder).with_suffix("").parts).removesuffix(".__init__")
-        yield pytest.param(name, path, id=name)
+def _modules():
+    for source in SOURCES:
+        for path in sorted(source.rglob("*.py")):
+            parts = path.relative_to(source.parent).with_suffix("").parts
+            name = ".".join(parts).removesuffix(".__init__")
+            if name not in NO_ROOM and not name.startswith("nvinx.site."):
+                yield name, path
 
 
-def imports(path, *, at_import=False):
-    """What a file imports: everything, or only what importing it pulls in."""
-    tree = ast.parse(path.read_text())
-    nodes = _run_at_import(tree) if at_import else ast.walk(tree)
-    for node in nodes:
+MODULES = dict(_modules())
+
+
+def imports(path):
+    """Everything that a file imports: at its head, inside functions, and for types alone."""
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: absolute imports only"
-            yield node.module
-            if node.module == "nvinx":
-                yield from (f"nvinx.{alias.name}" for alias in node.names)
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in MODULES else node.module
 
 
-def _run_at_import(tree):
-    for node in tree.body:
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            continue
-        yield node
+USES = {name: {m for m in imports(path) if m != name} for name, path in MODULES.items()}
 
 
-def ours(path, **kw):
-    return {m.removeprefix("nvinx.") for m in imports(path, **kw) if m.startswith("nvinx.")}
+def room(module):
+    """The package, or the module of its own, that the table names."""
+    return module.removeprefix("nvinx.").partition(".")[0]
 
 
-FOR_JOBS = ("__init__", "site.sitecustomize")
-CORE_MODULES = [p for p in modules(CORE) if p.values[0] not in FOR_JOBS]
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_has_its_place(name):
+    assert room(name) in FLOOR
 
 
-@pytest.mark.parametrize(("name", "path"), CORE_MODULES)
-def test_every_module_has_its_place(name, path):
-    assert name in PURE + TOUCHES_MACHINE or name.split(".")[0] in SHELL
+def test_the_table_names_nothing_that_is_not_there():
+    assert {room(name) for name in MODULES} == FLOOR.keys()
 
 
-@pytest.mark.parametrize(("name", "path"), [p for p in CORE_MODULES if p.values[0] in PURE])
-def test_pure_modules_know_no_host_no_command_and_no_impure_module(name, path):
-    used = ours(path)
-    used -= KNOWN_BY_TYPE.get(name, set())
-    assert not {m for m in used if m.split(".")[0] in {*SHELL, *READS}}
-    allowed = {"generate": {"random"}, "testing": {"threading"}, "testing_probe": {"threading"}}
-    allowed = allowed.get(name, set())
-    roots = {m.split(".")[0] for m in imports(path)} - {"nvinx"}
-    assert roots <= (sys.stdlib_module_names - IMPURE_STDLIB) | LATE_ONLY | allowed
+@pytest.mark.parametrize("name", MODULES)
+def test_no_import_runs_upwards_or_across(name):
+    others = {used for used in USES[name] & MODULES.keys() if room(used) != room(name)}
+    assert not {used for used in others if FLOOR[room(used)] >= FLOOR[room(name)]}
 
 
-@pytest.mark.parametrize(("name", "path"), [p for p in CORE_MODULES if p.values[0] in PURE])
-def test_pure_modules_are_imported_in_one_direction(name, path):
-    for used in ours(path, at_import=True):
-        assert PURE.index(used) < PURE.index(name), f"{name} imports {used}"
+def test_no_modules_import_each_other_in_a_circle():
+    left = {name: uses & MODULES.keys() for name, uses in USES.items()}
+    while free := [name for name, uses in left.items() if not uses & left.keys()]:
+        for name in free:
+            del left[name]
+    assert not left
 
 
-@pytest.mark.parametrize(("name", "path"), CORE_MODULES)
-def test_heavy_libraries_are_imported_late(name, path):
-    at_import = {m.split(".")[0] for m in imports(path, at_import=True)}
-    assert not at_import & LATE_ONLY
+@pytest.mark.parametrize("name", [name for name in MODULES if room(name) in PURE])
+def test_what_is_pure_reaches_no_clock_file_process_or_gpu(name):
+    reached, todo = set(), [name]
+    while todo:
+        module = todo.pop()
+        if module not in reached:
+            reached.add(module)
+            todo += USES.get(module, ())
+    roots = {module.partition(".")[0] for module in reached}
+    assert not roots & IMPURE
+    assert not {module for module in reached if room(module) in ("host", "gpu")}
 
 
-@pytest.mark.parametrize(("name", "path"), CORE_MODULES)
-def test_only_two_files_talk_to_nvml_and_two_to_sqlite(name, path):
-    roots = {m.split(".")[0] for m in imports(path)}
-    assert "pynvml" not in roots or name in ("host.nvml", "host.meter")
-    assert "sqlite3" not in roots or name in ("host.ledger", "host.history")
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("nvinx.")])
+def test_the_core_knows_no_workflow_engine(name):
+    assert not {module for module in USES[name] if module.startswith("snakemake")}
 
 
-@pytest.mark.parametrize(("name", "path"), CORE_MODULES)
-def test_the_core_knows_no_workflow_engine(name, path):
-    assert not {m for m in imports(path) if m.startswith("snakemake")}
-    if not name.startswith("cli"):
-        assert not any(m == "cli" or m.startswith("cli.") for m in ours(path))
-
-
-@pytest.mark.parametrize(("name", "path"), [*modules(PLUGIN), *modules(SLURM_PLUGIN)])
-def test_private_names_of_snakemake_stand_in_one_file(name, path):
-    if name == "internals":
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("snakemake_exec")])
+def test_private_names_of_snakemake_stand_in_one_file(name):
+    if name.endswith(".snakemake_internals"):
         return
     private = {
         n.attr
-        for n in ast.walk(ast.parse(path.read_text()))
+        for n in ast.walk(ast.parse(MODULES[name].read_text()))
         if isinstance(n, ast.Attribute)
         and n.attr.startswith("_")
         and not n.attr.startswith("__")
@@ -199,7 +124,16 @@ def test_private_names_of_snakemake_stand_in_one_file(name, path):
     assert not private
 
 
+def test_few_modules_stand_beside_the_packages():
+    beside = [path for path in (ROOT / "core" / "nvinx").glob("*.py") if path.stem != "__init__"]
+    assert len(beside) <= 8
+
+
 def test_no_python_file_shadows_the_nextflow_package_and_the_core_is_no_package():
     assert not list((ROOT / "nextflow").rglob("*.py"))
     assert not (ROOT / "core" / "__init__.py").exists()
     assert not (ROOT / "tests" / "__init__.py").exists()
+
+
+def test_the_standard_library_still_has_what_is_impure():
+    assert sys.stdlib_module_names >= IMPURE

@@ -1,4 +1,4 @@
-"""Which waiting jobs start now. This file holds all of nvinx's opinions; `admission` has none.
+"""Which waiting jobs start now: `decide` asks them in turn, and `_decide` answers for one.
 
 Jobs that can use a card are asked first, so that CPU work never keeps a card idle; then by
 priority, then by the longest chain of jobs that waits behind them. Each second of the chain counts
@@ -7,6 +7,10 @@ job joins a busy card only where that gets more work done and breaks nobody's `m
 first job of each kind that does not fit gets a reservation, and others overtake it only if they
 end before its start or leave it what it needs (EASY back-fill), for `patience_s` where run times
 are not known. An exclusive job that waited half its own run time goes before all that are younger.
+
+The order is `queue_order`'s, what is free and whether sharing pays are `availability`'s, expected
+times and slowdowns `estimates`'. Before a job is queued `adjust` may change its claim, after an
+out-of-memory failure `retry` does.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
+from nvinx.bench.strict_yaml import At, read, table
 from nvinx.errors import BenchError
 from nvinx.interference.slowdown import CoRun
-from nvinx.strict_yaml import At, read, table
 
 _PAIR = ("a", "b", "slowdown_a", "slowdown_b")
 

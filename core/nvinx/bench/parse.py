@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from nvinx.bench.coruns import corun
 from nvinx.bench.resolve import BenchFile, ClusterNodes, DeclaredGpu, Interference, headroom_error
+from nvinx.bench.strict_yaml import At, Table, read, shown, suggestion, table
 from nvinx.catalog import ModelSpec, Residency
 from nvinx.errors import BenchError
 from nvinx.overflow.split import Bandwidth
-from nvinx.strict_yaml import At, Table, read, shown, suggestion, table
 
 _TOP = ("hardware", "gpus", "headroom_gb", "models", "interference", "cluster")
 _HARDWARE = (

@@ -13,7 +13,6 @@ from collections import defaultdict, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nvinx.catalog import Residency
 from nvinx.jobs.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ KEPT = 40  # runs of one kind on one sort of place: enough for a median, and old
 LATELY = 8  # runs that tell whether a kind keeps running out of memory
 MEASURE_AT_MOST_S = 600.0
 
-_OFTEN = 2
 _DRAWN_TO_NONE = 0.5
 _SETTLED, _MOST_PASSES = 1e-9, 1000
 
@@ -82,17 +80,6 @@ class RunStatistics:
             cpu_runtime_s=claim.cpu_runtime_s
             or (self.cpu_s(claim.kind) if claim.uses_gpu else None),
         )
-
-    def keeps_running_out(self, claim: Claim) -> bool:
-        """Whether jobs of this kind ran out of memory so often of late that they get it alone."""
-        return claim.residency is Residency.GPU_SHARED and self.ran_out(claim.kind) >= _OFTEN
-
-    def adapt(self, claim: Claim) -> Claim:
-        """The claim with learnt times, and with the whole card where it keeps running out."""
-        claim = self.with_runtimes(claim)
-        if self.keeps_running_out(claim):
-            return replace(claim, residency=Residency.GPU_EXCLUSIVE)
-        return claim
 
     def excess_slowdown(self, profile: str, partner: str) -> float | None:
         """How much longer a run takes beside this partner, as a share; None when not known."""

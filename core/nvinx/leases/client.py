@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from traceback import format_exception_only
 from typing import TYPE_CHECKING
 
-from nvinx.admission import explain
+from nvinx.admission import adjust, explain
 from nvinx.admission.events import Refuse
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import Job
@@ -122,7 +122,9 @@ class LeaseClient:
         self._asked += 1
         engine = self._context.engine
         lease_id = lease_id or f"{engine}.{self._asked}"
-        job = Job(lease_id, name, self._context.past.statistics.adapt(claim), engine)
+        job = Job(
+            lease_id, name, adjust.by_statistics(claim, self._context.past.statistics), engine
+        )
         decisions = self._broker.submit([job])
         while not decisions:
             if waiting is not None:

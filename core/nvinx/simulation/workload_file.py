@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from nvinx.bench.strict_yaml import At, Table, read, shown, suggestion, table
 from nvinx.catalog import Residency
 from nvinx.errors import BenchError
 from nvinx.simulation.workload import Task, Workload
-from nvinx.strict_yaml import At, Table, read, shown, suggestion, table
 
 _KEYS = (
     *("name", "duration_s", "model", "threads", "mem_mb", "disk_mb", "vram_mb", "residency"),

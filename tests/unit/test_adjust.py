@@ -1,0 +1,44 @@
+"""A claim before it is queued: what earlier runs changed in it, and what the bench cannot give."""
+
+from nvinx.admission import adjust
+from nvinx.catalog import Residency
+from nvinx.history.runs import PastRun
+from nvinx.history.statistics import RunStatistics
+from nvinx.jobs.claim import Claim
+from nvinx.jobs.outcome import Outcome
+
+CLAIM = Claim(residency=Residency.GPU_SHARED, vram_mib=900, ram_mib=4000, kind="embed")
+
+
+def run(outcome=Outcome.OK, ran_s=20.0):
+    return PastRun(
+        name="embed[1]",
+        kind="embed",
+        profile="embed",
+        residency=Residency.GPU_SHARED,
+        ran_s=ran_s,
+        card="card",
+        outcome=outcome,
+    )
+
+
+def test_learned_times_are_filled_in_where_none_is_declared():
+    assert adjust.by_statistics(CLAIM, RunStatistics([run()])).runtime_s == 20.0
+
+
+def test_a_kind_that_ran_out_of_memory_twice_gets_the_card_alone_until_better_runs_came():
+    often = RunStatistics([run(Outcome.OUT_OF_MEMORY)] * 2)
+    assert adjust.keeps_running_out(CLAIM, often)
+    assert adjust.by_statistics(CLAIM, often).residency is Residency.GPU_EXCLUSIVE
+    once = RunStatistics([run(Outcome.OUT_OF_MEMORY), run()])
+    assert adjust.by_statistics(CLAIM, once).residency is Residency.GPU_SHARED
+    for _ in range(8):
+        often.add(run())
+    assert not adjust.keeps_running_out(CLAIM, often)
+
+
+def test_more_ram_than_there_is_counts_as_all_of_it_but_not_for_a_job_that_may_spill():
+    assert adjust.to_ram(CLAIM, 3000).ram_mib == 3000
+    assert adjust.to_ram(CLAIM, 5000) == CLAIM
+    spills = Claim(residency=Residency.GPU_RAM_OVERFLOW, vram_mib=9000, ram_mib=8000)
+    assert adjust.to_ram(spills, 3000) == spills
