@@ -60,7 +60,8 @@ def slowdowns(file: BenchFile) -> SlowdownModel | None:
 
     None where it has no co-runs.
 
-    A relative path starts at the bench file. Raises ModelFileError when it cannot be read.
+    A relative path starts at the bench file. Raises ModelFileError when it cannot be read,
+    MissingExtraError where scipy is missing, which fits co-runs.
     """
     said = file.interference
     if said is None or not (said.file or said.coruns):
@@ -69,7 +70,11 @@ def slowdowns(file: BenchFile) -> SlowdownModel | None:
         from nvinx.interference.slowdown import SlowdownModel
 
         return SlowdownModel.load(Path(file.path).parent / Path(said.file).expanduser())
+    from nvinx.host import extras
     from nvinx.interference.fit import fit_slowdown_model
+
+    instead = "name a file by nvinx calibrate instead of the co-runs"
+    extras.require("scipy", "calibrate", f"the `interference:` of {file.path}", instead)
 
     return fit_slowdown_model(said.coruns, utilisation=said.utilisation)
 

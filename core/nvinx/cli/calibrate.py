@@ -95,9 +95,15 @@ def command(  # noqa: PLR0913  (one argument per option)
     Each program runs alone and beside others, each in its own process. Ctrl-C keeps what was
     measured: the same command goes on, and one with further programs adds these.
     """
+    from nvinx.calibration import picture
     from nvinx.calibration.programs import parse
     from nvinx.calibration.session import Calibration
     from nvinx.calibration.tasks import Windows
+    from nvinx.host import extras
+    from nvinx.interference import fit
+
+    for needs in (fit.NEEDS, picture.NEEDS):
+        extras.require(*needs)
 
     programs = parse(models, commands)
     card = None if cpu_core is not None else _card(gpu, file)

@@ -55,6 +55,8 @@ def command(
     from nvinx.host import statedir
     from nvinx.simulation import workload_file
 
+    if picture is not None:
+        shown.demand_picture()
     source, snakemake_args = snakemake.split(words)
     bench = machine.bench(file, source.absolute().parent)
     state = statedir.choose(state_dir, os.environ)
@@ -84,13 +86,13 @@ class _Plan:
 
     def __init__(self, work: Workload, bench: Bench, runs: tuple[PastRun, ...]) -> None:
         from nvinx.bench.capacity import Capacity
-        from nvinx.simulation import lower_bound
+        from nvinx.cli import simulation_output as shown
 
         self._work, self._bench, self._runs = work, bench, runs
         self._capacity = Capacity(bench.cards, bench.cores, bench.ram_mib)
         self.played = self._play(work, self._capacity, "nvinx")
         self._serial_s = self._play(work, self._capacity, "serial").makespan_s
-        self._least_s = lower_bound.lower_bound_s(work, self._capacity, self._beliefs()[0])
+        self._least_s = shown.lower_bound_s(work, self._capacity, self._beliefs()[0])
 
     def _beliefs(self) -> tuple[Estimates, RunStatistics]:
         from nvinx.admission.estimates import Estimates
