@@ -7,6 +7,7 @@ import pytest
 
 HEAVY = (
     "matplotlib",
+    "msgspec",
     "numpy",
     "scipy",
     "pynvml",

@@ -67,9 +67,9 @@ def slowdowns(file: BenchFile) -> SlowdownModel | None:
     if said is None or not (said.file or said.coruns):
         return None
     if said.file is not None:
-        from nvinx.interference.slowdown import SlowdownModel
+        from nvinx.interference.model_file import load_slowdown_model
 
-        return SlowdownModel.load(Path(file.path).parent / Path(said.file).expanduser())
+        return load_slowdown_model(Path(file.path).parent / Path(said.file).expanduser())
     from nvinx.host import extras
     from nvinx.interference.fit import fit_slowdown_model
 

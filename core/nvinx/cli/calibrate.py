@@ -230,6 +230,7 @@ def _report(outcome: Outcome, folder: Path) -> None:
     from rich.console import Console
 
     from nvinx.calibration import picture
+    from nvinx.interference import save_slowdown_model
 
     console = Console(markup=False, highlight=False, emoji=False)
     names = list(outcome.findings.solo)
@@ -241,7 +242,7 @@ def _report(outcome: Outcome, folder: Path) -> None:
         console.print(f"Warning: {warning}.", style="yellow")
     for line in _accuracy(outcome):
         console.print(line, soft_wrap=True)
-    outcome.model.save(folder / MODEL_NAME)
+    save_slowdown_model(outcome.model, folder / MODEL_NAME)
     picture.heat_map(outcome.model, names, folder / PICTURE_NAME)
     console.print(f"The picture is {folder / PICTURE_NAME}. In the bench file:", soft_wrap=True)
     console.print(f"interference: {folder / MODEL_NAME}", soft_wrap=True)
