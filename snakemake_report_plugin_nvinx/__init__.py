@@ -68,7 +68,9 @@ class _Entry:
 
 
 class Reporter(stock.Reporter):
-    """Raises WorkflowError where no run is recorded in this folder, or its trace is broken."""
+    """Raises WorkflowError where no run is recorded in this folder, its trace is broken, or bokeh
+    is missing.
+    """
 
     def render(self) -> None:
         text = _page()
@@ -91,14 +93,16 @@ def _packed(text: str) -> str:
 
 
 def _page() -> str:
-    from nvinx.errors import RecordError
+    from nvinx.errors import NvinxError
+    from nvinx.host import extras
     from nvinx.runs import read as recorded
     from nvinx.runs import report_page
 
     here = Path.cwd()
     try:
+        extras.require(*report_page.NEEDS)
         run = recorded.last(here)
-    except RecordError as error:
+    except NvinxError as error:
         raise WorkflowError(str(error)) from error
     if run is None:
         raise WorkflowError(

@@ -12,6 +12,25 @@ class NvinxError(Exception):
     """Catch this to catch anything nvinx reports on purpose."""
 
 
+class MissingExtraError(NvinxError, ImportError):
+    """A package that only some of nvinx needs is not installed. extra: of nvinx, which brings it.
+
+    An ImportError too, as in nvinx 0.3. instead: what does without it.
+    """
+
+    def __init__(self, what: str, package: str, extra: str, instead: str = "") -> None:
+        way_out = f", or {instead}" if instead else ""
+        super().__init__(
+            f"{what} needs {package}, which is not installed. "
+            f'Fix: pip install "snakemake-executor-plugin-nvinx[{extra}]"{way_out}.',
+            name=package,
+        )
+        self.what = what
+        self.package = package
+        self.extra = extra
+        self.instead = instead
+
+
 class HintError(NvinxError):
     """A resource hint cannot be understood, or contradicts another one."""
 

@@ -9,6 +9,7 @@ import pytest
 
 HEAVY = (
     "matplotlib",
+    "msgspec",
     "numpy",
     "scipy",
     "pynvml",

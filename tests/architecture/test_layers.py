@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[2]
 # of their own. `*`: pure, with no clock, file, process or GPU, nor anything that has one.
 FLOORS = """
 errors sizes reasons
-catalog formatting host gpu interference
-jobs* overflow staging calibration substrate
-bench history placement
+catalog formatting host gpu
+jobs* overflow staging interference substrate
+bench history placement calibration
 admission*
 leases simulation* patterns
 runs metrics slurm nextflow testing

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from nvinx.interference import SlowdownModel
+from nvinx.interference import load_slowdown_model
 
 NVINX = [sys.executable, "-c", "from nvinx.cli import main; main()", "calibrate"]
 SPIN = "for i in {1..5000}; do :; done"
@@ -86,7 +86,7 @@ def test_two_programs_on_one_core_take_twice_as_long_and_an_idle_one_disturbs_no
         shutil.rmtree(tmp_path / "out", ignore_errors=True)
         done = calibrate(*words, seconds="0.5")
         assert done.returncode == 0, done.stderr
-        model = SlowdownModel.load(tmp_path / "out" / "slowdown.json")
+        model = load_slowdown_model(tmp_path / "out" / "slowdown.json")
         twins = [model.predict(*pair).slowdown for pair in (("a", ["b"]), ("b", ["a"]))]
         if twins == pytest.approx([2.0, 2.0], rel=0.2):
             break
@@ -128,7 +128,7 @@ def test_models_are_loaded_in_their_own_process_and_may_print(calibrate, tmp_pat
     assert done.returncode == 0, done.stderr
     assert "load" in done.stdout
     assert (tmp_path / "out" / "load.log").read_text().startswith("loading\nx\n")
-    model = SlowdownModel.load(tmp_path / "out" / "slowdown.json")
+    model = load_slowdown_model(tmp_path / "out" / "slowdown.json")
     assert model.predict("load", ["second"]).source == "measured"
 
 
@@ -185,7 +185,7 @@ def test_a_program_added_later_is_measured_beside_two_known_ones_only(calibrate,
     assert done.returncode == 0, done.stderr
     fresh = results(tmp_path)[before:]
     assert [r["kind"] for r in fresh] == ["setting", "alone", "beside", "beside", "alone"]
-    assert set(SlowdownModel.load(tmp_path / "out" / "slowdown.json").traits) == {*"abc", "new"}
+    assert set(load_slowdown_model(tmp_path / "out" / "slowdown.json").traits) == {*"abc", "new"}
 
 
 def test_a_pair_that_fails_together_is_left_out_and_the_rest_goes_on(calibrate, tmp_path):
@@ -193,7 +193,7 @@ def test_a_pair_that_fails_together_is_left_out_and_the_rest_goes_on(calibrate, 
     words = ["--command", f"x={greedy}", "--command", f"y={greedy}", "--command", f"c={NAP}"]
     done = calibrate(*words, seconds="0.1")
     assert "x beside y could not be measured" in " ".join(done.stdout.split()), done.stderr
-    model = SlowdownModel.load(tmp_path / "out" / "slowdown.json")
+    model = load_slowdown_model(tmp_path / "out" / "slowdown.json")
     assert model.predict("x", ["y"]).source == "predicted"
     assert model.predict("x", ["c"]).source == "measured"
 

@@ -12,7 +12,7 @@ import pytest
 from fake_library import build
 
 from nvinx.bench.capacity import Card
-from nvinx.interference import SlowdownModel
+from nvinx.interference import load_slowdown_model
 from nvinx.leases import client
 
 MIB = 1024 * 1024
@@ -64,7 +64,7 @@ def test_programs_run_on_the_card_that_is_held_for_them(nvinx, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Measuring on Test card 0 (time-slicing)" in done.stdout
     assert set((tmp_path / "seen").read_text().splitlines()) == {"GPU-0 gpu_exclusive"}
-    model = SlowdownModel.load(tmp_path / "out" / "slowdown.json")
+    model = load_slowdown_model(tmp_path / "out" / "slowdown.json")
     assert (model.provenance.card, model.provenance.driver) == ("Test card 0", "580.65.06")
     lines = (tmp_path / "out" / "measurements.jsonl").read_text().splitlines()
     alone = [json.loads(line) for line in lines if '"alone"' in line]

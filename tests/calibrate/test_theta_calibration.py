@@ -256,7 +256,7 @@ def test_a_calibration_that_cannot_be_is_refused(tmp_path, count, options, said)
 @pytest.mark.parametrize("call", [sweep_hardware, lambda: profile_model(object)])
 def test_without_cuda_it_says_so(torch, monkeypatch, call):
     monkeypatch.setattr(torch.cuda, "present", False)
-    with pytest.raises(RuntimeError, match="no CUDA card here; check nvidia-smi"):
+    with pytest.raises(RuntimeError, match=r"no CUDA card here\. Fix: check nvidia-smi"):
         call()
 
 

@@ -85,3 +85,17 @@ def test_a_trace_that_is_none_is_told(ran):
 
     assert done.returncode == 1
     assert "trace-" in done.stderr
+
+
+def test_without_bokeh_the_report_fails_with_the_fix(ran):
+    block = "import sys; sys.modules['bokeh'] = None; from snakemake.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", block, "--reporter", "nvinx"],
+        cwd=ran,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "WorkflowError:\nthe page of a run needs bokeh, which is not installed" in done.stderr
+    assert 'pip install "snakemake-executor-plugin-nvinx[report]"' in done.stderr

@@ -13,7 +13,7 @@ from nvinx.catalog import ModelSpec, Residency
 from nvinx.errors import BenchError
 from nvinx.gpu.ports import GpuInventory, GpuState
 from nvinx.host.resources import Machine
-from nvinx.interference import CoRun, Provenance
+from nvinx.interference import CoRun, Provenance, save_slowdown_model
 from nvinx.sizes import capacity_from_gb, need_from_gb, need_from_mb
 
 MACHINE = Machine(cores=6, ram_mib=10_000)
@@ -524,7 +524,7 @@ def test_a_simulated_card_takes_the_slowdowns_of_any():
 
 
 def test_the_file_of_slowdowns_is_looked_for_beside_the_bench_file(tmp_path):
-    slowdowns("A100").save(tmp_path / "a.json")
+    save_slowdown_model(slowdowns("A100"), tmp_path / "a.json")
     (tmp_path / "nvinx.yaml").write_text("interference: a.json\n")
     found = bench_file.slowdowns(bench_file.load(tmp_path / "nvinx.yaml"))
     assert found == slowdowns("A100")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from nvinx.errors import CheckpointError
+from nvinx.errors import CheckpointError, MissingExtraError
 from nvinx.overflow import read_model
 
 WIDTH = 8
@@ -132,5 +132,6 @@ def test_a_config_needs_transformers(tmp_path, monkeypatch):
 
     (tmp_path / "config.json").write_text("{}")
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(CheckpointError, match=r"torch is not installed.*\[hf\]"):
+    problem = r"config\.json.* needs torch, which is not installed.*\[hf\]"
+    with pytest.raises(MissingExtraError, match=problem):
         read_model.read(tmp_path)

@@ -60,16 +60,21 @@ def slowdowns(file: BenchFile) -> SlowdownModel | None:
 
     None where it has no co-runs.
 
-    A relative path starts at the bench file. Raises ModelFileError when it cannot be read.
+    A relative path starts at the bench file. Raises ModelFileError when it cannot be read,
+    MissingExtraError where scipy is missing, which fits co-runs.
     """
     said = file.interference
     if said is None or not (said.file or said.coruns):
         return None
     if said.file is not None:
-        from nvinx.interference.slowdown import SlowdownModel
+        from nvinx.interference.model_file import load_slowdown_model
 
-        return SlowdownModel.load(Path(file.path).parent / Path(said.file).expanduser())
+        return load_slowdown_model(Path(file.path).parent / Path(said.file).expanduser())
+    from nvinx.host import extras
     from nvinx.interference.fit import fit_slowdown_model
+
+    instead = "name a file by nvinx calibrate instead of the co-runs"
+    extras.require("scipy", "calibrate", f"the `interference:` of {file.path}", instead)
 
     return fit_slowdown_model(said.coruns, utilisation=said.utilisation)
 

@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 
 from nvinx.errors import MeasureError
+from nvinx.host import extras
 
+NEEDS = ("safetensors.numpy", "hf", "measuring how fast weights are read")
 SIZE = 512 * 1024 * 1024
 _PIECE = 16 * 1024 * 1024  # about one matrix of a layer
 _ROUNDS = 3
@@ -20,8 +22,9 @@ def disk(folder: Path, size: int = SIZE) -> float:
     """Cold reads of one tensor after the other from a safetensors file, as accelerate reads.
 
     The median of a few rounds. Makes a file of `size` bytes in the folder and removes it. Raises
-    MeasureError when it cannot.
+    MeasureError when it cannot, MissingExtraError without safetensors.
     """
+    extras.require(*NEEDS)
     from safetensors import SafetensorError
 
     try:
@@ -41,7 +44,7 @@ def bus() -> tuple[float | None, str | None]:
     try:
         torch = torch_on_cuda()
     except (ImportError, RuntimeError) as error:
-        return None, str(error).partition(";")[0]
+        return None, str(error).partition(". Fix: ")[0]
     # Pages that were never written to are all one page of zeros, which says nothing of weights.
     source = torch.empty(_BUS_BYTES, dtype=torch.uint8).fill_(1)
     source.to("cuda")  # the first one also makes the context

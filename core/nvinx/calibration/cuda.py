@@ -6,20 +6,19 @@ import statistics
 import time
 from typing import TYPE_CHECKING, Any
 
+from nvinx.host import extras
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 def torch_on_cuda() -> Any:
-    """The module torch. Raises ImportError without it, RuntimeError without a CUDA card."""
-    try:
-        import torch
-    except ImportError as error:
-        fix = "install torch for this CUDA, or calibrate without it: nvinx calibrate --command"
-        raise ImportError(f"this needs torch, which is not installed; {fix}") from error
+    """The module torch. Raises MissingExtraError without it, RuntimeError without a CUDA card."""
+    instead = "calibrate without it: nvinx calibrate --command"
+    torch = extras.require("torch", "torch", "measuring in this process", instead)
     if not torch.cuda.is_available():
         fix = "check nvidia-smi and that torch was built for CUDA"
-        raise RuntimeError(f"torch finds no CUDA card here; {fix}")
+        raise RuntimeError(f"torch finds no CUDA card here. Fix: {fix}.")
     return torch
 
 

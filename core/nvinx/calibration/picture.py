@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nvinx.host import extras
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from nvinx.interference.slowdown import SlowdownModel
 
+NEEDS = ("matplotlib", "calibrate", "the picture of a calibration")
 _CELL_IN = 0.62
 _DARK = 0.7  # of the scale, from where white is read more easily than black
 
@@ -19,6 +22,7 @@ def heat_map(model: SlowdownModel, names: Sequence[str], path: Path) -> None:
 
     Measured pairs are in bold, predicted ones in plain.
     """
+    extras.require(*NEEDS)
     import matplotlib.style
     import numpy as np
     from matplotlib.figure import Figure

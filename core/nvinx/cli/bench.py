@@ -64,6 +64,9 @@ def _measure(scratch: Path | None, *, as_json: bool) -> None:
     import tempfile
 
     from nvinx.calibration import bandwidth
+    from nvinx.host import extras
+
+    extras.require(*bandwidth.NEEDS)
 
     where = scratch or Path(tempfile.gettempdir())
     click.echo(f"nvinx: reading {bandwidth.SIZE / 1e9:.1f} GB from {where} ...", err=True)

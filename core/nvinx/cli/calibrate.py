@@ -95,9 +95,15 @@ def command(  # noqa: PLR0913  (one argument per option)
     Each program runs alone and beside others, each in its own process. Ctrl-C keeps what was
     measured: the same command goes on, and one with further programs adds these.
     """
+    from nvinx.calibration import picture
     from nvinx.calibration.programs import parse
     from nvinx.calibration.session import Calibration
     from nvinx.calibration.tasks import Windows
+    from nvinx.host import extras
+    from nvinx.interference import fit
+
+    for needs in (fit.NEEDS, picture.NEEDS):
+        extras.require(*needs)
 
     programs = parse(models, commands)
     card = None if cpu_core is not None else _card(gpu, file)
@@ -211,6 +217,7 @@ def _report(outcome: Outcome, folder: Path) -> None:
     from rich.console import Console
 
     from nvinx.calibration import picture
+    from nvinx.interference import save_slowdown_model
 
     console = Console(markup=False, highlight=False, emoji=False)
     names = list(outcome.findings.solo)
@@ -222,7 +229,7 @@ def _report(outcome: Outcome, folder: Path) -> None:
         console.print(f"Warning: {warning}.", style="yellow")
     for line in _accuracy(outcome):
         console.print(line, soft_wrap=True)
-    outcome.model.save(folder / MODEL_NAME)
+    save_slowdown_model(outcome.model, folder / MODEL_NAME)
     picture.heat_map(outcome.model, names, folder / PICTURE_NAME)
     console.print(f"The picture is {folder / PICTURE_NAME}. In the bench file:", soft_wrap=True)
     console.print(f"interference: {folder / MODEL_NAME}", soft_wrap=True)

@@ -33,10 +33,18 @@ _WANTED = {
     "tee": "(coreutils) lets nvinx see why a job on a card failed",
     "tail": "(coreutils) lets nvinx see why a job on a card failed",
 }
-_PACKAGES = (
-    *("snakemake", "torch", "accelerate", "transformers"),
-    "snakemake-executor-plugin-slurm",
-)
+_PACKAGES = {  # and the extra that brings each
+    "snakemake": None,
+    "bokeh": "report",
+    "matplotlib": "report",
+    "scipy": "calibrate",
+    "safetensors": "hf",
+    "torch": "hf",
+    "accelerate": "hf",
+    "transformers": "hf",
+    "gguf": "llama-cpp",
+    "snakemake-executor-plugin-slurm": "slurm",
+}
 
 
 class Level(Enum):
@@ -81,11 +89,12 @@ def _distributions() -> Finding:
 
 
 def _packages() -> Iterator[Finding]:
-    for name in _PACKAGES:
+    for name, extra in _PACKAGES.items():
         try:
             yield Finding(Level.OK, name, importlib.metadata.version(name))
         except importlib.metadata.PackageNotFoundError:
-            yield Finding(Level.OK, name, "not installed in this environment")
+            bringing = "" if extra is None else f" (the extra {extra})"
+            yield Finding(Level.OK, name, f"not installed in this environment{bringing}")
 
 
 def _programs(environ: Mapping[str, str]) -> Iterator[Finding]:

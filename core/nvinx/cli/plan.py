@@ -52,10 +52,11 @@ def command(
     """
     from nvinx.bench import machine
     from nvinx.cli import simulation_output as shown
-    from nvinx.history.past import Past
     from nvinx.host import statedir
     from nvinx.simulation import workload_file
 
+    if picture is not None:
+        shown.demand_picture()
     source, snakemake_args = snakemake.split(words)
     bench = machine.bench(file, source.absolute().parent)
     state = statedir.choose(state_dir, os.environ)
@@ -69,10 +70,7 @@ def command(
     if not work.tasks:
         click.echo("Nothing is to be done.")
         return
-    past = Past.read(state, [card.name for card in bench.cards])
-    if past.problem is not None:
-        click.echo(f"nvinx: {past.problem}", err=True)
-    planned = _Plan(work, bench, past.runs)
+    planned = _Plan(work, bench, _runs(state, bench))
     if as_json:
         import json
 
@@ -87,13 +85,13 @@ class _Plan:
     """A workload played once as nvinx would run it, and once with one GPU job at a time."""
 
     def __init__(self, work: Workload, bench: Bench, runs: tuple[PastRun, ...]) -> None:
-        from nvinx.simulation import lower_bound
+        from nvinx.cli import simulation_output as shown
 
         self._work, self._bench, self._runs = work, bench, runs
         self._capacity = bench.capacity
         self.played = self._play(work, self._capacity, "nvinx")
         self._serial_s = self._play(work, self._capacity, "serial").makespan_s
-        self._least_s = lower_bound.lower_bound_s(work, self._capacity, self._beliefs()[0])
+        self._least_s = shown.lower_bound_s(work, self._capacity, self._beliefs()[0])
 
     def _beliefs(self) -> tuple[Estimates, RunStatistics]:
         from nvinx.admission.estimates import Estimates
@@ -163,3 +161,13 @@ def _text_of_workflow(
     options = ["--nvinx-state-dir", str(state)]
     options += [] if bench is None else ["--nvinx-bench", str(bench)]
     return snakemake.written_by(snakefile, "nvinx", "--nvinx-workload", [*options, *arguments])
+
+
+def _runs(state: Path, bench: Bench) -> tuple[PastRun, ...]:
+    """What earlier runs took; where the history cannot be used, that is told."""
+    from nvinx.history.past import Past
+
+    past = Past.read(state, [card.name for card in bench.cards])
+    if past.problem is not None:
+        click.echo(f"nvinx: {past.problem}", err=True)
+    return past.runs

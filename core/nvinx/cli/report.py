@@ -22,8 +22,11 @@ def command(run: Path, output: Path) -> None:
 
     RUN is a workflow's folder, for its last run, or a trace (.nvinx/trace-*.jsonl).
     """
+    from nvinx.host import extras
     from nvinx.runs import read as recorded
     from nvinx.runs import report_page
+
+    extras.require(*report_page.NEEDS)
 
     found = recorded.last(run) if run.is_dir() else recorded.read(run)
     if found is None:

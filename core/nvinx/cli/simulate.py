@@ -55,8 +55,10 @@ def command(  # noqa: PLR0913  (one argument per option)
     from nvinx.admission.estimates import Estimates
     from nvinx.bench import machine
     from nvinx.cli import simulation_output as shown
-    from nvinx.simulation import baselines, lower_bound, simulate
+    from nvinx.simulation import baselines, simulate
 
+    if picture is not None:
+        shown.demand_picture()
     bench = machine.bench(file, Path.cwd())
     work = _read(workload)
     believed = Estimates(bench.slowdowns, bench.utilisation)
@@ -64,7 +66,7 @@ def command(  # noqa: PLR0913  (one argument per option)
     capacity = bench.capacity
     policy = baselines.POLICIES[name](believed)
     played = simulate.simulate(_misjudged(work, seed), capacity, policy, real)
-    least_s = lower_bound.lower_bound_s(work, capacity, real)
+    least_s = shown.lower_bound_s(work, capacity, real)
     if as_json:
         import json
 

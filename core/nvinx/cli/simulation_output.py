@@ -7,14 +7,33 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nvinx.admission.estimates import Estimates
+    from nvinx.bench.capacity import Capacity
     from nvinx.bench.resolve import Bench
     from nvinx.runs.read import Ran
     from nvinx.simulation.simulate import Simulation
+    from nvinx.simulation.workload import Workload
 
 _MOST_SHOWN = 60
 
 
-def plain(played: Simulation, least_s: float) -> dict[str, Any]:
+def lower_bound_s(work: Workload, capacity: Capacity, truth: Estimates) -> float | None:
+    """Seconds that no policy can be below; None, and a line on stderr, where scipy is missing."""
+    import click
+
+    from nvinx.errors import MissingExtraError
+    from nvinx.host import extras
+    from nvinx.simulation import lower_bound
+
+    try:
+        extras.require("scipy", "calibrate", "the time that no policy can be below")
+    except MissingExtraError as error:
+        click.echo(f"nvinx: {error}", err=True)
+        return None
+    return lower_bound.lower_bound_s(work, capacity, truth)
+
+
+def plain(played: Simulation, least_s: float | None) -> dict[str, Any]:
     """Makespan, lower bound, busy time, and each job, in seconds."""
     from msgspec import to_builtins
 
@@ -58,7 +77,7 @@ def rows(played: Simulation, bench: Bench) -> list[Ran]:
     ]
 
 
-def show(played: Simulation, least_s: float, bench: Bench, *, whole: bool = True) -> None:
+def show(played: Simulation, least_s: float | None, bench: Bench, *, whole: bool = True) -> None:
     """Print lanes, jobs (of a large workload the first ones, unless whole), and the sums."""
     import click
 
@@ -69,8 +88,8 @@ def show(played: Simulation, least_s: float, bench: Bench, *, whole: bool = True
     show_jobs(listed, most=None if whole else _MOST_SHOWN)
     busy_s, makespan_s = sum(played.gpu_busy_s.values()), played.makespan_s
     ratio = f" ({makespan_s / least_s:.2f} of it)" if least_s else ""
-    took, least = duration(makespan_s), duration(least_s)
-    click.echo(f"Takes {took}; no policy can be below {least}{ratio}.")
+    bound = "" if least_s is None else f"; no policy can be below {duration(least_s)}{ratio}"
+    click.echo(f"Takes {duration(makespan_s)}{bound}.")
     if bench.cards and makespan_s:
         on_cards_s = makespan_s * len(bench.cards)
         idle_s = on_cards_s - busy_s
@@ -79,6 +98,14 @@ def show(played: Simulation, least_s: float, bench: Bench, *, whole: bool = True
             f"{cards} busy for {duration(busy_s)}, {busy_s / on_cards_s:.0%} of the time, "
             f"and idle for {duration(idle_s)}."
         )
+
+
+def demand_picture() -> None:
+    """Raises MissingExtraError where no picture can be drawn; to be asked before a long play."""
+    from nvinx.host import extras
+    from nvinx.runs import lanes_picture
+
+    extras.require(*lanes_picture.NEEDS)
 
 
 def draw(played: Simulation, bench: Bench, path: Path) -> None:

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nvinx.host import extras
 from nvinx.interference.slowdown import (
     CORRELATION,
     HURTS_SD,
@@ -32,6 +33,7 @@ NOISE_FLOOR = 0.05
 TAIL = 6.0  # degrees of freedom of the noise: some pairs do not fit any product of two factors
 LEVEL, LEVEL_SD = -0.5, 2.0  # ln excess of an average pair, before any was seen
 SLOPE_SD = 0.2  # of what utilisation says of suffering and hurting
+NEEDS = ("scipy", "calibrate", "fitting a slowdown model")
 _BUSIEST = 0.99  # a utilisation of 1 means that nvidia-smi never saw it idle, not that it never is
 
 
@@ -46,8 +48,9 @@ def fit_slowdown_model(
 
     utilisation: solo GPU utilisation 0..1 by model, as nvidia-smi gives it; models may be missing.
     start: a fit of almost the same co-runs, which saves time. Raises ValueError when there is no
-    co-run, or a utilisation is not between 0 and 1.
+    co-run, or a utilisation is not between 0 and 1; MissingExtraError without scipy.
     """
+    extras.require(*NEEDS)
     runs = list(coruns)
     if not runs:
         raise ValueError("there is no co-run to fit a slowdown model to; measure at least one")

@@ -3,27 +3,60 @@
 from __future__ import annotations
 
 import json
-import math
 import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Annotated, Literal
+
+from msgspec import DecodeError, Meta, Struct, ValidationError, convert, structs, to_builtins
+from msgspec.json import decode
 
 from nvinx.errors import CardMismatchError, ModelFileError
 from nvinx.interference.slowdown import Measured, Provenance, SlowdownModel, Trait
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-KIND = "nvinx slowdown model"
-M = TypeVar("M", bound=SlowdownModel)
 _YAML = (".yaml", ".yml")
 _FIX = "calibrate again (nvinx calibrate), or name another file"
+_MOST = sys.float_info.max
+_Finite = Annotated[float, Meta(ge=-_MOST, le=_MOST)]  # which excludes NaN, too
 
 
-def save(model: SlowdownModel, path: str | Path) -> None:
+class _Provenance(Struct, forbid_unknown_fields=True):
+    card: str | None = None
+    driver: str | None = None
+    date: str | None = None
+    sharing: str | None = None
+
+
+class _Trait(Struct):
+    suffers: _Finite
+    hurts: _Finite
+    co_runs: int
+
+
+class _Measured(Struct):
+    of: str
+    beside: str
+    slowdown: Annotated[float, Meta(gt=0, le=_MOST)]
+    repeats: Annotated[int, Meta(ge=1)]
+
+
+class _File(Struct):
+    """What stands in a file. covariance: the lower triangle, row by row."""
+
+    kind: Literal["nvinx slowdown model"]
+    provenance: _Provenance
+    level: _Finite
+    noise: _Finite
+    models: dict[str, _Trait]
+    measured: list[_Measured]
+    covariance: list[list[_Finite]]
+
+
+def save_slowdown_model(model: SlowdownModel, path: str | Path) -> None:
+    """Write the model to a `.json`, `.yaml` or `.yml` file, whole or not at all."""
     path = Path(path)
-    plain = _plain(model)
+    plain = to_builtins(_file(model))
     if path.suffix == ".json":
         text = json.dumps(plain, indent=1) + "\n"
     elif path.suffix in _YAML:
@@ -37,13 +70,18 @@ def save(model: SlowdownModel, path: str | Path) -> None:
     draft.replace(path)
 
 
-def load(kind: type[M], path: str | Path, *, card: str | None = None, any_card: bool = False) -> M:
+def load_slowdown_model(
+    path: str | Path, *, card: str | None = None, any_card: bool = False
+) -> SlowdownModel:
+    """Read a model. Raises ModelFileError; CardMismatchError when it is of another card.
+
+    card: the name of the card at hand as the driver gives it; None skips the comparison.
+    """
     path = Path(path)
-    entries = _read(path)
     try:
-        model = _model(kind, entries)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        problem = f"is not a whole slowdown model ({type(error).__name__}: {error})"
+        model = _model(_read(path))
+    except (ValidationError, ValueError) as error:
+        problem = f"is not a whole slowdown model ({error})"
         raise ModelFileError(str(path), problem, _FIX) from error
     measured_on = model.provenance.card
     if not any_card and card is not None and measured_on not in (None, card):
@@ -51,7 +89,7 @@ def load(kind: type[M], path: str | Path, *, card: str | None = None, any_card: 
     return model
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> _File:
     if path.suffix not in (".json", *_YAML):
         raise _unknown_suffix(path)
     try:
@@ -59,19 +97,31 @@ def _read(path: Path) -> Any:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ModelFileError(str(path), f"cannot be read ({reason})", _FIX) from error
+    return _read_json(text, path) if path.suffix == ".json" else _read_yaml(text, path)
+
+
+def _read_json(text: str, path: Path) -> _File:
     try:
-        return json.loads(text) if path.suffix == ".json" else _read_yaml(text)
-    except (ValueError, RecursionError) as error:
-        raise ModelFileError(str(path), f"cannot be understood ({error})", _FIX) from error
+        return decode(text, type=_File)
+    except ValidationError:
+        raise
+    except (DecodeError, RecursionError) as error:
+        raise _gibberish(path, error) from error
 
 
-def _read_yaml(text: str) -> Any:
+def _read_yaml(text: str, path: Path) -> _File:
     import yaml
 
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(" ".join(str(error).split())) from error
+        entries = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise _gibberish(path, error) from error
+    return convert(entries, _File)
+
+
+def _gibberish(path: Path, error: Exception) -> ModelFileError:
+    problem = f"cannot be understood ({' '.join(str(error).split())})"
+    return ModelFileError(str(path), problem, _FIX)
 
 
 def _unknown_suffix(path: Path) -> ModelFileError:
@@ -79,60 +129,31 @@ def _unknown_suffix(path: Path) -> ModelFileError:
     return ModelFileError(str(path), problem, "name it .json, .yaml or .yml")
 
 
-def _plain(model: SlowdownModel) -> dict[str, Any]:
-    return {
-        "kind": KIND,
-        "provenance": asdict(model.provenance),
-        "level": model.level,
-        "noise": model.noise,
-        "models": {name: asdict(trait) for name, trait in model.traits.items()},
-        "measured": [
-            {"of": of, "beside": beside, **asdict(measured)}
-            for (of, beside), measured in model.measured.items()
-        ],
-        "covariance": [list(row[: k + 1]) for k, row in enumerate(model.covariance)],
-    }
-
-
-def _model(kind: type[M], entries: Mapping[str, Any]) -> M:
-    if entries.get("kind") != KIND:
-        raise ValueError(f"it has no line `kind: {KIND}`")
-    traits = {str(name): _trait(trait) for name, trait in entries["models"].items()}
-    return kind(
-        level=_number(entries["level"]),
-        noise=_number(entries["noise"]),
-        traits=traits,
-        covariance=_square(entries["covariance"], 1 + 2 * len(traits)),
-        measured={
-            (str(entry["of"]), str(entry["beside"])): _measured(entry)
-            for entry in entries["measured"]
-        },
-        provenance=Provenance(**entries["provenance"]),
+def _file(model: SlowdownModel) -> _File:
+    return _File(
+        kind="nvinx slowdown model",
+        provenance=_Provenance(**asdict(model.provenance)),
+        level=model.level,
+        noise=model.noise,
+        models={name: _Trait(**asdict(trait)) for name, trait in model.traits.items()},
+        measured=[_Measured(*pair, **asdict(seen)) for pair, seen in model.measured.items()],
+        covariance=[list(row[: k + 1]) for k, row in enumerate(model.covariance)],
     )
 
 
-def _trait(entry: Mapping[str, Any]) -> Trait:
-    return Trait(_number(entry["suffers"]), _number(entry["hurts"]), int(entry["co_runs"]))
-
-
-def _measured(entry: Mapping[str, Any]) -> Measured:
-    slowdown, repeats = _number(entry["slowdown"]), int(entry["repeats"])
-    if slowdown <= 0 or repeats < 1:
-        raise ValueError(f"{entry['of']} beside {entry['beside']} was slowed down by {slowdown}")
-    return Measured(slowdown, repeats)
+def _model(file: _File) -> SlowdownModel:
+    return SlowdownModel(
+        level=file.level,
+        noise=file.noise,
+        traits={name: Trait(**structs.asdict(trait)) for name, trait in file.models.items()},
+        covariance=_square(file.covariance, 1 + 2 * len(file.models)),
+        measured={(m.of, m.beside): Measured(m.slowdown, m.repeats) for m in file.measured},
+        provenance=Provenance(**structs.asdict(file.provenance)),
+    )
 
 
 def _square(lower: list[list[float]], size: int) -> tuple[tuple[float, ...], ...]:
     """The whole symmetric matrix from its lower triangle."""
     if [len(row) for row in lower] != list(range(1, size + 1)):
         raise ValueError(f"the covariance has not the {size} rows of a lower triangle")
-    return tuple(
-        tuple(_number(lower[max(k, j)][min(k, j)]) for j in range(size)) for k in range(size)
-    )
-
-
-def _number(value: Any) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"{value!r} is no number to compute with")
-    return number
+    return tuple(tuple(lower[max(k, j)][min(k, j)] for j in range(size)) for k in range(size))

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 Source = Literal["measured", "predicted", "unknown"]
 
@@ -148,22 +147,6 @@ class SlowdownModel:
         """Predicted work per time of these models together, in units of one model alone."""
         rest = [[*models[:k], *models[k + 1 :]] for k in range(len(models))]
         return sum(1.0 / self.predict(m, rest[k]).slowdown for k, m in enumerate(models))
-
-    def save(self, path: str | Path) -> None:
-        """Write the model to a `.json`, `.yaml` or `.yml` file, whole or not at all."""
-        from nvinx.interference import model_file
-
-        model_file.save(self, path)
-
-    @classmethod
-    def load(cls, path: str | Path, *, card: str | None = None, any_card: bool = False) -> Self:
-        """Read a model. Raises ModelFileError; CardMismatchError when it is of another card.
-
-        card: the name of the card at hand as the driver gives it; None skips the comparison.
-        """
-        from nvinx.interference import model_file
-
-        return model_file.load(cls, path, card=card, any_card=any_card)
 
     def _source(self, model: str, fresh: Sequence[str]) -> Source:
         if not fresh:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nvinx.errors import CheckpointError
+from nvinx.host import extras
 from nvinx.overflow.model import Checkpoint, Tensor
 from nvinx.overflow.split import Part
 
@@ -13,13 +14,15 @@ if TYPE_CHECKING:
 
 
 def checkpoint(config: Path) -> Checkpoint:
-    """The model that a config.json describes. Raises CheckpointError, also without transformers."""
+    """The model that a config.json describes.
+
+    Raises CheckpointError; MissingExtraError without transformers, torch or accelerate.
+    """
+    for package in ("torch", "transformers", "accelerate"):
+        what = f"sizing {config}, a config without weights,"
+        extras.require(package, "hf", what, "name a folder with safetensors")
     try:
         model, bits = _build(config)
-    except ImportError as error:
-        problem = f"is a config without weights, and {error.name} is not installed"
-        fix = "name a folder with safetensors, or pip install 'snakemake-executor-plugin-nvinx[hf]'"
-        raise CheckpointError(str(config), problem, fix) from error
     except Exception as error:  # whatever a strange config makes transformers raise
         problem = f"makes no model ({' '.join(str(error).split())[:200]})"
         raise CheckpointError(str(config), problem, "check model_type in it") from error

@@ -7,6 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from nvinx.errors import CheckpointError
+from nvinx.host import extras
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,12 +17,13 @@ _OUTPUT = ("output.", "output_norm.")
 
 
 def layers(path: Path) -> tuple[list[int], int]:
-    """Bytes of each repeating layer, in order, and of the output layer. Raises CheckpointError."""
-    try:
-        from gguf import GGUFReader
-    except ImportError as error:
-        fix = "pip install 'snakemake-executor-plugin-nvinx[llama-cpp]'"
-        raise CheckpointError(str(path), "sizing it needs the package gguf", fix) from error
+    """Bytes of each repeating layer, in order, and of the output layer.
+
+    Raises CheckpointError; MissingExtraError without the package gguf.
+    """
+    extras.require("gguf", "llama-cpp", f"sizing {path}")
+    from gguf import GGUFReader
+
     try:
         tensors = GGUFReader(path).tensors
     except (OSError, ValueError, KeyError, IndexError) as error:

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from nvinx.errors import CheckpointError
+from nvinx.host import extras
 from nvinx.overflow.model import BITS, Checkpoint, Tensor
 from nvinx.overflow.split import Part
 
@@ -21,9 +22,10 @@ _SAVE = "save the model with save_pretrained (safetensors), or name its folder"
 
 
 def read(path: Path) -> Checkpoint:
-    """The model in a folder, a safetensors file, or a config.json. Raises CheckpointError.
+    """The model in a folder, a safetensors file, or a config.json.
 
     A config alone is enough where transformers is installed: the model is built without memory.
+    Raises CheckpointError; MissingExtraError where what reads it is not installed.
     """
     from nvinx.overflow import from_config
 
@@ -72,6 +74,7 @@ def _other_formats(folder: Path) -> str:
 
 
 def _header(file: Path) -> list[Tensor]:
+    extras.require("safetensors.numpy", "hf", f"sizing {file}")
     from safetensors import SafetensorError, safe_open
 
     try:

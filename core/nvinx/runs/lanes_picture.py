@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nvinx.host import extras
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from nvinx.runs.read import Ran
 
+NEEDS = ("matplotlib", "report", "a picture of the lanes")
 _LANE_IN, _WIDTH_IN = 0.42, 10.0
 _LETTERS = 150  # in a bar that is as long as the picture is wide
 _FEWEST = 3
@@ -17,6 +20,7 @@ _FEWEST = 3
 
 def draw(jobs: Sequence[Ran], path: Path) -> None:
     """Draw each card's and the CPU's lanes over time, one bar a job, one colour a model or rule."""
+    extras.require(*NEEDS)
     import matplotlib as mpl
     from matplotlib.figure import Figure
 

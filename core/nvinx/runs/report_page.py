@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nvinx.errors import WorkloadError
 from nvinx.formatting import duration
+from nvinx.host import extras
 from nvinx.runs import plots, replay
 from nvinx.runs import summary as run_summary
 from nvinx.sizes import whole_mb
@@ -15,6 +16,7 @@ from nvinx.sizes import whole_mb
 if TYPE_CHECKING:
     from nvinx.runs.read import RecordedRun
 
+NEEDS = ("bokeh", "report", "the page of a run")
 _MOST_COMPARED = 1500  # jobs that are played again for the comparison
 _TABLE_PX = 420
 _WIDTHS = {"job": 200, "where": 110, "why": 420}
@@ -52,7 +54,8 @@ _TABLE_CSS = """
 
 
 def render(run: RecordedRun, name: str) -> str:
-    """The whole page as HTML. name: of the workflow."""
+    """The whole page as HTML. name: of the workflow. Raises MissingExtraError without bokeh."""
+    extras.require(*NEEDS)
     from bokeh.embed import file_html
     from bokeh.resources import INLINE
 

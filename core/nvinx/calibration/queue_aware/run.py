@@ -15,6 +15,7 @@ from nvinx.calibration.queue_aware.hardware import sweep_hardware
 from nvinx.calibration.queue_aware.profile import profile_model, validate_pair
 from nvinx.calibration.queue_aware.targets import CalibrationResult
 from nvinx.calibration.queue_aware.theta import (
+    NEEDS,
     apply_thetas,
     fit_thetas,
     fit_v5,
@@ -22,6 +23,7 @@ from nvinx.calibration.queue_aware.theta import (
 )
 from nvinx.calibration.results import conclude
 from nvinx.calibration.tasks import Solo, Together, Windows
+from nvinx.host import extras
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,6 +62,7 @@ def run_calibration(  # noqa: PLR0913  (upstream's signature)
         raise ValueError(f"{len(model_loaders)} models are too few; give {_FEWEST} or more")
     if skip_hardware_sweep and hw_coefs_override is None:
         raise ValueError("skip_hardware_sweep needs hw_coefs_override")
+    extras.require(*NEEDS)  # before the half hour of measuring, not after it
     output_dir = Path(output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
     hw = hw_coefs_override if skip_hardware_sweep else None

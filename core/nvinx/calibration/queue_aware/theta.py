@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from nvinx.host import extras
 from nvinx.interference.queue_aware.latency import latency_ms
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from nvinx.interference.queue_aware.gamma import PairMeasurement
     from nvinx.interference.queue_aware.latency import HardwareCoefficients, InterferenceProfile
 
+NEEDS = ("scipy", "calibrate", "fitting theta")
 _START_THETA, _START_GAMMA = 1.0, 0.5
 _FEWEST_TO_LEAVE_ONE_OUT = 2
 
@@ -25,7 +27,8 @@ def fit_thetas(
     """theta of every profile by least squares of relative errors, none below 0.
 
     pair_measurements: (name a, name b, ms of a, ms of b), co-located. Raises ValueError when there
-    are none, one names a model without profile, or a time is not positive.
+    are none, one names a model without profile, or a time is not positive; MissingExtraError
+    without scipy.
     """
     thetas, _ = _fit(profiles, pair_measurements, hw, with_gamma=False)
     return thetas
@@ -86,6 +89,7 @@ def _fit(
     with_gamma: bool,
 ) -> tuple[dict[str, float], float]:
     _demand_usable(profiles, pair_measurements)
+    extras.require(*NEEDS)
     import numpy as np
     from scipy.optimize import least_squares
 
