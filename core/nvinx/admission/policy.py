@@ -42,7 +42,7 @@ class LongestChainFirst:
     """Longest chain first, sharing where it pays, with reservations; see the head of this file."""
 
     def __init__(self, estimates: Estimates | None = None, *, patience_s: float = 60.0) -> None:
-        """outlook: what is believed of run times and slowdowns; nothing, by default."""
+        """estimates: of run times and slowdowns; nothing is known, by default."""
         self._estimates = estimates or Estimates()
         self._patience_s = patience_s
         self._long_s = patience_s * _LONG

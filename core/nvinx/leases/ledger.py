@@ -91,7 +91,7 @@ class SqliteLedger:
                 raise
 
     def _begin(self) -> None:
-        """Look again after a millisecond or two: SQLite sleeps up to 100 times as long as a turn.
+        """Look again after a millisecond or two: SQLite sleeps up to 100 times as long.
 
         Whoever came late would then win again and again against those that sleep longest. A lock
         to queue at would be fair, but could not be given up when its holder is stopped.

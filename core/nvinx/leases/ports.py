@@ -111,9 +111,9 @@ class Liveness(Protocol):
         ...
 
     def was_notified(self, token: str) -> bool:
-        """Whether somebody rang for this token since this was last asked; a look, not a turn.
+        """Whether somebody notified this token since this was last asked; needs no ledger.
 
-        Two rings within a few milliseconds may count as one, and one may be missed: look anyway
+        Two notices within a few milliseconds may count as one, and one may be missed: look anyway
         now and then.
         """
         ...
