@@ -20,9 +20,15 @@ html_title = "nvinx"
 extensions = ["myst_parser"]
 root_doc = "docs/index"
 include_patterns = [
-    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/**.md"),
-    *("nextflow/README.md", "benchmarks/README.md", "example_workflows/*/README.md"),
-    *("evidence/README.md", "tests/traces/README.md"),
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "docs/**.md",
+    "nextflow/README.md",
+    "benchmarks/README.md",
+    "example_workflows/*/README.md",
+    "evidence/README.md",
+    "tests/traces/README.md",
 ]
 exclude_patterns = [".venv*", ".git", "**/.*", "core", "docs/_build"]
 highlight_language = "text"

@@ -28,8 +28,21 @@ FLOOR = {
 }
 PURE = {name.rstrip("*") for name in FLOORS.split() if name.endswith("*")}
 IMPURE = {
-    *("os", "pathlib", "shutil", "tempfile", "fcntl", "sqlite3", "socket", "subprocess"),
-    *("multiprocessing", "threading", "signal", "time", "datetime", "logging", "asyncio"),
+    "os",
+    "pathlib",
+    "shutil",
+    "tempfile",
+    "fcntl",
+    "sqlite3",
+    "socket",
+    "subprocess",
+    "multiprocessing",
+    "threading",
+    "signal",
+    "time",
+    "datetime",
+    "logging",
+    "asyncio",
 }
 SOURCES = [ROOT / "core" / "nvinx", *ROOT.glob("snakemake_*_plugin_*")]
 # The front door hands on what lies in the house; what jobs load may import nothing of it.

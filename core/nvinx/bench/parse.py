@@ -13,13 +13,23 @@ from nvinx.overflow.split import Bandwidth
 
 _TOP = ("hardware", "gpus", "headroom_gb", "models", "interference", "cluster")
 _HARDWARE = (
-    *("vram_gb", "ram_gb", "cpu_cores", "simulated", "gpus", "headroom_gb"),
-    *("bus_gb_per_s", "disk_gb_per_s"),
+    "vram_gb",
+    "ram_gb",
+    "cpu_cores",
+    "simulated",
+    "gpus",
+    "headroom_gb",
+    "bus_gb_per_s",
+    "disk_gb_per_s",
 )
 _GPU = ("name", "vram_gb", "simulated", "headroom_gb")
 _MODEL = (
-    *("name", "vram_gb", "residency"),
-    *("cpu_fallback_supported", "ram_overflow_supported", "ram_gb_needed"),
+    "name",
+    "vram_gb",
+    "residency",
+    "cpu_fallback_supported",
+    "ram_overflow_supported",
+    "ram_gb_needed",
 )
 _NODES = ("nodes", "vram_gb", "card")
 _INTERFERENCE = ("file", "any_card", "pairs", "utilisation")

@@ -15,8 +15,23 @@ if TYPE_CHECKING:
 
 _OTHER_FOLDER = "name a writable folder on a local disk with --nvinx-state-dir or NVINX_STATE_DIR"
 _NETWORK = {
-    *("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "lustre", "gpfs", "beegfs", "ceph"),
-    *("glusterfs", "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "9p", "orangefs", "pvfs2"),
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "afs",
+    "lustre",
+    "gpfs",
+    "beegfs",
+    "ceph",
+    "glusterfs",
+    "fuse.sshfs",
+    "fuse.glusterfs",
+    "fuse.ceph",
+    "9p",
+    "orangefs",
+    "pvfs2",
 }
 
 

@@ -17,8 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 HINTS = (
-    *("gpu", "vram_mb", "vram", "residency", "cpu_fallback", "ram_overflow"),
-    *("cpu_runtime", "model", "max_slowdown", stage_hint.HINT),
+    "gpu",
+    "vram_mb",
+    "vram",
+    "residency",
+    "cpu_fallback",
+    "ram_overflow",
+    "cpu_runtime",
+    "model",
+    "max_slowdown",
+    stage_hint.HINT,
 )
 NO_WISH = ("model", stage_hint.HINT)  # alone they do not ask for a card
 _LARGEST = 1e15  # of any number: larger ones can be neither converted nor counted with

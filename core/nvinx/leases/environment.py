@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from nvinx.bench.capacity import Capacity, Card
 
 _OF_A_CARD = (
-    *("CUDA_VISIBLE_DEVICES", "NVINX_VRAM_MB", "NVINX_MAX_MEMORY", "NVINX_SIMULATED"),
+    "CUDA_VISIBLE_DEVICES",
+    "NVINX_VRAM_MB",
+    "NVINX_MAX_MEMORY",
+    "NVINX_SIMULATED",
     "NVINX_CARD_MB",
 )
 

@@ -8,8 +8,21 @@ from nvinx.errors import BenchError
 from nvinx.simulation.workload import Task, Workload
 
 _KEYS = (
-    *("name", "duration_s", "model", "threads", "mem_mb", "disk_mb", "vram_mb", "residency"),
-    *("after", "release_s", "max_slowdown", "cpu_duration_s", "runtime_s", "priority", "kind"),
+    "name",
+    "duration_s",
+    "model",
+    "threads",
+    "mem_mb",
+    "disk_mb",
+    "vram_mb",
+    "residency",
+    "after",
+    "release_s",
+    "max_slowdown",
+    "cpu_duration_s",
+    "runtime_s",
+    "priority",
+    "kind",
 )
 
 
