@@ -24,7 +24,7 @@ class VramFifo(LongestChainFirst):
     def in_order(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
         return dict(waiting)
 
-    def _line(self, state: State, at: float) -> Sequence[Iterable[Waiting]]:  # noqa: ARG002
+    def _queue(self, state: State, at: float) -> Sequence[Iterable[Waiting]]:  # noqa: ARG002
         return [[waiting] for waiting in state.waiting.values()]
 
     def _reserve(self, waiting: Waiting, reason: Reason, state: State, free: Availability) -> None:

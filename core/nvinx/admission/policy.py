@@ -52,7 +52,7 @@ class LongestChainFirst:
 
         Within the CPU jobs those that need no core come first.
         """
-        return dict(sorted(waiting.items(), key=lambda item: queue_order.place(item[1])))
+        return dict(sorted(waiting.items(), key=lambda item: queue_order.position(item[1])))
 
     def decide(self, state: State, at: float) -> Round:
         """Ask the waiting jobs in turn, and allocate to those that start.
@@ -62,11 +62,11 @@ class LongestChainFirst:
         if not state.waiting:
             return Round()
         starts, waits = [], {}
-        free, queue = Availability.of(state, at, self._estimates), _Queue()
-        for part in self._line(state, at):
-            for waiting in queue.worth_asking(part, free):
+        free, refused = Availability.of(state, at, self._estimates), _Refused()
+        for part in self._queue(state, at):
+            for waiting in refused.worth_asking(part, free):
                 job = waiting.job
-                verdict = _decide(job, state.capacity, free, queue)
+                verdict = _decide(job, state.capacity, free, refused)
                 if isinstance(verdict, Placement):
                     if verdict.residency is Residency.GPU_RAM_OVERFLOW and _is_last(state):
                         verdict = _spread(verdict, job, state.capacity.cards, free)
@@ -74,7 +74,7 @@ class LongestChainFirst:
                     starts.append(Start(job.id, verdict))
                 else:
                     self._reserve(waiting, verdict, state, free)
-                    queue.add(job.claim)
+                    refused.add(job.claim)
                     waits[job.id] = verdict
         return Round(tuple(starts), waits, max(free.free_cores, 0))
 
@@ -86,7 +86,7 @@ class LongestChainFirst:
         option = options(job.claim, capacity)
         return None if option else _does_not_fit(job, capacity)
 
-    def _line(self, state: State, at: float) -> Sequence[Iterable[Waiting]]:
+    def _queue(self, state: State, at: float) -> Sequence[Iterable[Waiting]]:
         return queue_order.parts(state, at, self._long_s)
 
     def _reserve(self, waiting: Waiting, reason: Reason, state: State, free: Availability) -> None:
@@ -133,7 +133,9 @@ def options(claim: Claim, capacity: Capacity) -> tuple[Residency, ...]:
     return tuple(possible)
 
 
-def _decide(job: Job, capacity: Capacity, free: Availability, queue: _Queue) -> Placement | Reason:
+def _decide(
+    job: Job, capacity: Capacity, free: Availability, refused: _Refused
+) -> Placement | Reason:
     """This is the decision: where `job` starts now, or why it does not."""
     claim = job.claim
     (residency, *_) = options(claim, capacity)
@@ -148,7 +150,7 @@ def _decide(job: Job, capacity: Capacity, free: Availability, queue: _Queue) -> 
         verdict = _start_on_one_of(open_cards, job, residency, free)
     else:
         verdict = next(reason for reason in refusals.values() if reason is not None)
-    if isinstance(verdict, Reason) and queue.is_longer_than_cpu(claim, free):
+    if isinstance(verdict, Reason) and refused.is_longer_than_cpu(claim, free):
         on_cpu = Placement(Residency.CPU_ONLY, Why.SOONER_ON_CPU, ram_mib=claim.ram_mib)
         instead = _start(job, on_cpu, free)
         return instead if isinstance(instead, Placement) else verdict
@@ -186,7 +188,7 @@ def _start(job: Job, placement: Placement, free: Availability) -> Placement | Re
     return free.lacks(job) or free.overtakes(job, placement) or placement
 
 
-class _Queue:
+class _Refused:
     """Those who were asked in vain in this round, and the GPU work that waits before the next."""
 
     def __init__(self) -> None:

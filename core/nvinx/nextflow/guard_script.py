@@ -25,7 +25,7 @@ def text_to_adopt(file: LeaseFile) -> str:
 
 
 def _about(file: LeaseFile) -> str:
-    return f"nvinx_file={shlex.quote(str(file.file))}\n"
+    return f"nvinx_file={shlex.quote(str(file.path))}\n"
 
 
 def _functions() -> str:

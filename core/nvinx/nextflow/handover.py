@@ -27,11 +27,11 @@ HELD = ".nvinx.held"  # for a shell: how to take over the lease that is held for
 class LeaseFile:
     """Where a lease's file lies: in the folder of the machine's leases, under the lease's id."""
 
-    file: Path
+    path: Path
 
     @property
     def id(self) -> str:
-        return self.file.name.removesuffix(".lock")
+        return self.path.name.removesuffix(".lock")
 
 
 def new_lease_file(state_dir: Path) -> LeaseFile:
@@ -44,7 +44,7 @@ def lock(file: LeaseFile, fd: int) -> bool:
     """Lock the file for whoever shares the descriptor; False if it was swept away before."""
     fcntl.flock(fd, fcntl.LOCK_SH)
     try:
-        return os.path.samestat(os.fstat(fd), file.file.stat())
+        return os.path.samestat(os.fstat(fd), file.path.stat())
     except FileNotFoundError:
         return False
 
