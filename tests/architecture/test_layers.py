@@ -142,6 +142,13 @@ def test_few_modules_stand_beside_the_packages():
     assert len(beside) <= 8
 
 
+def test_contributing_shows_the_same_table():
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert [line.strip() for line in page.splitlines() if line.startswith("    ")] == (
+        FLOORS.strip().splitlines()
+    )
+
+
 def test_no_python_file_shadows_the_nextflow_package_and_the_core_is_no_package():
     assert not list((ROOT / "nextflow").rglob("*.py"))
     assert not (ROOT / "core" / "__init__.py").exists()
