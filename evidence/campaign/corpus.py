@@ -18,7 +18,7 @@ from campaign import child, nvml
 from campaign.steps import MeasurementError, MissingError, Step
 from nvinx.jobs import outcome
 from nvinx.jobs.outcome import Outcome
-from nvinx.leases.client import SITE
+from nvinx.leases.context import SITE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from nvinx.admission.state import Placement
 from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency
 from nvinx.leases import memory_caps
-from nvinx.leases.client import SITE
+from nvinx.leases.context import SITE
 from nvinx.reasons import Why
 
 CAPACITY = Capacity((Card(id="g", index=0, name="c", total_mib=4000),))

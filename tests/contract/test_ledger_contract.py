@@ -44,11 +44,11 @@ def lease(job_id, since=1.0):
     )
 
 
-def request(job_id, since=1.0, heartbeat_s=1.0):
+def request(job_id, since=1.0, heartbeat_at=1.0):
     return QueuedRequest(
         job(job_id, max_slowdown=1.5, runtime_s=60.0),
         since,
-        heartbeat_s,
+        heartbeat_at,
         Reason("x", Why.NOT_ENOUGH_VRAM, 9, 3, ("a", "b")),
     )
 
@@ -107,10 +107,10 @@ def test_dropping_and_taking_back_twice_is_fine(ledger):
 
 def test_asking_again_keeps_the_place_in_line(ledger):
     with ledger.transaction() as entries:
-        entries.enqueue(request("b", since=1.0, heartbeat_s=1.0))
-        entries.enqueue(request("b", since=1.0, heartbeat_s=7.0))
+        entries.enqueue(request("b", since=1.0, heartbeat_at=1.0))
+        entries.enqueue(request("b", since=1.0, heartbeat_at=7.0))
         (found,) = entries.requests()
-    assert (found.since, found.heartbeat_s) == (1.0, 7.0)
+    assert (found.since, found.heartbeat_at) == (1.0, 7.0)
 
 
 def test_gpu_processes_seen_of_a_lease_are_remembered(ledger):

@@ -92,8 +92,8 @@ class LongestChainFirst:
     def _reserve(self, waiting: Waiting, reason: Reason, state: State, free: Availability) -> None:
         """The first job of each kind that does not fit gets a reservation."""
         job, claim = waiting.job, waiting.job.claim
-        taken = [p.job.claim.uses_gpu for p in free.reservations]
-        if claim.uses_gpu in taken or reason.why is Why.BEHIND_OLDER_JOB:
+        kinds = [other.job.claim.uses_gpu for other in free.reservations]
+        if claim.uses_gpu in kinds or reason.why is Why.BEHIND_OLDER_JOB:
             return
         (residency, *_) = options(claim, state.capacity)
         cards = [c for c in state.capacity.cards if _could_hold(c, claim, residency)]
@@ -103,7 +103,7 @@ class LongestChainFirst:
         free.reserve(job, residency, cards, binding=binding or only_cores, settled=settled)
 
     def _patience(self, claim: Claim) -> float:
-        """How long others may overtake: half the job's own run time, where that is known."""
+        """How long others may overtake: half the job's run time, `patience_s` at most."""
         if claim.runtime_s is None:
             return self._patience_s
         return min(self._patience_s, claim.runtime_s / 2)

@@ -277,7 +277,7 @@ class Broker:
             del self._requests[gone]
         for job_id, waiting in ours.items():
             old, reason = self._requests.get(job_id), decided.reason(waiting.job)
-            if old is None or old.reason != reason or at - old.heartbeat_s > HEARTBEAT_S:
+            if old is None or old.reason != reason or at - old.heartbeat_at > HEARTBEAT_S:
                 self._requests[job_id] = QueuedRequest(waiting.job, waiting.since, at, reason)
                 entries.enqueue(self._requests[job_id])
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nvinx.admission.state import Placement
     from nvinx.bench.resolve import Bench
 
-_SITE = str(Path(__file__).parents[1] / "site")
+SITE = str(Path(__file__).parents[1] / "site")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Context:
         capacity = self.broker.state.capacity
         exports = variables(job_id, placement, capacity)
         if caps:
-            exports |= memory_caps.variables(placement, capacity, _SITE, os.environ)
+            exports |= memory_caps.variables(placement, capacity, SITE, os.environ)
         return exports
 
     def lock(self, job_id: str, placement: Placement) -> Path | None:

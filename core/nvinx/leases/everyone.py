@@ -94,7 +94,9 @@ class Everyone:
         for request in others:
             if request.job.engine not in engines or request.job.engine == self._engine:
                 entries.dequeue(request.id)
-            elif now - request.heartbeat_s < UNHEARD_AFTER_S and not _lacks_machine(request.reason):
+            elif now - request.heartbeat_at < UNHEARD_AFTER_S and not _lacks_machine(
+                request.reason
+            ):
                 standing.append(request)
         return standing
 

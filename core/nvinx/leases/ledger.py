@@ -201,8 +201,8 @@ class SqliteTransaction:
         )
         with _whole():
             return tuple(
-                QueuedRequest(_JOB.decode(job), since, heartbeat_s, _REASON.decode(reason))
-                for job, since, heartbeat_s, reason in rows
+                QueuedRequest(_JOB.decode(job), since, heartbeat_at, _REASON.decode(reason))
+                for job, since, heartbeat_at, reason in rows
             )
 
     def hold(self, lease: Lease) -> None:
@@ -235,7 +235,7 @@ class SqliteTransaction:
                 request.id,
                 self._boot,
                 request.since,
-                request.heartbeat_s,
+                request.heartbeat_at,
                 _text(request.job),
                 _text(request.reason),
             ),

@@ -120,7 +120,7 @@ class ProcessLiveness:
         return False
 
     def _tidy(self, token: str, unless: Callable[[], object] = lambda: None) -> None:
-        """Remove the file unless somebody else still locks it; a `begin` under way notices.
+        """Remove the file unless somebody else still locks it; an `announce` under way notices.
 
         Who carries only the marker needs no file. unless: is asked once nobody can lock it.
         """
@@ -159,7 +159,7 @@ def pids_of(tokens: Collection[str]) -> dict[int, str]:
     wanted = {token.encode(): token for token in tokens}
     found: dict[int, str] = {}
     looked_at: set[int] = set()
-    for inventory in range(_LOOKS):
+    for look in range(_LOOKS):
         new = set(proc.pids()) - looked_at
         if not new:
             break
@@ -167,7 +167,7 @@ def pids_of(tokens: Collection[str]) -> dict[int, str]:
             token = _token_of(pid, wanted)
             if token is not None:
                 found[pid] = token
-            if token is not None or not _may_be_between_programs(pid, inventory):
+            if token is not None or not _may_be_between_programs(pid, look):
                 looked_at.add(pid)
         if len(set(found.values())) == len(wanted):
             break
@@ -182,10 +182,10 @@ def _token_of(pid: int, wanted: dict[bytes, str]) -> str | None:
     return next((token for raw, token in wanted.items() if b"/" + raw + b"/" in command), None)
 
 
-def _may_be_between_programs(pid: int, inventory: int) -> bool:
+def _may_be_between_programs(pid: int, look: int) -> bool:
     """Whether it has memory but no command line yet, or started its program just now."""
     if proc.command_line(pid):
-        return inventory == 0  # it may have got that since its marker was looked for
+        return look == 0  # it may have got that since its marker was looked for
     return proc.has_memory(pid)
 
 

@@ -35,11 +35,14 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class QueuedRequest:
-    """A job that waits for a card. `heard` is when its engine last spoke; both in boot seconds."""
+    """A job that waits for a card.
+
+    since, heartbeat_at: when it came and when its engine last spoke, in boot seconds.
+    """
 
     job: Job
     since: float
-    heartbeat_s: float
+    heartbeat_at: float
     reason: Reason | None = None
 
     @property
@@ -87,7 +90,7 @@ class Liveness(Protocol):
     """Signs of life. A token is the id of a lease or of an engine."""
 
     def announce(self, token: str) -> None:
-        """Show life for this token until `end`, or until this process dies."""
+        """Show life for this token until `retire`, or until this process dies."""
         ...
 
     def retire(self, token: str) -> None:

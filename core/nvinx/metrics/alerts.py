@@ -18,7 +18,7 @@ _RULES = (
         "GPU {{ $labels.gpu }} is gone: check nvidia-smi, reset it or reboot.",
     ),
     (
-        "NvinxStrangersOnCard",
+        "NvinxCardUsedByOthers",
         "nvinx_card_foreign_bytes / nvinx_card_vram_bytes > 0.5",
         "15m",
         "warning",

@@ -65,7 +65,7 @@ class MemoryTransaction:
 
 
 class FakeLiveness:
-    """Signs of life by decree: what `begin` said, plus the tokens and processes you add."""
+    """Signs of life by decree: what `announce` said, plus the tokens and processes you add."""
 
     def __init__(self) -> None:
         self.tokens: set[str] = set()
