@@ -252,7 +252,7 @@ def test_a_workload_may_stand_under_jobs():
 
 @pytest.mark.parametrize("policy", sorted(POLICIES))
 def test_the_example_of_the_pages_can_be_played(policy):
-    folder = Path(__file__).parents[2] / "docs" / "examples"
+    folder = Path(__file__).parents[3] / "docs" / "examples"
     words = [str(folder / "workload.yaml"), "--bench", str(folder / "nvinx.yaml")]
     done = CliRunner().invoke(main, ["simulate", *words, "--policy", policy, "--json"])
     assert done.exit_code == 0, done.output

@@ -1,4 +1,4 @@
-"""fractional_coresidency_v2 places as before, and says how the models will disturb each other."""
+"""fractional_coresidency_v2 places as before, and says how the models it placed will disturb each other."""
 
 import pytest
 
@@ -23,6 +23,11 @@ PROFILES = {
 LOOKUP = {("model_a", "model_b"): PairLookupEntry(("model_a", "model_b"), 1.0, 2.0)}
 PLACED = "Pattern B (fractional_coresidency): {} model(s) co-resident; {}/3.50 GB VRAM used (+ 0.5 GB headroom)."
 RATE = "interference: max_kernel_rate=47.3 k/ms ({} placed models have profiles)"
+OTHERWISE_NAMED = [ModelSpec(name, 0.6, Residency.GPU_SHARED) for name in ("embed", "fold")]
+OF_OTHER_NAMES = {
+    "embed": InterferenceProfile("esm2", 1027, 0.077, 21.7, 16.8, theta=3.91),
+    "fold": InterferenceProfile("esmfold", 1026, 0.149, 114.9, 37.1, theta=1.20),
+}
 
 
 def shared(**sizes):
@@ -100,3 +105,37 @@ def test_the_placement_is_that_of_the_plain_pattern():
     assert more.reasons == plain.reasons
     with pytest.raises(ValueError, match="headroom"):
         fractional_coresidency_v2(many, HW, headroom_gb=4)
+
+
+def last_note(**known):
+    return notes(OTHERWISE_NAMED, interference_profiles=OF_OTHER_NAMES, **known)[-1]
+
+
+def test_a_prediction_names_models_as_they_were_placed_whatever_their_profiles_say():
+    """Recorded from nvinx 0.3.0a2."""
+    assert last_note(hw_coefs=COEFS) == (
+        "interference: pair(embed+fold) pred_lat=(99.0, 142.8)ms via queue_aware; asymmetry=5.29"
+    )
+
+
+@pytest.mark.parametrize("pair", [("embed", "fold"), ("esm2", "esmfold")])
+def test_a_measured_pair_is_found_by_the_placed_names_and_by_the_profiles(pair):
+    lookup = {pair: PairLookupEntry(pair, 30.0, 130.0)}
+    assert last_note(pair_lookup=lookup) == (
+        "interference: pair(embed+fold) meas_lat=(30.0, 130.0)ms via lookup"
+    )
+    assert last_note(pair_lookup=lookup, hw_coefs=COEFS) == (
+        "interference: pair(embed+fold) pred_lat=(30.0, 130.0)ms via lookup; asymmetry=5.29"
+    )
+
+
+def test_a_kernel_rate_at_the_threshold_is_not_warned_of():
+    rate = OF_OTHER_NAMES["embed"].kernel_rate
+    assert "WARNING" not in last_note(max_kernel_rate_threshold=rate)
+    assert "WARNING" in last_note(max_kernel_rate_threshold=rate - 0.1)
+
+
+def test_the_same_model_placed_twice_is_a_pair():
+    twice = [OTHERWISE_NAMED[0], OTHERWISE_NAMED[0]]
+    said = notes(twice, interference_profiles=OF_OTHER_NAMES, hw_coefs=COEFS)
+    assert "pair(embed+embed)" in said[-1]
