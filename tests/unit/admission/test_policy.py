@@ -3,21 +3,23 @@
 import math
 
 import pytest
+from builders import card
+from builders import cpu_job as cpu
+from builders import exclusive_job as alone
+from builders import shared_job as job
 
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Finished, Start, Submitted
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.admission.state import Job, State
+from nvinx.admission.state import State
 from nvinx.admission.step import check, step
-from nvinx.bench.capacity import Capacity, Card
+from nvinx.bench.capacity import Capacity
 from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import Residency
 from nvinx.interference import CoRun
-from nvinx.jobs.claim import Claim
 from nvinx.reasons import Why
 
-CARD = Card(id="gpu-0", index=0, name="card", total_mib=4000)
-OTHER = Card(id="gpu-1", index=1, name="card", total_mib=4000)
+CARD, OTHER = card(0), card(1)
 SLOWDOWNS = fit_slowdown_model(
     [
         CoRun("hot", "hot", 3.0, 3.0),
@@ -26,19 +28,6 @@ SLOWDOWNS = fit_slowdown_model(
     ]
 )
 BLIND, SEEING = LongestChainFirst(), LongestChainFirst(Estimates(SLOWDOWNS))
-
-
-def job(name, vram=900, model=None, **kw):
-    kind = {"residency": Residency.GPU_SHARED, "vram_mib": vram, "model": model, **kw}
-    return Job(name, name, Claim(**kind))
-
-
-def alone(name, **kw):
-    return job(name, vram=None, residency=Residency.GPU_EXCLUSIVE, **kw)
-
-
-def cpu(name, **kw):
-    return job(name, vram=None, residency=Residency.CPU_ONLY, **kw)
 
 
 class Bench:

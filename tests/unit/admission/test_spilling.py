@@ -1,20 +1,22 @@
 """A job that spills starts only where card, RAM and disk hold it, and is told what it may use."""
 
 import json
+from dataclasses import replace
 
 import pytest
+from builders import card, gpu_state, shared_job, simulated_card
+from builders import spilling_job as spilling
 
 from nvinx.admission.events import Refuse, Start, Submitted
 from nvinx.admission.explain import impossible, sentence, where
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.serialize import placement_from, plain_placement
-from nvinx.admission.state import Job, Placement, State
+from nvinx.admission.state import Placement, State
 from nvinx.admission.step import check, step
-from nvinx.bench.capacity import Capacity, Card
+from nvinx.bench.capacity import Capacity
 from nvinx.catalog import Residency
 from nvinx.errors import DoesNotFitError
-from nvinx.gpu.ports import GpuInventory, GpuProcess, GpuState
-from nvinx.jobs.claim import Claim
+from nvinx.gpu.ports import GpuInventory, GpuProcess
 from nvinx.leases.broker import Broker, Ports
 from nvinx.leases.environment import variables
 from nvinx.leases.external_use import with_external_use
@@ -26,17 +28,8 @@ from nvinx.sizes import CONTEXT_MIB, MIB
 from nvinx.testing import FakeClock, FakeLiveness, MemoryLedger
 
 SPILL = Residency.GPU_RAM_OVERFLOW
-CARD = Card(id="GPU-1", index=0, name="card", total_mib=4096, headroom_mib=512)
+CARD = card(id="GPU-1", total_mib=4096, headroom_mib=512)
 ROOM = 4096 - 512 - CONTEXT_MIB
-
-
-def _fields(card):
-    return {name: getattr(card, name) for name in type(card).__dataclass_fields__}
-
-
-def spilling(name="big", vram=6000, ram=4000, disk=0, engine="one", **kw):
-    claim = Claim(residency=SPILL, vram_mib=vram, ram_mib=ram, disk_mib=disk, cores=1, **kw)
-    return Job(name, name, claim, engine)
 
 
 def decided(job, *cards, ram=16000, left=None):
@@ -54,13 +47,13 @@ def waits(job, *cards, ram=16000, left=None):
 
 
 def test_what_card_ram_and_disk_hold_together_starts():
-    placement = decided(spilling(ram=2000, disk=1000)).placement
+    placement = decided(spilling(ram_mib=2000, disk_mib=1000)).placement
 
     assert (placement.residency, placement.ram_mib, placement.disk_mib) == (SPILL, 2000, 1000)
 
 
 def test_what_they_cannot_hold_is_refused_with_the_missing_amount():
-    refusal = decided(spilling(vram=6000, ram=1000, disk=500))
+    refusal = decided(spilling(vram_mib=6000, ram_mib=1000, disk_mib=500))
 
     assert isinstance(refusal, Refuse)
     assert refusal.reason.why is Why.TOO_LARGE_TO_SPLIT
@@ -71,30 +64,30 @@ def test_what_they_cannot_hold_is_refused_with_the_missing_amount():
 
 
 def test_a_job_that_cannot_be_held_goes_to_the_cpu_if_it_may():
-    placement = decided(spilling(vram=9000, ram=1000, cpu_fallback=True)).placement
+    placement = decided(spilling(vram_mib=9000, ram_mib=1000, cpu_fallback=True)).placement
 
     assert placement.residency is Residency.CPU_ONLY
 
 
 def test_it_waits_while_programs_outside_nvinx_leave_too_little_of_the_card():
-    crowded = Card(**{**_fields(CARD), "external_mib": 2000})
-    reason = waits(spilling(vram=6000, ram=3000), crowded)
+    crowded = replace(CARD, external_mib=2000)
+    reason = waits(spilling(vram_mib=6000, ram_mib=3000), crowded)
 
     assert (reason.why, reason.need, reason.have) == (Why.CARD_USED_BY_OTHERS, 3000, ROOM - 2000)
 
 
 def test_it_waits_while_the_machine_has_too_little_ram_left():
-    reason = waits(spilling(ram=8000), left=5000)
+    reason = waits(spilling(ram_mib=8000), left=5000)
 
     assert (reason.why, reason.need, reason.have) == (Why.NOT_ENOUGH_RAM, 8000, 5000)
     assert "5.24 GB free" in sentence(reason)
-    assert isinstance(decided(spilling(ram=8000), left=8000), Start)
+    assert isinstance(decided(spilling(ram_mib=8000), left=8000), Start)
 
 
 def test_two_that_start_together_share_the_ram_that_is_left():
-    other = Card(**{**_fields(CARD), "id": "GPU-2", "index": 1})
+    other = replace(CARD, id="GPU-2", index=1)
     state = State(Capacity((CARD, other), 4, 16000, 9000))
-    jobs = (spilling("a", ram=5000), spilling("b", ram=5000))
+    jobs = (spilling("a", ram_mib=5000), spilling("b", ram_mib=5000))
     _, decisions = step(state, Submitted(jobs, 0.0), LongestChainFirst())
 
     assert [d.job_id for d in decisions] == ["a"]
@@ -102,13 +95,13 @@ def test_two_that_start_together_share_the_ram_that_is_left():
 
 def test_ram_that_a_model_spills_into_is_gone_for_every_engine():
     ledger, liveness, clock = MemoryLedger(), FakeLiveness(), FakeClock()
-    cards = tuple(Card(**{**_fields(CARD), "id": f"GPU-{n}", "index": n}) for n in range(3))
+    cards = tuple(replace(CARD, id=f"GPU-{n}", index=n) for n in range(3))
     one, two = (
         Broker(name, Capacity(cards, 4, 10000), Ports(ledger, liveness, clock))
         for name in ("one", "two")
     )
-    assert one.submit([spilling("a", ram=6000)])
-    assert not two.submit([spilling("b", ram=6000, engine="two")])
+    assert one.submit([spilling("a", ram_mib=6000)])
+    assert not two.submit([spilling("b", ram_mib=6000, engine="two")])
     assert two.waits["b"].why is Why.NOT_ENOUGH_RAM
     one.finish("a")
     assert two.poll()
@@ -119,22 +112,24 @@ def test_the_broker_asks_the_machine_for_the_ram_that_is_left():
     ports = Ports(MemoryLedger(), FakeLiveness(), FakeClock(), ram_left=lambda: left[0])
     one = Broker("one", Capacity((CARD,), 4, 16000), ports)
 
-    assert not one.submit([spilling("a", ram=8000)])
+    assert not one.submit([spilling("a", ram_mib=8000)])
     left[0] = 9000
     assert one.poll()
 
 
 # several cards
 
-SMALL = Card(**{**_fields(CARD), "id": "GPU-2", "index": 1, "total_mib": 2560})
-THIRD = Card(**{**_fields(CARD), "id": "GPU-3", "index": 2})
+SMALL = replace(CARD, id="GPU-2", index=1, total_mib=2560)
+THIRD = replace(CARD, id="GPU-3", index=2)
 
 
 def test_idle_cards_are_taken_the_largest_first_until_nothing_spills():
-    placement = decided(spilling(vram=6000), SMALL, CARD, THIRD).placement
+    placement = decided(spilling(vram_mib=6000), SMALL, CARD, THIRD).placement
     assert "GPU-1" in placement.cards
     assert len(placement.cards) == 2
-    assert len(decided(spilling(vram=8000, ram=6000), SMALL, CARD, THIRD).placement.cards) == 3
+    assert (
+        len(decided(spilling(vram_mib=8000, ram_mib=6000), SMALL, CARD, THIRD).placement.cards) == 3
+    )
 
 
 def test_cards_that_others_wait_for_are_left_to_them():
@@ -147,8 +142,7 @@ def test_cards_that_others_wait_for_are_left_to_them():
 
 def test_a_card_that_somebody_uses_is_left_to_him():
     state = State(Capacity((CARD, THIRD), 4, 16000))
-    shared = Claim(residency=Residency.GPU_SHARED, vram_mib=900, cores=1)
-    jobs = (Job("small", "small", shared), spilling())
+    jobs = (shared_job("small"), spilling())
     state, decisions = step(state, Submitted(jobs, 0.0), LongestChainFirst())
 
     places = {d.job_id: d.placement.cards for d in decisions}
@@ -161,8 +155,7 @@ def test_nobody_joins_any_of_its_cards():
     state = State(Capacity((CARD, THIRD), 4, 16000))
     policy = LongestChainFirst()
     state, _ = step(state, Submitted((spilling(),), 0.0), policy)
-    shared = Claim(residency=Residency.GPU_SHARED, vram_mib=900, cores=1)
-    late = Submitted((Job("small", "small", shared),), 1.0)
+    late = Submitted((shared_job("small"),), 1.0)
     state, decisions = step(state, late, policy)
 
     assert decisions == ()
@@ -184,12 +177,12 @@ def test_several_cards_are_told_and_survive_the_ledger():
 
 def test_what_it_uses_of_each_card_is_not_a_strangers():
     placement = decided(spilling(), CARD, THIRD).placement
-    lease = Lease(spilling(), placement, 0.0)
+    held = Lease(spilling(), placement, 0.0)
     seen = tuple(
-        GpuState(c.id, c.index, c.name, c.total_mib, 2000, (GpuProcess(7, 1900),))
+        gpu_state(id=c.id, total_mib=4096, used_mib=2000, processes=(GpuProcess(7, 1900),))
         for c in (CARD, THIRD)
     )
-    looked = with_external_use((CARD, THIRD), GpuInventory(seen), (lease,), {7: lease.id})
+    looked = with_external_use((CARD, THIRD), GpuInventory(seen), (held,), {7: held.id})
 
     assert [card.external_mib for card in looked] == [100, 100]
 
@@ -217,7 +210,7 @@ def test_an_offload_folder_comes_with_the_disk(tmp_path, monkeypatch):
 
 
 def test_a_simulated_cards_part_is_kept_in_ram():
-    simulated = Card(id="s", index=0, name="s", total_mib=1000, simulated=True)
+    simulated = simulated_card(total_mib=1000)
     here = told(simulated, ram_mib=1000)
 
     assert here.tiers() == Free(cards=(), ram=sum(here.max_memory.values()))
@@ -230,7 +223,7 @@ def test_a_split_that_does_not_work_is_found_before_loading(tmp_path):
 
     layers = {f"layers.{n}.w": np.zeros((500, 500), dtype=np.float32) for n in range(8)}
     save_file(layers, tmp_path / "model.safetensors")
-    small = Card(id="s", index=0, name="s", total_mib=2, simulated=True)
+    small = simulated_card(total_mib=2)
     here = told(small, ram_mib=2)
 
     with pytest.raises(DoesNotFitError, match="5 MB are missing"):

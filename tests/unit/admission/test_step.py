@@ -1,31 +1,24 @@
 """The bench's story, told step by step; no clock, no GPU, no files."""
 
+from dataclasses import replace
+
 import pytest
+from builders import card
+from builders import cpu_job as cpu
+from builders import exclusive_job as alone
+from builders import shared_job as shared
 
 from nvinx.admission.events import CardsChanged, Finished, Refuse, Start, Submitted, Withdrawn
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.admission.state import Job, State
+from nvinx.admission.state import State
 from nvinx.admission.step import check, step
-from nvinx.bench.capacity import Capacity, Card
+from nvinx.bench.capacity import Capacity
 from nvinx.catalog import Residency
 from nvinx.errors import IllegalEventError
-from nvinx.jobs.claim import Claim
 from nvinx.reasons import Why
 
-CARD = Card(id="gpu-0", index=0, name="card", total_mib=4096, headroom_mib=512)
+CARD = card(total_mib=4096, headroom_mib=512)
 POLICY = LongestChainFirst(patience_s=60)
-
-
-def shared(name, vram, **kw):
-    return Job(name, name, Claim(residency=Residency.GPU_SHARED, vram_mib=vram, **kw))
-
-
-def alone(name, vram=None, **kw):
-    return Job(name, name, Claim(residency=Residency.GPU_EXCLUSIVE, vram_mib=vram, **kw))
-
-
-def cpu(name, **kw):
-    return Job(name, name, Claim(residency=Residency.CPU_ONLY, **kw))
 
 
 def submit(*jobs, at=0.0):
@@ -158,7 +151,7 @@ def test_ram_is_never_promised_twice():
     ("job", "why"),
     [
         (shared("j", 3585), Why.LARGER_THAN_CARD),
-        (alone("j", 4097), Why.LARGER_THAN_CARD),
+        (alone("j", vram_mib=4097), Why.LARGER_THAN_CARD),
         (cpu("j", cores=9), Why.NOT_ENOUGH_CORES),
         (cpu("j", ram_mib=16001), Why.NOT_ENOUGH_RAM),
     ],
@@ -174,7 +167,7 @@ def test_a_job_that_can_never_run_is_refused_at_once(job, why):
 
 def test_a_job_of_the_size_of_the_budget_is_not_too_large():
     assert starts(run(submit(shared("j", 3584)))[1]) == ["j"]
-    assert starts(run(submit(alone("j", 4096)))[1]) == ["j"]
+    assert starts(run(submit(alone("j", vram_mib=4096)))[1]) == ["j"]
 
 
 def test_a_job_larger_than_the_card_spills_if_it_may_and_has_the_card_alone():
@@ -215,7 +208,7 @@ def test_without_a_card_gpu_jobs_need_a_fallback():
 
 
 def test_several_cards_are_filled_the_emptiest_first():
-    cards = (CARD, Card(id="gpu-1", index=1, name="card", total_mib=4096))
+    cards = (CARD, card(1, total_mib=4096))
     state, _ = run(
         submit(alone("x"), shared("a", 3000), shared("b", 900)), capacity=Capacity(cards, 8)
     )
@@ -224,7 +217,7 @@ def test_several_cards_are_filled_the_emptiest_first():
 
 
 def test_an_exclusive_job_that_waits_keeps_only_one_of_two_cards():
-    cards = (CARD, Card(id="gpu-1", index=1, name="card", total_mib=4096))
+    cards = (CARD, card(1, total_mib=4096))
     state, _ = run(
         submit(shared("a", 3000), shared("b", 2000)),
         submit(alone("x"), at=1.0),
@@ -238,9 +231,7 @@ def test_an_exclusive_job_that_waits_keeps_only_one_of_two_cards():
 
 def test_what_strangers_use_is_not_handed_out():
     state, _ = run(submit(shared("a", 3000)))
-    busy = Card(
-        id="gpu-0", index=0, name="card", total_mib=4096, headroom_mib=512, external_mib=700
-    )
+    busy = replace(CARD, external_mib=700)
     state, last = run(CardsChanged((busy,), 0.0), submit(shared("a", 3000)))
 
     assert starts(last) == []

@@ -3,19 +3,20 @@
 from dataclasses import replace
 
 import pytest
+from builders import card, gpu_state
+from builders import cpu_job as cpu
+from builders import exclusive_job as alone
+from builders import shared_job as shared
 
 from nvinx.admission.events import Refuse, Start
-from nvinx.admission.state import Job
-from nvinx.bench.capacity import Capacity, Card
-from nvinx.catalog import Residency
-from nvinx.gpu.ports import GpuInventory, GpuProcess, GpuState
-from nvinx.jobs.claim import Claim
+from nvinx.bench.capacity import Capacity
+from nvinx.gpu.ports import GpuInventory, GpuProcess
 from nvinx.leases.broker import UNHEARD_AFTER_S, Broker, Ports
 from nvinx.leases.external_use import with_external_use
 from nvinx.reasons import Why
 from nvinx.testing import FakeClock, FakeLiveness, MemoryLedger
 
-CARD = Card(id="gpu-0", index=0, name="card", total_mib=4096, headroom_mib=512)
+CARD = card(total_mib=4096, headroom_mib=512)
 CAPACITY = Capacity((CARD,), 4, 16000)
 
 
@@ -47,18 +48,6 @@ def machine():
     return Machine()
 
 
-def shared(job_id, vram, engine="one", **kw):
-    return Job(job_id, job_id, Claim(residency=Residency.GPU_SHARED, vram_mib=vram, **kw), engine)
-
-
-def alone(job_id, engine="one", **kw):
-    return Job(job_id, job_id, Claim(residency=Residency.GPU_EXCLUSIVE, **kw), engine)
-
-
-def cpu(job_id, engine="one", **kw):
-    return Job(job_id, job_id, Claim(residency=Residency.CPU_ONLY, **kw), engine)
-
-
 def started(decisions):
     return [d.job_id for d in decisions if isinstance(d, Start)]
 
@@ -67,7 +56,7 @@ def test_two_engines_never_exceed_the_card_together(machine):
     one, two = machine.engine("one"), machine.engine("two")
 
     assert started(one.submit([shared("a", 2000)])) == ["a"]
-    assert started(two.submit([shared("b", 2000, "two")])) == []
+    assert started(two.submit([shared("b", 2000, engine="two")])) == []
     assert machine.requests() == {"b": Why.NOT_ENOUGH_VRAM}
     one.finish("a")
     assert started(two.poll()) == ["b"]
@@ -81,7 +70,7 @@ def test_each_engine_has_its_own_cores(machine):
     )
 
     assert started(one.submit([shared("a", 100), shared("a2", 100)])) == ["a"]
-    assert started(two.submit([shared("b", 100, "two")])) == ["b"]
+    assert started(two.submit([shared("b", 100, engine="two")])) == ["b"]
 
 
 def test_an_engines_request_that_lacks_cores_keeps_nobody_from_the_card(machine):
@@ -90,15 +79,15 @@ def test_an_engines_request_that_lacks_cores_keeps_nobody_from_the_card(machine)
     one.submit([alone("x")])
     assert machine.requests() == {"x": Why.NOT_ENOUGH_CORES}
 
-    assert started(two.submit([shared("b", 100, "two")])) == ["b"]
+    assert started(two.submit([shared("b", 100, engine="two")])) == ["b"]
 
 
 def test_an_older_request_of_another_engine_goes_first(machine):
     one, two, three = (machine.engine(n) for n in ("one", "two", "three"))
     one.submit([alone("x")])
-    two.submit([alone("y", "two")])
+    two.submit([alone("y", engine="two")])
     machine.clock.now = 1.0
-    three.submit([alone("z", "three")])
+    three.submit([alone("z", engine="three")])
     one.finish("x")
 
     assert started(three.poll()) == []
@@ -108,9 +97,9 @@ def test_an_older_request_of_another_engine_goes_first(machine):
 def test_whoever_makes_room_calls_the_engine_that_it_is_for(machine):
     one, two, three = (machine.engine(n) for n in ("one", "two", "three"))
     one.submit([alone("x")])
-    two.submit([alone("y", "two")])
+    two.submit([alone("y", engine="two")])
     machine.clock.now = 1.0
-    three.submit([alone("z", "three")])
+    three.submit([alone("z", engine="three")])
     assert not two.is_called()
     one.finish("x")
 
@@ -127,16 +116,16 @@ def test_the_request_of_an_engine_that_died_is_forgotten(machine):
     machine.liveness.retire("a")
     machine.clock.now = 61.0
 
-    assert started(two.submit([shared("b", 3000, "two")])) == ["b"]
+    assert started(two.submit([shared("b", 3000, engine="two")])) == ["b"]
     assert (machine.leases(), machine.requests()) == ({"b"}, {})
 
 
 def test_an_engine_that_fell_silent_holds_no_place_in_line(machine):
     one, two, three = (machine.engine(n) for n in ("one", "two", "three"))
     one.submit([alone("x")])
-    two.submit([alone("y", "two")])
+    two.submit([alone("y", engine="two")])
     machine.clock.now = UNHEARD_AFTER_S + 1
-    three.submit([alone("z", "three")])
+    three.submit([alone("z", engine="three")])
     one.finish("x")
 
     assert started(three.poll()) == ["z"]
@@ -149,7 +138,7 @@ def test_a_lease_outlives_the_engine_while_a_process_of_the_job_lives(machine):
     machine.liveness.retire("one")
     machine.liveness.retire("x")
 
-    assert started(two.submit([shared("b", 10, "two")])) == []
+    assert started(two.submit([shared("b", 10, engine="two")])) == []
     machine.liveness.lingering.clear()
     assert started(two.poll()) == ["b"]
 
@@ -229,7 +218,7 @@ def test_leaving_takes_back_what_waits_and_keeps_what_runs(machine):
 def test_a_job_is_told_who_is_beside_it(machine):
     one, two = machine.engine("one"), machine.engine("two")
     one.submit([shared("a", 500)])
-    two.submit([shared("b", 500, "two")])
+    two.submit([shared("b", 500, engine="two")])
 
     assert [r.job.name for r in two.beside("b")] == ["a"]
 
@@ -248,7 +237,8 @@ class Driver:
         self.used, self.processes = 0, ()
 
     def read(self):
-        return GpuInventory((GpuState("gpu-0", 0, "card", 4096, self.used, tuple(self.processes)),))
+        seen = {"used_mib": self.used, "processes": tuple(self.processes)}
+        return GpuInventory((gpu_state(total_mib=4096, **seen),))
 
 
 def test_what_strangers_hold_on_the_card_is_subtracted():
@@ -264,12 +254,12 @@ def test_what_strangers_hold_on_the_card_is_subtracted():
 
 
 def test_strangers_may_use_what_the_bench_file_leaves_out():
-    card = replace(CARD, device_mib=CARD.total_mib + 1000)
-    sight = GpuState("gpu-0", 0, "card", card.device_mib, 1300)
+    part = replace(CARD, device_mib=CARD.total_mib + 1000)
+    seen = gpu_state(total_mib=part.device_mib, used_mib=1300)
 
-    (looked,) = with_external_use((card,), GpuInventory((sight,)), (), {})
+    (looked,) = with_external_use((part,), GpuInventory((seen,)), (), {})
     assert looked.external_mib == 300
-    (looked,) = with_external_use((card,), GpuInventory((replace(sight, used_mib=900),)), (), {})
+    (looked,) = with_external_use((part,), GpuInventory((replace(seen, used_mib=900),)), (), {})
     assert looked.external_mib == 0
 
 
@@ -289,7 +279,7 @@ def test_a_process_that_shows_no_sign_but_stays_on_the_gpu_keeps_its_lease():
     one.submit([alone("x")])
     machine.liveness.processes[7] = ("x", 42)
     machine.probe.used, machine.probe.processes = 900, [GpuProcess(7, 900)]
-    two.submit([alone("y", "two")])
+    two.submit([alone("y", engine="two")])
     machine.liveness.processes[7] = (None, 42)
     machine.liveness.retire("x")
 
@@ -311,7 +301,7 @@ def test_another_engines_ram_is_its_own_business(machine):
     one, two = machine.engine("one"), machine.engine("two")
     one.submit([shared("a", 100, ram_mib=15000)])
 
-    decisions = two.submit([shared("b", 100, "two"), cpu("c", "two", ram_mib=12000)])
+    decisions = two.submit([shared("b", 100, engine="two"), cpu("c", engine="two", ram_mib=12000)])
     assert started(decisions) == ["b", "c"]
 
 
@@ -326,7 +316,7 @@ def test_a_card_that_appears_later_is_used(machine):
     one = machine.engine("one")
     one.submit([alone("x"), alone("y")])
     assert one.poll() == ()
-    one.add_cards([CARD, Card(id="gpu-1", index=1, name="card", total_mib=4096)])
+    one.add_cards([CARD, card(1, total_mib=4096)])
 
     assert started(one.poll()) == ["y"]
 
@@ -343,7 +333,7 @@ def test_a_pid_that_was_given_to_another_process_is_no_sign_of_life():
     machine.liveness.retire("a")
     machine.liveness.processes[7] = (None, 999)
 
-    two.submit([shared("b", 100, "two")])
+    two.submit([shared("b", 100, engine="two")])
     assert machine.leases() == {"b"}
 
 
@@ -356,7 +346,7 @@ def test_a_program_that_gave_its_lease_back_may_keep_its_context_and_ask_again()
     machine.probe.used, machine.probe.processes = 400, [GpuProcess(7, 400)]
     one.claim_process("a", 7)
     two = machine.engine("two")
-    assert started(two.submit([shared("b", 3300, "two")])) == []
+    assert started(two.submit([shared("b", 3300, engine="two")])) == []
     one.release_process("a", 7)
     one.finish("a")
 
