@@ -1,12 +1,19 @@
 """Cards, claims, jobs and leases for tests: what a test does not speak of has a plain value here."""
 
-from nvinx.admission.state import Job, Placement
+from nvinx.admission.state import Job, Placement, Running
 from nvinx.bench.capacity import Card
 from nvinx.catalog import Residency
 from nvinx.gpu.ports import GpuState
 from nvinx.jobs.claim import Claim
 from nvinx.leases.ports import Lease
 from nvinx.reasons import Why
+
+_WHY = {
+    Residency.GPU_SHARED: Why.FITS_BESIDE_OTHERS,
+    Residency.GPU_EXCLUSIVE: Why.WHOLE_CARD,
+    Residency.GPU_RAM_OVERFLOW: Why.SPILLS_TO_RAM,
+    Residency.CPU_ONLY: Why.NEEDS_NO_GPU,
+}
 
 
 def card(index=0, **other):
@@ -64,13 +71,22 @@ def cpu_job(job_id, *, engine="one", **claim):
     return job(job_id, cpu_claim(**claim), engine=engine)
 
 
-def lease(held_by, since=0.0, **placement):
-    """A lease on `gpu-0` as its job claimed it; `placement` says what was granted instead."""
-    claim = held_by.claim
+def granted(claim, **other):
+    """The placement that gives what was claimed, on `gpu-0` if it is a GPU that was asked for."""
     asked = {
         "residency": claim.residency,
-        "why": Why.FITS_BESIDE_OTHERS,
-        "card": "gpu-0",
+        "why": _WHY[claim.residency],
+        "card": "gpu-0" if claim.uses_gpu else None,
         "vram_mib": claim.vram_mib or 0,
     }
-    return Lease(held_by, Placement(**{**asked, **placement}), since)
+    return Placement(**{**asked, **other})
+
+
+def running(started, since=0.0, **placement):
+    """A job that runs where it asked to, but for what `placement` says."""
+    return Running(started, granted(started.claim, **placement), since)
+
+
+def lease(held_by, since=0.0, **placement):
+    """The lease of such a job."""
+    return Lease(held_by, granted(held_by.claim, **placement), since)

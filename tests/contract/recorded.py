@@ -1,20 +1,19 @@
 """A run's trace for tests, made through the very writer."""
 
-from nvinx.admission.state import Job, Placement
-from nvinx.bench.capacity import Card
+from builders import card, cpu_claim, exclusive_claim, granted, job, shared_claim
+
 from nvinx.bench.resolve import Bench
-from nvinx.catalog import Residency
 from nvinx.jobs.claim import Claim
 from nvinx.jobs.outcome import Outcome
-from nvinx.reasons import Reason, Why
+from nvinx.reasons import Reason
 from nvinx.runs.trace import Trace
 from nvinx.testing import FakeClock
 
-CARD = Card(id="gpu-0", index=0, name="card", total_mib=4000, simulated=True)
+CARD = card(simulated=True)
 BENCH = Bench(cards=(CARD,), cores=4, ram_mib=8000, models={}, origins={})
-ALONE = Placement(Residency.GPU_EXCLUSIVE, Why.WHOLE_CARD, "gpu-0", 4000)
-SHARED = Placement(Residency.GPU_SHARED, Why.FITS_BESIDE_OTHERS, "gpu-0", 900)
-CPU = Placement(Residency.CPU_ONLY, Why.NEEDS_NO_GPU)
+ALONE = granted(exclusive_claim(), vram_mib=4000)
+SHARED = granted(shared_claim())
+CPU = granted(cpu_claim())
 
 
 class Recorder:
@@ -34,11 +33,11 @@ class Recorder:
         residency = placement.residency
         if residency.needs_vram:
             claim = {"vram_mib": placement.vram_mib, **claim}
-        job = Job(name, name, Claim(residency=residency, **claim), "engine")
-        self.at(times[0]).submitted(job, after)
+        asked = job(name, Claim(residency=residency, **claim), engine="engine")
+        self.at(times[0]).submitted(asked, after)
         if why is not None:
             self.trace.waited(name, Reason(name, why, behind=("long",)))
         if len(times) > 1:
-            self.at(times[1]).started(job, placement, (), 1.0)
+            self.at(times[1]).started(asked, placement, (), 1.0)
         if len(times) > 2:
             self.at(times[2]).ended(name, outcome, None)

@@ -5,16 +5,17 @@ import subprocess
 import sys
 
 import pytest
+from builders import card, cpu_claim, granted, shared_claim
 
 from nvinx.admission.state import Placement
-from nvinx.bench.capacity import Capacity, Card
+from nvinx.bench.capacity import Capacity
 from nvinx.catalog import Residency
 from nvinx.leases import memory_caps
 from nvinx.leases.client import SITE
 from nvinx.reasons import Why
 
-CAPACITY = Capacity((Card(id="g", index=0, name="c", total_mib=4000),))
-SHARED = Placement(Residency.GPU_SHARED, Why.FITS_BESIDE_OTHERS, "g", 1300)
+CAPACITY = Capacity((card(),))
+SHARED = granted(shared_claim(1300))
 NEW = "__version__ = '2.10.1+cu130'\n"
 OLD = "__version__ = '2.4.0'\n"
 TORCH = """
@@ -39,24 +40,21 @@ def test_each_framework_is_told_its_share_without_the_context():
 
 
 def test_fractions_are_of_the_whole_device_also_where_less_is_declared():
-    limited = Card(id="g", index=0, name="c", total_mib=4000, device_mib=8000)
+    limited = card(device_mib=8000)
     told = memory_caps.variables(SHARED, Capacity((limited,)), "/site", {})
     assert told["NVINX_VRAM_FRACTION"] == "0.1250"
 
 
 def test_a_small_job_keeps_half_of_what_it_declared():
-    small = Placement(Residency.GPU_SHARED, Why.FITS_BESIDE_OTHERS, "g", 400)
+    small = granted(shared_claim(400))
     assert memory_caps.variables(small, CAPACITY, "/s", {})["NVINX_VRAM_FRACTION"] == "0.0500"
 
 
 @pytest.mark.parametrize("residency", [Residency.GPU_EXCLUSIVE, Residency.GPU_RAM_OVERFLOW])
 def test_who_has_the_card_alone_is_not_capped(residency):
-    alone = Placement(residency, Why.WHOLE_CARD, "g", 4000)
+    alone = Placement(residency, Why.WHOLE_CARD, "gpu-0", 4000)
     assert memory_caps.variables(alone, CAPACITY, "/site", {}) == {}
-    assert (
-        memory_caps.variables(Placement(Residency.CPU_ONLY, Why.NEEDS_NO_GPU), CAPACITY, "/s", {})
-        == {}
-    )
+    assert memory_caps.variables(granted(cpu_claim()), CAPACITY, "/s", {}) == {}
 
 
 def test_what_the_user_set_stays():

@@ -8,13 +8,13 @@ import sys
 import time
 
 import pytest
+from builders import simulated_card
 
-from nvinx.bench.capacity import Card
 from nvinx.leases import client
 
 pyte = pytest.importorskip("pyte", reason="pyte is not installed")
 COLUMNS, LINES = 80, 24
-CARD = Card(id="simulated-0", index=0, name="simulated GPU 0", total_mib=3814, simulated=True)
+CARD = simulated_card(name="simulated GPU 0", total_mib=3814)
 BENCH = "hardware: {vram_gb: 4.0, cpu_cores: 2, ram_gb: 8, simulated: true}\n"
 TOP = [sys.executable, "-c", "from nvinx.cli import main; main()", "top"]
 

@@ -1,19 +1,13 @@
 """Who was beside whom, and for how much of the time."""
 
 import pytest
+from builders import cpu_job, running, shared_job
 
 from nvinx.admission.co_residency import CoResidency
-from nvinx.admission.state import Job, Placement, Running
-from nvinx.catalog import Residency
-from nvinx.jobs.claim import Claim
-from nvinx.reasons import Why
 
 
 def on(card, name, since, model=None):
-    residency = Residency.GPU_SHARED if card else Residency.CPU_ONLY
-    claim = Claim(residency=residency, vram_mib=1 if card else None, model=model, kind=name)
-    placement = Placement(residency, Why.FITS_BESIDE_OTHERS, card)
-    return Running(Job(name, name, claim), placement, since)
+    return running(shared_job(name, model=model, kind=name), since, card=card)
 
 
 def test_a_partner_for_half_the_time_counts_half():
@@ -37,7 +31,7 @@ def test_two_of_a_kind_count_twice():
 
 def test_other_cards_and_the_cpu_are_no_company():
     co_residency = CoResidency()
-    some = [on("g", "a", 0.0), on("h", "b", 0.0), on(None, "c", 0.0)]
+    some = [on("g", "a", 0.0), on("h", "b", 0.0), running(cpu_job("c"))]
     co_residency.observe(some, 0.0)
     co_residency.observe(some, 9.0)
     assert co_residency.finish(some[0], 9.0).co_residents == {}

@@ -1,16 +1,15 @@
 """Every reason has a sentence that a person can act on."""
 
 import pytest
+from builders import card, running, shared_job
 
 from nvinx.admission import explain
-from nvinx.admission.state import Job, Placement, Running
-from nvinx.bench.capacity import Card
+from nvinx.admission.state import Placement
 from nvinx.catalog import Residency
 from nvinx.formatting import duration, gb
-from nvinx.jobs.claim import Claim
 from nvinx.reasons import Reason, Why
 
-CARD = Card(id="gpu-0", index=0, name="card", total_mib=3814, headroom_mib=477)
+CARD = card(total_mib=3814, headroom_mib=477)
 
 
 @pytest.mark.parametrize("why", Why)
@@ -68,29 +67,22 @@ def test_time_reads_as_people_state_it(seconds, text):
     assert duration(seconds) == text
 
 
-def running(name, vram_mib):
-    job = Job(name, name, Claim(residency=Residency.GPU_SHARED, vram_mib=vram_mib))
-    return Running(
-        job, Placement(Residency.GPU_SHARED, Why.FITS_BESIDE_OTHERS, "gpu-0", vram_mib), 0.0
-    )
-
-
 def test_a_start_is_one_quiet_line_that_says_who_is_beside_and_how_full_the_card_is():
-    here = running("embed[3]", 859)
-    line = explain.started(here.job, here.placement, (CARD,), [running("embed[1]", 859)])
+    here, beside = (running(shared_job(name, 859)) for name in ("embed[3]", "embed[1]"))
+    line = explain.started(here.job, here.placement, (CARD,), [beside])
 
     assert line == "nvinx: embed[3] -> GPU 0 shared with embed[1] (1.80 GB of 3.50 GB)"
 
 
 def test_a_start_says_when_a_job_went_to_the_cpu_because_it_is_too_large():
-    job = running("embed[3]", 9000).job
+    job = shared_job("embed[3]", 9000)
     line = explain.started(job, Placement(Residency.CPU_ONLY, Why.LARGER_THAN_CARD), (CARD,), [])
 
     assert line == "nvinx: embed[3] -> CPU (larger than the card)"
 
 
 def test_a_short_wait_is_not_worth_a_word_and_a_long_one_is():
-    placed = running("a", 1).placement
+    placed = running(shared_job("a", 1)).placement
     waited_for = Reason("a", Why.CARD_HELD_EXCLUSIVELY, behind=("x",))
 
     assert explain.start_reason(placed, 0.1, waited_for) == "fits beside others"

@@ -1,15 +1,15 @@
 """Each failure for lack of memory leads one step further, and no step is tried twice."""
 
+from builders import card, exclusive_claim, shared_claim
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nvinx.admission.retry import RetryStep, next_attempt
-from nvinx.bench.capacity import Capacity, Card
+from nvinx.bench.capacity import Capacity
 from nvinx.catalog import Residency
-from nvinx.jobs.claim import Claim
 
-CAPACITY = Capacity((Card(id="g", index=0, name="c", total_mib=4096, headroom_mib=96),), 4)
-SHARED = Claim(residency=Residency.GPU_SHARED, vram_mib=900, ram_mib=8000)
+CAPACITY = Capacity((card(total_mib=4096, headroom_mib=96),), 4)
+SHARED = shared_claim(900, ram_mib=8000)
 
 
 def climb(claim, peak=None):
@@ -37,14 +37,14 @@ def test_a_peak_below_what_it_had_says_nothing():
 
 
 def test_more_room_is_never_more_than_the_card_can_share():
-    big = Claim(residency=Residency.GPU_SHARED, vram_mib=3900)
+    big = shared_claim(3900)
     assert next(climb(big))[1].vram_mib == 4000
 
 
 def test_spilling_and_the_cpu_are_for_those_that_may():
-    able = Claim(residency=Residency.GPU_EXCLUSIVE, ram_mib=9, ram_overflow=True, cpu_fallback=True)
+    able = exclusive_claim(ram_mib=9, ram_overflow=True, cpu_fallback=True)
     assert [step for step, _ in climb(able)] == [RetryStep.SPILL, RetryStep.CPU]
-    assert list(climb(Claim(residency=Residency.GPU_EXCLUSIVE))) == []
+    assert list(climb(exclusive_claim())) == []
 
 
 @given(
@@ -54,13 +54,7 @@ def test_spilling_and_the_cpu_are_for_those_that_may():
     st.one_of(st.none(), st.integers(0, 9000)),
 )
 def test_the_ladder_ends_and_goes_up_only(vram, spill, cpu, peak):
-    claim = Claim(
-        residency=Residency.GPU_SHARED,
-        vram_mib=vram,
-        ram_mib=9,
-        ram_overflow=spill,
-        cpu_fallback=cpu,
-    )
+    claim = shared_claim(vram, ram_mib=9, ram_overflow=spill, cpu_fallback=cpu)
     steps = [step for step, _ in climb(claim, peak)]
     order = list(RetryStep)
     assert steps == sorted(set(steps), key=order.index)

@@ -1,16 +1,16 @@
 """`nvinx explain` says in a sentence why a job ran where it did, or waits."""
 
 import pytest
+from builders import simulated_card
 from click.testing import CliRunner
 from recorded import SHARED, Recorder
 
-from nvinx.bench.capacity import Card
 from nvinx.cli import main
 from nvinx.jobs.outcome import Outcome
 from nvinx.leases import client
 from nvinx.reasons import Why
 
-CARD = Card(id="simulated-0", index=0, name="toy", total_mib=4000, simulated=True)
+CARD = simulated_card(name="toy")
 
 
 @pytest.fixture

@@ -4,22 +4,20 @@ import json
 import sqlite3
 
 import pytest
+from builders import shared_job, simulated_card
 from click.testing import CliRunner
 from recorded import ALONE, Recorder
 
-from nvinx.admission.state import Job
-from nvinx.bench.capacity import Capacity, Card
-from nvinx.catalog import Residency
+from nvinx.bench.capacity import Capacity
 from nvinx.cli import main
 from nvinx.host.clock import boot_seconds
-from nvinx.jobs.claim import Claim
 from nvinx.jobs.outcome import Outcome
 from nvinx.leases.broker import Broker, Ports
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.liveness import ProcessLiveness
 
 BENCH = "hardware: {gpus: [{name: small card, vram_gb: 4.0, simulated: true}]}\n"
-CARD = Card(id="simulated-0", index=0, name="small card", total_mib=3814, simulated=True)
+CARD = simulated_card(name="small card", total_mib=3814)
 
 
 def nvinx(*args):
@@ -43,10 +41,7 @@ def engine(bench):
         ProcessLiveness(bench / "state" / "life"),
     )
     broker = Broker("engine-1", Capacity((CARD,), 4), Ports(ledger, liveness, boot_seconds))
-    broker.submit(
-        Job(i, i, Claim(residency=Residency.GPU_SHARED, vram_mib=2000), "engine-1")
-        for i in ("embed[1]", "embed[2]")
-    )
+    broker.submit(shared_job(name, 2000, engine="engine-1") for name in ("embed[1]", "embed[2]"))
     yield liveness
     broker.close()
     ledger.close()

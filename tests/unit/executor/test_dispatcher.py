@@ -3,17 +3,15 @@
 import threading
 
 import pytest
+from builders import card, cpu_job, exclusive_job, shared_job
 
-from nvinx.admission.state import Job
-from nvinx.bench.capacity import Capacity, Card
-from nvinx.catalog import Residency
+from nvinx.bench.capacity import Capacity
 from nvinx.errors import StateDirError
-from nvinx.jobs.claim import Claim
 from nvinx.leases.broker import Broker, Ports
 from nvinx.testing import FakeClock, FakeLiveness, MemoryLedger
 from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ended, Ready
 
-CARD = Card(id="gpu-0", index=0, name="card", total_mib=4096)
+CARD = card(total_mib=4096)
 
 
 class Engine:
@@ -70,10 +68,6 @@ def parts():
     return ledger, liveness, engine, Dispatcher(broker, engine)
 
 
-def gpu(job_id):
-    return Job(job_id, job_id, Claim(residency=Residency.GPU_SHARED, vram_mib=900), "one")
-
-
 def eventually(question):
     for _ in range(200):
         if question():
@@ -84,7 +78,7 @@ def eventually(question):
 
 def test_what_is_ready_starts_and_what_ended_frees_its_lease(parts):
     _, liveness, engine, dispatcher = parts
-    dispatcher.send(Ready(((gpu("a"), "handle a"),)))
+    dispatcher.send(Ready(((shared_job("a"), "handle a"),)))
     assert eventually(lambda: engine.started == ["handle a"])
     dispatcher.send(Ended("a"))
     dispatcher.stop()
@@ -95,10 +89,10 @@ def test_what_is_ready_starts_and_what_ended_frees_its_lease(parts):
 
 def test_after_a_failure_what_runs_keeps_its_lease_until_it_ends(parts):
     ledger, liveness, engine, dispatcher = parts
-    dispatcher.send(Ready(((gpu("a"), "handle a"),)))
+    dispatcher.send(Ready(((shared_job("a"), "handle a"),)))
     assert eventually(lambda: engine.started == ["handle a"])
     ledger.full = True
-    dispatcher.send(Ready(((gpu("b"), "handle b"),)))
+    dispatcher.send(Ready(((shared_job("b"), "handle b"),)))
     assert engine.failed.wait(5)
 
     assert engine.asked_to_end.wait(5)
@@ -112,11 +106,13 @@ def test_after_a_failure_what_runs_keeps_its_lease_until_it_ends(parts):
 
 def test_who_waits_for_the_card_is_told_in_the_order_of_the_line_and_nobody_once_it_stops(parts):
     _, _, engine, dispatcher = parts
-    alone = Job("x", "x", Claim(residency=Residency.GPU_EXCLUSIVE), "one")
-    urgent = Job("c", "c", Claim(residency=Residency.GPU_EXCLUSIVE, priority=9), "one")
-    on_cpu = Job("d", "d", Claim(residency=Residency.CPU_ONLY, cores=4), "one")
+    alone = exclusive_job("x")
+    urgent = exclusive_job("c", priority=9)
+    on_cpu = cpu_job("d", cores=4)
     dispatcher.send(Ready(((alone, "handle x"),)))
-    dispatcher.send(Ready(((gpu("b"), "handle b"), (on_cpu, "handle d"), (urgent, "handle c"))))
+    dispatcher.send(
+        Ready(((shared_job("b"), "handle b"), (on_cpu, "handle d"), (urgent, "handle c")))
+    )
     assert eventually(lambda: engine.line == [("c", "handle c"), ("b", "handle b")])
     engine.stopping = True
     assert eventually(lambda: engine.line == [])
@@ -126,11 +122,11 @@ def test_who_waits_for_the_card_is_told_in_the_order_of_the_line_and_nobody_once
 
 def test_once_nothing_more_may_start_what_waits_goes_back(parts):
     _, _, engine, dispatcher = parts
-    alone = Job("x", "x", Claim(residency=Residency.GPU_EXCLUSIVE), "one")
-    dispatcher.send(Ready(((alone, "handle x"), (gpu("b"), "handle b"))))
+    alone = exclusive_job("x")
+    dispatcher.send(Ready(((alone, "handle x"), (shared_job("b"), "handle b"))))
     assert eventually(lambda: engine.started == ["handle x"])
     engine.stopping = True
-    dispatcher.send(Ready(((gpu("c"), "handle c"),)))
+    dispatcher.send(Ready(((shared_job("c"), "handle c"),)))
     assert eventually(lambda: len(engine.handed_back) == 2)
     dispatcher.send(Ended("x"))
     dispatcher.stop()

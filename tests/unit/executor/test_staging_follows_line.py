@@ -1,17 +1,16 @@
 """Files are read for whoever is next in line, as long as he is, and the log says so once."""
 
 import pytest
+from builders import exclusive_claim
 
 from nvinx.admission.state import Job
-from nvinx.catalog import Residency
 from nvinx.errors import OptionError
-from nvinx.jobs.claim import Claim
 from nvinx.staging import process as host
 from nvinx.testing import FakeStager
 from snakemake_executor_plugin_nvinx.job_claims import Weights
 from snakemake_executor_plugin_nvinx.staging import Staging, stager
 
-CLAIM = Claim(residency=Residency.GPU_EXCLUSIVE)
+CLAIM = exclusive_claim()
 MB = 1_000_000
 
 

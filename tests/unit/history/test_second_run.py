@@ -1,10 +1,11 @@
 """A first run teaches the second: what hurts is not repeated, what helps is kept."""
 
 import pytest
+from builders import card
 
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.bench.capacity import Capacity, Card
+from nvinx.bench.capacity import Capacity
 from nvinx.calibration import fit_slowdown_model
 from nvinx.history.statistics import RunStatistics
 from nvinx.interference import CoRun
@@ -13,7 +14,7 @@ from nvinx.simulation.baselines import POLICIES
 from nvinx.simulation.simulate import simulate
 from nvinx.simulation.workload import Task, Workload
 
-CAPACITY = Capacity((Card(id="g", index=0, name="card", total_mib=4096),), 8, 32_000)
+CAPACITY = Capacity((card(total_mib=4096),), 8, 32_000)
 
 
 def contended(small=4):

@@ -1,11 +1,11 @@
 """What runs teach: how long a kind takes, what company costs it, and when to look closer."""
 
 import pytest
+from builders import cpu_claim, shared_claim
 
 from nvinx.catalog import Residency
 from nvinx.history.runs import PastRun
 from nvinx.history.statistics import KEPT, MEASURE_AT_MOST_S, RunStatistics
-from nvinx.jobs.claim import Claim
 from nvinx.jobs.outcome import Outcome
 
 
@@ -98,9 +98,9 @@ def test_old_runs_fade():
 
 def test_declared_times_come_before_learnt_ones():
     seen = RunStatistics([run(3), run(30, card=None)])
-    gpu = Claim(residency=Residency.GPU_SHARED, vram_mib=1, kind="embed")
+    gpu = shared_claim(kind="embed")
     assert (seen.with_runtimes(gpu).runtime_s, seen.with_runtimes(gpu).cpu_runtime_s) == (3, 30)
-    told = Claim(residency=Residency.GPU_SHARED, vram_mib=1, kind="embed", runtime_s=60)
+    told = shared_claim(kind="embed", runtime_s=60)
     assert seen.with_runtimes(told).runtime_s == 60
-    cpu = Claim(residency=Residency.CPU_ONLY, kind="embed")
+    cpu = cpu_claim(kind="embed")
     assert (seen.with_runtimes(cpu).runtime_s, seen.with_runtimes(cpu).cpu_runtime_s) == (30, None)

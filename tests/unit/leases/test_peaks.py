@@ -1,6 +1,8 @@
 """The most VRAM a job was seen to use, over all its processes, wherever they went."""
 
-from nvinx.gpu.ports import GpuInventory, GpuProcess, GpuState
+from builders import gpu_state
+
+from nvinx.gpu.ports import GpuInventory, GpuProcess
 from nvinx.leases.peaks import PeakWatch
 from nvinx.testing import FakeLiveness
 
@@ -15,8 +17,8 @@ class Probe:
         return self.now
 
     def show(self, *processes, problem=None):
-        sight = GpuState("g", 0, "card", 4000, 0, tuple(GpuProcess(*p) for p in processes))
-        self.now = GpuInventory((sight,), problem)
+        seen = gpu_state(id="g", processes=tuple(GpuProcess(*p) for p in processes))
+        self.now = GpuInventory((seen,), problem)
 
 
 class Quiet(PeakWatch):

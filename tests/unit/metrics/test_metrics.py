@@ -6,31 +6,26 @@ import urllib.request
 
 import pytest
 import yaml
+from builders import card, exclusive_job, gpu_state, lease, shared_job, simulated_card, spilling_job
 from click.testing import CliRunner
 
-from nvinx.admission.state import Job, Placement
-from nvinx.bench.capacity import Card
 from nvinx.bench.resolve import Bench
-from nvinx.catalog import Residency
 from nvinx.cli import main
 from nvinx.errors import ExportError
-from nvinx.gpu.ports import GpuInventory, GpuReading, GpuState
-from nvinx.jobs.claim import Claim
+from nvinx.gpu.ports import GpuInventory, GpuReading
 from nvinx.leases import client
-from nvinx.leases.ports import Lease, QueuedRequest
+from nvinx.leases.ports import QueuedRequest
 from nvinx.leases.snapshot import Snapshot
 from nvinx.metrics import alerts, exporter
 from nvinx.metrics.gauges import METRICS, Facts
-from nvinx.reasons import Why
 
-CARD = Card(id="gpu-0", index=0, name="card", total_mib=4000)
-SIMULATED = Card(id="simulated-0", index=0, name="toy", total_mib=4000, simulated=True)
-SHARED = Claim(residency=Residency.GPU_SHARED, vram_mib=900)
+CARD = card()
+SIMULATED = simulated_card(name="toy")
 
 
-def facts(card=CARD, leases=(), requests=(), *, shown=True, **other):
-    seen = GpuInventory((GpuState("gpu-0", 0, "card", 4000, 0),) if shown else ())
-    bench = Bench(cards=(card,), cores=1, ram_mib=1, models={}, origins={})
+def facts(shown_card=CARD, leases=(), requests=(), *, shown=True, **other):
+    seen = GpuInventory((gpu_state(),) if shown else ())
+    bench = Bench(cards=(shown_card,), cores=1, ram_mib=1, models={}, origins={})
     given = {
         "readings": {"gpu-0": GpuReading(0.0, 0)},
         "ram_left_mib": 1000,
@@ -41,33 +36,26 @@ def facts(card=CARD, leases=(), requests=(), *, shown=True, **other):
     return Facts(Snapshot(bench, leases, requests, seen, 100.0), **{**given, **other})
 
 
-def lease(name="a", residency=Residency.GPU_SHARED, vram=900, ram=0):
-    placement = Placement(residency, Why.WHOLE_CARD, "gpu-0", vram, ram)
-    return Lease(Job(name, name, SHARED, f"engine-{name}"), placement, 0.0)
-
-
 def values(given):
     return {metric.name: dict(metric.values(given)) for metric in METRICS}
 
 
+HELD = lease(shared_job("a"))
+WAITS = QueuedRequest(shared_job("b", engine="two"), 40.0, 100.0)
 MOVES = {
-    "nvinx_card_vram_bytes": facts(Card(id="gpu-0", index=0, name="card", total_mib=8000)),
-    "nvinx_card_shareable_bytes": facts(
-        Card(id="gpu-0", index=0, name="card", total_mib=4000, headroom_mib=500)
-    ),
-    "nvinx_card_leased_bytes": facts(leases=(lease(),)),
-    "nvinx_card_foreign_bytes": facts(
-        Card(id="gpu-0", index=0, name="card", total_mib=4000, external_mib=7)
-    ),
+    "nvinx_card_vram_bytes": facts(card(total_mib=8000)),
+    "nvinx_card_shareable_bytes": facts(card(headroom_mib=500)),
+    "nvinx_card_leased_bytes": facts(leases=(HELD,)),
+    "nvinx_card_foreign_bytes": facts(card(external_mib=7)),
     "nvinx_card_used_bytes": facts(readings={"gpu-0": GpuReading(0.0, 50)}),
     "nvinx_card_busy_ratio": facts(readings={"gpu-0": GpuReading(0.7, 0)}),
-    "nvinx_card_jobs": facts(leases=(lease(),)),
-    "nvinx_card_held_alone": facts(leases=(lease("b", Residency.GPU_EXCLUSIVE, 4000),)),
+    "nvinx_card_jobs": facts(leases=(HELD,)),
+    "nvinx_card_held_alone": facts(leases=(lease(exclusive_job("b")),)),
     "nvinx_card_lost": facts(shown=False),
-    "nvinx_waiting_jobs": facts(requests=(QueuedRequest(lease().job, 40.0, 100.0),)),
-    "nvinx_oldest_wait_seconds": facts(requests=(QueuedRequest(lease().job, 40.0, 100.0),)),
-    "nvinx_engines": facts(leases=(lease(),), requests=(QueuedRequest(lease("b").job, 0.0, 0.0),)),
-    "nvinx_spilled_ram_bytes": facts(leases=(lease("c", Residency.GPU_RAM_OVERFLOW, 1, 5000),)),
+    "nvinx_waiting_jobs": facts(requests=(WAITS,)),
+    "nvinx_oldest_wait_seconds": facts(requests=(WAITS,)),
+    "nvinx_engines": facts(leases=(HELD,), requests=(WAITS,)),
+    "nvinx_spilled_ram_bytes": facts(leases=(lease(spilling_job("c"), ram_mib=5000),)),
     "nvinx_ram_left_bytes": facts(ram_left_mib=10),
     "nvinx_cpu_busy_ratio": facts(cpu=0.5),
     "nvinx_remembered_runs": facts(runs={"ok": 3}),

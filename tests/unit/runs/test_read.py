@@ -4,12 +4,12 @@ import os
 from itertools import pairwise
 
 import pytest
+from builders import card
 from hypothesis import given
 from hypothesis import strategies as st
 from recorded import ALONE, CARD, Recorder
 
 from nvinx.admission.state import Placement
-from nvinx.bench.capacity import Card
 from nvinx.catalog import Residency
 from nvinx.errors import RecordError
 from nvinx.jobs.outcome import Outcome
@@ -17,7 +17,7 @@ from nvinx.reasons import Reason, Why
 from nvinx.runs import lanes, trace
 from nvinx.runs import read as recorded
 
-LATER = Card(id="gpu-1", index=1, name="later", total_mib=8000)
+LATER = card(1, name="later", total_mib=8000)
 
 
 def test_a_run_is_written_and_read_back(tmp_path):

@@ -1,16 +1,17 @@
 """What would help most: single changes, each played, the best told first."""
 
 import pytest
+from builders import card
 
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.bench.capacity import Capacity, Card
+from nvinx.bench.capacity import Capacity
 from nvinx.catalog import Residency
 from nvinx.simulation.advice import advise
 from nvinx.simulation.simulate import simulate
 from nvinx.simulation.workload import Task, Workload
 
-CAPACITY = Capacity((Card(id="g", index=0, name="card", total_mib=4096),), 4, 32_000)
+CAPACITY = Capacity((card(total_mib=4096),), 4, 32_000)
 
 
 def makespan_s(workload, capacity):

@@ -5,13 +5,14 @@ import random
 from pathlib import Path
 
 import pytest
+from builders import card
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.bench.capacity import Capacity, Card
+from nvinx.bench.capacity import Capacity
 from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import Residency
 from nvinx.cli import main
@@ -24,7 +25,7 @@ from nvinx.simulation.simulate import simulate
 from nvinx.simulation.workload import Task, Workload
 from nvinx.simulation.workload_file import parse
 
-CAPACITY = Capacity((Card(id="g", index=0, name="card", total_mib=4000),), 4, 32_000)
+CAPACITY = Capacity((card(),), 4, 32_000)
 TRUTH = Estimates(
     fit_slowdown_model(
         [CoRun("a", "a", 1.5, 1.5), CoRun("a", "b", 2.0, 1.25), CoRun("b", "b", 1.1, 1.1)]
@@ -73,7 +74,7 @@ def test_the_cpu_version_takes_its_own_time():
 
 def test_the_busy_time_of_the_card_is_counted():
     played = play(gpu("x", 10), cpu("y", 40))
-    assert played.gpu_busy_s == {"g": pytest.approx(10)}
+    assert played.gpu_busy_s == {"gpu-0": pytest.approx(10)}
     assert played.makespan_s == pytest.approx(40)
 
 

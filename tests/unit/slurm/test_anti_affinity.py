@@ -2,16 +2,15 @@
 
 from itertools import combinations
 
+from builders import exclusive_claim, shared_claim, spilling_claim
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from nvinx.catalog import Residency
-from nvinx.jobs.claim import Claim
 from nvinx.slurm.anti_affinity import PATIENCE_S, AntiAffinity
 
 
 def claim(kind, runtime_s=10.0):
-    return Claim(residency=Residency.GPU_SHARED, vram_mib=900, kind=kind, runtime_s=runtime_s)
+    return shared_claim(kind=kind, runtime_s=runtime_s)
 
 
 A, B, C = claim("a"), claim("b"), claim("c")
@@ -33,8 +32,8 @@ def test_who_clashes_with_nobody_may_go_everywhere():
 
 
 def test_who_holds_its_card_alone_meets_nobody_and_takes_nobody_s_nodes():
-    spills = Claim(residency=Residency.GPU_RAM_OVERFLOW, vram_mib=9000, ram_mib=9000, kind="a")
-    whole = Claim(residency=Residency.GPU_EXCLUSIVE, kind="a")
+    spills = spilling_claim(kind="a")
+    whole = exclusive_claim(kind="a")
     one = anti_affinity(B, spills)
     assert one.enter("b1", B, ["n1"], 0) == {"n1"}
     assert one.enter("a1", whole, ["n1"], 0) == {"n1"}

@@ -3,6 +3,7 @@
 from math import ceil
 
 import pytest
+from builders import cpu_claim, exclusive_claim, shared_claim
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,13 +11,12 @@ from nvinx.bench import parse as bench_parser
 from nvinx.bench.resolve import ClusterNodes
 from nvinx.catalog import Residency
 from nvinx.errors import BenchError, ImpossibleJobError
-from nvinx.jobs.claim import Claim
 from nvinx.slurm.cluster import Cluster, Node
 
 SHARED, ALONE = Residency.GPU_SHARED, Residency.GPU_EXCLUSIVE
-CPU = Claim(residency=Residency.CPU_ONLY)
-SMALL = Claim(residency=SHARED, vram_mib=859)
-WHOLE = Claim(residency=ALONE)
+CPU = cpu_claim()
+SMALL = shared_claim(859)
+WHOLE = exclusive_claim()
 
 
 def node(name="n1", **other):
@@ -33,7 +33,7 @@ def asks(claim, *nodes):
 
 def test_a_job_that_shares_asks_for_as_many_shards_as_hold_it():
     assert asks(SMALL) == ("shard:1", set(), SHARED)
-    assert asks(Claim(residency=SHARED, vram_mib=954)) == ("shard:2", set(), SHARED)
+    assert asks(shared_claim(954)) == ("shard:2", set(), SHARED)
 
 
 def test_a_job_that_wants_the_card_asks_for_all_its_shards():
@@ -64,20 +64,20 @@ def test_a_node_whose_shards_are_smaller_is_left_out_where_more_cards_are_open_w
 
 
 def test_what_no_card_holds_spills_or_goes_to_the_cpu_or_is_refused():
-    large = Claim(residency=SHARED, vram_mib=6000, ram_mib=4000, ram_overflow=True)
+    large = shared_claim(6000, ram_mib=4000, ram_overflow=True)
     assert asks(large) == ("shard:4", set(), Residency.GPU_RAM_OVERFLOW)
-    fallback = Claim(residency=SHARED, vram_mib=6000, cpu_fallback=True)
+    fallback = shared_claim(6000, cpu_fallback=True)
     assert asks(fallback) == ("", set(), Residency.CPU_ONLY)
     with pytest.raises(ImpossibleJobError, match=r"rule rule.*6.29 GB.*largest card has 4.00 GB"):
-        ONE.ask("rule", Claim(residency=SHARED, vram_mib=6000))
+        ONE.ask("rule", shared_claim(6000))
 
 
 def test_more_cores_or_ram_than_a_node_has_is_refused_with_what_there_is():
     with pytest.raises(ImpossibleJobError, match=r"needs 9 cores .* most there is: 8 cores"):
-        ONE.ask("rule", Claim(residency=Residency.CPU_ONLY, cores=9))
+        ONE.ask("rule", cpu_claim(cores=9))
     with pytest.raises(ImpossibleJobError, match=r"no node has one beside enough cores"):
         Cluster([node(), node("wide", cpus=64, cards=0, shards=0)]).ask(
-            "rule", Claim(residency=SHARED, vram_mib=10, cores=64)
+            "rule", shared_claim(10, cores=64)
         )
     with pytest.raises(ImpossibleJobError, match=r"no node has one in this cluster"):
         Cluster([node(cards=0, shards=0)]).ask("rule", WHOLE)
@@ -100,7 +100,7 @@ nodes = st.lists(
 
 @given(nodes, st.integers(1, 40_000), st.booleans())
 def test_nobody_ever_gets_less_than_declared_nor_company_unasked(found, vram_mib, alone):
-    claim = Claim(residency=ALONE if alone else SHARED, vram_mib=vram_mib)
+    claim = (exclusive_claim if alone else shared_claim)(vram_mib=vram_mib)
     try:
         ask = Cluster(found).ask("rule", claim)
     except ImpossibleJobError:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from builders import cpu_claim, gpu_state, job, shared_claim
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,30 +11,32 @@ from hypothesis import strategies as st
 from nvinx.admission.state import Job
 from nvinx.catalog import Residency
 from nvinx.cli import main
-from nvinx.gpu.ports import GpuInventory, GpuState
+from nvinx.gpu.ports import GpuInventory
 from nvinx.history.runs import PastRun
-from nvinx.jobs.claim import Claim
 from nvinx.jobs.outcome import Outcome
 from nvinx.slurm import node as slurm_node
 from nvinx.slurm.task import End, Task
 
-SHARED = Claim(residency=Residency.GPU_SHARED, vram_mib=859, kind="embed")
-CPU = Claim(residency=Residency.CPU_ONLY)
+SHARED = shared_claim(859, kind="embed")
+CPU = cpu_claim()
 UUID = "GPU-1234"
 DRIVER = GpuInventory(
-    (GpuState("GPU-0", 0, "A100", 40_000, 0), GpuState(UUID, 1, "A100", 40_000, 0))
+    tuple(
+        gpu_state(index, id=uuid, name="A100", total_mib=40_000)
+        for index, uuid in enumerate(("GPU-0", UUID))
+    )
 )
 NO_DRIVER = GpuInventory(())
 
 
 def task(claim=SHARED, **other):
-    return Task(job=Job("engine.1", "embed[3]", claim, "engine"), card_mib=3814, **other)
+    return Task(job=job("engine.1", claim, name="embed[3]"), card_mib=3814, **other)
 
 
 @given(st.text(), st.lists(st.text()), st.none() | st.text(), st.booleans())
 def test_a_task_reads_as_it_was_written(name, logs, state, caps):
-    job = Job("engine.1", name, SHARED, "engine")
-    made = Task(job=job, card_mib=1, card_name=name, logs=tuple(logs), state_dir=state, caps=caps)
+    asked = Job("engine.1", name, SHARED, "engine")
+    made = Task(job=asked, card_mib=1, card_name=name, logs=tuple(logs), state_dir=state, caps=caps)
     assert Task.read(made.text()) == made
 
 
