@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from builders import shared_claim
+from waiting import GIVE_UP_S
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
@@ -17,7 +18,7 @@ def run(script, *options):
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=GIVE_UP_S,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from builders import job, lease, shared_claim
+from waiting import GIVE_UP_S
 
 from nvinx.errors import LeaseExistsError, LedgerVersionError, StateDirError
 from nvinx.leases.ledger import SCHEMA, SqliteLedger
@@ -179,7 +180,7 @@ def test_engines_that_start_together_may_make_the_ledger_together(tmp_path):
         [sys.executable, "-c", OPENERS, tmp_path],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=GIVE_UP_S,
         check=False,
     )
 

@@ -14,18 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from family import Family, eventually
+from family import Family
+from waiting import GIVE_UP_S
 
 from nvinx.leases.ledger import SqliteLedger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 HERE = Path(__file__).parent
 PROGRAMS = HERE / "programs"
 ROOT = HERE.parents[1]
-ANSWER_S = 30
-GIVE_UP_S = 60
 
 BENCH = "hardware:\n  gpus:\n    - {name: card, vram_gb: 4.0, simulated: true}\n"
 
@@ -49,7 +48,7 @@ class Process:
         return bool(select.select([self.popen.stdout], [], [], seconds)[0])
 
     def answer(self) -> str:
-        line = self.popen.stdout.readline() if self.has_answered_within(ANSWER_S) else ""
+        line = self.popen.stdout.readline() if self.has_answered_within(GIVE_UP_S) else ""
         assert line, f"no answer; exit status {self.popen.poll()}"
         return line.rstrip("\n")
 
@@ -165,11 +164,6 @@ class Machine:
             "PYTHONDONTWRITEBYTECODE": "1",
             **self.environ,
         }
-
-
-@pytest.fixture
-def wait_until() -> Callable[..., bool]:
-    return eventually
 
 
 @pytest.fixture

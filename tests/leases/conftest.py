@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from family import Family, environment, eventually
+from family import Family, environment
+from waiting import GIVE_UP_S
 
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.liveness import ProcessLiveness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 BENCH = "hardware: {cpu_cores: 4, ram_gb: 16, gpus: [{name: c, vram_gb: 4, simulated: true}]}\n"
 PROGRAM = "from nvinx.cli import main; main()"
-GIVE_UP_S = 60
 PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
 
@@ -79,8 +79,3 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     made = Bench(tmp_path)
     yield made
     made.family.close()
-
-
-@pytest.fixture(name="eventually")
-def ask_eventually() -> Callable[..., bool]:
-    return eventually

@@ -9,6 +9,7 @@ import time
 
 import pytest
 from builders import simulated_card
+from waiting import GIVE_UP_S
 
 from nvinx.leases import client
 
@@ -52,7 +53,7 @@ class Terminal:
         signal.signal(signal.SIGINT, before)
         os.close(theirs)
 
-    def shows(self, text, seconds=30):
+    def shows(self, text, seconds=GIVE_UP_S):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
@@ -63,7 +64,7 @@ class Terminal:
                 return True
         return False
 
-    def ends(self, seconds=30):
+    def ends(self, seconds=GIVE_UP_S):
         """Its exit status; what it writes meanwhile is read, or it could not end."""
         end = time.monotonic() + seconds
         while self.program.poll() is None and time.monotonic() < end:

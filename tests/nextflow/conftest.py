@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 import cached_nextflow
 import psutil
 import pytest
-from family import Family, environment, eventually
+from family import Family, environment
+from waiting import GIVE_UP_S
 
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.liveness import ProcessLiveness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -29,7 +30,6 @@ BENCH = (
     "models: [{name: esm, vram_gb: 0.9, residency: gpu_shared}]\n"
 )
 GPU_PROGRAM = str(ROOT / "tests/crash/programs/gpu.py")
-GIVE_UP_S = 120
 NEXTFLOW = str(cached_nextflow.PROGRAM)
 
 
@@ -170,8 +170,3 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 @pytest.fixture
 def flow(tmp_path: Path, real_nextflow: None) -> Iterator[Flow]:
     yield from _made(Flow(tmp_path))
-
-
-@pytest.fixture(name="eventually")
-def ask_eventually() -> Callable[..., bool]:
-    return eventually

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from family import Family, eventually
+from family import Family
+from waiting import GIVE_UP_S
 
 from nvinx.runs import trace
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 WORKFLOWS = HERE / "workflows"
 ROOT = HERE.parents[1]
-GIVE_UP_S = 120
 GOLDEN = "expected.txt"
 NO_EXECUTOR = "snakemake_executor_plugin_nvinx cannot be imported here"
 
@@ -93,7 +93,7 @@ class Workspace:
     def run(self, *args: str, cores: int = 4) -> Outcome:
         """Run Snakemake to its end."""
         process = self.start(*args, cores=cores)
-        text = self.wait(process, GIVE_UP_S)
+        text = self.wait(process)
         return Outcome(process.returncode, text, self.files())
 
     def start(self, *args: str, cores: int = 4) -> subprocess.Popen[str]:
@@ -102,9 +102,9 @@ class Workspace:
         words = [sys.executable, "-m", "snakemake", *self._options(cores), *args]
         return self.family.start(words, self.work, self._environment())
 
-    def wait(self, process: subprocess.Popen[str], limit_s: float) -> str:
-        """What the process said; raises TimeoutExpired when it has not ended by then."""
-        return process.communicate(timeout=limit_s)[0].replace(str(self.work), ".")
+    def wait(self, process: subprocess.Popen[str]) -> str:
+        """What the process said until its end."""
+        return process.communicate(timeout=GIVE_UP_S)[0].replace(str(self.work), ".")
 
     def files(self) -> dict[str, str]:
         found = {}
@@ -166,11 +166,6 @@ def _read_only(path: Path) -> str:
 def expected() -> Callable[[str], str]:
     """What stock Snakemake leaves after a workflow, as `Outcome.tree` writes it."""
     return lambda workflow: (WORKFLOWS / workflow / GOLDEN).read_text()
-
-
-@pytest.fixture
-def wait_until() -> Callable[..., bool]:
-    return eventually
 
 
 @pytest.fixture(params=["stock", "nvinx"])

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from builders import card, cpu_job, exclusive_job, shared_job
+from waiting import GIVE_UP_S, eventually
 
 from nvinx.bench.capacity import Capacity
 from nvinx.errors import StateDirError
@@ -68,14 +69,6 @@ def parts():
     return ledger, liveness, engine, Dispatcher(broker, engine)
 
 
-def eventually(question):
-    for _ in range(200):
-        if question():
-            return True
-        threading.Event().wait(0.02)
-    return False
-
-
 def test_what_is_ready_starts_and_what_ended_frees_its_lease(parts):
     _, liveness, engine, dispatcher = parts
     dispatcher.send(Ready(((shared_job("a"), "handle a"),)))
@@ -93,9 +86,9 @@ def test_after_a_failure_what_runs_keeps_its_lease_until_it_ends(parts):
     assert eventually(lambda: engine.started == ["handle a"])
     ledger.full = True
     dispatcher.send(Ready(((shared_job("b"), "handle b"),)))
-    assert engine.failed.wait(5)
+    assert engine.failed.wait(GIVE_UP_S)
 
-    assert engine.asked_to_end.wait(5)
+    assert engine.asked_to_end.wait(GIVE_UP_S)
     assert "a" in liveness.tokens
     assert "b" not in liveness.tokens
     dispatcher.send(Ended("a"))

@@ -11,13 +11,13 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import psutil
+from waiting import GIVE_UP_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _MARK = "NVINX_TEST_FAMILY"  # in the environment, which children inherit
-_GIVE_UP_S = 60
 
 
 class Family:
@@ -63,23 +63,13 @@ class Family:
                 with contextlib.suppress(BrokenPipeError):
                     if stream is not None:
                         stream.close()
-            born.wait(_GIVE_UP_S)
+            born.wait(GIVE_UP_S)
 
     def _is_ours(self, process: psutil.Process) -> bool:
         with contextlib.suppress(psutil.Error):
             alive = process.status() != psutil.STATUS_ZOMBIE
             return alive and process.environ().get(_MARK) == self._mark
         return False
-
-
-def eventually(question: Callable[[], object], limit_s: float = 30, pause_s: float = 0.05) -> bool:
-    """True as soon as the question is answered with yes; False when it is not within the limit."""
-    end = time.monotonic() + limit_s
-    while time.monotonic() < end:
-        if question():
-            return True
-        time.sleep(pause_s)
-    return bool(question())
 
 
 def environment() -> dict[str, str]:
