@@ -6,8 +6,10 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -15,8 +17,8 @@ from waiting import GIVE_UP_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
 _MARK = "NVINX_TEST_FAMILY"  # in the environment, which children inherit
 
 
@@ -75,6 +77,22 @@ class Family:
 def environment() -> dict[str, str]:
     """This one's, without what nvinx or Nextflow may have put there."""
     return {k: v for k, v in os.environ.items() if not k.startswith(("NVINX_", "NXF_"))}
+
+
+def bare_environment(home: Path, state: Path) -> dict[str, str]:
+    """Nothing of this one's but its programs and its nvinx, with a home that nothing else uses."""
+    (home / "tmp").mkdir(parents=True, exist_ok=True)
+    searched = {Path(path).resolve() for path in sys.path}
+    ours = [str(path) for path in (ROOT, ROOT / "core") if path in searched]
+    return {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "LANG": "C.UTF-8",
+        "HOME": str(home),
+        "TMPDIR": str(home / "tmp"),
+        "NVINX_STATE_DIR": str(state),
+        "PYTHONPATH": os.pathsep.join(ours),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 def _mind_the_keyboard() -> None:

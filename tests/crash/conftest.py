@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import signal
@@ -14,17 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from family import Family
+from bench_folder import entries
+from family import Family, bare_environment
 from waiting import GIVE_UP_S
-
-from nvinx.leases.ledger import SqliteLedger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
 PROGRAMS = HERE / "programs"
-ROOT = HERE.parents[1]
 
 BENCH = "hardware:\n  gpus:\n    - {name: card, vram_gb: 4.0, simulated: true}\n"
 
@@ -133,12 +130,10 @@ class Machine:
         return popen.communicate(timeout=GIVE_UP_S)[0]
 
     def leases(self) -> set[str]:
-        with self._ledger() as ledger, ledger.transaction() as entries:
-            return {lease.id for lease in entries.leases()}
+        return {lease.id for lease in entries(self.state)[0]}
 
     def requests(self) -> set[str]:
-        with self._ledger() as ledger, ledger.transaction() as entries:
-            return {request.id for request in entries.requests()}
+        return {request.id for request in entries(self.state)[1]}
 
     def lock_files(self) -> set[str]:
         return {path.name for path in (self.state / "life").iterdir()}
@@ -147,23 +142,8 @@ class Machine:
         folder = self.state / "shells"
         return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
-    def _ledger(self) -> contextlib.closing[SqliteLedger]:
-        return contextlib.closing(SqliteLedger(self.state / "ledger.db"))
-
     def _environment(self) -> dict[str, str]:
-        home = self.root / "home"
-        home.joinpath("tmp").mkdir(parents=True, exist_ok=True)
-        ours = [str(p) for p in (ROOT, ROOT / "core") if str(p) in sys.path]
-        return {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "LANG": "C.UTF-8",
-            "HOME": str(home),
-            "TMPDIR": str(home / "tmp"),
-            "NVINX_STATE_DIR": str(self.state),
-            "PYTHONPATH": os.pathsep.join(ours),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            **self.environ,
-        }
+        return {**bare_environment(self.root / "home", self.state), **self.environ}
 
 
 @pytest.fixture

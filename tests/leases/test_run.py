@@ -29,7 +29,7 @@ def test_one_that_has_to_wait_says_why_and_behind_whom(bench):
     first = bench.start("run", "--name", "first", "--", "sleep", "3600")
     assert eventually(lambda: bench.held() == {"first"})
     second = bench.start("run", "--vram", "900MB", "--name", "second", "--", "echo", "mine")
-    assert eventually(lambda: "second" in bench.waits())
+    assert eventually(lambda: "second" in bench.in_line())
     first.terminate()
     out, err = second.communicate(timeout=GIVE_UP_S)
     assert (second.returncode, out) == (0, "mine\n")
@@ -83,12 +83,12 @@ def test_one_that_is_interrupted_while_it_waits_leaves_the_line(bench):
     first = bench.start("run", "--name", "first", "--", "sleep", "3600")
     assert eventually(lambda: bench.held() == {"first"})
     second = bench.start("run", "--name", "second", "true")
-    assert eventually(lambda: "second" in bench.waits())
+    assert eventually(lambda: "second" in bench.in_line())
     second.send_signal(signal.SIGINT)
     _, err = second.communicate(timeout=GIVE_UP_S)
     assert second.returncode == 130
     assert "Traceback" not in err
-    assert "second" not in bench.waits()
+    assert "second" not in bench.in_line()
     first.terminate()
 
 

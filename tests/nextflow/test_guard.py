@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
-import sys
 from pathlib import Path
 
 import pytest
+from bench_folder import NVINX
 from waiting import GIVE_UP_S, eventually
 
 from nvinx.leases.liveness import ProcessLiveness
 
 HERE = Path(__file__).parent
 CONFIG = HERE.parents[1] / "nextflow" / "nvinx.config"
-NVINX = f"{sys.executable} -c 'from nvinx.cli import main; main()'"
 WISH = """
 nvinx_mode={mode}
 nvinx_wish=(--name task --mode "$nvinx_mode" --vram-gb '{vram}' --launch-dir "$PWD" {more})
@@ -41,7 +41,9 @@ class Wrapper:
     def start(self, script="touch ran; exec sleep 3600", stall="", **wish):
         self.bench.write("before.sh", before_script(**wish))
         self.bench.write("task.sh", script)
-        nvinx = self.bench.write("bin/nvinx", "#!/bin/bash\n" + STALLED.format(stall, NVINX))
+        nvinx = self.bench.write(
+            "bin/nvinx", "#!/bin/bash\n" + STALLED.format(stall, shlex.join(NVINX))
+        )
         nvinx.chmod(0o755)
         path = f"{nvinx.parent}:{self.bench.environment()['PATH']}"
         self.bench.environ["PATH"] = path
@@ -68,7 +70,7 @@ def wrapper(bench):
 @pytest.fixture
 def holder(bench):
     """Somebody who has the card alone."""
-    process = bench.start(sys.executable, "-c", "from nvinx.cli import main; main()", *NO_ROOM)
+    process = bench.start(*NVINX, *NO_ROOM)
     assert eventually(lambda: bench.held() == {"holder"})
     return process
 
@@ -291,7 +293,7 @@ def prepared(bench):
     """A lease that is held for the task in the bench's folder, by a process that this is."""
     waiting = bench.start("sleep", "3600")
     words = ("lease", "acquire", "--heir", str(waiting.pid), "--name", "prepared")
-    process = bench.start(sys.executable, "-c", "from nvinx.cli import main; main()", *words)
+    process = bench.start(*NVINX, *words)
     assert eventually((bench.folder / ".nvinx.held").exists)
     assert bench.held() == {"prepared"}
     process.waiting = waiting

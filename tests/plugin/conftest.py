@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import stat
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from family import Family
+from family import Family, bare_environment
 from waiting import GIVE_UP_S
 
 from nvinx.runs import trace
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 WORKFLOWS = HERE / "workflows"
-ROOT = HERE.parents[1]
 GOLDEN = "expected.txt"
 NO_EXECUTOR = "snakemake_executor_plugin_nvinx cannot be imported here"
 
@@ -98,7 +96,6 @@ class Workspace:
 
     def start(self, *args: str, cores: int = 4) -> subprocess.Popen[str]:
         """Start Snakemake in a process group of its own."""
-        self.home.joinpath("tmp").mkdir(parents=True, exist_ok=True)
         words = [sys.executable, "-m", "snakemake", *self._options(cores), *args]
         return self.family.start(words, self.work, self._environment())
 
@@ -128,21 +125,15 @@ class Workspace:
         return options
 
     def _environment(self) -> dict[str, str]:
-        searched = {Path(p).resolve() for p in sys.path} if self.engine == "nvinx" else set()
-        ours = [p for p in (ROOT, ROOT / "core") if p in searched]
+        stock = {} if self.engine == "nvinx" else {"PYTHONPATH": ""}
         return {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            **bare_environment(self.home, self.state_dir),
+            **stock,
             "GREETING": "hello",
-            "LANG": "C.UTF-8",
-            "HOME": str(self.home),
-            "TMPDIR": str(self.home / "tmp"),
             "XDG_CACHE_HOME": str(self.home / "cache"),
             "XDG_CONFIG_HOME": str(self.home / "config"),
             "XDG_DATA_HOME": str(self.home / "data"),
             "XDG_STATE_HOME": str(self.home / "state"),
-            "NVINX_STATE_DIR": str(self.state_dir),
-            "PYTHONPATH": os.pathsep.join(map(str, ours)),
-            "PYTHONDONTWRITEBYTECODE": "1",
             **self.environ,
         }
 
