@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import GIVE_UP_S
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "benchmarks" / "contended_card"
@@ -18,7 +19,7 @@ def run(*options):
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=GIVE_UP_S,
     )
 
 

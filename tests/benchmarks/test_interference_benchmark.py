@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import GIVE_UP_S
 
 RUN = Path(__file__).parents[2] / "benchmarks" / "interference" / "run.py"
 # Mean error in percent at most, by protocol; None: shown, without a target.
@@ -30,7 +31,7 @@ def run(folder, *options):
         capture_output=True,
         text=True,
         check=False,
-        timeout=500,
+        timeout=GIVE_UP_S,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from builders import shared_claim
+from waiting import GIVE_UP_S
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
@@ -16,7 +18,7 @@ def run(script, *options):
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=GIVE_UP_S,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -54,11 +56,8 @@ def test_no_belief_beats_the_bound_and_every_job_ends_once(simulation, seed):
 def test_a_job_that_waits_for_a_whole_card_is_not_overtaken_for_ever(simulation):
     from slurm_like import Asked, Queue
 
-    from nvinx.catalog import Residency
-    from nvinx.jobs.claim import Claim
-
     (node,) = simulation.draw_case(10, 1, 1, 1.0, 0).nodes
-    claim = Claim(residency=Residency.GPU_SHARED, vram_mib=1, runtime_s=100.0)
+    claim = shared_claim(1, runtime_s=100.0)
 
     def asked(name, shards):
         return Asked(name, claim, shards, frozenset([node.name]), 100.0)

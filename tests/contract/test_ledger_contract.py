@@ -4,15 +4,15 @@ import json
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
+from builders import job, lease, shared_claim
+from waiting import GIVE_UP_S
 
-from nvinx.admission.state import Job, Placement
-from nvinx.catalog import Residency
 from nvinx.errors import LeaseExistsError, LedgerVersionError, StateDirError
-from nvinx.jobs.claim import Claim
 from nvinx.leases.ledger import SCHEMA, SqliteLedger
-from nvinx.leases.ports import Lease, QueuedRequest
+from nvinx.leases.ports import QueuedRequest
 from nvinx.reasons import Reason, Why
 from nvinx.testing import MemoryLedger
 
@@ -27,26 +27,17 @@ def ledger(request, tmp_path):
         real.close()
 
 
-def job(job_id, **claim):
-    return Job(
-        job_id,
-        f"rule[{job_id}]",
-        Claim(**{"residency": Residency.GPU_SHARED, "vram_mib": 900, **claim}),
-        "engine-1",
-    )
+def asked(job_id, **claim):
+    return job(job_id, shared_claim(**claim), name=f"rule[{job_id}]", engine="engine-1")
 
 
-def lease(job_id, since=1.0):
-    return Lease(
-        job(job_id),
-        Placement(Residency.GPU_SHARED, Why.FITS_BESIDE_OTHERS, "gpu-0", 900, 10),
-        since,
-    )
+def held(job_id, since=1.0):
+    return lease(asked(job_id), since, ram_mib=10)
 
 
 def request(job_id, since=1.0, heartbeat_at=1.0):
     return QueuedRequest(
-        job(job_id, max_slowdown=1.5, runtime_s=60.0),
+        asked(job_id, max_slowdown=1.5, runtime_s=60.0),
         since,
         heartbeat_at,
         Reason("x", Why.NOT_ENOUGH_VRAM, 9, 3, ("a", "b")),
@@ -55,17 +46,17 @@ def request(job_id, since=1.0, heartbeat_at=1.0):
 
 def test_what_is_written_is_read_back_whole(ledger):
     with ledger.transaction() as entries:
-        entries.hold(lease("a"))
+        entries.hold(held("a"))
         entries.enqueue(request("b"))
     with ledger.transaction() as entries:
-        assert entries.leases() == (lease("a"),)
+        assert entries.leases() == (held("a"),)
         assert entries.requests() == (request("b"),)
 
 
 def test_leases_and_requests_come_oldest_first(ledger):
     with ledger.transaction() as entries:
         for job_id, since in (("c", 3.0), ("a", 1.0), ("b", 2.0)):
-            entries.hold(lease(job_id, since))
+            entries.hold(held(job_id, since))
             entries.enqueue(request(job_id, since))
         assert [x.id for x in entries.leases()] == ["a", "b", "c"]
         assert [x.id for x in entries.requests()] == ["a", "b", "c"]
@@ -74,7 +65,7 @@ def test_leases_and_requests_come_oldest_first(ledger):
 def test_an_error_inside_a_turn_undoes_all_of_it(ledger):
     def interrupted():
         with ledger.transaction() as entries:
-            entries.hold(lease("a"))
+            entries.hold(held("a"))
             entries.enqueue(request("b"))
             raise RuntimeError("on the way")
 
@@ -87,16 +78,16 @@ def test_an_error_inside_a_turn_undoes_all_of_it(ledger):
 
 def test_holding_twice_is_an_error_and_changes_nothing(ledger):
     with ledger.transaction() as entries:
-        entries.hold(lease("a"))
+        entries.hold(held("a"))
     with pytest.raises(LeaseExistsError), ledger.transaction() as entries:
-        entries.hold(lease("a", since=9.0))
+        entries.hold(held("a", since=9.0))
     with ledger.transaction() as entries:
-        assert entries.leases() == (lease("a"),)
+        assert entries.leases() == (held("a"),)
 
 
 def test_dropping_and_taking_back_twice_is_fine(ledger):
     with ledger.transaction() as entries:
-        entries.hold(lease("a"))
+        entries.hold(held("a"))
         entries.enqueue(request("b"))
         for _ in range(2):
             entries.drop("a")
@@ -114,11 +105,11 @@ def test_asking_again_keeps_the_place_in_line(ledger):
 
 
 def test_gpu_processes_seen_of_a_lease_are_remembered(ledger):
-    seen = Lease(lease("a").job, lease("a").placement, 1.0, ((12, 345),))
+    seen = replace(held("a"), seen=((12, 345),))
     with ledger.transaction() as entries:
-        entries.hold(lease("a"))
+        entries.hold(held("a"))
         entries.note(seen)
-        entries.note(lease("gone"))
+        entries.note(held("gone"))
         assert entries.leases() == (seen,)
 
 
@@ -151,7 +142,7 @@ def test_leases_of_an_earlier_boot_are_void(tmp_path):
     path = tmp_path / "ledger.db"
     old = SqliteLedger(path)
     with old.transaction() as entries:
-        entries.hold(lease("a"))
+        entries.hold(held("a"))
     old.close()
     with sqlite3.connect(path) as db:
         db.execute("UPDATE lease SET boot = 'another'")
@@ -160,7 +151,7 @@ def test_leases_of_an_earlier_boot_are_void(tmp_path):
     new = SqliteLedger(path)
     with new.transaction() as entries:
         assert entries.leases() == ()
-        entries.hold(lease("a"))
+        entries.hold(held("a"))
     new.close()
 
 
@@ -189,7 +180,7 @@ def test_engines_that_start_together_may_make_the_ledger_together(tmp_path):
         [sys.executable, "-c", OPENERS, tmp_path],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=GIVE_UP_S,
         check=False,
     )
 
@@ -201,7 +192,7 @@ def test_a_ledger_of_an_older_nvinx_keeps_its_leases(tmp_path):
     path = tmp_path / "ledger.db"
     ledger = SqliteLedger(path)
     with ledger.transaction() as entries:
-        entries.hold(lease("a"))
+        entries.hold(held("a"))
     ledger.close()
     with sqlite3.connect(path) as db:
         (text,) = db.execute("SELECT job FROM lease").fetchone()
@@ -213,7 +204,7 @@ def test_a_ledger_of_an_older_nvinx_keeps_its_leases(tmp_path):
     db.close()
     ledger = SqliteLedger(path)
     with ledger.transaction() as entries:
-        assert entries.leases() == (lease("a"),)
+        assert entries.leases() == (held("a"),)
     ledger.close()
     with sqlite3.connect(path) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA,)

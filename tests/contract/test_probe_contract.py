@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from fake_library import build
+from waiting import GIVE_UP_S
 
 import nvinx
 from nvinx.gpu.meter import NvmlMeter
@@ -139,7 +140,7 @@ class NvmlStage:
         return GpuInventory(tuple(_sight(gpu) for gpu in plain["gpus"]), plain["problem"])
 
     def close(self) -> None:
-        self.looker.communicate(timeout=30)
+        self.looker.communicate(timeout=GIVE_UP_S)
 
 
 def _sight(plain: dict[str, Any]) -> GpuState:

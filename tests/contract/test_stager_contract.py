@@ -10,6 +10,7 @@ import time
 import psutil
 import pytest
 from page_cache import make, resident_share
+from waiting import GIVE_UP_S, eventually
 
 from nvinx.staging import pieces
 from nvinx.staging.ports import File
@@ -38,13 +39,6 @@ def real(request):
 
 def file(path):
     return File(str(path), path.stat().st_size)
-
-
-def eventually(question):
-    end = time.monotonic() + 60
-    while not (answer := question()) and time.monotonic() < end:
-        time.sleep(0.02)
-    return answer
 
 
 def readers():
@@ -196,7 +190,11 @@ def test_nixl_reads_the_same_bytes_as_plain_reading(tmp_path):
         f"for piece in NixlPieces()(fd, {SIZE}): digest.update(piece)\nprint(digest.hexdigest())\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=100
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=GIVE_UP_S,
     )
     with path.open("rb") as there:
         digest = hashlib.sha256()
@@ -212,6 +210,10 @@ def test_nixl_listens_nowhere(tmp_path):
         "print(len(psutil.Process().net_connections()))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=100
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=GIVE_UP_S,
     )
     assert done.stdout.split()[-1] == "0"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import signal
@@ -14,18 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from family import Family, eventually
-
-from nvinx.leases.ledger import SqliteLedger
+from bench_folder import entries
+from family import Family, bare_environment
+from waiting import GIVE_UP_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 HERE = Path(__file__).parent
 PROGRAMS = HERE / "programs"
-ROOT = HERE.parents[1]
-ANSWER_S = 30
-GIVE_UP_S = 60
 
 BENCH = "hardware:\n  gpus:\n    - {name: card, vram_gb: 4.0, simulated: true}\n"
 
@@ -49,7 +45,7 @@ class Process:
         return bool(select.select([self.popen.stdout], [], [], seconds)[0])
 
     def answer(self) -> str:
-        line = self.popen.stdout.readline() if self.has_answered_within(ANSWER_S) else ""
+        line = self.popen.stdout.readline() if self.has_answered_within(GIVE_UP_S) else ""
         assert line, f"no answer; exit status {self.popen.poll()}"
         return line.rstrip("\n")
 
@@ -134,12 +130,10 @@ class Machine:
         return popen.communicate(timeout=GIVE_UP_S)[0]
 
     def leases(self) -> set[str]:
-        with self._ledger() as ledger, ledger.transaction() as entries:
-            return {lease.id for lease in entries.leases()}
+        return {lease.id for lease in entries(self.state)[0]}
 
     def requests(self) -> set[str]:
-        with self._ledger() as ledger, ledger.transaction() as entries:
-            return {request.id for request in entries.requests()}
+        return {request.id for request in entries(self.state)[1]}
 
     def lock_files(self) -> set[str]:
         return {path.name for path in (self.state / "life").iterdir()}
@@ -148,28 +142,8 @@ class Machine:
         folder = self.state / "shells"
         return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
-    def _ledger(self) -> contextlib.closing[SqliteLedger]:
-        return contextlib.closing(SqliteLedger(self.state / "ledger.db"))
-
     def _environment(self) -> dict[str, str]:
-        home = self.root / "home"
-        home.joinpath("tmp").mkdir(parents=True, exist_ok=True)
-        ours = [str(p) for p in (ROOT, ROOT / "core") if str(p) in sys.path]
-        return {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "LANG": "C.UTF-8",
-            "HOME": str(home),
-            "TMPDIR": str(home / "tmp"),
-            "NVINX_STATE_DIR": str(self.state),
-            "PYTHONPATH": os.pathsep.join(ours),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            **self.environ,
-        }
-
-
-@pytest.fixture
-def wait_until() -> Callable[..., bool]:
-    return eventually
+        return {**bare_environment(self.root / "home", self.state), **self.environ}
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,13 +68,13 @@ def _begun(work: Path) -> set[str]:
     return {path.stem for path in work.glob("*.begun")}
 
 
-def _run_while_the_disk_fills(machine: Machine, disk: Path, work: Path, wait_until) -> str:
+def _run_while_the_disk_fills(machine: Machine, disk: Path, work: Path) -> str:
     """Fill the disk while two jobs run on the card and one waits; then let them end."""
     run = machine.snakemake("run", ON_THE_CARD)
-    assert wait_until(lambda: _begun(work) == {"one", "two"})
-    assert wait_until(machine.requests)
+    assert eventually(lambda: _begun(work) == {"one", "two"})
+    assert eventually(machine.requests)
     _fill(disk)
-    assert not wait_until(lambda: run.poll() is not None, NOTICED_S), "it left running jobs alone"
+    assert not eventually(lambda: run.poll() is not None, NOTICED_S), "it left running jobs alone"
     (work / "one.gate").touch()
     (work / "two.gate").touch()
     text = machine.text(run)
@@ -96,9 +97,9 @@ def test_a_run_does_not_begin_when_its_state_folder_is_full(
 
 
 def test_running_jobs_come_to_their_end_when_the_state_folder_fills_up(
-    small_machine: Machine, small_disk: Path, work: Path, wait_until
+    small_machine: Machine, small_disk: Path, work: Path
 ) -> None:
-    text = _run_while_the_disk_fills(small_machine, small_disk, work, wait_until)
+    text = _run_while_the_disk_fills(small_machine, small_disk, work)
 
     assert f"state folder {small_machine.state}" in text, text
     assert (work / "one.txt").read_text() == (work / "two.txt").read_text() == "whole\n"
@@ -106,18 +107,18 @@ def test_running_jobs_come_to_their_end_when_the_state_folder_fills_up(
 
 
 def test_a_state_folder_that_fills_up_is_told_in_one_message(
-    small_machine: Machine, small_disk: Path, work: Path, wait_until
+    small_machine: Machine, small_disk: Path, work: Path
 ) -> None:
-    text = _run_while_the_disk_fills(small_machine, small_disk, work, wait_until)
+    text = _run_while_the_disk_fills(small_machine, small_disk, work)
 
     assert "Traceback" not in text, text
     assert text.count("state folder") == 1, text
 
 
 def test_what_ran_to_its_end_on_a_full_disk_is_complete_to_the_next_run(
-    small_machine: Machine, small_disk: Path, work: Path, wait_until
+    small_machine: Machine, small_disk: Path, work: Path
 ) -> None:
-    _run_while_the_disk_fills(small_machine, small_disk, work, wait_until)
+    _run_while_the_disk_fills(small_machine, small_disk, work)
     (small_disk / "filler").unlink()
 
     again = small_machine.snakemake("run", ON_THE_CARD)
@@ -126,18 +127,16 @@ def test_what_ran_to_its_end_on_a_full_disk_is_complete_to_the_next_run(
     assert "rule hold" not in text, "it was run a second time"
 
 
-def _run_a_job_that_cannot_be_started(
-    machine: Machine, disk: Path, work: Path, wait_until
-) -> tuple[int, str]:
+def _run_a_job_that_cannot_be_started(machine: Machine, disk: Path, work: Path) -> tuple[int, str]:
     """Fill the disk while CPU jobs run; the next one needs a page of the state folder."""
     work.joinpath("later.txt").write_text("old\n")
     os.utime(work / "later.txt", (0, 0))
     run = machine.snakemake("run", ON_THE_CPU)
-    assert wait_until(lambda: _begun(work) == {"one", "two"})
+    assert eventually(lambda: _begun(work) == {"one", "two"})
     _fill(disk)
     (work / "two.gate").touch()
     (work / "one.gate").touch()
-    assert wait_until(lambda: _fill(disk) or run.poll() is not None, pause_s=0)
+    assert eventually(lambda: _fill(disk) or run.poll() is not None, pause_s=0)
     text = machine.text(run)
     assert _begun(work) == {"one", "two"}, text
     assert (work / "one.txt").read_text() == (work / "two.txt").read_text() == "whole\n"
@@ -145,9 +144,9 @@ def _run_a_job_that_cannot_be_started(
 
 
 def test_a_job_that_a_full_disk_keeps_from_starting_is_told_in_one_message(
-    small_machine: Machine, small_disk: Path, work: Path, wait_until
+    small_machine: Machine, small_disk: Path, work: Path
 ) -> None:
-    status, text = _run_a_job_that_cannot_be_started(small_machine, small_disk, work, wait_until)
+    status, text = _run_a_job_that_cannot_be_started(small_machine, small_disk, work)
 
     assert status == 1, text
     assert text.count(f"state folder {small_machine.state}") == 1, text
@@ -155,9 +154,9 @@ def test_a_job_that_a_full_disk_keeps_from_starting_is_told_in_one_message(
 
 
 def test_a_job_that_a_full_disk_keeps_from_starting_keeps_its_earlier_output(
-    small_machine: Machine, small_disk: Path, work: Path, wait_until
+    small_machine: Machine, small_disk: Path, work: Path
 ) -> None:
-    _, text = _run_a_job_that_cannot_be_started(small_machine, small_disk, work, wait_until)
+    _, text = _run_a_job_that_cannot_be_started(small_machine, small_disk, work)
 
     assert (work / "later.txt").exists(), text
     assert (work / "later.txt").read_text() == "old\n"

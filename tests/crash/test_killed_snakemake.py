@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,17 +40,17 @@ def snakefile(tmp_path: Path, log: Path) -> Callable[[str], str]:
 
 
 def test_the_next_run_waits_for_the_job_of_a_killed_run(
-    machine: Machine, tmp_path: Path, log: Path, snakefile, wait_until
+    machine: Machine, tmp_path: Path, log: Path, snakefile
 ) -> None:
     first = machine.snakemake("first", snakefile("first"))
-    assert wait_until(lambda: log.read_text() == "start first\n")
+    assert eventually(lambda: log.read_text() == "start first\n")
     first.kill()
     first.wait()
     (orphaned,) = machine.leases()
 
     (tmp_path / "second.gate").touch()
     second = machine.snakemake("second", snakefile("second"))
-    assert wait_until(machine.requests)
+    assert eventually(machine.requests)
     time.sleep(WATCHED_S)
     assert log.read_text() == "start first\n"
     assert machine.leases() == {orphaned}
@@ -69,15 +70,15 @@ def test_the_next_run_waits_for_the_job_of_a_killed_run(
 
 
 def test_the_next_run_sweeps_up_after_a_killed_run_whose_job_has_ended(
-    machine: Machine, tmp_path: Path, log: Path, snakefile, wait_until
+    machine: Machine, tmp_path: Path, log: Path, snakefile
 ) -> None:
     first = machine.snakemake("first", snakefile("first"))
-    assert wait_until(lambda: log.read_text() == "start first\n")
+    assert eventually(lambda: log.read_text() == "start first\n")
     first.kill()
     first.wait()
     (tmp_path / "first.gate").touch()
-    assert wait_until((tmp_path / "first" / "alone.txt").exists)
-    assert wait_until(lambda: not machine.family.living())
+    assert eventually((tmp_path / "first" / "alone.txt").exists)
+    assert eventually(lambda: not machine.family.living())
 
     (tmp_path / "second.gate").touch()
     text = machine.text(machine.snakemake("second", snakefile("second")))
@@ -87,15 +88,15 @@ def test_the_next_run_sweeps_up_after_a_killed_run_whose_job_has_ended(
 
 
 def test_a_run_that_waited_for_a_killed_runs_job_sweeps_up_after_it(
-    machine: Machine, tmp_path: Path, log: Path, snakefile, wait_until
+    machine: Machine, tmp_path: Path, log: Path, snakefile
 ) -> None:
     first = machine.snakemake("first", snakefile("first"))
-    assert wait_until(lambda: log.read_text() == "start first\n")
+    assert eventually(lambda: log.read_text() == "start first\n")
     first.kill()
     first.wait()
     (tmp_path / "second.gate").touch()
     second = machine.snakemake("second", snakefile("second"))
-    assert wait_until(machine.requests)
+    assert eventually(machine.requests)
 
     (tmp_path / "first.gate").touch()
     text = machine.text(second)

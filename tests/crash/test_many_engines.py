@@ -6,6 +6,8 @@ import fcntl
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from waiting import eventually
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -66,13 +68,13 @@ def test_sixteen_engines_share_one_card_and_every_job_gets_its_turn(
 
 
 def test_engines_killed_in_a_crowd_leave_their_room_to_the_others(
-    machine: Machine, tmp_path: Path, wait_until
+    machine: Machine, tmp_path: Path
 ) -> None:
     log = tmp_path / "card.log"
     storms = _begin(machine, log, 9)
     doomed = sorted(storms)[::3]
     for share, name in enumerate(doomed, start=1):
-        assert wait_until(lambda share=share: _finished(log).total() >= 25 * share)
+        assert eventually(lambda share=share: _finished(log).total() >= 25 * share)
         _kill_and_note(storms[name], name, log)
     survivors = {name: storms[name] for name in storms if name not in doomed}
     for storm in survivors.values():

@@ -10,26 +10,16 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from builders import lease, shared_job
 
-from nvinx.admission.state import Job, Placement
-from nvinx.catalog import Residency
 from nvinx.errors import StateDirError
-from nvinx.jobs.claim import Claim
 from nvinx.leases.ledger import SqliteLedger
-from nvinx.leases.ports import Lease
-from nvinx.reasons import Why
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 FILES = ("ledger.db", "ledger.db-wal", "ledger.db-shm")
-
-
-def lease(name: str) -> Lease:
-    claim = Claim(residency=Residency.GPU_SHARED, vram_mib=900)
-    where = Placement(Residency.GPU_SHARED, Why.FITS_BESIDE_OTHERS, "g", 900)
-    return Lease(Job(name, name, claim, "one"), where, 1.0)
 
 
 @pytest.fixture
@@ -43,7 +33,7 @@ def busy(tmp_path: Path) -> Iterator[Path]:
         n = 0
         while not done.is_set():
             with ledger.transaction() as entries:
-                entries.hold(lease(f"j{n}"))
+                entries.hold(lease(shared_job(f"j{n}")))
                 if n > 20:
                     entries.drop(f"j{n - 20}")
             n += 1
@@ -93,13 +83,13 @@ def test_a_half_written_ledger_is_used_or_refused_in_a_sentence(busy: Path, tmp_
 def test_after_a_reboot_no_lease_of_before_is_left(tmp_path: Path, monkeypatch) -> None:
     ledger = SqliteLedger(tmp_path / "ledger.db")
     with ledger.transaction() as entries:
-        entries.hold(lease("before"))
+        entries.hold(lease(shared_job("before")))
     ledger.close()
     monkeypatch.setattr("nvinx.leases.ledger.boot_id", lambda: "another boot")
     ledger = SqliteLedger(tmp_path / "ledger.db")
     with ledger.transaction() as entries:
         assert entries.leases() == ()
-        entries.hold(lease("before"))
+        entries.hold(lease(shared_job("before")))
     ledger.close()
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from waiting import GIVE_UP_S
 
 from nvinx.bench import machine
 from nvinx.catalog import Residency
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 ROUNDS = int(os.environ.get("NVINX_CRASH_ROUNDS", "8"))
 SEED = os.environ.get("NVINX_CRASH_SEED") or str(random.SystemRandom().randrange(10**6))
 FREE_WITHIN_S = 2.0
-GIVE_UP_S = 30.0
 BENCH = "hardware: {cpu_cores: 8, gpus: [{name: card, vram_gb: 4.0, simulated: true}]}\n"
 WORKFLOW = """
 rule all:

@@ -4,16 +4,14 @@ import re
 import runpy
 
 import pytest
+from builders import card, granted, shared_claim
 from pages import ROOT
 
-from nvinx.admission.state import Placement
 from nvinx.bench import coruns
 from nvinx.bench import parse as bench_parser
-from nvinx.bench.capacity import Capacity, Card
-from nvinx.catalog import Residency
+from nvinx.bench.capacity import Capacity
 from nvinx.jobs import hints
 from nvinx.leases import environment, memory_caps
-from nvinx.reasons import Why
 from nvinx.runs import read as recorded
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -61,9 +59,7 @@ def test_every_hint_is_told():
 
 
 def test_every_variable_of_a_job_is_told():
-    card = Card(id="card", index=0, name="card", total_mib=4000)
-    capacity = Capacity((card,), 1, 1000)
-    placement = Placement(Residency.GPU_SHARED, Why.FITS_BESIDE_OTHERS, card="card", vram_mib=900)
+    capacity, placement = Capacity((card(),), 1, 1000), granted(shared_claim())
 
     assert first_cells("hints.md", "What a job sees") == set(
         environment.variables("job", placement, capacity)

@@ -27,12 +27,12 @@ import pytest
 from cluster import Cluster
 from pages import PAGES, ROOT, Block, blocks, commands, name
 from programs import missing
+from waiting import GIVE_UP_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STAND_INS = Path(__file__).parent / "stand_ins"  # what pages take from the reader's own work
-GIVE_UP_S = 300
 RUN, SHOWN = ("sh", "python"), ("", "text")
 LEFT_OUT = (
     ".git",

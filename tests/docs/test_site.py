@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from pages import PAGES, ROOT, name
+from waiting import GIVE_UP_S
 
 FROM_OUTSIDE = re.compile(r'<(?:script|link|img|iframe)[^>]*(?:src|href)="https?:')
 
@@ -19,7 +20,7 @@ def site(tmp_path_factory):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=GIVE_UP_S,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from waiting import GIVE_UP_S
 
 import nvinx
 from nvinx.catalog import Residency
@@ -51,7 +52,7 @@ def run_workflow(folder, *arguments, **environment):
         env={**os.environ, "PYTHONPATH": search, **environment},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=GIVE_UP_S,
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -188,7 +189,7 @@ def test_the_linter_asks_only_for_software_environments(tmp_path):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=GIVE_UP_S,
         check=False,
     )
 

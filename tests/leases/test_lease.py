@@ -6,6 +6,7 @@ import sys
 import threading
 
 import pytest
+from waiting import GIVE_UP_S
 
 import nvinx
 from nvinx.errors import HintError, ImpossibleJobError
@@ -50,9 +51,9 @@ def test_whoever_waits_is_called_when_there_is_room(here, monkeypatch):
         os.environ.pop("NVINX_JOB")  # as in a process of its own
         thread = threading.Thread(target=second, daemon=True)
         thread.start()
-        assert waits.wait(30)
-    assert done.wait(30)
-    thread.join(30)
+        assert waits.wait(GIVE_UP_S)
+    assert done.wait(GIVE_UP_S)
+    thread.join(GIVE_UP_S)
 
 
 def test_another_thread_waits_and_is_told_why(here):
@@ -70,8 +71,8 @@ def test_another_thread_waits_and_is_told_why(here):
         os.environ.pop("NVINX_JOB")  # as in a process of its own
         thread = threading.Thread(target=second)
         thread.start()
-        assert go.wait(30)
-    thread.join(30)
+        assert go.wait(GIVE_UP_S)
+    thread.join(GIVE_UP_S)
     assert reasons[-1] == "in"
     assert reasons[0].behind == ("first",)
 
@@ -125,11 +126,11 @@ def test_a_wrong_wish_is_refused(here, asked, error, said):
 
 def test_a_child_that_outlives_the_program_keeps_the_lease(here):
     with nvinx.lease(gpu=1, name="parent"):
-        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
     assert here.run("run", "--give-up", "0.6", "true").returncode == 75
     child.kill()
     child.wait()
-    assert here.run("run", "--give-up", "5", "true").returncode == 0
+    assert here.run("run", "--give-up", str(GIVE_UP_S), "true").returncode == 0
 
 
 def test_a_program_that_keeps_running_out_of_memory_gets_the_card_alone(here):

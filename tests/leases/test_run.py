@@ -6,6 +6,7 @@ import os
 import signal
 
 import pytest
+from waiting import GIVE_UP_S, eventually
 
 
 def test_the_command_sees_its_placement_and_gives_its_exit_status(bench):
@@ -24,22 +25,22 @@ def test_without_any_word_of_its_needs_it_gets_the_whole_card(bench):
     assert (done.returncode, done.stdout) == (0, "gpu_exclusive\n")
 
 
-def test_one_that_has_to_wait_says_why_and_behind_whom(bench, eventually):
-    first = bench.start("run", "--name", "first", "--", "sleep", "60")
+def test_one_that_has_to_wait_says_why_and_behind_whom(bench):
+    first = bench.start("run", "--name", "first", "--", "sleep", "3600")
     assert eventually(lambda: bench.held() == {"first"})
     second = bench.start("run", "--vram", "900MB", "--name", "second", "--", "echo", "mine")
-    assert eventually(lambda: "second" in bench.waits())
+    assert eventually(lambda: "second" in bench.in_line())
     first.terminate()
-    out, err = second.communicate(timeout=30)
+    out, err = second.communicate(timeout=GIVE_UP_S)
     assert (second.returncode, out) == (0, "mine\n")
     assert "nvinx: second waits: card held alone by first\n" in err
     assert "second -> GPU 0 shared" in err
     assert first.wait() == 128 + signal.SIGTERM
 
 
-def test_small_ones_share_the_card(bench, eventually):
+def test_small_ones_share_the_card(bench):
     several = [
-        bench.start("run", "--vram", "900MB", "--name", f"n{k}", "sleep", "60") for k in "ab"
+        bench.start("run", "--vram", "900MB", "--name", f"n{k}", "sleep", "3600") for k in "ab"
     ]
     assert eventually(lambda: bench.held() == {"na", "nb"})
     for process in several:
@@ -47,18 +48,18 @@ def test_small_ones_share_the_card(bench, eventually):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
-def test_signals_reach_the_command(bench, eventually, number):
+def test_signals_reach_the_command(bench, number):
     script = f"trap 'echo got; exit 9' {number.value}; echo ready; while :; do sleep 0.05; done"
     process = bench.start("run", "--", "bash", "-c", script)
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
-    assert process.communicate(timeout=30)[0] == "got\n"
+    assert process.communicate(timeout=GIVE_UP_S)[0] == "got\n"
     assert process.returncode == 9
     assert bench.held() == set()
 
 
-def test_a_killed_wrapper_leaves_the_lease_with_its_command(bench, eventually):
-    process = bench.start("run", "--name", "orphan", "--", "bash", "-c", "echo $$; exec sleep 60")
+def test_a_killed_wrapper_leaves_the_lease_with_its_command(bench):
+    process = bench.start("run", "--name", "orphan", "--", "bash", "-c", "echo $$; exec sleep 3600")
     pid = int(process.stdout.readline())
     process.kill()
     process.wait()
@@ -66,28 +67,28 @@ def test_a_killed_wrapper_leaves_the_lease_with_its_command(bench, eventually):
     assert other.returncode == 75
     assert "card held alone by orphan" in other.stderr
     os.kill(pid, signal.SIGKILL)
-    assert bench.run("run", "--give-up", "5", "true").returncode == 0
+    assert bench.run("run", "--give-up", str(GIVE_UP_S), "true").returncode == 0
 
 
-def test_what_the_command_leaves_behind_keeps_the_lease(bench, eventually):
-    script = "setsid sleep 60 >/dev/null 2>&1 & echo $!"
+def test_what_the_command_leaves_behind_keeps_the_lease(bench):
+    script = "setsid sleep 3600 >/dev/null 2>&1 & echo $!"
     done = bench.run("run", "--name", "daemon", "--", "bash", "-c", script)
     assert done.returncode == 0
     assert bench.run("run", "--give-up", "0.6", "true").returncode == 75
     os.kill(int(done.stdout), signal.SIGKILL)
-    assert bench.run("run", "--give-up", "5", "true").returncode == 0
+    assert bench.run("run", "--give-up", str(GIVE_UP_S), "true").returncode == 0
 
 
-def test_one_that_is_interrupted_while_it_waits_leaves_the_line(bench, eventually):
-    first = bench.start("run", "--name", "first", "--", "sleep", "60")
+def test_one_that_is_interrupted_while_it_waits_leaves_the_line(bench):
+    first = bench.start("run", "--name", "first", "--", "sleep", "3600")
     assert eventually(lambda: bench.held() == {"first"})
     second = bench.start("run", "--name", "second", "true")
-    assert eventually(lambda: "second" in bench.waits())
+    assert eventually(lambda: "second" in bench.in_line())
     second.send_signal(signal.SIGINT)
-    _, err = second.communicate(timeout=30)
+    _, err = second.communicate(timeout=GIVE_UP_S)
     assert second.returncode == 130
     assert "Traceback" not in err
-    assert "second" not in bench.waits()
+    assert "second" not in bench.in_line()
     first.terminate()
 
 

@@ -4,36 +4,34 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from builders import card, exclusive_claim, job, lease, shared_claim, simulated_card
 from rich.console import Console
 
-from nvinx.admission.state import Job, Placement
-from nvinx.bench.capacity import Card
 from nvinx.bench.resolve import Bench
 from nvinx.catalog import Residency
 from nvinx.cli.top import Load, screen
 from nvinx.gpu.ports import GpuInventory
-from nvinx.jobs.claim import Claim
-from nvinx.leases.ports import Lease, QueuedRequest
+from nvinx.leases.ports import QueuedRequest
 from nvinx.leases.snapshot import Snapshot
 from nvinx.reasons import Reason, Why
 
 KEPT = Path(__file__).parent / "screens"
 LOAD = Load("12:34:56", 0.45, 0.62, 11.9)
-REAL = Card(id="gpu-0", index=0, name="RTX A1000", total_mib=3814, foreign_mib=620)
-OTHER = Card(id="gpu-1", index=1, name="RTX 4090", total_mib=22888)
-SIMULATED = Card(id="simulated-0", index=0, name="card", total_mib=3814, simulated=True)
-SMALL = Claim(residency=Residency.GPU_SHARED, vram_mib=859)
-WHOLE = Claim(residency=Residency.GPU_EXCLUSIVE)
+REAL = card(name="RTX A1000", total_mib=3814, foreign_mib=620)
+OTHER = card(1, name="RTX 4090", total_mib=22888)
+SIMULATED = simulated_card(total_mib=3814)
+SMALL = shared_claim(859)
+WHOLE = exclusive_claim()
 
 
-def held(name, card, residency, vram_mib, since, engine):
+def held(name, on, residency, vram_mib, since, engine):
     claim = SMALL if residency is Residency.GPU_SHARED else WHOLE
-    placement = Placement(residency, Why.FITS_BESIDE_OTHERS, card.id, vram_mib)
-    return Lease(Job(name, name, claim, engine), placement, since)
+    placement = {"residency": residency, "card": on.id, "vram_mib": vram_mib}
+    return lease(job(name, claim, engine=engine), since, **placement)
 
 
 def waits(name, since, reason=None):
-    return QueuedRequest(Job(name, name, SMALL, "snakemake-7"), since, since, reason)
+    return QueuedRequest(job(name, SMALL, engine="snakemake-7"), since, since, reason)
 
 
 def view(cards, leases=(), requests=(), **bench):

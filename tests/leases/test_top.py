@@ -8,13 +8,14 @@ import sys
 import time
 
 import pytest
+from builders import simulated_card
+from waiting import GIVE_UP_S
 
-from nvinx.bench.capacity import Card
 from nvinx.leases import client
 
 pyte = pytest.importorskip("pyte", reason="pyte is not installed")
 COLUMNS, LINES = 80, 24
-CARD = Card(id="simulated-0", index=0, name="simulated GPU 0", total_mib=3814, simulated=True)
+CARD = simulated_card(name="simulated GPU 0", total_mib=3814)
 BENCH = "hardware: {vram_gb: 4.0, cpu_cores: 2, ram_gb: 8, simulated: true}\n"
 TOP = [sys.executable, "-c", "from nvinx.cli import main; main()", "top"]
 
@@ -52,7 +53,7 @@ class Terminal:
         signal.signal(signal.SIGINT, before)
         os.close(theirs)
 
-    def shows(self, text, seconds=30):
+    def shows(self, text, seconds=GIVE_UP_S):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
@@ -63,7 +64,7 @@ class Terminal:
                 return True
         return False
 
-    def ends(self, seconds=30):
+    def ends(self, seconds=GIVE_UP_S):
         """Its exit status; what it writes meanwhile is read, or it could not end."""
         end = time.monotonic() + seconds
         while self.program.poll() is None and time.monotonic() < end:

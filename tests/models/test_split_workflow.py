@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from waiting import GIVE_UP_S
 
 import nvinx
 from nvinx.runs import read as recorded
@@ -39,7 +40,7 @@ def run_workflow(root, *arguments):
         },
         capture_output=True,
         text=True,
-        timeout=1200,
+        timeout=2 * GIVE_UP_S,
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -5,22 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cached_nextflow
 import psutil
 import pytest
-from family import Family, environment, eventually
-
-from nvinx.leases.ledger import SqliteLedger
-from nvinx.leases.liveness import ProcessLiveness
+from bench_folder import BenchFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -29,64 +24,24 @@ BENCH = (
     "models: [{name: esm, vram_gb: 0.9, residency: gpu_shared}]\n"
 )
 GPU_PROGRAM = str(ROOT / "tests/crash/programs/gpu.py")
-GIVE_UP_S = 120
 NEXTFLOW = str(cached_nextflow.PROGRAM)
 
 
-@dataclass
-class Bench:
-    """A folder with a bench file; what is started there shares one ledger and bears one mark."""
-
-    folder: Path
-    environ: dict[str, str] = field(default_factory=dict)
-    family: Family = field(default_factory=Family)
-
-    @property
-    def state(self) -> Path:
-        return self.folder / "state"
+class Bench(BenchFolder):
+    """A bench at which `gpu.py` of the crash tests uses the card, and notes what it sees."""
 
     @property
     def truth(self) -> Path:
-        """Where `gpu.py` of the crash tests notes what ran, and whether the card was overbooked."""
+        """Where it notes what ran, and whether the card was overbooked."""
         return self.folder / "truth"
 
     def environment(self) -> dict[str, str]:
         return {
-            **environment(),
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "NVINX_STATE_DIR": str(self.state),
             "NXF_HOME": str(self.folder / "home"),
             "TRUTH": str(self.truth),
             "GPU": f"{sys.executable} {GPU_PROGRAM}",
-            **self.environ,
+            **super().environment(),
         }
-
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        return self.family.start(words, self.folder, self.environment())
-
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        process = self.start(*words)
-        out, _ = process.communicate(timeout=GIVE_UP_S)
-        return subprocess.CompletedProcess(words, process.returncode, out, "")
-
-    def write(self, name: str, text: str) -> Path:
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        return path
-
-    def held(self) -> set[str]:
-        """Names of the jobs that live and hold a lease."""
-        leases, _ = self._ledger()
-        alive = ProcessLiveness(self.state / "life").alive({lease.id for lease in leases})
-        return {lease.job.name for lease in leases if lease.id in alive}
-
-    def waits(self) -> set[str]:
-        """Names of the jobs that stand in line, and whose engines live."""
-        _, requests = self._ledger()
-        liveness = ProcessLiveness(self.state / "life")
-        alive = liveness.alive({request.job.engine for request in requests})
-        return {request.job.name for request in requests if request.job.engine in alive}
 
     def programs(self) -> list[psutil.Process]:
         """The living programs that use the card."""
@@ -104,13 +59,6 @@ class Bench:
     def overbooked(self) -> list[object]:
         file = self.truth / "overbooked"
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-
-    def _ledger(self) -> tuple[tuple[object, ...], tuple[object, ...]]:
-        if not (self.state / "ledger.db").exists():
-            return (), ()
-        ledger = SqliteLedger(self.state / "ledger.db")
-        with contextlib.closing(ledger), ledger.transaction() as entries:
-            return entries.leases(), entries.requests()
 
 
 class Flow(Bench):
@@ -170,8 +118,3 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 @pytest.fixture
 def flow(tmp_path: Path, real_nextflow: None) -> Iterator[Flow]:
     yield from _made(Flow(tmp_path))
-
-
-@pytest.fixture(name="eventually")
-def ask_eventually() -> Callable[..., bool]:
-    return eventually

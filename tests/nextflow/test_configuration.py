@@ -6,15 +6,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from builders import granted, shared_claim, simulated_card
 from click.testing import CliRunner
 
 from nvinx import cli
-from nvinx.admission.state import Placement
-from nvinx.bench.capacity import Capacity, Card
-from nvinx.catalog import Residency
+from nvinx.bench.capacity import Capacity
 from nvinx.leases import memory_caps
 from nvinx.leases.environment import variables
-from nvinx.reasons import Why
 
 NEXTFLOW = Path(__file__).parents[2] / "nextflow"
 BENCH = """
@@ -115,9 +113,8 @@ def test_where_there_is_no_pipeline_check_says_so(here):
 
 
 def test_containers_get_every_variable_that_a_job_gets():
-    card = Card(id="0", index=0, name="c", total_mib=4000, simulated=True)
-    capacity = Capacity((card,), 1, 1)
-    placement = Placement(Residency.GPU_SHARED, card="0", vram_mib=900, why=Why.FITS_BESIDE_OTHERS)
+    capacity = Capacity((simulated_card(),), 1, 1)
+    placement = granted(shared_claim(), card="simulated-0")
     wanted = variables("x", placement, capacity) | memory_caps.variables(
         placement, capacity, "", {}
     )

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
-import sys
 from pathlib import Path
 
 import pytest
+from bench_folder import NVINX
+from waiting import GIVE_UP_S, eventually
 
 from nvinx.leases.liveness import ProcessLiveness
 
 HERE = Path(__file__).parent
 CONFIG = HERE.parents[1] / "nextflow" / "nvinx.config"
-NVINX = f"{sys.executable} -c 'from nvinx.cli import main; main()'"
 WISH = """
 nvinx_mode={mode}
 nvinx_wish=(--name task --mode "$nvinx_mode" --vram-gb '{vram}' --launch-dir "$PWD" {more})
 """
-NO_ROOM = ["run", "--name", "holder", "--", "sleep", "60"]
+NO_ROOM = ["run", "--name", "holder", "--", "sleep", "3600"]
 
 
 def before_script(**wish: str) -> str:
@@ -37,10 +38,12 @@ class Wrapper:
     def __init__(self, bench) -> None:
         self.bench = bench
 
-    def start(self, script="touch ran; exec sleep 60", stall="", **wish):
+    def start(self, script="touch ran; exec sleep 3600", stall="", **wish):
         self.bench.write("before.sh", before_script(**wish))
         self.bench.write("task.sh", script)
-        nvinx = self.bench.write("bin/nvinx", "#!/bin/bash\n" + STALLED.format(stall, NVINX))
+        nvinx = self.bench.write(
+            "bin/nvinx", "#!/bin/bash\n" + STALLED.format(stall, shlex.join(NVINX))
+        )
         nvinx.chmod(0o755)
         path = f"{nvinx.parent}:{self.bench.environment()['PATH']}"
         self.bench.environ["PATH"] = path
@@ -65,15 +68,15 @@ def wrapper(bench):
 
 
 @pytest.fixture
-def holder(bench, eventually):
+def holder(bench):
     """Somebody who has the card alone."""
-    process = bench.start(sys.executable, "-c", "from nvinx.cli import main; main()", *NO_ROOM)
+    process = bench.start(*NVINX, *NO_ROOM)
     assert eventually(lambda: bench.held() == {"holder"})
     return process
 
 
-def test_the_task_has_its_lease_and_its_environment(wrapper, bench, eventually):
-    process = wrapper.start("env > seen; touch ran; exec sleep 60")
+def test_the_task_has_its_lease_and_its_environment(wrapper, bench):
+    process = wrapper.start("env > seen; touch ran; exec sleep 3600")
     assert eventually(lambda: wrapper.has("ran"))
     seen = dict(
         line.partition("=")[::2] for line in (bench.folder / "seen").read_text().splitlines()
@@ -82,8 +85,8 @@ def test_the_task_has_its_lease_and_its_environment(wrapper, bench, eventually):
     assert seen["NVINX_VRAM_MB"] == "900"
     assert bench.held() == {"task"}
     process.terminate()
-    assert process.wait(10) != 0
-    assert eventually(lambda: not bench.held(), 5)
+    assert process.wait(GIVE_UP_S) != 0
+    assert eventually(lambda: not bench.held())
 
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
@@ -91,76 +94,68 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
 
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("step", ["nextflow guard", "lease acquire"])
-def test_a_signal_before_the_wait_ends_it_and_nothing_starts_later(
-    wrapper, bench, eventually, step, number
-):
+def test_a_signal_before_the_wait_ends_it_and_nothing_starts_later(wrapper, bench, step, number):
     process = wrapper.start(stall=step)
     assert eventually(lambda: wrapper.has("stalled"))
     process.send_signal(number)
-    process.wait(10)
-    assert eventually(lambda: not bench.family.living(), 10)
+    process.wait(GIVE_UP_S)
+    assert eventually(lambda: not bench.family.living())
     assert not wrapper.has("ran")
     assert (bench.held(), bench.waits()) == (set(), set())
     assert number == signal.SIGKILL or wrapper.status() == "143"
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_while_it_waits_ends_it_and_nothing_starts_later(
-    wrapper, bench, eventually, holder, number
-):
+def test_a_signal_while_it_waits_ends_it_and_nothing_starts_later(wrapper, bench, holder, number):
     process = wrapper.start()
     assert eventually(lambda: bench.waits() == {"task"})
     process.send_signal(number)
-    process.wait(5)
-    assert eventually(lambda: bench.waits() == set(), 5)
+    process.wait(GIVE_UP_S)
+    assert eventually(lambda: bench.waits() == set())
     holder.terminate()
-    assert eventually(lambda: not bench.family.living(), 5)
+    assert eventually(lambda: not bench.family.living())
     assert not wrapper.has("ran")
     assert number == signal.SIGKILL or wrapper.status() == "143"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_while_the_task_runs_ends_the_task_and_its_lease(
-    wrapper, bench, eventually, number
-):
+def test_a_signal_while_the_task_runs_ends_the_task_and_its_lease(wrapper, bench, number):
     process = wrapper.start()
     assert eventually(lambda: wrapper.has("ran"))
     process.send_signal(number)
-    process.wait(5)
-    assert eventually(lambda: not bench.family.living(), 5)
+    process.wait(GIVE_UP_S)
+    assert eventually(lambda: not bench.family.living())
     assert bench.held() == set()
 
 
-def test_after_the_wrapper_was_killed_the_lease_stays_while_a_child_lives(
-    wrapper, bench, eventually
-):
-    process = wrapper.start("echo $$ > ran; exec sleep 60")
+def test_after_the_wrapper_was_killed_the_lease_stays_while_a_child_lives(wrapper, bench):
+    process = wrapper.start("echo $$ > ran; exec sleep 3600")
     assert eventually(lambda: wrapper.has("ran") and (bench.folder / "ran").read_text())
     process.kill()
-    process.wait(5)
+    process.wait(GIVE_UP_S)
     assert bench.held() == {"task"}
     os.kill(int((bench.folder / "ran").read_text()), signal.SIGKILL)
-    assert eventually(lambda: not bench.held(), 5)
+    assert eventually(lambda: not bench.held())
 
 
-def test_a_child_that_closed_all_and_left_keeps_the_lease(wrapper, bench, eventually):
+def test_a_child_that_closed_all_and_left_keeps_the_lease(wrapper, bench):
     process = wrapper.start(
-        "setsid bash -c 'exec 0<&- 1>&- 2>&-; for fd in /proc/$$/fd/*; do eval \"exec ${fd##*/}>&-\"; done; exec sleep 60' & touch ran"
+        "setsid bash -c 'exec 0<&- 1>&- 2>&-; for fd in /proc/$$/fd/*; do eval \"exec ${fd##*/}>&-\"; done; exec sleep 3600' & touch ran"
     )
-    assert process.wait(20) == 0
+    assert process.wait(GIVE_UP_S) == 0
     assert bench.held() == {"task"}
 
 
-def test_a_waiter_that_is_killed_fails_the_task(wrapper, bench, eventually, holder):
+def test_a_waiter_that_is_killed_fails_the_task(wrapper, bench, holder):
     process = wrapper.start()
     assert eventually(lambda: bench.waits() == {"task"})
     (waiter,) = [p for p in bench.family.living() if "acquire" in p.cmdline()]
     waiter.kill()
-    assert process.wait(10) == 137
+    assert process.wait(GIVE_UP_S) == 137
     assert not wrapper.has("ran")
 
 
-def test_a_file_that_is_swept_away_before_it_is_locked_is_made_again(wrapper, bench, eventually):
+def test_a_file_that_is_swept_away_before_it_is_locked_is_made_again(wrapper, bench):
     process = wrapper.start(stall="lease acquire")
     assert eventually(lambda: wrapper.has("stalled"))
     (file,) = (bench.state / "life").glob("task-*.lock")
@@ -190,7 +185,7 @@ def test_a_file_that_is_swept_away_before_it_is_locked_is_made_again(wrapper, be
 )
 def test_a_wrong_wish_fails_the_task_with_one_clear_line(wrapper, wish, said):
     process = wrapper.start(**wish)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=GIVE_UP_S)
     assert process.returncode == 2
     assert said in out
     assert len(out.splitlines()) == 1
@@ -216,7 +211,7 @@ def test_without_nvinx_the_task_fails_with_one_clear_line(bench):
 def test_a_task_that_spills_may_use_its_memory_and_its_disk(wrapper):
     sizes = "--memory 1000000000 --disk 1500000000"
     process = wrapper.start("touch ran", mode="overflow", vram="6", more=sizes)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=GIVE_UP_S)
     assert process.returncode == 0, out
     told = (wrapper.bench.folder / ".nvinx.env").read_text()
     assert '"cpu": 1000000000, "disk": 1500000000' in told
@@ -225,7 +220,7 @@ def test_a_task_that_spills_may_use_its_memory_and_its_disk(wrapper):
 @pytest.mark.parametrize("wish", [{"stub": "true"}, {"mode": "cpu"}])
 def test_a_stub_run_and_a_cpu_task_take_no_lease(wrapper, bench, wish):
     process = wrapper.start("touch ran", **wish)
-    assert process.wait(20) == 0
+    assert process.wait(GIVE_UP_S) == 0
     assert wrapper.has("ran")
     assert not (bench.state / "ledger.db").exists()
 
@@ -233,15 +228,15 @@ def test_a_stub_run_and_a_cpu_task_take_no_lease(wrapper, bench, wish):
 def test_a_pipeline_that_has_its_place_already_keeps_it(wrapper, bench):
     bench.environ["NVINX_JOB"] = "outer.1"
     process = wrapper.start("touch ran")
-    assert process.wait(20) == 0
+    assert process.wait(GIVE_UP_S) == 0
     assert not (bench.state / "ledger.db").exists()
 
 
 def test_undeclared_vram_means_the_whole_card_and_a_model_supplies_it(wrapper, bench):
     process = wrapper.start('echo "got $NVINX_PLACEMENT"', vram="")
-    assert "got gpu_exclusive" in process.communicate(timeout=20)[0]
+    assert "got gpu_exclusive" in process.communicate(timeout=GIVE_UP_S)[0]
     process = wrapper.start('echo "got $NVINX_VRAM_MB"', vram="", more="--model esm")
-    assert "got 900" in process.communicate(timeout=20)[0]
+    assert "got 900" in process.communicate(timeout=GIVE_UP_S)[0]
 
 
 OOM = "echo CUDA out of memory >&2; exit 1"
@@ -258,30 +253,30 @@ def test_each_try_that_ran_out_of_memory_exits_with_144_and_goes_a_step_further(
     process = wrapper.start(
         f'echo "on $NVINX_PLACEMENT $NVINX_VRAM_MB."; {OOM}', more=AGAIN.format(attempt)
     )
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=GIVE_UP_S)
     assert process.returncode == 144
     assert f"on {placed}." in out
 
 
 def test_when_no_step_is_left_the_task_says_so(wrapper):
     process = wrapper.start(more=AGAIN.format(5))
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=GIVE_UP_S)
     assert process.returncode == 2
     assert "ran out of GPU memory 4 times, whatever it was given" in out
 
 
 def test_other_failures_keep_their_exit_status(wrapper, bench):
     process = wrapper.start("echo out of memory, says the host >&2; exit 7")
-    assert process.wait(20) == 7
+    assert process.wait(GIVE_UP_S) == 7
     assert wrapper.status() == "7"
 
 
 def test_the_files_of_leases_that_ended_are_removed_in_time(wrapper, bench):
     liveness = bench.state / "life"
-    wrapper.start("true").wait(20)
+    wrapper.start("true").wait(GIVE_UP_S)
     (left,) = liveness.glob("task-*.lock")
     os.utime(left, (1, 1))
-    wrapper.start("true").wait(20)
+    wrapper.start("true").wait(GIVE_UP_S)
     assert not left.exists()
 
 
@@ -296,28 +291,28 @@ def test_only_files_of_some_age_are_swept(bench):
 
 
 @pytest.fixture
-def prepared(bench, eventually):
+def prepared(bench):
     """A lease that is held for the task in the bench's folder, by a process that this is."""
-    waiting = bench.start("sleep", "60")
+    waiting = bench.start("sleep", "3600")
     words = ("lease", "acquire", "--waiting-pid", str(waiting.pid), "--name", "prepared")
-    process = bench.start(sys.executable, "-c", "from nvinx.cli import main; main()", *words)
+    process = bench.start(*NVINX, *words)
     assert eventually((bench.folder / ".nvinx.held").exists)
     assert bench.held() == {"prepared"}
     process.waiting = waiting
     return process
 
 
-def test_a_prepared_lease_goes_from_its_holder_to_the_task(wrapper, bench, eventually, prepared):
-    process = wrapper.start("echo $NVINX_PLACEMENT > ran; exec sleep 60")
-    assert prepared.wait(10) == 0
+def test_a_prepared_lease_goes_from_its_holder_to_the_task(wrapper, bench, prepared):
+    process = wrapper.start("echo $NVINX_PLACEMENT > ran; exec sleep 3600")
+    assert prepared.wait(GIVE_UP_S) == 0
     assert eventually(lambda: wrapper.has("ran"))
     assert (bench.folder / "ran").read_text() == "gpu_exclusive\n"
     assert bench.held() == {"prepared"}
     process.terminate()
-    assert eventually(lambda: not bench.held(), 5)
+    assert eventually(lambda: not bench.held())
 
 
-def test_a_task_whose_lease_has_lost_its_holder_asks_anew(wrapper, bench, eventually, prepared):
+def test_a_task_whose_lease_has_lost_its_holder_asks_anew(wrapper, bench, prepared):
     prepared.kill()
     prepared.wait()
     assert not bench.held()
@@ -326,20 +321,18 @@ def test_a_task_whose_lease_has_lost_its_holder_asks_anew(wrapper, bench, eventu
     assert bench.held() == {"task"}
 
 
-def test_a_prepared_lease_is_given_back_where_there_is_no_flock(
-    wrapper, bench, eventually, prepared
-):
+def test_a_prepared_lease_is_given_back_where_there_is_no_flock(wrapper, bench, prepared):
     flock = bench.write("bin/flock", "#!/bin/bash\nexit 127\n")
     flock.chmod(0o755)
     wrapper.start()
     assert eventually(lambda: wrapper.has("ran"))
-    assert prepared.wait(10) == 0
+    assert prepared.wait(GIVE_UP_S) == 0
     assert bench.held() == {"task"}
 
 
-def test_a_prepared_lease_ends_with_the_process_that_wanted_it(bench, eventually, prepared):
+def test_a_prepared_lease_ends_with_the_process_that_wanted_it(bench, prepared):
     prepared.waiting.kill()
     prepared.waiting.wait()
-    assert prepared.wait(5) == 0
+    assert prepared.wait(GIVE_UP_S) == 0
     assert bench.held() == set()
     assert not (bench.folder / ".nvinx.held").exists()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from waiting import GIVE_UP_S, eventually
 
 HERE = Path(__file__).parent
 GPU = ("-c", str(HERE / "gpu.config"))
@@ -43,7 +44,7 @@ def test_nextflow_and_snakemake_share_one_card_and_resuming_is_all_cached(flow):
     flow.write("Snakefile", SNAKEFILE)
     other = flow.start(*SNAKEMAKE)
     done = flow.run(*flow.nextflow("workload.nf", *GPU, "--gpu_s", "1"))
-    said, _ = other.communicate(timeout=60)
+    said, _ = other.communicate(timeout=GIVE_UP_S)
     assert (done.returncode, other.returncode) == (0, 0), done.stdout + said
     assert len(flow.ran()) == 11 + 4
     assert flow.overbooked() == []
@@ -58,19 +59,19 @@ def test_nextflow_and_snakemake_share_one_card_and_resuming_is_all_cached(flow):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_nextflow_that_is_ended_leaves_nothing_and_nothing_starts_later(flow, eventually, number):
-    process = flow.start(*flow.nextflow("workload.nf", *GPU, "--gpu_s", "60"))
-    assert eventually(lambda: flow.held() and flow.waits(), 180)
+def test_a_nextflow_that_is_ended_leaves_nothing_and_nothing_starts_later(flow, number):
+    process = flow.start(*flow.nextflow("workload.nf", *GPU, "--gpu_s", "3600"))
+    assert eventually(lambda: flow.held() and flow.waits())
     process.send_signal(number)
-    assert eventually(lambda: not flow.family.living(), 5)
+    assert eventually(lambda: not flow.family.living())
     ran = flow.ran()
     assert not eventually(lambda: flow.family.living() or flow.ran() != ran, 2)
     assert (flow.held(), flow.waits()) == (set(), set())
 
 
-def test_a_killed_wrapper_leaves_the_lease_with_the_child(flow, eventually):
+def test_a_killed_wrapper_leaves_the_lease_with_the_child(flow):
     process = flow.start(*flow.nextflow("workload.nf", *GPU, "--gpu_s", "4"))
-    assert eventually(flow.programs, 180)
+    assert eventually(flow.programs)
     (child, *_) = flow.programs()
     ancestors = child.parents()
     wrapper = ancestors[[parent.pid for parent in ancestors].index(process.pid) - 1]
@@ -79,7 +80,7 @@ def test_a_killed_wrapper_leaves_the_lease_with_the_child(flow, eventually):
     looks = [name in flow.held() for _ in iter(lambda: is_alive(child), False)]
     assert len(looks) > 1
     assert all(looks[:-1])  # the child may have ended during the last look
-    process.communicate(timeout=60)
+    process.communicate(timeout=GIVE_UP_S)
     assert flow.overbooked() == []
 
 

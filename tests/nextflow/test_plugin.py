@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from waiting import eventually
 
 from nvinx.errors import NextflowError
 from nvinx.nextflow import install as nextflow_install
@@ -43,22 +44,20 @@ def test_cpu_tasks_run_while_gpu_tasks_wait_and_the_card_is_never_overbooked(plu
     assert not list(plugged.folder.glob("work/*/*/.nvinx.held"))
 
 
-def test_a_nextflow_that_is_ended_leaves_nothing_and_nothing_starts_later(plugged, eventually):
-    process = plugged.start(*plugged.nextflow("workload.nf", *plugged.words, "--gpu_s", "60"))
-    assert eventually(lambda: plugged.held() and plugged.waits(), 180)
+def test_a_nextflow_that_is_ended_leaves_nothing_and_nothing_starts_later(plugged):
+    process = plugged.start(*plugged.nextflow("workload.nf", *plugged.words, "--gpu_s", "3600"))
+    assert eventually(lambda: plugged.held() and plugged.waits())
     process.send_signal(signal.SIGTERM)
-    assert eventually(lambda: not plugged.family.living(), 5)
+    assert eventually(lambda: not plugged.family.living())
     assert (plugged.held(), plugged.waits()) == (set(), set())
 
 
-def test_a_killed_nextflow_takes_those_that_wait_along_and_running_tasks_keep_their_lease(
-    plugged, eventually
-):
-    process = plugged.start(*plugged.nextflow("workload.nf", *plugged.words, "--gpu_s", "60"))
-    assert eventually(lambda: (plugged.truth / "truth").exists() and plugged.waits(), 180)
+def test_a_killed_nextflow_takes_those_that_wait_along_and_running_tasks_keep_their_lease(plugged):
+    process = plugged.start(*plugged.nextflow("workload.nf", *plugged.words, "--gpu_s", "3600"))
+    assert eventually(lambda: (plugged.truth / "truth").exists() and plugged.waits())
     process.kill()
     process.wait()
-    assert eventually(lambda: not plugged.waits(), 5)
+    assert eventually(lambda: not plugged.waits())
     assert plugged.held()
 
 

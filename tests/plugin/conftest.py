@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import stat
 import sys
@@ -12,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from family import Family, eventually
+from family import Family, bare_environment
+from waiting import GIVE_UP_S
 
 from nvinx.runs import trace
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 WORKFLOWS = HERE / "workflows"
-ROOT = HERE.parents[1]
-GIVE_UP_S = 120
 GOLDEN = "expected.txt"
 NO_EXECUTOR = "snakemake_executor_plugin_nvinx cannot be imported here"
 
@@ -93,18 +91,17 @@ class Workspace:
     def run(self, *args: str, cores: int = 4) -> Outcome:
         """Run Snakemake to its end."""
         process = self.start(*args, cores=cores)
-        text = self.wait(process, GIVE_UP_S)
+        text = self.wait(process)
         return Outcome(process.returncode, text, self.files())
 
     def start(self, *args: str, cores: int = 4) -> subprocess.Popen[str]:
         """Start Snakemake in a process group of its own."""
-        self.home.joinpath("tmp").mkdir(parents=True, exist_ok=True)
         words = [sys.executable, "-m", "snakemake", *self._options(cores), *args]
         return self.family.start(words, self.work, self._environment())
 
-    def wait(self, process: subprocess.Popen[str], limit_s: float) -> str:
-        """What the process said; raises TimeoutExpired when it has not ended by then."""
-        return process.communicate(timeout=limit_s)[0].replace(str(self.work), ".")
+    def wait(self, process: subprocess.Popen[str]) -> str:
+        """What the process said until its end."""
+        return process.communicate(timeout=GIVE_UP_S)[0].replace(str(self.work), ".")
 
     def files(self) -> dict[str, str]:
         found = {}
@@ -128,21 +125,15 @@ class Workspace:
         return options
 
     def _environment(self) -> dict[str, str]:
-        searched = {Path(p).resolve() for p in sys.path} if self.engine == "nvinx" else set()
-        ours = [p for p in (ROOT, ROOT / "core") if p in searched]
+        stock = {} if self.engine == "nvinx" else {"PYTHONPATH": ""}
         return {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            **bare_environment(self.home, self.state_dir),
+            **stock,
             "GREETING": "hello",
-            "LANG": "C.UTF-8",
-            "HOME": str(self.home),
-            "TMPDIR": str(self.home / "tmp"),
             "XDG_CACHE_HOME": str(self.home / "cache"),
             "XDG_CONFIG_HOME": str(self.home / "config"),
             "XDG_DATA_HOME": str(self.home / "data"),
             "XDG_STATE_HOME": str(self.home / "state"),
-            "NVINX_STATE_DIR": str(self.state_dir),
-            "PYTHONPATH": os.pathsep.join(map(str, ours)),
-            "PYTHONDONTWRITEBYTECODE": "1",
             **self.environ,
         }
 
@@ -166,11 +157,6 @@ def _read_only(path: Path) -> str:
 def expected() -> Callable[[str], str]:
     """What stock Snakemake leaves after a workflow, as `Outcome.tree` writes it."""
     return lambda workflow: (WORKFLOWS / workflow / GOLDEN).read_text()
-
-
-@pytest.fixture
-def wait_until() -> Callable[..., bool]:
-    return eventually
 
 
 @pytest.fixture(params=["stock", "nvinx"])

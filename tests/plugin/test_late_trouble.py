@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,17 +44,15 @@ def test_a_hint_that_a_group_cannot_know_in_time_is_refused(make_workspace: Make
     assert outcome.files == {}
 
 
-def test_a_run_that_ends_leaves_other_runs_their_shells(
-    make_workspace: MakeWorkspace, wait_until: Callable[..., bool]
-) -> None:
+def test_a_run_that_ends_leaves_other_runs_their_shells(make_workspace: MakeWorkspace) -> None:
     one = make_workspace("paused")
     process = one.start()
-    assert wait_until(one.path("pausing").exists)
+    assert eventually(one.path("pausing").exists)
     two = make_workspace("paused", name="two")
     two.write("go_on", "")
     other = two.run()
     one.write("go_on", "")
-    text = one.wait(process, 60)
+    text = one.wait(process)
 
     assert (other.status, process.returncode) == (0, 0), text
     assert one.read("after.txt") == "after\n"

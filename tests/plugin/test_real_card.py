@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from waiting import eventually
 
 from nvinx.history.store import SqliteHistory
 
@@ -56,27 +57,27 @@ def test_the_most_vram_that_a_job_used_is_remembered(workspace: Workspace) -> No
 
 
 def test_a_job_waits_until_strangers_leave_it_enough_of_the_card(
-    workspace: Workspace, tmp_path: Path, wait_until: Callable[..., bool]
+    workspace: Workspace, tmp_path: Path
 ) -> None:
     _show(tmp_path, 700_000_000)
     process = workspace.start("out/long.txt")
     ledger = workspace.state_dir / "ledger.db"
-    assert wait_until(ledger.exists)
-    assert not wait_until(workspace.path("out/began").exists, 3)
+    assert eventually(ledger.exists)
+    assert not eventually(workspace.path("out/began").exists, 3)
     _show(tmp_path)
-    text = workspace.wait(process, 60)
+    text = workspace.wait(process)
 
     assert process.returncode == 0, text
     assert "card_used_by_others" in workspace.record()
 
 
 def test_a_card_that_is_lost_ends_its_jobs_with_the_reason(
-    workspace: Workspace, tmp_path: Path, wait_until: Callable[..., bool]
+    workspace: Workspace, tmp_path: Path
 ) -> None:
     process = workspace.start("--config", "seconds=60")
-    assert wait_until(workspace.path("out/began").exists)
+    assert eventually(workspace.path("out/began").exists)
     _show(tmp_path, 0, f"fails nvmlDeviceGetHandleByIndex_v2 -1 {GPU_LOST}\n")
-    text = workspace.wait(process, 60)
+    text = workspace.wait(process)
 
     assert process.returncode == 1
     assert "nvinx: GPU 0 is gone (GPU 0: the GPU is lost" in text
@@ -84,28 +85,24 @@ def test_a_card_that_is_lost_ends_its_jobs_with_the_reason(
     assert "Traceback" not in text
 
 
-def test_a_card_that_failed_for_a_moment_ends_nothing(
-    workspace: Workspace, tmp_path: Path, wait_until: Callable[..., bool]
-) -> None:
+def test_a_card_that_failed_for_a_moment_ends_nothing(workspace: Workspace, tmp_path: Path) -> None:
     process = workspace.start("--config", "seconds=3")
-    assert wait_until(workspace.path("out/began").exists)
+    assert eventually(workspace.path("out/began").exists)
     _show(tmp_path, 0, f"fails nvmlDeviceGetHandleByIndex_v2 -1 {GPU_LOST}\n")
-    wait_until(lambda: False, 0.6)
+    eventually(lambda: False, 0.6)
     _show(tmp_path)
-    text = workspace.wait(process, 60)
+    text = workspace.wait(process)
 
     assert process.returncode == 0, text
 
 
-def test_a_card_that_appears_later_is_used(
-    workspace: Workspace, tmp_path: Path, wait_until: Callable[..., bool]
-) -> None:
+def test_a_card_that_appears_later_is_used(workspace: Workspace, tmp_path: Path) -> None:
     """The long job has no room on the first card, which strangers use; then there is another."""
     _show(tmp_path, 3_000_000_000)
     process = workspace.start("out/long.txt")
-    assert wait_until((workspace.state_dir / "ledger.db").exists)
+    assert eventually((workspace.state_dir / "ledger.db").exists)
     _show(tmp_path, 3_000_000_000, "gpu 1 GPU-bbbb 4194304000 0 0\n")
-    text = workspace.wait(process, 60)
+    text = workspace.wait(process)
 
     assert process.returncode == 0, text
     assert "nvinx: long -> GPU 1 shared" in text

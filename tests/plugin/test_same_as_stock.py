@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,12 +182,12 @@ def test_touch_marks_old_files_as_new_and_runs_nothing(
 
 
 def test_work_cut_off_by_kill_9_is_found_incomplete_and_done_again(
-    engine: str, make_workspace: MakeWorkspace, wait_until: Callable[..., bool]
+    engine: str, make_workspace: MakeWorkspace
 ) -> None:
     workspace = make_workspace("interrupted", engine)
     workspace.write("config.yaml", CONFIG.format("3599"))
     process = workspace.start("out/shell.txt")
-    assert wait_until(workspace.path("out/shell.txt").exists)
+    assert eventually(workspace.path("out/shell.txt").exists)
     process.kill()
     workspace.family.close()
     assert workspace.read("out/shell.txt") == "half\n"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 from page_cache import make, resident_share
+from waiting import eventually
 
 from nvinx.staging.process import has_nixl
 
@@ -19,14 +20,11 @@ if TYPE_CHECKING:
 
     from conftest import Workspace
 
-    WaitUntil = Callable[..., bool]
 
 pytestmark = pytest.mark.usefixtures("executor")
 
-LONG_S = 120  # the reader gives way to all others
 SIZE = 64_000_000
 LONG = 2_000_000_000
-LIMIT_S = 60
 
 
 @pytest.fixture
@@ -59,7 +57,7 @@ def _is_reader(process: psutil.Process) -> bool:
 def _end(workspace: Workspace, process: subprocess.Popen[str]) -> str:
     """Let the first job go, and the run end well."""
     workspace.write("go_on", "")
-    text = workspace.wait(process, LIMIT_S)
+    text = workspace.wait(process)
     assert process.returncode == 0, text
     assert workspace.read("out/loads.txt") == "loaded\n"
     assert "Traceback" not in text
@@ -72,13 +70,11 @@ def _cold(workspace: Workspace, name: str = "weights.bin") -> None:
         pytest.skip("this file system keeps all files in memory")
 
 
-def _catch_reader(
-    workspace: Workspace, wait_until: WaitUntil
-) -> tuple[subprocess.Popen[str], psutil.Process]:
+def _catch_reader(workspace: Workspace) -> tuple[subprocess.Popen[str], psutil.Process]:
     """Start with a long file to read, and stop the clock for whoever reads it."""
     _write_sparse(workspace)
     process = _start(workspace, nvinx_stage="long.bin")
-    assert wait_until(lambda: _readers(workspace)), "nothing was read"
+    assert eventually(lambda: _readers(workspace)), "nothing was read"
     (reader,) = _readers(workspace)
     reader.suspend()
     return process, reader
@@ -90,25 +86,23 @@ def _write_sparse(workspace: Workspace) -> None:
 
 
 def test_the_input_of_the_next_job_is_in_the_page_cache_before_it_starts(
-    workspace: Workspace, wait_until: WaitUntil
+    workspace: Workspace,
 ) -> None:
     _cold(workspace)
     process = _start(workspace)
-    assert wait_until(lambda: resident_share(workspace.path("weights.bin")) == 1, LONG_S)
-    assert wait_until(lambda: not _readers(workspace))
+    assert eventually(lambda: resident_share(workspace.path("weights.bin")) == 1)
+    assert eventually(lambda: not _readers(workspace))
 
     assert not workspace.path("out/loads.txt").exists()
     assert _end(workspace, process).count("nvinx: warmed loads: 64 MB in ") == 1
 
 
-def test_files_that_a_hint_names_are_read_instead_of_the_input(
-    workspace: Workspace, wait_until: WaitUntil
-) -> None:
+def test_files_that_a_hint_names_are_read_instead_of_the_input(workspace: Workspace) -> None:
     named = make(workspace.path("by name.bin"), SIZE)
     _cold(workspace)
     process = _start(workspace, nvinx_stage="'by name.bin' nowhere.bin")
-    assert wait_until(lambda: resident_share(named) == 1, LONG_S)
-    assert wait_until(lambda: not _readers(workspace))
+    assert eventually(lambda: resident_share(named) == 1)
+    assert eventually(lambda: not _readers(workspace))
 
     assert resident_share(workspace.path("weights.bin")) == 0
     text = _end(workspace, process)
@@ -116,12 +110,12 @@ def test_files_that_a_hint_names_are_read_instead_of_the_input(
     assert text.count("nvinx: could not warm everything for loads: nowhere.bin is no file") == 1
 
 
-def test_a_function_may_name_the_files(workspace: Workspace, wait_until: WaitUntil) -> None:
+def test_a_function_may_name_the_files(workspace: Workspace) -> None:
     named = make(workspace.path("other.bin"), SIZE)
     _cold(workspace)
     process = _start(workspace, named_for_input=True)
-    assert wait_until(lambda: resident_share(named) == 1, LONG_S)
-    assert wait_until(lambda: not _readers(workspace))
+    assert eventually(lambda: resident_share(named) == 1)
+    assert eventually(lambda: not _readers(workspace))
 
     assert "could not warm" not in _end(workspace, process)
 
@@ -135,64 +129,58 @@ def test_a_function_may_name_the_files(workspace: Workspace, wait_until: WaitUnt
     ],
 )
 def test_turned_off_nothing_is_read(
-    args: tuple[str, ...], hints: dict[str, str], workspace: Workspace, wait_until: WaitUntil
+    args: tuple[str, ...], hints: dict[str, str], workspace: Workspace
 ) -> None:
     process = _start(workspace, *args, **hints)
-    assert wait_until(workspace.path("holding").exists)
-    assert not wait_until(lambda: _readers(workspace), 1)
+    assert eventually(workspace.path("holding").exists)
+    assert not eventually(lambda: _readers(workspace), 1)
 
     assert "warm" not in _end(workspace, process)
 
 
-def test_a_tiny_input_is_not_worth_a_word(workspace: Workspace, wait_until: WaitUntil) -> None:
+def test_a_tiny_input_is_not_worth_a_word(workspace: Workspace) -> None:
     make(workspace.path("weights.bin"), 15_000_000)
     process = _start(workspace)
-    assert wait_until(workspace.path("holding").exists)
-    assert not wait_until(lambda: _readers(workspace), 1)
+    assert eventually(workspace.path("holding").exists)
+    assert not eventually(lambda: _readers(workspace), 1)
 
     assert "warm" not in _end(workspace, process)
 
 
-def test_a_job_that_starts_is_read_ahead_for_no_longer(
-    workspace: Workspace, wait_until: WaitUntil
-) -> None:
-    process, _ = _catch_reader(workspace, wait_until)
+def test_a_job_that_starts_is_read_ahead_for_no_longer(workspace: Workspace) -> None:
+    process, _ = _catch_reader(workspace)
     assert "warm" not in _end(workspace, process)
 
 
-def test_a_reader_that_dies_harms_nobody_and_is_told_of_once(
-    workspace: Workspace, wait_until: WaitUntil
-) -> None:
-    process, reader = _catch_reader(workspace, wait_until)
+def test_a_reader_that_dies_harms_nobody_and_is_told_of_once(workspace: Workspace) -> None:
+    process, reader = _catch_reader(workspace)
     reader.kill()
-    assert wait_until(lambda: not _readers(workspace))
+    assert eventually(lambda: not _readers(workspace))
 
     assert _end(workspace, process).count("nvinx: could not warm everything for loads: ") == 1
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_stopped_leaves_no_reader_behind(
-    how: signal.Signals, workspace: Workspace, wait_until: WaitUntil
+    how: signal.Signals, workspace: Workspace
 ) -> None:
-    process, _ = _catch_reader(workspace, wait_until)
+    process, _ = _catch_reader(workspace)
     os.killpg(process.pid, how)
-    text = workspace.wait(process, LIMIT_S)
+    text = workspace.wait(process)
 
     assert "warm" not in text
-    assert wait_until(lambda: not workspace.family.living(), 5), workspace.family.living()
+    assert eventually(lambda: not workspace.family.living()), workspace.family.living()
 
 
-def test_a_run_that_is_killed_leaves_no_reader_behind(
-    workspace: Workspace, wait_until: WaitUntil
-) -> None:
-    process, reader = _catch_reader(workspace, wait_until)
+def test_a_run_that_is_killed_leaves_no_reader_behind(workspace: Workspace) -> None:
+    process, reader = _catch_reader(workspace)
     process.kill()
     process.wait()
     reader.resume()
 
-    assert wait_until(lambda: not _readers(workspace))
+    assert eventually(lambda: not _readers(workspace))
     workspace.write("go_on", "")
-    assert wait_until(lambda: not workspace.family.living())
+    assert eventually(lambda: not workspace.family.living())
 
 
 @pytest.mark.parametrize("value", ["0", "1.5", "-1", "nan", "much"])
@@ -218,12 +206,10 @@ def test_nixl_where_it_is_not_installed_is_refused_before_any_job(workspace: Wor
 
 
 @pytest.mark.skipif(not has_nixl(), reason="NIXL is not installed here")
-def test_nixl_leaves_the_same_in_the_page_cache(
-    workspace: Workspace, wait_until: WaitUntil
-) -> None:
+def test_nixl_leaves_the_same_in_the_page_cache(workspace: Workspace) -> None:
     _cold(workspace)
     process = _start(workspace, "--nvinx-stage", "nixl")
-    assert wait_until(lambda: resident_share(workspace.path("weights.bin")) == 1, LONG_S)
-    assert wait_until(lambda: not _readers(workspace))
+    assert eventually(lambda: resident_share(workspace.path("weights.bin")) == 1)
+    assert eventually(lambda: not _readers(workspace))
 
     assert _end(workspace, process).count("nvinx: warmed loads: 64 MB in ") == 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from waiting import eventually
 
 if TYPE_CHECKING:
     import subprocess
@@ -22,7 +23,6 @@ pytestmark = pytest.mark.usefixtures("executor")
 
 STARTED = ("shell", "script", "stubborn", "block")
 QUEUED = [f"out/queued{n}.txt" for n in (1, 2, 3)]
-LIMIT_S = 60
 
 
 def _unique_nap() -> str:
@@ -51,16 +51,14 @@ def _terminate(process: subprocess.Popen[str]) -> None:
     process.terminate()
 
 
-def _start(
-    workspace: Workspace, wait_until: Callable[..., bool]
-) -> tuple[str, subprocess.Popen[str]]:
+def _start(workspace: Workspace) -> tuple[str, subprocess.Popen[str]]:
     """Start four jobs that sleep, with three more queued behind them."""
     nap = _unique_nap()
     workspace.write("config.yaml", f"nap: '{nap}'\n")
     process = workspace.start()
     half_done = [workspace.path(f"out/{kind}.txt") for kind in STARTED]
-    assert wait_until(lambda: all(p.exists() for p in half_done)), "the jobs did not start"
-    assert wait_until(lambda: len([p for p in _asleep(nap) if p.name() == "sleep"]) == 4)
+    assert eventually(lambda: all(p.exists() for p in half_done)), "the jobs did not start"
+    assert eventually(lambda: len([p for p in _asleep(nap) if p.name() == "sleep"]) == 4)
     return nap, process
 
 
@@ -75,17 +73,16 @@ def _start(
 def test_a_stopped_run_leaves_no_job_alive_and_can_be_taken_up_again(
     stop: Callable[[subprocess.Popen[str]], None],
     make_workspace: MakeWorkspace,
-    wait_until: Callable[..., bool],
 ) -> None:
     workspace = make_workspace("interrupted")
-    nap, process = _start(workspace, wait_until)
+    nap, process = _start(workspace)
 
     stop(process)
-    text = workspace.wait(process, LIMIT_S)
+    text = workspace.wait(process)
     assert process.returncode != 0
     assert "snakemake_executor_plugin_nvinx" not in text
-    assert wait_until(lambda: not _asleep(nap), 2), _asleep(nap)
-    assert wait_until(lambda: not workspace.family.living(), 2), workspace.family.living()
+    assert eventually(lambda: not _asleep(nap)), _asleep(nap)
+    assert eventually(lambda: not workspace.family.living()), workspace.family.living()
     assert not [name for name in QUEUED if workspace.path(name).exists()]
 
     workspace.write("config.yaml", "nap: 0.1\n")
@@ -95,14 +92,12 @@ def test_a_stopped_run_leaves_no_job_alive_and_can_be_taken_up_again(
     assert all(name in again.files for name in QUEUED)
 
 
-def test_jobs_live_on_when_snakemake_is_killed(
-    make_workspace: MakeWorkspace, wait_until: Callable[..., bool]
-) -> None:
+def test_jobs_live_on_when_snakemake_is_killed(make_workspace: MakeWorkspace) -> None:
     workspace = make_workspace("interrupted")
     nap = _unique_nap()
     workspace.write("config.yaml", f"nap: '{nap}'\n")
     process = workspace.start("out/shell.txt")
-    assert wait_until(lambda: _asleep(nap))
+    assert eventually(lambda: _asleep(nap))
 
     process.kill()
     process.wait()

@@ -37,7 +37,7 @@ def test_two_runs_at_once_share_a_card_within_its_memory(
     for run in runs:
         run.write("config.yaml", f"name: {run.root.name}\nlog: {log}\n")
     processes = [run.start() for run in runs]
-    texts = [run.wait(process, 60) for run, process in zip(runs, processes, strict=True)]
+    texts = [run.wait(process) for run, process in zip(runs, processes, strict=True)]
     assert [process.returncode for process in processes] == [0, 0], "\n".join(texts)
 
     moments = list(_holders(log.read_text().splitlines()))

@@ -1,5 +1,8 @@
 """Whatever order things happen in, nothing is oversubscribed, lost, or started twice."""
 
+from dataclasses import replace
+
+from builders import card, job
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -7,9 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from nvinx.admission import explain
 from nvinx.admission.events import CardsChanged, Finished, Refuse, Start, Submitted, Withdrawn
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.admission.state import Job, State
+from nvinx.admission.state import State
 from nvinx.admission.step import check, step
-from nvinx.bench.capacity import Capacity, Card
+from nvinx.bench.capacity import Capacity
 from nvinx.catalog import Residency
 from nvinx.jobs.claim import Claim
 
@@ -30,10 +33,7 @@ claims = st.builds(
 class Bench(RuleBasedStateMachine):
     @initialize(sizes=st.lists(st.integers(500, 4500), max_size=2), cores=st.integers(1, 4))
     def begin(self, sizes, cores):
-        cards = tuple(
-            Card(id=f"gpu-{i}", index=i, name="c", total_mib=s, headroom_mib=300)
-            for i, s in enumerate(sizes)
-        )
+        cards = tuple(card(i, total_mib=s, headroom_mib=300) for i, s in enumerate(sizes))
         self.state = State(Capacity(cards, cores, 8000))
         self.at, self.number = 0.0, 0
         self.open, self.started, self.over = set(), set(), set()
@@ -55,7 +55,7 @@ class Bench(RuleBasedStateMachine):
         jobs = []
         for claim in batch:
             self.number += 1
-            jobs.append(Job(str(self.number), str(self.number), claim))
+            jobs.append(job(str(self.number), claim))
             self.open.add(str(self.number))
         self.take(Submitted(tuple(jobs), self.at))
 
@@ -77,15 +77,7 @@ class Bench(RuleBasedStateMachine):
     @rule(foreign=st.integers(0, 5000))
     def strangers_come_and_go(self, foreign):
         cards = tuple(
-            Card(
-                id=c.id,
-                index=c.index,
-                name=c.name,
-                total_mib=c.total_mib,
-                headroom_mib=300,
-                foreign_mib=min(foreign, c.total_mib),
-            )
-            for c in self.state.capacity.cards
+            replace(c, foreign_mib=min(foreign, c.total_mib)) for c in self.state.capacity.cards
         )
         self.take(CardsChanged(cards, self.at))
 

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from builders import gpu_state
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +12,7 @@ from nvinx.bench import parse as bench_parser
 from nvinx.bench.resolve import resolve
 from nvinx.catalog import ModelSpec, Residency
 from nvinx.errors import NvinxError
-from nvinx.gpu.ports import GpuInventory, GpuState
+from nvinx.gpu.ports import GpuInventory
 from nvinx.host.resources import Machine
 from nvinx.jobs import hints
 from nvinx.jobs.claim import Claim
@@ -191,7 +192,7 @@ def understood(read, place):
 def test_a_bench_file_is_understood_or_refused_with_a_place_and_a_fix(text):
     file = understood(lambda: bench_parser.parse(text, "bench.yaml"), "bench.yaml")
     if file is not None:
-        look = GpuInventory((GpuState("GPU-1", 0, "card", 4096, 0),))
+        look = GpuInventory((gpu_state(total_mib=4096),))
         understood(lambda: resolve(file, Machine(4, 8000), look), "bench.yaml")
 
 

@@ -10,17 +10,18 @@ counting the time in which strangers use the cards.
 
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
-from itertools import cycle
+from itertools import cycle, product
 
+from builders import card, exclusive_claim, job, shared_claim
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import CardsChanged, Finished, Start, Submitted
 from nvinx.admission.policy import LongestChainFirst, options
-from nvinx.admission.state import Job, State
+from nvinx.admission.state import State
 from nvinx.admission.step import check, step
-from nvinx.bench.capacity import Capacity, Card
+from nvinx.bench.capacity import Capacity
 from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import Residency
 from nvinx.interference import CoRun
@@ -82,10 +83,7 @@ stories = st.builds(
     Story,
     capacity=st.builds(
         lambda sizes, cores: Capacity(
-            tuple(
-                Card(id=f"gpu-{i}", index=i, name="c", total_mib=mib, headroom_mib=300)
-                for i, mib in enumerate(sizes)
-            ),
+            tuple(card(i, total_mib=mib, headroom_mib=300) for i, mib in enumerate(sizes)),
             cores,
             8000,
         ),
@@ -136,7 +134,7 @@ class Played:
         jobs = []
         for work in works:
             name = str(len(self.lasts))
-            jobs.append(Job(name, name, work.claim, engine=f"engine {len(name) % 2}"))
+            jobs.append(job(name, work.claim, engine=f"engine {len(name) % 2}"))
             self.lasts[name], self.since[name], self.claims[name] = work.lasts_s, at, work.claim
         self.take(Submitted(tuple(jobs), at))
 
@@ -184,16 +182,16 @@ class Played:
         nobody_named = any(r.why is Why.BEHIND_OLDER_JOB and not r.behind for r in reasons.values())
         if cores == 0 and nobody_named:
             return  # without a free core those who need one are passed over, with their promises
-        for card, name in ((card, name) for card in idle for name in names):
+        for unused, name in product(idle, names):
             claim = self.claims[name]
-            if claim.cores > cores or claim.ram_mib > ram or not _fits(card, claim, capacity):
+            if claim.cores > cores or claim.ram_mib > ram or not _fits(unused, claim, capacity):
                 continue
             assert reasons[name].why is Why.BEHIND_OLDER_JOB, reasons[name]
             promised = self.claims[reasons[name].behind[0]]
             both_on_machine = (
                 claim.cores + promised.cores <= cores and claim.ram_mib + promised.ram_mib <= ram
             )
-            assert not both_on_machine or _fits(card, promised, capacity), reasons[name]
+            assert not both_on_machine or _fits(unused, promised, capacity), reasons[name]
 
     def _was_passed_by(self, name, at):
         claim = self.claims[name]
@@ -243,13 +241,11 @@ def test_the_same_events_give_the_same_decisions(story):
 
 def test_jobs_that_overrun_do_not_send_a_promise_from_card_to_card_for_ever():
     def share(mib, says_s, lasts_s):
-        claim = Claim(residency=Residency.GPU_SHARED, vram_mib=mib, runtime_s=says_s)
-        return Work(claim, lasts_s)
+        return Work(shared_claim(mib, runtime_s=says_s), lasts_s)
 
     newcomers = (share(500, 1, 8), share(900, 1, 2), share(900, 8, 3), share(1300, 1, 3))
-    cards = tuple(Card(id=str(k), index=k, name="c", total_mib=4000) for k in range(2))
-    alone = Work(Claim(residency=Residency.GPU_EXCLUSIVE), 3)
+    alone = Work(exclusive_claim(), 3)
     first = (*newcomers[:3], alone)
-    story = Story(Capacity(cards, 16, 8000), Estimates(), first, newcomers, 2, ())
+    story = Story(Capacity((card(0), card(1)), 16, 8000), Estimates(), first, newcomers, 2, ())
     played = Played(story, most_waiting=4).until(100)
     assert played.started["3"] <= CPU_PATIENCE_S + LONGEST_S

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -10,6 +9,7 @@ import pytest
 from cluster import Cluster
 from programs import ClusterError
 from slurm_conf import Node
+from waiting import GIVE_UP_S, eventually
 from writers import writers
 
 HERE = Path(__file__).parent
@@ -20,11 +20,8 @@ def shards(count):
     return f"--gres=shard:{count}"
 
 
-def wait(question, limit_s=60):
-    end = time.monotonic() + limit_s
-    while not question():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+def wait(question, limit_s=GIVE_UP_S):
+    assert eventually(question, limit_s)
 
 
 def is_in(cluster, job, *states):
@@ -143,7 +140,7 @@ def test_a_cluster_whose_owner_was_killed_is_stopped_by_the_next_one(short_path)
         "Cluster(Path(sys.argv[1])).__enter__(); os.kill(os.getpid(), signal.SIGKILL)"
     )
     left = short_path / "left"
-    subprocess.run([sys.executable, "-c", script, left], cwd=HERE, check=False, timeout=60)
+    subprocess.run([sys.executable, "-c", script, left], cwd=HERE, check=False, timeout=GIVE_UP_S)
     assert writers(left)
     with Cluster(short_path / "next", (Node("node1"),)):
         assert not writers(left)
@@ -152,7 +149,9 @@ def test_a_cluster_whose_owner_was_killed_is_stopped_by_the_next_one(short_path)
 def test_from_the_command_line_one_is_started_used_and_stopped(short_path):
     def command(what):
         words = [sys.executable, HERE / "cluster.py", what, short_path / "made", "--shards=2"]
-        return subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
+        return subprocess.run(
+            words, capture_output=True, text=True, check=True, timeout=GIVE_UP_S
+        ).stdout
 
     try:
         line = f"{command('start')}sinfo --noheader --Node --Format=NodeAddr,Gres"

@@ -3,17 +3,18 @@
 import json
 
 import pytest
+from builders import card, simulated_card
 
 from nvinx.admission.state import Placement
-from nvinx.bench.capacity import Capacity, Card
+from nvinx.bench.capacity import Capacity
 from nvinx.catalog import Residency
 from nvinx.leases.environment import variables
 from nvinx.placement import current
 from nvinx.reasons import Why
 from nvinx.sizes import CONTEXT_MIB, need_from_mb
 
-REAL = Card(id="GPU-1b2c", index=1, name="RTX", total_mib=4096, headroom_mib=477)
-SIMULATED = Card(id="simulated-0", index=0, name="sim", total_mib=3814, simulated=True)
+REAL = card(1, id="GPU-1b2c", total_mib=4096, headroom_mib=477)
+SIMULATED = simulated_card(total_mib=3814)
 CAPACITY = Capacity((REAL, SIMULATED), 4, 8000)
 
 

@@ -1,0 +1,92 @@
+"""Cards, claims, jobs and leases for tests: what a test does not speak of has a plain value here."""
+
+from nvinx.admission.state import Job, Placement, Running
+from nvinx.bench.capacity import Card
+from nvinx.catalog import Residency
+from nvinx.gpu.ports import GpuState
+from nvinx.jobs.claim import Claim
+from nvinx.leases.ports import Lease
+from nvinx.reasons import Why
+
+_WHY = {
+    Residency.GPU_SHARED: Why.FITS_BESIDE_OTHERS,
+    Residency.GPU_EXCLUSIVE: Why.WHOLE_CARD,
+    Residency.GPU_RAM_OVERFLOW: Why.SPILLS_TO_RAM,
+    Residency.CPU_ONLY: Why.NEEDS_NO_GPU,
+}
+
+
+def card(index=0, **other):
+    """A card `gpu-INDEX` of 4000 MiB, all of which may be handed out."""
+    return Card(
+        **{"id": f"gpu-{index}", "index": index, "name": "card", "total_mib": 4000, **other}
+    )
+
+
+def simulated_card(index=0, **other):
+    return card(index, **{"id": f"simulated-{index}", "simulated": True, **other})
+
+
+def gpu_state(index=0, **other):
+    """The same card as its driver shows it; nobody uses it."""
+    plain = {"id": f"gpu-{index}", "index": index, "name": "card", "total_mib": 4000, "used_mib": 0}
+    return GpuState(**{**plain, **other})
+
+
+def shared_claim(vram_mib=900, **other):
+    return Claim(residency=Residency.GPU_SHARED, vram_mib=vram_mib, **other)
+
+
+def exclusive_claim(**other):
+    return Claim(residency=Residency.GPU_EXCLUSIVE, **other)
+
+
+def spilling_claim(vram_mib=6000, ram_mib=4000, **other):
+    """What is larger than the card, and may lie in host RAM for the rest."""
+    return Claim(residency=Residency.GPU_RAM_OVERFLOW, vram_mib=vram_mib, ram_mib=ram_mib, **other)
+
+
+def cpu_claim(**other):
+    return Claim(residency=Residency.CPU_ONLY, **other)
+
+
+def job(job_id, claim, *, name=None, engine="one"):
+    """A job that is called what its id says, unless it has a name."""
+    return Job(job_id, name or job_id, claim, engine)
+
+
+def shared_job(job_id, vram_mib=900, *, engine="one", **claim):
+    return job(job_id, shared_claim(vram_mib, **claim), engine=engine)
+
+
+def exclusive_job(job_id, *, engine="one", **claim):
+    return job(job_id, exclusive_claim(**claim), engine=engine)
+
+
+def spilling_job(job_id="big", *, engine="one", **claim):
+    return job(job_id, spilling_claim(**claim), engine=engine)
+
+
+def cpu_job(job_id, *, engine="one", **claim):
+    return job(job_id, cpu_claim(**claim), engine=engine)
+
+
+def granted(claim, **other):
+    """The placement that gives what was claimed, on `gpu-0` if it is a GPU that was asked for."""
+    asked = {
+        "residency": claim.residency,
+        "why": _WHY[claim.residency],
+        "card": "gpu-0" if claim.uses_gpu else None,
+        "vram_mib": claim.vram_mib or 0,
+    }
+    return Placement(**{**asked, **other})
+
+
+def running(started, since=0.0, **placement):
+    """A job that runs where it asked to, but for what `placement` says."""
+    return Running(started, granted(started.claim, **placement), since)
+
+
+def lease(held_by, since=0.0, **placement):
+    """The lease of such a job."""
+    return Lease(held_by, granted(held_by.claim, **placement), since)

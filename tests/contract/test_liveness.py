@@ -1,0 +1,184 @@
+"""A lease lives while anything of its job does, and not a moment longer. Real processes."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from waiting import eventually
+
+from nvinx.leases.liveness import ProcessLiveness
+
+TOKEN = f"engine-{os.getpid()}.7"  # of this worker's tests alone
+
+
+@pytest.fixture
+def liveness(tmp_path):
+    return ProcessLiveness(tmp_path / "life")
+
+
+@pytest.fixture
+def child():
+    started = []
+
+    def start(args, **kwargs):
+        proc = subprocess.Popen(
+            args, stdout=subprocess.PIPE, text=True, start_new_session=True, **kwargs
+        )
+        started.append(proc)
+        return proc
+
+    yield start
+    for proc in started:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(proc.pid, signal.SIGKILL)
+        proc.wait()
+        proc.stdout.close()
+
+
+def test_a_token_lives_from_begin_to_end(liveness):
+    assert liveness.alive([TOKEN]) == set()
+    liveness.announce(TOKEN)
+    assert liveness.alive([TOKEN, "other"]) == {TOKEN}
+    liveness.retire(TOKEN)
+    assert liveness.alive([TOKEN]) == set()
+    assert not liveness.file(TOKEN).exists()
+
+
+def test_a_shell_that_inherited_the_lock_keeps_the_token_alive(liveness, child):
+    liveness.announce(TOKEN)
+    proc = child(
+        ["bash", "-c", f"exec 243<>'{liveness.file(TOKEN)}'; flock -s 243; echo up; sleep 3600; :"]
+    )
+    assert proc.stdout.readline() == "up\n"
+    liveness.retire(TOKEN)
+
+    assert liveness.alive([TOKEN]) == {TOKEN}
+    os.killpg(proc.pid, signal.SIGKILL)
+    assert eventually(lambda: not liveness.alive([TOKEN]))
+
+
+def test_a_double_forked_child_keeps_the_token_alive(liveness, child):
+    script = (
+        f"exec 243<>'{liveness.file(TOKEN)}'; flock -s 243; (setsid sleep 3600 & echo $!); exit 0"
+    )
+    liveness.announce(TOKEN)
+    proc = child(["bash", "-c", script])
+    orphan = int(proc.stdout.readline())
+    proc.wait()
+    liveness.retire(TOKEN)
+
+    assert liveness.alive([TOKEN]) == {TOKEN}
+    os.kill(orphan, signal.SIGKILL)
+    assert eventually(lambda: not liveness.alive([TOKEN]))
+
+
+def test_a_child_that_closed_the_lock_is_found_by_its_marker(liveness, child):
+    env = {**os.environ, "NVINX_JOB": TOKEN}
+    proc = child(
+        [sys.executable, "-c", "print('up', flush=True); import time; time.sleep(3600)"], env=env
+    )
+    assert proc.stdout.readline() == "up\n"
+
+    assert liveness.alive([TOKEN]) == {TOKEN}
+    assert liveness.alive([f"{TOKEN}0", TOKEN.removesuffix(".7")]) == set()
+    os.killpg(proc.pid, signal.SIGKILL)
+    proc.wait()
+    assert eventually(lambda: not liveness.alive([TOKEN]))
+
+
+def test_a_starter_that_was_killed_leaves_no_life_behind(liveness, child, tmp_path):
+    code = f"""
+from pathlib import Path
+from nvinx.leases.liveness import ProcessLiveness
+ProcessLiveness(Path({str(tmp_path / "life")!r})).announce({TOKEN!r})
+print("up", flush=True)
+import time; time.sleep(3600)
+"""
+    proc = child([sys.executable, "-c", code])
+    assert proc.stdout.readline() == "up\n"
+    assert liveness.alive([TOKEN]) == {TOKEN}
+    os.killpg(proc.pid, signal.SIGKILL)
+    proc.wait()
+    assert eventually(lambda: not liveness.alive([TOKEN]))
+
+
+def test_a_process_is_known_by_its_own_marker_or_an_ancestors(liveness, child):
+    env = {**os.environ, "NVINX_JOB": TOKEN}
+    proc = child(["bash", "-c", "env -i sleep 3600 & echo $!; wait"], env=env)
+    grandchild = int(proc.stdout.readline())
+
+    assert liveness.owners([grandchild, os.getpid()]) == {grandchild: TOKEN}
+
+
+def test_a_ring_reaches_whoever_shows_life_for_the_token_and_nobody_else(liveness, tmp_path):
+    other = ProcessLiveness(tmp_path / "life")
+    liveness.announce(TOKEN)
+    other.announce("other")
+    time.sleep(0.02)  # beyond the grain of the file system's clock
+    other.notify(TOKEN)
+    assert liveness.was_notified(TOKEN)
+    assert not liveness.was_notified(TOKEN)
+    assert not other.was_notified("other")
+    other.notify("nobody")
+    assert not liveness.was_notified("nobody")
+
+
+def test_a_start_time_tells_a_process_from_its_pid(liveness):
+    assert liveness.started(os.getpid()) == liveness.started(os.getpid())
+    assert liveness.started(2**22 + 1) is None
+
+
+def test_a_token_that_only_this_process_shows_is_not_outlived_and_lives_on(liveness):
+    liveness.announce(TOKEN)
+    assert not liveness.outlived(TOKEN)
+    assert liveness.alive([TOKEN]) == {TOKEN}
+
+
+def test_a_token_is_outlived_by_a_shell_that_has_the_lock_and_by_a_marked_child(liveness, child):
+    liveness.announce(TOKEN)
+    shell = child(
+        ["bash", "-c", f"exec 243<>'{liveness.file(TOKEN)}'; flock -s 243; echo up; sleep 3600; :"]
+    )
+    assert shell.stdout.readline() == "up\n"
+    assert liveness.outlived(TOKEN)
+    os.killpg(shell.pid, signal.SIGKILL)
+    shell.wait()
+    for _ in range(200):  # its child, killed too, may take a moment to be gone
+        if not (outlived := liveness.outlived(TOKEN)):
+            break
+        time.sleep(0.02)
+    assert not outlived
+
+    marked = child(["sh", "-c", "echo up; sleep 3600"], env={**os.environ, "NVINX_JOB": TOKEN})
+    assert marked.stdout.readline() == "up\n"
+    assert liveness.outlived(TOKEN)
+
+
+HOPPER = """
+import os, sys, time
+os.closerange(3, 1024)
+end = float(os.environ.setdefault("END", str(time.monotonic() + 3)))
+if sys.argv[1] == "exec":
+    time.sleep(0.002)
+    if time.monotonic() < end:
+        os.execve(sys.executable, [sys.executable, "-SE", "-c", os.environ["CODE"], "exec"], os.environ)
+while time.monotonic() < end:
+    if os.fork():
+        os._exit(0)
+    time.sleep(0.003)
+"""
+
+
+@pytest.mark.parametrize("how", ["fork", "exec"])
+def test_a_token_lives_while_its_only_process_turns_into_another(liveness, child, how):
+    """One that closed the lock, and forks and ends, or becomes another program, meanwhile."""
+    env = {**os.environ, "NVINX_JOB": TOKEN, "CODE": HOPPER}
+    child([sys.executable, "-SE", "-c", HOPPER, how], env=env)
+    time.sleep(0.3)
+    end = time.monotonic() + 2
+    looks = [liveness.alive([TOKEN]) for _ in iter(lambda: time.monotonic() < end, False)]
+    assert looks.count(set()) == 0, f"dead in {looks.count(set())} of {len(looks)} looks"

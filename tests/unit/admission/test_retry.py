@@ -1,0 +1,61 @@
+"""Each failure for lack of memory leads one step further, and no step is tried twice."""
+
+from builders import card, exclusive_claim, shared_claim
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nvinx.admission.retry import RetryStep, next_attempt
+from nvinx.bench.capacity import Capacity
+from nvinx.catalog import Residency
+
+CAPACITY = Capacity((card(total_mib=4096, headroom_mib=96),), 4)
+SHARED = shared_claim(900, ram_mib=8000)
+
+
+def climb(claim, peak=None):
+    tried = []
+    while (found := next_attempt(claim, tried, CAPACITY, peak)) is not None:
+        step, claim = found
+        tried.append(step)
+        yield step, claim
+
+
+def test_a_shared_job_gets_more_room_then_the_whole_card():
+    steps = list(climb(SHARED))
+    assert [step for step, _ in steps] == [RetryStep.MORE_ROOM, RetryStep.WHOLE_CARD]
+    assert steps[0][1].vram_mib == 1350
+    assert steps[1][1].residency is Residency.GPU_EXCLUSIVE
+
+
+def test_a_peak_that_was_seen_is_believed():
+    (_, more), (step, claim), *_ = climb(SHARED, peak=2000)
+    assert (more.vram_mib, step, claim.vram_mib) == (1350, RetryStep.MEASURED_PEAK, 2200)
+
+
+def test_a_peak_below_what_it_had_says_nothing():
+    assert RetryStep.MEASURED_PEAK not in [step for step, _ in climb(SHARED, peak=800)]
+
+
+def test_more_room_is_never_more_than_the_card_can_share():
+    big = shared_claim(3900)
+    assert next(climb(big))[1].vram_mib == 4000
+
+
+def test_spilling_and_the_cpu_are_for_those_that_may():
+    able = exclusive_claim(ram_mib=9, ram_overflow=True, cpu_fallback=True)
+    assert [step for step, _ in climb(able)] == [RetryStep.SPILL, RetryStep.CPU]
+    assert list(climb(exclusive_claim())) == []
+
+
+@given(
+    st.integers(1, 4000),
+    st.booleans(),
+    st.booleans(),
+    st.one_of(st.none(), st.integers(0, 9000)),
+)
+def test_the_ladder_ends_and_goes_up_only(vram, spill, cpu, peak):
+    claim = shared_claim(vram, ram_mib=9, ram_overflow=spill, cpu_fallback=cpu)
+    steps = [step for step, _ in climb(claim, peak)]
+    order = list(RetryStep)
+    assert steps == sorted(set(steps), key=order.index)
+    assert RetryStep.WHOLE_CARD in steps

@@ -1,0 +1,149 @@
+"""The dispatcher outlasts its own failure: leases stay, signals are heard, nothing hangs."""
+
+import threading
+
+import pytest
+from builders import card, cpu_job, exclusive_job, shared_job
+from waiting import GIVE_UP_S, eventually
+
+from nvinx.bench.capacity import Capacity
+from nvinx.errors import StateDirError
+from nvinx.leases.broker import Broker
+from nvinx.leases.ports import Ports
+from nvinx.testing import FakeClock, FakeLiveness, MemoryLedger
+from snakemake_executor_plugin_nvinx import dispatcher as dispatcher_module
+from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ended, Ready
+
+CARD = card(total_mib=4096)
+
+
+class Engine:
+    """Remembers what it was asked to do."""
+
+    def __init__(self):
+        self.started, self.handed_back, self.failures, self.learnt = [], [], [], []
+        self.line = []
+        self.stopping = False
+        self.asked_to_end, self.failed = threading.Event(), threading.Event()
+
+    def start(self, job, handle, placement):
+        self.started.append(handle)
+
+    def waiting(self, reasons):
+        pass
+
+    def next_up(self, line):
+        self.line = [(job.id, handle) for job, handle in line]
+
+    def hand_back(self, handles):
+        self.handed_back += handles
+
+    def cards(self):
+        return [CARD]
+
+    def learn(self, ended):
+        self.learnt += [run.name for run in ended]
+
+    def is_stopping(self):
+        return self.stopping
+
+    def end_running(self):
+        self.asked_to_end.set()
+
+    def fail(self, error):
+        self.failures.append(error)
+        self.failed.set()
+
+
+class FullLedger(MemoryLedger):
+    full = False
+
+    def transaction(self):
+        if self.full:
+            raise StateDirError("/state", "is full", "free some space")
+        return super().transaction()
+
+
+@pytest.fixture
+def parts():
+    ledger, liveness, engine = FullLedger(), FakeLiveness(), Engine()
+    broker = Broker("one", Capacity((CARD,), 4), Ports(ledger, liveness, FakeClock()))
+    return ledger, liveness, engine, Dispatcher(broker, engine)
+
+
+def requests(ledger):
+    with ledger.transaction() as entries:
+        return entries.requests()
+
+
+def test_what_is_ready_starts_and_what_ended_frees_its_lease(parts):
+    _, liveness, engine, dispatcher = parts
+    dispatcher.send(Ready(((shared_job("a"), "handle a"),)))
+    assert eventually(lambda: engine.started == ["handle a"])
+    dispatcher.send(Ended("a"))
+    dispatcher.stop()
+
+    assert liveness.tokens == set()
+    assert engine.failures == []
+
+
+def test_it_hears_another_engine_s_notice_and_does_not_wait_to_look_again(parts, monkeypatch):
+    monkeypatch.setattr(dispatcher_module, "POLL_S", 3600.0)
+    ledger, liveness, engine, dispatcher = parts
+    other = Broker("two", Capacity((CARD,), 4), Ports(ledger, liveness, FakeClock()))
+    other.submit([exclusive_job("x", engine="two")])
+    dispatcher.send(Ready(((exclusive_job("a"), "handle a"),)))
+    assert eventually(lambda: [r.id for r in requests(ledger)] == ["a"])
+    other.finish("x")
+
+    assert eventually(lambda: engine.started == ["handle a"])
+    dispatcher.send(Ended("a"))
+    dispatcher.stop()
+
+
+def test_after_a_failure_what_runs_keeps_its_lease_until_it_ends(parts):
+    ledger, liveness, engine, dispatcher = parts
+    dispatcher.send(Ready(((shared_job("a"), "handle a"),)))
+    assert eventually(lambda: engine.started == ["handle a"])
+    ledger.full = True
+    dispatcher.send(Ready(((shared_job("b"), "handle b"),)))
+    assert engine.failed.wait(GIVE_UP_S)
+
+    assert engine.asked_to_end.wait(GIVE_UP_S)
+    assert "a" in liveness.tokens
+    assert "b" not in liveness.tokens
+    dispatcher.send(Ended("a"))
+    assert eventually(lambda: "a" not in liveness.tokens)
+    dispatcher.stop()
+    assert [str(e).split(":")[0] for e in engine.failures] == ["state folder /state"]
+
+
+def test_who_waits_for_the_card_is_told_in_the_order_of_the_line_and_nobody_once_it_stops(parts):
+    _, _, engine, dispatcher = parts
+    alone = exclusive_job("x")
+    urgent = exclusive_job("c", priority=9)
+    on_cpu = cpu_job("d", cores=4)
+    dispatcher.send(Ready(((alone, "handle x"),)))
+    dispatcher.send(
+        Ready(((shared_job("b"), "handle b"), (on_cpu, "handle d"), (urgent, "handle c")))
+    )
+    assert eventually(lambda: engine.line == [("c", "handle c"), ("b", "handle b")])
+    engine.stopping = True
+    assert eventually(lambda: engine.line == [])
+    dispatcher.send(Ended("x"))
+    dispatcher.stop()
+
+
+def test_once_nothing_more_may_start_what_waits_goes_back(parts):
+    _, _, engine, dispatcher = parts
+    alone = exclusive_job("x")
+    dispatcher.send(Ready(((alone, "handle x"), (shared_job("b"), "handle b"))))
+    assert eventually(lambda: engine.started == ["handle x"])
+    engine.stopping = True
+    dispatcher.send(Ready(((shared_job("c"), "handle c"),)))
+    assert eventually(lambda: len(engine.handed_back) == 2)
+    dispatcher.send(Ended("x"))
+    dispatcher.stop()
+
+    assert sorted(engine.handed_back) == ["handle b", "handle c"]
+    assert engine.started == ["handle x"]

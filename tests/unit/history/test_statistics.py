@@ -1,0 +1,106 @@
+"""What runs teach: how long a kind takes, what company costs it, and when to look closer."""
+
+import pytest
+from builders import cpu_claim, shared_claim
+
+from nvinx.catalog import Residency
+from nvinx.history.runs import PastRun
+from nvinx.history.statistics import KEPT, MEASURE_AT_MOST_S, RunStatistics
+from nvinx.jobs.outcome import Outcome
+
+
+def run(ran_s, kind="embed", profile=None, card="card", **kw):
+    where = Residency.GPU_SHARED if card else Residency.CPU_ONLY
+    profile = profile or kind
+    return PastRun(
+        name="x", kind=kind, profile=profile, residency=where, ran_s=ran_s, card=card, **kw
+    )
+
+
+def test_the_time_alone_is_the_median_of_runs_without_company():
+    seen = RunStatistics([run(3), run(5), run(4), run(90, co_residents={"embed": 3.0})])
+    assert (seen.gpu_s("embed"), seen.cpu_s("embed")) == (4, None)
+
+
+def test_where_none_was_alone_the_median_of_all_has_to_do():
+    assert RunStatistics(
+        [run(9, co_residents={"fold": 1.0}), run(7, co_residents={"fold": 1.0})]
+    ).gpu_s("embed") == pytest.approx(8)
+
+
+def test_times_on_the_cpu_are_kept_apart():
+    seen = RunStatistics([run(3), run(30, card=None)])
+    assert (seen.gpu_s("embed"), seen.cpu_s("embed")) == (3, 30)
+
+
+def test_failed_runs_teach_no_times():
+    assert RunStatistics([run(1, outcome=Outcome.FAILED)]).gpu_s("embed") is None
+
+
+def test_what_three_partners_cost_is_told_apart_by_partner():
+    both = [
+        run(10),
+        run(20, co_residents={"fold": 1.0}),
+        run(25, co_residents={"fold": 1.0, "embed": 1.0}),
+        run(15, co_residents={"embed": 1.0}),
+    ] * 8
+    seen = RunStatistics(both)
+    assert seen.excess_slowdown("embed", "fold") == pytest.approx(1.0, abs=0.06)
+    assert seen.excess_slowdown("embed", "embed") == pytest.approx(0.5, abs=0.06)
+    assert seen.excess_slowdown("embed", "stranger") is None
+
+
+def test_one_odd_run_is_believed_only_in_part():
+    once = RunStatistics([run(10), run(20, co_residents={"fold": 1.0})])
+    assert 0.4 < once.excess_slowdown("embed", "fold") < 0.8
+
+
+def test_company_that_seems_to_help_costs_nothing():
+    assert (
+        RunStatistics([run(10), run(8, co_residents={"fold": 1.0})]).excess_slowdown(
+            "embed", "fold"
+        )
+        == 0
+    )
+
+
+def test_without_a_run_alone_nobody_knows_what_company_costs():
+    seen = RunStatistics([run(9, co_residents={"embed": 3.0})] * 4)
+    assert seen.excess_slowdown("embed", "embed") is None
+    assert seen.wants_alone("embed")
+    seen.add(run(3))
+    assert not seen.wants_alone("embed")
+    assert seen.excess_slowdown("embed", "embed") == pytest.approx(2 / 3, rel=0.05)
+
+
+def test_jobs_of_one_model_and_two_rules_are_compared_with_their_own_rule():
+    runs = [
+        run(10, "short", "m"),
+        run(100, "long", "m"),
+        run(150, "long", "m", co_residents={"x": 1.0}),
+    ]
+    assert 0.2 < RunStatistics(runs).excess_slowdown("m", "x") <= 0.5
+
+
+@pytest.mark.parametrize("ran_s", [MEASURE_AT_MOST_S + 1, 10 * MEASURE_AT_MOST_S])
+def test_long_jobs_are_not_left_alone_to_learn(ran_s):
+    assert not RunStatistics([run(ran_s, co_residents={"embed": 1.0})]).wants_alone("embed")
+
+
+def test_an_unknown_kind_is_not_left_alone():
+    assert not RunStatistics().wants_alone("embed")
+
+
+def test_old_runs_fade():
+    seen = RunStatistics([run(1)] * KEPT + [run(2)] * KEPT)
+    assert seen.gpu_s("embed") == 2
+
+
+def test_declared_times_come_before_learnt_ones():
+    seen = RunStatistics([run(3), run(30, card=None)])
+    gpu = shared_claim(kind="embed")
+    assert (seen.with_runtimes(gpu).runtime_s, seen.with_runtimes(gpu).cpu_runtime_s) == (3, 30)
+    told = shared_claim(kind="embed", runtime_s=60)
+    assert seen.with_runtimes(told).runtime_s == 60
+    cpu = cpu_claim(kind="embed")
+    assert (seen.with_runtimes(cpu).runtime_s, seen.with_runtimes(cpu).cpu_runtime_s) == (30, None)

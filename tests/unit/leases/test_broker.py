@@ -1,0 +1,356 @@
+"""Several engines at one bench: each sees the others, none is forgotten, the dead hold nothing."""
+
+from dataclasses import replace
+
+import pytest
+from builders import card, gpu_state
+from builders import cpu_job as cpu
+from builders import exclusive_job as alone
+from builders import shared_job as shared
+
+from nvinx.admission.events import Refuse, Start
+from nvinx.bench.capacity import Capacity
+from nvinx.gpu.ports import GpuInventory, GpuProcess
+from nvinx.leases.broker import Broker
+from nvinx.leases.everyone import UNHEARD_AFTER_S
+from nvinx.leases.external_use import with_external_use
+from nvinx.leases.ports import Ports
+from nvinx.reasons import Why
+from nvinx.testing import FakeClock, FakeLiveness, MemoryLedger
+
+CARD = card(total_mib=4096, headroom_mib=512)
+CAPACITY = Capacity((CARD,), 4, 16000)
+
+
+class Machine:
+    """One machine with its ledger; `engine` gives brokers that share it."""
+
+    def __init__(self, probe=None):
+        self.ledger, self.liveness, self.clock, self.probe = (
+            MemoryLedger(),
+            FakeLiveness(),
+            FakeClock(),
+            probe,
+        )
+
+    def engine(self, name, capacity=CAPACITY):
+        return Broker(name, capacity, Ports(self.ledger, self.liveness, self.clock, self.probe))
+
+    def leases(self):
+        with self.ledger.transaction() as entries:
+            return {x.id for x in entries.leases()}
+
+    def requests(self):
+        with self.ledger.transaction() as entries:
+            return {x.id: x.reason.why for x in entries.requests()}
+
+
+@pytest.fixture
+def machine():
+    return Machine()
+
+
+def started(decisions):
+    return [d.job_id for d in decisions if isinstance(d, Start)]
+
+
+def test_two_engines_never_exceed_the_card_together(machine):
+    one, two = machine.engine("one"), machine.engine("two")
+
+    assert started(one.submit([shared("a", 2000)])) == ["a"]
+    assert started(two.submit([shared("b", 2000, engine="two")])) == []
+    assert machine.requests() == {"b": Why.NOT_ENOUGH_VRAM}
+    one.finish("a")
+    assert started(two.poll()) == ["b"]
+    assert (machine.leases(), machine.requests()) == ({"b"}, {})
+
+
+def test_each_engine_has_its_own_cores(machine):
+    one, two = (
+        machine.engine("one", Capacity((CARD,), 1)),
+        machine.engine("two", Capacity((CARD,), 1)),
+    )
+
+    assert started(one.submit([shared("a", 100), shared("a2", 100)])) == ["a"]
+    assert started(two.submit([shared("b", 100, engine="two")])) == ["b"]
+
+
+def test_an_engines_request_that_lacks_cores_keeps_nobody_from_the_card(machine):
+    one, two = machine.engine("one", Capacity((CARD,), 1)), machine.engine("two")
+    one.submit([cpu("busy")])
+    one.submit([alone("x")])
+    assert machine.requests() == {"x": Why.NOT_ENOUGH_CORES}
+
+    assert started(two.submit([shared("b", 100, engine="two")])) == ["b"]
+
+
+def test_an_older_request_of_another_engine_goes_first(machine):
+    one, two, three = (machine.engine(n) for n in ("one", "two", "three"))
+    one.submit([alone("x")])
+    two.submit([alone("y", engine="two")])
+    machine.clock.now = 1.0
+    three.submit([alone("z", engine="three")])
+    one.finish("x")
+
+    assert started(three.poll()) == []
+    assert started(two.poll()) == ["y"]
+
+
+def test_whoever_makes_room_calls_the_engine_that_it_is_for(machine):
+    one, two, three = (machine.engine(n) for n in ("one", "two", "three"))
+    one.submit([alone("x")])
+    two.submit([alone("y", engine="two")])
+    machine.clock.now = 1.0
+    three.submit([alone("z", engine="three")])
+    assert not two.await_change(0)
+    one.finish("x")
+
+    assert two.await_change(60)
+    assert not three.await_change(0)
+    assert not two.await_change(0)
+
+
+def test_the_request_of_an_engine_that_died_is_forgotten(machine):
+    one, two = machine.engine("one"), machine.engine("two")
+    one.submit([shared("a", 3000)])
+    one.submit([alone("x")])
+    machine.liveness.retire("one")
+    machine.liveness.retire("a")
+    machine.clock.now = 61.0
+
+    assert started(two.submit([shared("b", 3000, engine="two")])) == ["b"]
+    assert (machine.leases(), machine.requests()) == ({"b"}, {})
+
+
+def test_an_engine_that_fell_silent_holds_no_place_in_line(machine):
+    one, two, three = (machine.engine(n) for n in ("one", "two", "three"))
+    one.submit([alone("x")])
+    two.submit([alone("y", engine="two")])
+    machine.clock.now = UNHEARD_AFTER_S + 1
+    three.submit([alone("z", engine="three")])
+    one.finish("x")
+
+    assert started(three.poll()) == ["z"]
+
+
+def test_a_lease_outlives_the_engine_while_a_process_of_the_job_lives(machine):
+    one, two = machine.engine("one"), machine.engine("two")
+    one.submit([alone("x")])
+    machine.liveness.lingering.add("x")
+    machine.liveness.retire("one")
+    machine.liveness.retire("x")
+
+    assert started(two.submit([shared("b", 10, engine="two")])) == []
+    machine.liveness.lingering.clear()
+    assert started(two.poll()) == ["b"]
+
+
+def test_a_finished_job_that_left_a_process_behind_keeps_its_vram_taken(machine):
+    one = machine.engine("one")
+    one.submit([shared("a", 2000)])
+    machine.liveness.lingering.add("a")
+    one.finish("a")
+
+    assert started(one.submit([shared("b", 2000)])) == []
+    machine.liveness.lingering.clear()
+    assert started(one.poll()) == ["b"]
+
+
+def test_an_engine_that_leaves_drops_the_lease_of_a_process_that_was_just_ending(machine):
+    one = machine.engine("one")
+    one.submit([alone("x")])
+    machine.liveness.lingering.add("x")
+    one.finish("x")
+    assert machine.leases() == {"x"}
+    machine.liveness.lingering.discard("x")
+    one.close()
+
+    assert machine.leases() == set()
+
+
+def test_cpu_work_never_opens_the_ledger(machine):
+    class Closed:
+        def transaction(self):
+            raise AssertionError("opened")
+
+    broker = Broker("one", CAPACITY, Ports(Closed(), machine.liveness, machine.clock))
+    assert started(broker.submit([cpu("a")])) == ["a"]
+    assert started(broker.finish("a")) == []
+
+
+def test_a_ledger_that_fails_leaves_no_life_and_no_start_behind(machine):
+    class Full(Exception):
+        pass
+
+    one = machine.engine("one")
+    turn = machine.ledger.transaction
+
+    class Broken:
+        def __init__(self, entries):
+            self.entries = entries
+
+        def __getattr__(self, name):
+            if name == "hold":
+                raise Full
+            return getattr(self.entries, name)
+
+    from contextlib import contextmanager
+
+    @contextmanager
+    def failing():
+        with turn() as entries:
+            yield Broken(entries)
+
+    machine.ledger.transaction = failing
+    with pytest.raises(Full):
+        one.submit([shared("a", 10)])
+    assert machine.liveness.tokens == {"one"}
+    assert not one.state.running
+
+
+def test_leaving_takes_back_what_waits_and_keeps_what_runs(machine):
+    one = machine.engine("one")
+    one.submit([alone("x"), shared("a", 10)])
+    machine.liveness.lingering.add("x")
+    one.close()
+
+    assert (machine.leases(), machine.requests(), machine.liveness.tokens) == ({"x"}, {}, set())
+
+
+def test_a_job_is_told_who_is_beside_it(machine):
+    one, two = machine.engine("one"), machine.engine("two")
+    one.submit([shared("a", 500)])
+    two.submit([shared("b", 500, engine="two")])
+
+    assert [r.job.name for r in two.beside("b")] == ["a"]
+
+
+def test_a_job_that_never_fits_is_refused_and_leaves_no_trace(machine):
+    (refusal,) = machine.engine("one").submit([shared("a", 9000)])
+
+    assert isinstance(refusal, Refuse)
+    assert (machine.leases(), machine.requests()) == (set(), {})
+
+
+class Driver:
+    """A probe that shows what the test says."""
+
+    def __init__(self):
+        self.used, self.processes = 0, ()
+
+    def read(self):
+        seen = {"used_mib": self.used, "processes": tuple(self.processes)}
+        return GpuInventory((gpu_state(total_mib=4096, **seen),))
+
+
+def test_what_strangers_hold_on_the_card_is_subtracted():
+    machine = Machine(Driver())
+    one = machine.engine("one")
+    machine.probe.used = 1000
+    machine.probe.processes = [GpuProcess(5, 1000)]
+
+    assert started(one.submit([shared("a", 3000)])) == []
+    assert machine.requests() == {"a": Why.CARD_USED_BY_OTHERS}
+    machine.probe.used, machine.probe.processes = 0, []
+    assert started(one.poll()) == ["a"]
+
+
+def test_strangers_may_use_what_the_bench_file_leaves_out():
+    part = replace(CARD, device_mib=CARD.total_mib + 1000)
+    seen = gpu_state(total_mib=part.device_mib, used_mib=1300)
+
+    (looked,) = with_external_use((part,), GpuInventory((seen,)), (), {})
+    assert looked.foreign_mib == 300
+    (looked,) = with_external_use((part,), GpuInventory((replace(seen, used_mib=900),)), (), {})
+    assert looked.foreign_mib == 0
+
+
+def test_our_own_jobs_use_is_not_counted_twice():
+    machine = Machine(Driver())
+    one = machine.engine("one")
+    one.submit([shared("a", 1500)])
+    machine.liveness.processes[7] = ("a", 42)
+    machine.probe.used, machine.probe.processes = 1400, [GpuProcess(7, 1400)]
+
+    assert started(one.submit([shared("b", 2000)])) == ["b"]
+
+
+def test_a_process_that_shows_no_sign_but_stays_on_the_gpu_keeps_its_lease():
+    machine = Machine(Driver())
+    one, two = machine.engine("one"), machine.engine("two")
+    one.submit([alone("x")])
+    machine.liveness.processes[7] = ("x", 42)
+    machine.probe.used, machine.probe.processes = 900, [GpuProcess(7, 900)]
+    two.submit([alone("y", engine="two")])
+    machine.liveness.processes[7] = (None, 42)
+    machine.liveness.retire("x")
+
+    assert started(two.poll()) == []
+    machine.liveness.processes[7] = (None, 43)
+    machine.probe.used, machine.probe.processes = 0, []
+    assert started(two.poll()) == ["y"]
+
+
+def test_a_card_that_the_driver_lost_takes_nobody():
+    machine = Machine(Driver())
+    one = machine.engine("one")
+    machine.probe.read = lambda: GpuInventory((), "GPU is lost")
+
+    assert started(one.submit([shared("a", 10), alone("x")])) == []
+
+
+def test_another_engines_ram_is_its_own_business(machine):
+    one, two = machine.engine("one"), machine.engine("two")
+    one.submit([shared("a", 100, ram_mib=15000)])
+
+    decisions = two.submit([shared("b", 100, engine="two"), cpu("c", engine="two", ram_mib=12000)])
+    assert started(decisions) == ["b", "c"]
+
+
+def test_a_long_queue_names_only_a_few_of_those_in_the_way(machine):
+    one = machine.engine("one", Capacity((CARD,), 1))
+    one.submit([shared(f"s{i}", 1) for i in range(50)])
+
+    assert max(len(reason.behind) for reason in one.waits.values()) <= 5
+
+
+def test_a_card_that_appears_later_is_used(machine):
+    one = machine.engine("one")
+    one.submit([alone("x"), alone("y")])
+    assert one.poll() == ()
+    one.add_cards([CARD, card(1, total_mib=4096)])
+
+    assert started(one.poll()) == ["y"]
+
+
+def test_a_pid_that_was_given_to_another_process_is_no_sign_of_life():
+    """The job's process had pid 7; now another program has it, and uses the card."""
+    machine = Machine(Driver())
+    one, two = machine.engine("one"), machine.engine("two")
+    machine.liveness.processes[7] = ("a", 100)
+    one.submit([alone("a")])
+    machine.probe.used, machine.probe.processes = 100, [GpuProcess(7, 100)]
+    one.submit([shared("later", 4000)])
+    machine.liveness.retire("one")
+    machine.liveness.retire("a")
+    machine.liveness.processes[7] = (None, 999)
+
+    two.submit([shared("b", 100, engine="two")])
+    assert machine.leases() == {"b"}
+
+
+def test_a_program_that_gave_its_lease_back_may_keep_its_context_and_ask_again():
+    """The CUDA context stays until the program ends; it counts as a stranger's then."""
+    machine = Machine(Driver())
+    one = machine.engine("one")
+    machine.liveness.processes[7] = (None, 100)
+    one.submit([alone("a")])
+    machine.probe.used, machine.probe.processes = 400, [GpuProcess(7, 400)]
+    one.claim_process("a", 7)
+    two = machine.engine("two")
+    assert started(two.submit([shared("b", 3300, engine="two")])) == []
+    one.release_process("a", 7)
+    one.finish("a")
+
+    assert machine.leases() == set()
+    assert started(one.submit([alone("again")])) == ["again"]

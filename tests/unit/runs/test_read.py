@@ -1,0 +1,147 @@
+"""What a run did can be read back, and drawn as lanes."""
+
+import os
+from itertools import pairwise
+
+import pytest
+from builders import card
+from hypothesis import given
+from hypothesis import strategies as st
+from recorded import ALONE, CARD, Recorder
+
+from nvinx.admission.state import Placement
+from nvinx.catalog import Residency
+from nvinx.errors import RecordError
+from nvinx.jobs.outcome import Outcome
+from nvinx.reasons import Reason, Why
+from nvinx.runs import lanes, trace
+from nvinx.runs import read as recorded
+
+LATER = card(1, name="later", total_mib=8000)
+
+
+def test_a_run_is_written_and_read_back(tmp_path):
+    run = Recorder(tmp_path)
+    run.job("a", (0, 3, 8.5), ALONE, why=Why.WANTS_CARD_ALONE, outcome=Outcome.FAILED)
+    run.job("never", (8.5,), after=("a",))
+    run.at(9).close()
+
+    read = recorded.last(tmp_path)
+    a, never = read.jobs.values()
+    assert (a.name, a.waited_s, a.ran_s, a.ok, a.where) == ("a", 3.0, 5.5, False, "GPU 0 alone")
+    assert a.why == "whole card asked; waited: wants the card alone, long still there"
+    assert (never.waited_s, never.ran_s, never.ok, never.after) == (None, None, None, ("a",))
+    assert (read.over_s, read.cards) == (9.0, (CARD,))
+
+
+def test_a_run_that_was_killed_is_there_up_to_its_last_event(tmp_path):
+    run = Recorder(tmp_path)
+    run.job("a", (0, 3), ALONE)
+    path = trace.latest(tmp_path)
+    path.write_text(path.read_text() + '{"s": 4.0, "event": "end')
+
+    read = recorded.last(tmp_path)
+    assert (read.jobs["a"].started_s, read.jobs["a"].ended_s, read.over_s) == (3.0, None, None)
+
+
+def test_a_reason_is_written_once_for_as_long_as_it_stays(tmp_path):
+    run = Recorder(tmp_path)
+    run.job("a", (0,), ALONE, why=Why.WANTS_CARD_ALONE)
+    for _ in range(5):
+        run.trace.waited("a", Reason("a", Why.WANTS_CARD_ALONE, behind=("long",)))
+    run.trace.waited("a", Reason("a", Why.NOT_ENOUGH_CORES))
+
+    assert trace.latest(tmp_path).read_text().count('"waits"') == 2
+    assert recorded.last(tmp_path).jobs["a"].waited_for["why"] == "not_enough_cores"
+
+
+def test_samples_and_cards_that_come_later_are_kept(tmp_path):
+    run = Recorder(tmp_path)
+    run.trace.met([LATER])
+    run.at(2).sample(cpu=0.5, ram_left_mib=100, cards=[])
+    run.job("b", (3, 3, 4), Placement(Residency.GPU_EXCLUSIVE, Why.WHOLE_CARD, "gpu-1", 1))
+
+    read = recorded.last(tmp_path)
+    assert [sample["cpu"] for sample in read.samples] == [0.5]
+    assert read.jobs["b"].where == "GPU 1 alone"
+
+
+def test_git_does_not_see_the_trace(tmp_path):
+    Recorder(tmp_path)
+    assert (tmp_path / ".nvinx" / ".gitignore").read_text() == "*\n"
+
+
+def test_only_the_last_few_traces_are_kept(tmp_path):
+    for number in range(trace.KEPT + 3):
+        Recorder(tmp_path).job(f"job{number}", (0, 0, 1))
+
+    assert len(list((tmp_path / ".nvinx").glob("*.jsonl"))) == trace.KEPT
+    assert list(recorded.last(tmp_path).jobs) == [f"job{trace.KEPT + 2}"]
+
+
+def test_a_folder_that_cannot_be_written_fails_no_run(tmp_path):
+    (tmp_path / ".nvinx").write_text("a file in the way")
+    Recorder(tmp_path).job("a", (0, 0, 1))
+    assert (tmp_path / ".nvinx").read_text() == "a file in the way"
+
+
+def test_a_disk_that_gets_full_fails_no_run(tmp_path):
+    run = Recorder(tmp_path)
+    os.dup2(full := os.open("/dev/full", os.O_WRONLY), run.trace._fd)
+    os.close(full)
+    run.job("a", (0, 0, 1))
+    run.trace.close()
+    assert recorded.last(tmp_path).jobs == {}
+
+
+def test_no_trace_is_wanted_none_is_there(tmp_path):
+    Recorder(None).job("a", (0, 0, 1))
+    assert recorded.last(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{\n{", "[]\n", '{"event": "run", "schema": 99}\n', '{"s": 0, "event": "over"}\n', "3\n"],
+)
+def test_a_file_that_is_no_trace_is_a_clear_error(tmp_path, text):
+    path = tmp_path / "trace-x.jsonl"
+    path.write_text(text)
+    with pytest.raises(RecordError, match="Fix: "):
+        recorded.read(path)
+
+
+def ran(name, start, length, where):
+    return recorded.Ran(name, 0.0, start, start + length, where=where, ok=True)
+
+
+runs = st.lists(
+    st.builds(
+        ran,
+        st.text("abc[]", min_size=1, max_size=30),
+        st.floats(0, 100),
+        st.floats(0, 50),
+        st.sampled_from(["GPU 0 shared", "GPU 1 alone", "GPU 0 + RAM", "CPU"]),
+    ),
+    max_size=20,
+)
+
+
+@given(runs)
+def test_jobs_on_one_lane_never_overlap_and_none_is_lost(jobs):
+    placed = lanes.lanes(jobs)
+    for rows in placed.values():
+        for row in rows:
+            assert all(a.end_s <= b.start_s for a, b in pairwise(row))
+    assert sum(len(row) for rows in placed.values() for row in rows) == len(jobs)
+    assert list(placed) == sorted(placed, key=lambda p: (p == "CPU", p))
+
+
+@given(runs, st.integers(20, 200))
+def test_lanes_fit_the_terminal(jobs, width):
+    lines = lanes.draw(jobs, width)
+    assert all(len(line) <= width for line in lines)
+    assert bool(lines) == bool(jobs)
+
+
+def test_a_job_that_never_ran_has_no_lane():
+    assert lanes.draw([recorded.Ran("a", 0.0)], 80) == []

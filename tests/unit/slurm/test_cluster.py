@@ -1,0 +1,145 @@
+"""What jobs ask Slurm for."""
+
+from math import ceil
+
+import pytest
+from builders import cpu_claim, exclusive_claim, shared_claim
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nvinx.bench import parse as bench_parser
+from nvinx.bench.resolve import ClusterNodes
+from nvinx.catalog import Residency
+from nvinx.errors import BenchError, ImpossibleJobError
+from nvinx.slurm.cluster import Cluster, Node
+
+SHARED, ALONE = Residency.GPU_SHARED, Residency.GPU_EXCLUSIVE
+CPU = cpu_claim()
+SMALL = shared_claim(859)
+WHOLE = exclusive_claim()
+
+
+def node(name="n1", **other):
+    return Node(**{"name": name, "cpus": 8, "ram_mib": 8000, "cards": 1, "shards": 4, "card_mib": 3814, **other})  # fmt: skip
+
+
+ONE = Cluster([node()])
+
+
+def asks(claim, *nodes):
+    ask = Cluster(nodes or [node()]).ask("rule", claim)
+    return ask.gres, set(ask.not_on), ask.claim.residency
+
+
+def test_a_job_that_shares_asks_for_as_many_shards_as_hold_it():
+    assert asks(SMALL) == ("shard:1", set(), SHARED)
+    assert asks(shared_claim(954)) == ("shard:2", set(), SHARED)
+
+
+def test_a_job_that_wants_the_card_asks_for_all_its_shards():
+    assert asks(WHOLE) == ("shard:4", set(), ALONE)
+    assert asks(WHOLE, node(cards=2, shards=8)) == ("shard:4", set(), ALONE)
+
+
+def test_cpu_work_asks_for_no_card():
+    assert asks(CPU) == ("", set(), Residency.CPU_ONLY)
+
+
+def test_without_shards_every_gpu_job_gets_a_card():
+    bare = node(shards=0)
+    assert asks(SMALL, bare) == ("gpu:1", set(), ALONE)
+    assert asks(WHOLE, bare) == ("gpu:1", set(), ALONE)
+
+
+def test_a_card_alone_is_asked_for_where_most_cards_are_and_nowhere_else():
+    finer = node("fine", shards=8)
+    assert asks(WHOLE, node("n1"), node("n2"), finer) == ("shard:4", {"fine"}, ALONE)
+    assert asks(WHOLE, node("n1"), node("bare", cards=4, shards=0)) == ("gpu:1", {"n1"}, ALONE)
+
+
+def test_a_node_whose_shards_are_smaller_is_left_out_where_more_cards_are_open_without_it():
+    small = node("small", card_mib=2000)
+    assert asks(SMALL, node("n1"), node("n2"), small) == ("shard:1", {"small"}, SHARED)
+    assert asks(SMALL, node("n1"), small) == ("shard:2", set(), SHARED)
+
+
+def test_what_no_card_holds_spills_or_goes_to_the_cpu_or_is_refused():
+    large = shared_claim(6000, ram_mib=4000, ram_overflow=True)
+    assert asks(large) == ("shard:4", set(), Residency.GPU_RAM_OVERFLOW)
+    fallback = shared_claim(6000, cpu_fallback=True)
+    assert asks(fallback) == ("", set(), Residency.CPU_ONLY)
+    with pytest.raises(ImpossibleJobError, match=r"rule rule.*6.29 GB.*largest card has 4.00 GB"):
+        ONE.ask("rule", shared_claim(6000))
+
+
+def test_more_cores_or_ram_than_a_node_has_is_refused_with_what_there_is():
+    with pytest.raises(ImpossibleJobError, match=r"needs 9 cores .* most there is: 8 cores"):
+        ONE.ask("rule", cpu_claim(cores=9))
+    with pytest.raises(ImpossibleJobError, match=r"no node has one beside enough cores"):
+        Cluster([node(), node("wide", cpus=64, cards=0, shards=0)]).ask(
+            "rule", shared_claim(10, cores=64)
+        )
+    with pytest.raises(ImpossibleJobError, match=r"no node has one in this cluster"):
+        Cluster([node(cards=0, shards=0)]).ask("rule", WHOLE)
+
+
+def test_vram_cannot_be_counted_where_nobody_said_how_much_there_is():
+    with pytest.raises(ImpossibleJobError, match=r"cards of n1 have.*nvinx bench --from-slurm"):
+        Cluster([node(card_mib=None)]).ask("rule", SMALL)
+    assert asks(WHOLE, node(card_mib=None)) == ("shard:4", set(), ALONE)
+
+
+nodes = st.lists(
+    st.builds(
+        lambda cards, per_card, card_mib: (cards, cards * per_card, card_mib),
+        st.integers(0, 4), st.integers(0, 16), st.integers(100, 40_000),
+    ),
+    min_size=1, max_size=6,
+).map(lambda rows: [node(f"n{n}", cards=c, shards=s, card_mib=m) for n, (c, s, m) in enumerate(rows)])  # fmt: skip
+
+
+@given(nodes, st.integers(1, 40_000), st.booleans())
+def test_nobody_ever_gets_less_than_declared_nor_company_unasked(found, vram_mib, alone):
+    claim = (exclusive_claim if alone else shared_claim)(vram_mib=vram_mib)
+    try:
+        ask = Cluster(found).ask("rule", claim)
+    except ImpossibleJobError:
+        assert not any(n.cards and n.card_mib >= vram_mib for n in found)
+        return
+    kind, _, number = ask.gres.partition(":")
+    count = int(number)
+    for n in found:
+        could_run = n.name not in ask.not_on and (n.cards if kind == "gpu" else n.per_card >= count)
+        if could_run:
+            assert n.card_mib >= vram_mib
+            if ask.claim.residency is ALONE:
+                assert kind == "gpu" if not n.per_card else count == n.per_card
+            else:
+                assert count >= ceil(vram_mib / (n.card_mib // n.per_card))
+            assert ask.card_mib <= n.card_mib
+
+
+def test_a_job_may_grow_to_the_largest_card():
+    capacity = Cluster([node(), node("big", card_mib=20_000, cpus=16)]).capacity()
+    assert [card.total_mib for card in capacity.cards] == [3814, 20_000]
+    assert (capacity.cores, capacity.ram_mib) == (16, 8000)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("cluster: [{nodes: 'n[1-2]'}]", "vram_gb"),
+        ("cluster: [{vram_gb: 4}]", "nodes"),
+        ("cluster: [{nodes: n1, vram_gb: 0}]", "a card of 0 GB is no card"),
+        ("cluster: [{nodes: n1, vram_gb: 4, shard: 1}]", "shard"),
+        ("cluster: n1", "cluster"),
+    ],
+)
+def test_a_wrong_cluster_is_told_with_its_line(text, words):
+    with pytest.raises(BenchError, match=rf"line \d.*{words}"):
+        bench_parser.parse(f"headroom_gb: 0\n{text}\n", "nvinx.yaml")
+
+
+def test_a_cluster_is_read():
+    (said,) = bench_parser.parse("cluster: [{nodes: 'n[1-2]', vram_gb: 24, card: RTX 4090}]", "f").cluster  # fmt: skip
+    assert said == ClusterNodes("n[1-2]", 24.0, "RTX 4090")
