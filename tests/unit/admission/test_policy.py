@@ -3,10 +3,7 @@
 import math
 
 import pytest
-from builders import card
-from builders import cpu_job as cpu
-from builders import exclusive_job as alone
-from builders import shared_job as job
+from builders import card, cpu_job, exclusive_job, shared_job
 
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Finished, Start, Submitted
@@ -58,24 +55,24 @@ class Bench:
 
 def test_the_job_with_the_longest_chain_behind_it_goes_first():
     bench = Bench(BLIND)
-    bench.submit(job("now", 4000, runtime_s=5))
-    bench.submit(job("short", 4000, chain_s=10), job("long", 4000, chain_s=90))
+    bench.submit(shared_job("now", 4000, runtime_s=5))
+    bench.submit(shared_job("short", 4000, chain_s=10), shared_job("long", 4000, chain_s=90))
     assert bench.finish("now", 5.0) == ["long"]
 
 
 def test_priority_comes_before_the_chain_and_age_decides_between_equals():
     bench = Bench(BLIND)
-    bench.submit(job("now", 4000))
-    bench.submit(job("first", 4000), at=1.0)
-    bench.submit(job("second", 4000), job("urgent", 4000, priority=1), at=2.0)
+    bench.submit(shared_job("now", 4000))
+    bench.submit(shared_job("first", 4000), at=1.0)
+    bench.submit(shared_job("second", 4000), shared_job("urgent", 4000, priority=1), at=2.0)
     assert bench.finish("now", 3.0) == ["urgent"]
     assert bench.finish("urgent", 4.0) == ["first"]
 
 
 def test_cpu_work_goes_by_its_chain_too():
     bench = Bench(BLIND, cores=1)
-    bench.submit(cpu("now"))
-    bench.submit(cpu("leaf", chain_s=1), cpu("root", chain_s=50))
+    bench.submit(cpu_job("now"))
+    bench.submit(cpu_job("leaf", chain_s=1), cpu_job("root", chain_s=50))
     assert bench.finish("now", 1.0) == ["root"]
 
 
@@ -83,14 +80,14 @@ def test_cpu_work_goes_by_its_chain_too():
 
 
 def test_without_calibration_jobs_share_by_vram_alone():
-    assert Bench(BLIND).submit(*(job(f"j{k}", model="hot") for k in range(4))) == [
+    assert Bench(BLIND).submit(*(shared_job(f"j{k}", model="hot") for k in range(4))) == [
         "j0", "j1", "j2", "j3"
     ]  # fmt: skip
 
 
 def test_jobs_that_thrash_each_other_run_one_by_one_and_say_why():
     bench = Bench(SEEING)
-    assert bench.submit(job("a", model="hot"), job("b", model="hot")) == ["a"]
+    assert bench.submit(shared_job("a", model="hot"), shared_job("b", model="hot")) == ["a"]
     why = bench.why("b")
     assert (why.why, why.behind) == (Why.NO_GAIN_FROM_SHARING, ("a",))
     assert why.factor == pytest.approx(2 / 3)
@@ -99,25 +96,32 @@ def test_jobs_that_thrash_each_other_run_one_by_one_and_say_why():
 
 
 def test_jobs_that_hardly_disturb_each_other_share():
-    assert Bench(SEEING).submit(job("a", model="cool"), job("b", model="cool")) == ["a", "b"]
+    assert Bench(SEEING).submit(shared_job("a", model="cool"), shared_job("b", model="cool")) == [
+        "a",
+        "b",
+    ]
 
 
 def test_a_job_of_which_nothing_is_known_does_not_join_where_others_are_calibrated():
     bench = Bench(SEEING)
-    assert bench.submit(job("a", model="hot"), job("b", model="stranger")) == ["a"]
+    assert bench.submit(shared_job("a", model="hot"), shared_job("b", model="stranger")) == ["a"]
     assert bench.why("b").why is Why.NO_GAIN_FROM_SHARING
 
 
 def test_a_newcomer_respects_its_own_limit():
     bench = Bench(SEEING)
-    assert bench.submit(job("a", model="cool"), job("b", model="cool", max_slowdown=1.05)) == ["a"]
+    assert bench.submit(
+        shared_job("a", model="cool"), shared_job("b", model="cool", max_slowdown=1.05)
+    ) == ["a"]
     why = bench.why("b")
     assert (why.why, why.factor, why.limit) == (Why.BREAKS_MAX_SLOWDOWN, pytest.approx(1.1), 1.05)
 
 
 def test_a_newcomer_respects_the_limit_of_who_is_there():
     bench = Bench(SEEING)
-    assert bench.submit(job("a", model="cool", max_slowdown=1.05), job("b", model="cool")) == ["a"]
+    assert bench.submit(
+        shared_job("a", model="cool", max_slowdown=1.05), shared_job("b", model="cool")
+    ) == ["a"]
     assert bench.why("b").why is Why.BREAKS_MAX_SLOWDOWN
     assert bench.finish("a", 9.0) == ["b"]
 
@@ -125,14 +129,18 @@ def test_a_newcomer_respects_the_limit_of_who_is_there():
 def test_busy_shares_decide_where_nobody_measured_pairs():
     policy = LongestChainFirst(Estimates(utilisation={"busy": 0.7, "idle": 0.2}))
     bench = Bench(policy)
-    jobs = (job("a", model="busy"), job("b", model="idle"), job("c", model="busy"))
+    jobs = (
+        shared_job("a", model="busy"),
+        shared_job("b", model="idle"),
+        shared_job("c", model="busy"),
+    )
     assert bench.submit(*jobs) == ["a", "b"]
 
 
 def test_of_several_cards_a_job_goes_where_it_ends_first():
     bench = Bench(SEEING, CARD, OTHER)
-    bench.submit(job("a", model="cool", runtime_s=50))
-    bench.submit(job("b", model="cool", runtime_s=10))
+    bench.submit(shared_job("a", model="cool", runtime_s=50))
+    bench.submit(shared_job("b", model="cool", runtime_s=10))
     assert bench.where("b").card == "gpu-1"
 
 
@@ -141,67 +149,69 @@ def test_of_several_cards_a_job_goes_where_it_ends_first():
 
 def test_who_ends_before_the_promised_start_may_overtake():
     bench = Bench(BLIND)
-    bench.submit(job("there", 900, runtime_s=100))
-    assert bench.submit(alone("whole", runtime_s=300), at=1.0) == []
-    assert bench.submit(job("quick", 900, runtime_s=20), at=2.0) == ["quick"]
+    bench.submit(shared_job("there", 900, runtime_s=100))
+    assert bench.submit(exclusive_job("whole", runtime_s=300), at=1.0) == []
+    assert bench.submit(shared_job("quick", 900, runtime_s=20), at=2.0) == ["quick"]
 
 
 def test_who_would_end_after_the_promised_start_waits():
     bench = Bench(BLIND)
-    bench.submit(job("there", 900, runtime_s=100))
-    bench.submit(alone("whole", runtime_s=300, chain_s=300), at=1.0)
-    assert bench.submit(job("slow", 900, runtime_s=120), at=2.0) == []
+    bench.submit(shared_job("there", 900, runtime_s=100))
+    bench.submit(exclusive_job("whole", runtime_s=300, chain_s=300), at=1.0)
+    assert bench.submit(shared_job("slow", 900, runtime_s=120), at=2.0) == []
     why = bench.why("slow", 2.0)
     assert (why.why, why.behind) == (Why.BEHIND_OLDER_JOB, ("whole",))
 
 
 def test_who_leaves_the_promised_job_its_room_may_overtake():
     bench = Bench(BLIND)
-    bench.submit(job("there", 3000, runtime_s=100))
-    bench.submit(job("big", 2000, runtime_s=50, chain_s=999), at=1.0)
-    assert bench.submit(job("small", 900, runtime_s=500), at=2.0) == ["small"]
-    assert bench.submit(job("middle", 950, runtime_s=500), at=3.0) == []
+    bench.submit(shared_job("there", 3000, runtime_s=100))
+    bench.submit(shared_job("big", 2000, runtime_s=50, chain_s=999), at=1.0)
+    assert bench.submit(shared_job("small", 900, runtime_s=500), at=2.0) == ["small"]
+    assert bench.submit(shared_job("middle", 950, runtime_s=500), at=3.0) == []
 
 
 def test_overtaking_ends_when_an_exclusive_job_waited_half_its_length():
     bench = Bench(BLIND)
-    bench.submit(job("there", 900, runtime_s=100))
-    bench.submit(alone("whole", runtime_s=40), at=0.0)
-    assert bench.submit(job("early", 900, runtime_s=5), at=19.0) == ["early"]
-    assert bench.submit(job("late", 900, runtime_s=5), at=21.0) == []
+    bench.submit(shared_job("there", 900, runtime_s=100))
+    bench.submit(exclusive_job("whole", runtime_s=40), at=0.0)
+    assert bench.submit(shared_job("early", 900, runtime_s=5), at=19.0) == ["early"]
+    assert bench.submit(shared_job("late", 900, runtime_s=5), at=21.0) == []
 
 
 def test_an_exclusive_job_goes_first_once_it_waited_half_its_length():
     bench = Bench(BLIND)
-    bench.submit(job("there", 4000, runtime_s=60))
-    bench.submit(alone("whole", runtime_s=40, chain_s=40), job("long", 4000, chain_s=900))
+    bench.submit(shared_job("there", 4000, runtime_s=60))
+    bench.submit(
+        exclusive_job("whole", runtime_s=40, chain_s=40), shared_job("long", 4000, chain_s=900)
+    )
     assert bench.finish("there", 60.0) == ["whole"]
 
 
 def test_where_run_times_are_unknown_others_overtake_for_a_minute():
     bench = Bench(BLIND)
-    bench.submit(job("there", 900))
-    bench.submit(alone("whole"), at=0.0)
-    assert bench.submit(job("early"), at=59.0) == ["early"]
-    assert bench.submit(job("late"), at=61.0) == []
+    bench.submit(shared_job("there", 900))
+    bench.submit(exclusive_job("whole"), at=0.0)
+    assert bench.submit(shared_job("early"), at=59.0) == ["early"]
+    assert bench.submit(shared_job("late"), at=61.0) == []
 
 
 def test_a_wide_cpu_job_is_not_starved_by_narrow_ones():
     bench = Bench(BLIND, cores=4)
-    bench.submit(*(cpu(f"n{k}", runtime_s=10) for k in range(4)))
-    bench.submit(cpu("wide", cores=4, runtime_s=5, chain_s=99), at=0.0)
+    bench.submit(*(cpu_job(f"n{k}", runtime_s=10) for k in range(4)))
+    bench.submit(cpu_job("wide", cores=4, runtime_s=5, chain_s=99), at=0.0)
     for k in range(4):
-        assert bench.submit(cpu(f"m{k}", runtime_s=30), at=1.0) == []
+        assert bench.submit(cpu_job(f"m{k}", runtime_s=30), at=1.0) == []
         started = bench.finish(f"n{k}", 10.0)
     assert started == ["wide"]
 
 
 def test_a_longer_chain_passes_an_older_job_by_for_a_time_only():
     bench = Bench(BLIND)
-    bench.submit(job("there", 4000, runtime_s=9999))
-    bench.submit(job("old", 4000, chain_s=10), at=0.0)
-    bench.submit(job("soon", 4000, chain_s=100), at=300.0)
-    bench.submit(job("later", 4000, chain_s=100), at=400.0)
+    bench.submit(shared_job("there", 4000, runtime_s=9999))
+    bench.submit(shared_job("old", 4000, chain_s=10), at=0.0)
+    bench.submit(shared_job("soon", 4000, chain_s=100), at=300.0)
+    bench.submit(shared_job("later", 4000, chain_s=100), at=400.0)
     assert bench.finish("there", 401.0) == ["soon"]
     assert bench.finish("soon", 402.0) == ["old"]
 
@@ -211,26 +221,26 @@ def test_a_longer_chain_passes_an_older_job_by_for_a_time_only():
 
 def test_a_job_takes_the_cpu_when_it_is_done_sooner_there_than_by_waiting():
     bench = Bench(BLIND)
-    bench.submit(alone("whole", runtime_s=100))
+    bench.submit(exclusive_job("whole", runtime_s=100))
     both = {"cpu_fallback": True, "runtime_s": 10}
-    assert bench.submit(job("quick", cpu_runtime_s=60, **both), at=1.0) == ["quick"]
+    assert bench.submit(shared_job("quick", cpu_runtime_s=60, **both), at=1.0) == ["quick"]
     assert bench.where("quick").residency is Residency.CPU_ONLY
     assert bench.where("quick").why is Why.SOONER_ON_CPU
-    assert bench.submit(job("slow", cpu_runtime_s=200, **both), at=2.0) == []
+    assert bench.submit(shared_job("slow", cpu_runtime_s=200, **both), at=2.0) == []
 
 
 def test_the_work_that_waits_in_front_counts_too():
     bench = Bench(BLIND)
-    bench.submit(alone("whole", runtime_s=50))
-    bench.submit(alone("next", runtime_s=100, chain_s=500), at=1.0)
+    bench.submit(exclusive_job("whole", runtime_s=50))
+    bench.submit(exclusive_job("next", runtime_s=100, chain_s=500), at=1.0)
     both = {"cpu_fallback": True, "runtime_s": 10, "cpu_runtime_s": 120}
-    assert bench.submit(job("third", **both), at=2.0) == ["third"]
+    assert bench.submit(shared_job("third", **both), at=2.0) == ["third"]
 
 
 def test_without_a_known_time_on_the_cpu_a_job_waits_for_the_card():
     bench = Bench(BLIND)
-    bench.submit(alone("whole", runtime_s=1000))
-    assert bench.submit(job("a", cpu_fallback=True, runtime_s=1), at=1.0) == []
+    bench.submit(exclusive_job("whole", runtime_s=1000))
+    assert bench.submit(shared_job("a", cpu_fallback=True, runtime_s=1), at=1.0) == []
 
 
 # what is believed
@@ -238,21 +248,21 @@ def test_without_a_known_time_on_the_cpu_a_job_waits_for_the_card():
 
 def test_a_run_that_takes_longer_than_expected_is_given_more_time():
     estimates = Estimates()
-    claim = job("a", runtime_s=10).claim
+    claim = shared_job("a", runtime_s=10).claim
     assert estimates.end_s(claim, [], 0.0, 5.0) == 10.0
     assert estimates.end_s(claim, [], 0.0, 40.0) == 44.0
-    assert math.isinf(estimates.end_s(job("b").claim, [], 0.0, 5.0))
+    assert math.isinf(estimates.end_s(shared_job("b").claim, [], 0.0, 5.0))
 
 
 def test_company_lengthens_what_is_expected():
-    hot = job("a", model="hot", runtime_s=10).claim
+    hot = shared_job("a", model="hot", runtime_s=10).claim
     assert Estimates(SLOWDOWNS).end_s(hot, [hot], 0.0, 0.0) == pytest.approx(30.0)
 
 
 def test_a_round_asks_only_so_many_in_vain():
     bench = Bench(BLIND)
-    bench.submit(alone("whole", runtime_s=1000))
-    bench.submit(*(job(f"j{k}", 4000) for k in range(500)), at=1.0)
+    bench.submit(exclusive_job("whole", runtime_s=1000))
+    bench.submit(*(shared_job(f"j{k}", 4000) for k in range(500)), at=1.0)
     asked = bench.policy.decide(bench.state, 1.0)
     assert len(asked.waits) == 100
     assert bench.why("j0", 1.0).why is Why.CARD_HELD_EXCLUSIVELY

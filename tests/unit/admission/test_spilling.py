@@ -4,8 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from builders import card, gpu_state, shared_job, simulated_card
-from builders import spilling_job as spilling
+from builders import card, gpu_state, shared_job, simulated_card, spilling_job
 from msgspec import convert, to_builtins
 
 from nvinx.admission.events import Refuse, Start, Submitted
@@ -47,13 +46,13 @@ def waits(job, *cards, ram=16000, left=None):
 
 
 def test_what_card_ram_and_disk_hold_together_starts():
-    placement = decided(spilling(ram_mib=2000, disk_mib=1000)).placement
+    placement = decided(spilling_job(ram_mib=2000, disk_mib=1000)).placement
 
     assert (placement.residency, placement.ram_mib, placement.disk_mib) == (SPILL, 2000, 1000)
 
 
 def test_what_they_cannot_hold_is_refused_with_the_missing_amount():
-    refusal = decided(spilling(vram_mib=6000, ram_mib=1000, disk_mib=500))
+    refusal = decided(spilling_job(vram_mib=6000, ram_mib=1000, disk_mib=500))
 
     assert isinstance(refusal, Refuse)
     assert refusal.reason.why is Why.TOO_LARGE_TO_SPLIT
@@ -64,30 +63,30 @@ def test_what_they_cannot_hold_is_refused_with_the_missing_amount():
 
 
 def test_a_job_that_cannot_be_held_goes_to_the_cpu_if_it_may():
-    placement = decided(spilling(vram_mib=9000, ram_mib=1000, cpu_fallback=True)).placement
+    placement = decided(spilling_job(vram_mib=9000, ram_mib=1000, cpu_fallback=True)).placement
 
     assert placement.residency is Residency.CPU_ONLY
 
 
 def test_it_waits_while_programs_outside_nvinx_leave_too_little_of_the_card():
     crowded = replace(CARD, foreign_mib=2000)
-    reason = waits(spilling(vram_mib=6000, ram_mib=3000), crowded)
+    reason = waits(spilling_job(vram_mib=6000, ram_mib=3000), crowded)
 
     assert (reason.why, reason.need, reason.have) == (Why.CARD_USED_BY_OTHERS, 3000, ROOM - 2000)
 
 
 def test_it_waits_while_the_machine_has_too_little_ram_left():
-    reason = waits(spilling(ram_mib=8000), left=5000)
+    reason = waits(spilling_job(ram_mib=8000), left=5000)
 
     assert (reason.why, reason.need, reason.have) == (Why.NOT_ENOUGH_RAM, 8000, 5000)
     assert "5.24 GB free" in sentence(reason)
-    assert isinstance(decided(spilling(ram_mib=8000), left=8000), Start)
+    assert isinstance(decided(spilling_job(ram_mib=8000), left=8000), Start)
 
 
 def test_two_that_start_together_share_the_ram_that_is_left():
     other = replace(CARD, id="GPU-2", index=1)
     state = State(Capacity((CARD, other), 4, 16000, 9000))
-    jobs = (spilling("a", ram_mib=5000), spilling("b", ram_mib=5000))
+    jobs = (spilling_job("a", ram_mib=5000), spilling_job("b", ram_mib=5000))
     _, decisions = step(state, Submitted(jobs, 0.0), LongestChainFirst())
 
     assert [d.job_id for d in decisions] == ["a"]
@@ -100,8 +99,8 @@ def test_ram_that_a_model_spills_into_is_gone_for_every_engine():
         Broker(name, Capacity(cards, 4, 10000), Ports(ledger, liveness, clock))
         for name in ("one", "two")
     )
-    assert one.submit([spilling("a", ram_mib=6000)])
-    assert not two.submit([spilling("b", ram_mib=6000, engine="two")])
+    assert one.submit([spilling_job("a", ram_mib=6000)])
+    assert not two.submit([spilling_job("b", ram_mib=6000, engine="two")])
     assert two.waits["b"].why is Why.NOT_ENOUGH_RAM
     one.finish("a")
     assert two.poll()
@@ -112,7 +111,7 @@ def test_the_broker_asks_the_machine_for_the_ram_that_is_left():
     ports = Ports(MemoryLedger(), FakeLiveness(), FakeClock(), ram_left=lambda: left[0])
     one = Broker("one", Capacity((CARD,), 4, 16000), ports)
 
-    assert not one.submit([spilling("a", ram_mib=8000)])
+    assert not one.submit([spilling_job("a", ram_mib=8000)])
     left[0] = 9000
     assert one.poll()
 
@@ -124,17 +123,18 @@ THIRD = replace(CARD, id="GPU-3", index=2)
 
 
 def test_idle_cards_are_taken_the_largest_first_until_nothing_spills():
-    placement = decided(spilling(vram_mib=6000), SMALL, CARD, THIRD).placement
+    placement = decided(spilling_job(vram_mib=6000), SMALL, CARD, THIRD).placement
     assert "GPU-1" in placement.cards
     assert len(placement.cards) == 2
     assert (
-        len(decided(spilling(vram_mib=8000, ram_mib=6000), SMALL, CARD, THIRD).placement.cards) == 3
+        len(decided(spilling_job(vram_mib=8000, ram_mib=6000), SMALL, CARD, THIRD).placement.cards)
+        == 3
     )
 
 
 def test_cards_that_others_wait_for_are_left_to_them():
     state = State(Capacity((CARD, THIRD), 4, 16000))
-    jobs = (spilling("a"), spilling("b"))
+    jobs = (spilling_job("a"), spilling_job("b"))
     _, decisions = step(state, Submitted(jobs, 0.0), LongestChainFirst())
 
     assert [len(d.placement.cards) for d in decisions] == [1, 1]
@@ -142,7 +142,7 @@ def test_cards_that_others_wait_for_are_left_to_them():
 
 def test_a_card_that_somebody_uses_is_left_to_him():
     state = State(Capacity((CARD, THIRD), 4, 16000))
-    jobs = (shared_job("small"), spilling())
+    jobs = (shared_job("small"), spilling_job())
     state, decisions = step(state, Submitted(jobs, 0.0), LongestChainFirst())
 
     places = {d.job_id: d.placement.cards for d in decisions}
@@ -154,7 +154,7 @@ def test_a_card_that_somebody_uses_is_left_to_him():
 def test_nobody_joins_any_of_its_cards():
     state = State(Capacity((CARD, THIRD), 4, 16000))
     policy = LongestChainFirst()
-    state, _ = step(state, Submitted((spilling(),), 0.0), policy)
+    state, _ = step(state, Submitted((spilling_job(),), 0.0), policy)
     late = Submitted((shared_job("small"),), 1.0)
     state, decisions = step(state, late, policy)
 
@@ -164,7 +164,7 @@ def test_nobody_joins_any_of_its_cards():
 
 
 def test_several_cards_are_told_and_survive_the_ledger():
-    placement = decided(spilling(), CARD, THIRD).placement
+    placement = decided(spilling_job(), CARD, THIRD).placement
     env = variables("engine.1", placement, Capacity((CARD, THIRD), 4))
     here = current(env)
 
@@ -176,8 +176,8 @@ def test_several_cards_are_told_and_survive_the_ledger():
 
 
 def test_what_it_uses_of_each_card_is_not_a_strangers():
-    placement = decided(spilling(), CARD, THIRD).placement
-    held = Lease(spilling(), placement, 0.0)
+    placement = decided(spilling_job(), CARD, THIRD).placement
+    held = Lease(spilling_job(), placement, 0.0)
     seen = tuple(
         gpu_state(id=c.id, total_mib=4096, used_mib=2000, processes=(GpuProcess(7, 1900),))
         for c in (CARD, THIRD)

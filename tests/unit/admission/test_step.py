@@ -3,10 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from builders import card
-from builders import cpu_job as cpu
-from builders import exclusive_job as alone
-from builders import shared_job as shared
+from builders import card, cpu_job, exclusive_job, shared_job
 
 from nvinx.admission.events import CardsChanged, Finished, Refuse, Start, Submitted, Withdrawn
 from nvinx.admission.policy import LongestChainFirst
@@ -42,14 +39,14 @@ def reason(state, name, at=0.0):
 
 
 def test_jobs_that_fit_together_share_the_card():
-    state, last = run(submit(shared("a", 1000), shared("b", 1000), shared("c", 1000)))
+    state, last = run(submit(shared_job("a", 1000), shared_job("b", 1000), shared_job("c", 1000)))
 
     assert starts(last) == ["a", "b", "c"]
     assert {r.placement.card for r in state.running.values()} == {"gpu-0"}
 
 
 def test_a_job_that_does_not_fit_is_told_how_much_it_needs_and_what_is_free():
-    state, last = run(submit(shared("a", 3000), shared("b", 1000)))
+    state, last = run(submit(shared_job("a", 3000), shared_job("b", 1000)))
 
     assert starts(last) == ["a"]
     why = reason(state, "b")
@@ -57,14 +54,14 @@ def test_a_job_that_does_not_fit_is_told_how_much_it_needs_and_what_is_free():
 
 
 def test_an_exclusive_job_waits_for_the_card_to_empty_and_then_keeps_it():
-    state, _ = run(submit(shared("a", 100)), submit(alone("x"), at=1.0))
+    state, _ = run(submit(shared_job("a", 100)), submit(exclusive_job("x"), at=1.0))
     assert reason(state, "x", 1.0).why is Why.WANTS_CARD_ALONE
 
     state, _ = run(
-        submit(shared("a", 100)),
-        submit(alone("x"), at=1.0),
+        submit(shared_job("a", 100)),
+        submit(exclusive_job("x"), at=1.0),
         Finished("a", 2.0),
-        submit(shared("b", 100), at=3.0),
+        submit(shared_job("b", 100), at=3.0),
     )
     assert list(state.running) == ["x"]
     assert reason(state, "b", 3.0).why is Why.CARD_HELD_EXCLUSIVELY
@@ -72,7 +69,7 @@ def test_an_exclusive_job_waits_for_the_card_to_empty_and_then_keeps_it():
 
 
 def test_cpu_jobs_run_while_one_job_holds_the_card():
-    state, last = run(submit(alone("x"), *(cpu(f"c{i}") for i in range(9))))
+    state, last = run(submit(exclusive_job("x"), *(cpu_job(f"c{i}") for i in range(9))))
 
     assert starts(last) == ["x"] + [f"c{i}" for i in range(7)]
     assert reason(state, "c7").why is Why.NOT_ENOUGH_CORES
@@ -81,7 +78,9 @@ def test_cpu_jobs_run_while_one_job_holds_the_card():
 def test_a_gpu_job_gets_the_next_free_core_before_cpu_work():
     cap = Capacity((CARD,), 2)
     state, _ = run(
-        submit(cpu("c0"), cpu("c1"), cpu("c2")), submit(shared("a", 100), at=1.0), capacity=cap
+        submit(cpu_job("c0"), cpu_job("c1"), cpu_job("c2")),
+        submit(shared_job("a", 100), at=1.0),
+        capacity=cap,
     )
     state, last = step(state, Finished("c0", 2.0), POLICY)
 
@@ -91,8 +90,8 @@ def test_a_gpu_job_gets_the_next_free_core_before_cpu_work():
 def test_cores_are_saved_up_for_a_gpu_job_that_needs_several():
     cap = Capacity((CARD,), 2)
     state, _ = run(
-        submit(*(cpu(f"c{i}") for i in range(4))),
-        submit(shared("a", 100, cores=2), at=1.0),
+        submit(*(cpu_job(f"c{i}") for i in range(4))),
+        submit(shared_job("a", 100, cores=2), at=1.0),
         capacity=cap,
     )
     state, first = step(state, Finished("c0", 2.0), POLICY)
@@ -102,9 +101,9 @@ def test_cores_are_saved_up_for_a_gpu_job_that_needs_several():
 
 
 def test_younger_jobs_may_pass_a_blocked_one_but_not_for_ever():
-    state, _ = run(submit(shared("a", 2000), alone("x")))
-    state, early = step(state, submit(shared("b", 100), at=59.0), POLICY)
-    state, late = step(state, submit(shared("c", 100), at=61.0), POLICY)
+    state, _ = run(submit(shared_job("a", 2000), exclusive_job("x")))
+    state, early = step(state, submit(shared_job("b", 100), at=59.0), POLICY)
+    state, late = step(state, submit(shared_job("c", 100), at=61.0), POLICY)
 
     assert starts(early) == ["b"]
     assert starts(late) == []
@@ -116,7 +115,9 @@ def test_younger_jobs_may_pass_a_blocked_one_but_not_for_ever():
 
 def test_a_wide_cpu_job_is_not_starved_by_narrow_ones():
     cap = Capacity((), 2)
-    state, _ = run(submit(cpu("a"), cpu("wide", cores=2), cpu("b"), cpu("c")), capacity=cap)
+    state, _ = run(
+        submit(cpu_job("a"), cpu_job("wide", cores=2), cpu_job("b"), cpu_job("c")), capacity=cap
+    )
     assert list(state.running) == ["a", "b"]
     state, last = step(state, Finished("a", 61.0), POLICY)
     assert starts(last) == []
@@ -126,10 +127,10 @@ def test_a_wide_cpu_job_is_not_starved_by_narrow_ones():
 
 def test_higher_priority_goes_first_then_the_older():
     state, _ = run(
-        submit(cpu("busy")),
-        submit(cpu("old")),
-        submit(cpu("new"), at=1.0),
-        submit(cpu("urgent", priority=5), at=2.0),
+        submit(cpu_job("busy")),
+        submit(cpu_job("old")),
+        submit(cpu_job("new"), at=1.0),
+        submit(cpu_job("urgent", priority=5), at=2.0),
         capacity=Capacity((), 1),
     )
     order = []
@@ -141,7 +142,9 @@ def test_higher_priority_goes_first_then_the_older():
 
 
 def test_ram_is_never_promised_twice():
-    state, last = run(submit(cpu("a", ram_mib=9000), cpu("b", ram_mib=9000), cpu("c", ram_mib=100)))
+    state, last = run(
+        submit(cpu_job("a", ram_mib=9000), cpu_job("b", ram_mib=9000), cpu_job("c", ram_mib=100))
+    )
 
     assert starts(last) == ["a", "c"]
     assert reason(state, "b").why is Why.NOT_ENOUGH_RAM
@@ -150,10 +153,10 @@ def test_ram_is_never_promised_twice():
 @pytest.mark.parametrize(
     ("job", "why"),
     [
-        (shared("j", 3585), Why.LARGER_THAN_CARD),
-        (alone("j", vram_mib=4097), Why.LARGER_THAN_CARD),
-        (cpu("j", cores=9), Why.NOT_ENOUGH_CORES),
-        (cpu("j", ram_mib=16001), Why.NOT_ENOUGH_RAM),
+        (shared_job("j", 3585), Why.LARGER_THAN_CARD),
+        (exclusive_job("j", vram_mib=4097), Why.LARGER_THAN_CARD),
+        (cpu_job("j", cores=9), Why.NOT_ENOUGH_CORES),
+        (cpu_job("j", ram_mib=16001), Why.NOT_ENOUGH_RAM),
     ],
 )
 def test_a_job_that_can_never_run_is_refused_at_once(job, why):
@@ -166,12 +169,14 @@ def test_a_job_that_can_never_run_is_refused_at_once(job, why):
 
 
 def test_a_job_of_the_size_of_the_budget_is_not_too_large():
-    assert starts(run(submit(shared("j", 3584)))[1]) == ["j"]
-    assert starts(run(submit(alone("j", vram_mib=4096)))[1]) == ["j"]
+    assert starts(run(submit(shared_job("j", 3584)))[1]) == ["j"]
+    assert starts(run(submit(exclusive_job("j", vram_mib=4096)))[1]) == ["j"]
 
 
 def test_a_job_larger_than_the_card_spills_if_it_may_and_has_the_card_alone():
-    state, _ = run(submit(shared("big", 6000, ram_overflow=True, ram_mib=8000), shared("a", 10)))
+    state, _ = run(
+        submit(shared_job("big", 6000, ram_overflow=True, ram_mib=8000), shared_job("a", 10))
+    )
 
     placed = state.running["big"].placement
     assert (placed.residency, placed.vram_mib, placed.ram_mib) == (
@@ -183,13 +188,13 @@ def test_a_job_larger_than_the_card_spills_if_it_may_and_has_the_card_alone():
 
 
 def test_a_job_that_may_spill_but_fits_does_not():
-    state, _ = run(submit(shared("big", 3000, ram_overflow=True, ram_mib=8000)))
+    state, _ = run(submit(shared_job("big", 3000, ram_overflow=True, ram_mib=8000)))
 
     assert state.running["big"].placement.residency is Residency.GPU_SHARED
 
 
 def test_a_job_larger_than_the_card_goes_to_the_cpu_if_it_may():
-    state, _ = run(submit(shared("big", 6000, cpu_fallback=True)))
+    state, _ = run(submit(shared_job("big", 6000, cpu_fallback=True)))
 
     placed = state.running["big"].placement
     assert (placed.residency, placed.card, placed.why) == (
@@ -201,7 +206,7 @@ def test_a_job_larger_than_the_card_goes_to_the_cpu_if_it_may():
 
 def test_without_a_card_gpu_jobs_need_a_fallback():
     cap = Capacity((), 8)
-    _, last = run(submit(shared("a", 10), shared("b", 10, cpu_fallback=True)), capacity=cap)
+    _, last = run(submit(shared_job("a", 10), shared_job("b", 10, cpu_fallback=True)), capacity=cap)
 
     refused = [d.reason.why for d in last if isinstance(d, Refuse)]
     assert (refused, starts(last)) == ([Why.NO_GPU_ON_BENCH], ["b"])
@@ -210,7 +215,8 @@ def test_without_a_card_gpu_jobs_need_a_fallback():
 def test_several_cards_are_filled_the_emptiest_first():
     cards = (CARD, card(1, total_mib=4096))
     state, _ = run(
-        submit(alone("x"), shared("a", 3000), shared("b", 900)), capacity=Capacity(cards, 8)
+        submit(exclusive_job("x"), shared_job("a", 3000), shared_job("b", 900)),
+        capacity=Capacity(cards, 8),
     )
 
     assert [r.placement.card for r in state.running.values()] == ["gpu-0", "gpu-1", "gpu-1"]
@@ -219,20 +225,20 @@ def test_several_cards_are_filled_the_emptiest_first():
 def test_an_exclusive_job_that_waits_keeps_only_one_of_two_cards():
     cards = (CARD, card(1, total_mib=4096))
     state, _ = run(
-        submit(shared("a", 3000), shared("b", 2000)),
-        submit(alone("x"), at=1.0),
+        submit(shared_job("a", 3000), shared_job("b", 2000)),
+        submit(exclusive_job("x"), at=1.0),
         capacity=Capacity(cards, 8),
     )
-    state, last = step(state, submit(shared("c", 100), shared("d", 500), at=99.0), POLICY)
+    state, last = step(state, submit(shared_job("c", 100), shared_job("d", 500), at=99.0), POLICY)
 
     assert starts(last) == ["c"]
     assert state.running["c"].placement.card == "gpu-0"
 
 
 def test_what_strangers_use_is_not_handed_out():
-    state, _ = run(submit(shared("a", 3000)))
+    state, _ = run(submit(shared_job("a", 3000)))
     busy = replace(CARD, foreign_mib=700)
-    state, last = run(CardsChanged((busy,), 0.0), submit(shared("a", 3000)))
+    state, last = run(CardsChanged((busy,), 0.0), submit(shared_job("a", 3000)))
 
     assert starts(last) == []
     assert (reason(state, "a").why, reason(state, "a").have) == (Why.CARD_USED_BY_OTHERS, 2884)
@@ -242,7 +248,10 @@ def test_what_strangers_use_is_not_handed_out():
 
 def test_a_withdrawn_job_never_starts():
     state, _ = run(
-        submit(alone("x")), submit(shared("a", 10)), Withdrawn(("a",), 1.0), Finished("x", 2.0)
+        submit(exclusive_job("x")),
+        submit(shared_job("a", 10)),
+        Withdrawn(("a",), 1.0),
+        Finished("x", 2.0),
     )
 
     assert not state.waiting
@@ -251,9 +260,14 @@ def test_a_withdrawn_job_never_starts():
 
 @pytest.mark.parametrize(
     "event",
-    [Finished("w", 1.0), Finished("nobody", 1.0), Withdrawn(("x",), 1.0), submit(alone("x"))],
+    [
+        Finished("w", 1.0),
+        Finished("nobody", 1.0),
+        Withdrawn(("x",), 1.0),
+        submit(exclusive_job("x")),
+    ],
 )
 def test_an_event_out_of_turn_is_an_error_and_changes_nothing(event):
-    state, _ = run(submit(alone("x"), shared("w", 10)))
+    state, _ = run(submit(exclusive_job("x"), shared_job("w", 10)))
     with pytest.raises(IllegalEventError):
         step(state, event, POLICY)

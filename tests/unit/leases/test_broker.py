@@ -3,10 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from builders import card, gpu_state
-from builders import cpu_job as cpu
-from builders import exclusive_job as alone
-from builders import shared_job as shared
+from builders import card, cpu_job, exclusive_job, gpu_state, shared_job
 
 from nvinx.admission.events import Refuse, Start
 from nvinx.bench.capacity import Capacity
@@ -57,8 +54,8 @@ def started(decisions):
 def test_two_engines_never_exceed_the_card_together(machine):
     one, two = machine.engine("one"), machine.engine("two")
 
-    assert started(one.submit([shared("a", 2000)])) == ["a"]
-    assert started(two.submit([shared("b", 2000, engine="two")])) == []
+    assert started(one.submit([shared_job("a", 2000)])) == ["a"]
+    assert started(two.submit([shared_job("b", 2000, engine="two")])) == []
     assert machine.requests() == {"b": Why.NOT_ENOUGH_VRAM}
     one.finish("a")
     assert started(two.poll()) == ["b"]
@@ -71,25 +68,25 @@ def test_each_engine_has_its_own_cores(machine):
         machine.engine("two", Capacity((CARD,), 1)),
     )
 
-    assert started(one.submit([shared("a", 100), shared("a2", 100)])) == ["a"]
-    assert started(two.submit([shared("b", 100, engine="two")])) == ["b"]
+    assert started(one.submit([shared_job("a", 100), shared_job("a2", 100)])) == ["a"]
+    assert started(two.submit([shared_job("b", 100, engine="two")])) == ["b"]
 
 
 def test_an_engines_request_that_lacks_cores_keeps_nobody_from_the_card(machine):
     one, two = machine.engine("one", Capacity((CARD,), 1)), machine.engine("two")
-    one.submit([cpu("busy")])
-    one.submit([alone("x")])
+    one.submit([cpu_job("busy")])
+    one.submit([exclusive_job("x")])
     assert machine.requests() == {"x": Why.NOT_ENOUGH_CORES}
 
-    assert started(two.submit([shared("b", 100, engine="two")])) == ["b"]
+    assert started(two.submit([shared_job("b", 100, engine="two")])) == ["b"]
 
 
 def test_an_older_request_of_another_engine_goes_first(machine):
     one, two, three = (machine.engine(n) for n in ("one", "two", "three"))
-    one.submit([alone("x")])
-    two.submit([alone("y", engine="two")])
+    one.submit([exclusive_job("x")])
+    two.submit([exclusive_job("y", engine="two")])
     machine.clock.now = 1.0
-    three.submit([alone("z", engine="three")])
+    three.submit([exclusive_job("z", engine="three")])
     one.finish("x")
 
     assert started(three.poll()) == []
@@ -98,10 +95,10 @@ def test_an_older_request_of_another_engine_goes_first(machine):
 
 def test_whoever_makes_room_calls_the_engine_that_it_is_for(machine):
     one, two, three = (machine.engine(n) for n in ("one", "two", "three"))
-    one.submit([alone("x")])
-    two.submit([alone("y", engine="two")])
+    one.submit([exclusive_job("x")])
+    two.submit([exclusive_job("y", engine="two")])
     machine.clock.now = 1.0
-    three.submit([alone("z", engine="three")])
+    three.submit([exclusive_job("z", engine="three")])
     assert not two.await_change(0)
     one.finish("x")
 
@@ -112,22 +109,22 @@ def test_whoever_makes_room_calls_the_engine_that_it_is_for(machine):
 
 def test_the_request_of_an_engine_that_died_is_forgotten(machine):
     one, two = machine.engine("one"), machine.engine("two")
-    one.submit([shared("a", 3000)])
-    one.submit([alone("x")])
+    one.submit([shared_job("a", 3000)])
+    one.submit([exclusive_job("x")])
     machine.liveness.retire("one")
     machine.liveness.retire("a")
     machine.clock.now = 61.0
 
-    assert started(two.submit([shared("b", 3000, engine="two")])) == ["b"]
+    assert started(two.submit([shared_job("b", 3000, engine="two")])) == ["b"]
     assert (machine.leases(), machine.requests()) == ({"b"}, {})
 
 
 def test_an_engine_that_fell_silent_holds_no_place_in_line(machine):
     one, two, three = (machine.engine(n) for n in ("one", "two", "three"))
-    one.submit([alone("x")])
-    two.submit([alone("y", engine="two")])
+    one.submit([exclusive_job("x")])
+    two.submit([exclusive_job("y", engine="two")])
     machine.clock.now = UNHEARD_AFTER_S + 1
-    three.submit([alone("z", engine="three")])
+    three.submit([exclusive_job("z", engine="three")])
     one.finish("x")
 
     assert started(three.poll()) == ["z"]
@@ -135,30 +132,30 @@ def test_an_engine_that_fell_silent_holds_no_place_in_line(machine):
 
 def test_a_lease_outlives_the_engine_while_a_process_of_the_job_lives(machine):
     one, two = machine.engine("one"), machine.engine("two")
-    one.submit([alone("x")])
+    one.submit([exclusive_job("x")])
     machine.liveness.lingering.add("x")
     machine.liveness.retire("one")
     machine.liveness.retire("x")
 
-    assert started(two.submit([shared("b", 10, engine="two")])) == []
+    assert started(two.submit([shared_job("b", 10, engine="two")])) == []
     machine.liveness.lingering.clear()
     assert started(two.poll()) == ["b"]
 
 
 def test_a_finished_job_that_left_a_process_behind_keeps_its_vram_taken(machine):
     one = machine.engine("one")
-    one.submit([shared("a", 2000)])
+    one.submit([shared_job("a", 2000)])
     machine.liveness.lingering.add("a")
     one.finish("a")
 
-    assert started(one.submit([shared("b", 2000)])) == []
+    assert started(one.submit([shared_job("b", 2000)])) == []
     machine.liveness.lingering.clear()
     assert started(one.poll()) == ["b"]
 
 
 def test_an_engine_that_leaves_drops_the_lease_of_a_process_that_was_just_ending(machine):
     one = machine.engine("one")
-    one.submit([alone("x")])
+    one.submit([exclusive_job("x")])
     machine.liveness.lingering.add("x")
     one.finish("x")
     assert machine.leases() == {"x"}
@@ -174,7 +171,7 @@ def test_cpu_work_never_opens_the_ledger(machine):
             raise AssertionError("opened")
 
     broker = Broker("one", CAPACITY, Ports(Closed(), machine.liveness, machine.clock))
-    assert started(broker.submit([cpu("a")])) == ["a"]
+    assert started(broker.submit([cpu_job("a")])) == ["a"]
     assert started(broker.finish("a")) == []
 
 
@@ -203,14 +200,14 @@ def test_a_ledger_that_fails_leaves_no_life_and_no_start_behind(machine):
 
     machine.ledger.transaction = failing
     with pytest.raises(Full):
-        one.submit([shared("a", 10)])
+        one.submit([shared_job("a", 10)])
     assert machine.liveness.tokens == {"one"}
     assert not one.state.running
 
 
 def test_leaving_takes_back_what_waits_and_keeps_what_runs(machine):
     one = machine.engine("one")
-    one.submit([alone("x"), shared("a", 10)])
+    one.submit([exclusive_job("x"), shared_job("a", 10)])
     machine.liveness.lingering.add("x")
     one.close()
 
@@ -219,14 +216,14 @@ def test_leaving_takes_back_what_waits_and_keeps_what_runs(machine):
 
 def test_a_job_is_told_who_is_beside_it(machine):
     one, two = machine.engine("one"), machine.engine("two")
-    one.submit([shared("a", 500)])
-    two.submit([shared("b", 500, engine="two")])
+    one.submit([shared_job("a", 500)])
+    two.submit([shared_job("b", 500, engine="two")])
 
     assert [r.job.name for r in two.beside("b")] == ["a"]
 
 
 def test_a_job_that_never_fits_is_refused_and_leaves_no_trace(machine):
-    (refusal,) = machine.engine("one").submit([shared("a", 9000)])
+    (refusal,) = machine.engine("one").submit([shared_job("a", 9000)])
 
     assert isinstance(refusal, Refuse)
     assert (machine.leases(), machine.requests()) == (set(), {})
@@ -249,7 +246,7 @@ def test_what_strangers_hold_on_the_card_is_subtracted():
     machine.probe.used = 1000
     machine.probe.processes = [GpuProcess(5, 1000)]
 
-    assert started(one.submit([shared("a", 3000)])) == []
+    assert started(one.submit([shared_job("a", 3000)])) == []
     assert machine.requests() == {"a": Why.CARD_USED_BY_OTHERS}
     machine.probe.used, machine.probe.processes = 0, []
     assert started(one.poll()) == ["a"]
@@ -268,20 +265,20 @@ def test_strangers_may_use_what_the_bench_file_leaves_out():
 def test_our_own_jobs_use_is_not_counted_twice():
     machine = Machine(Driver())
     one = machine.engine("one")
-    one.submit([shared("a", 1500)])
+    one.submit([shared_job("a", 1500)])
     machine.liveness.processes[7] = ("a", 42)
     machine.probe.used, machine.probe.processes = 1400, [GpuProcess(7, 1400)]
 
-    assert started(one.submit([shared("b", 2000)])) == ["b"]
+    assert started(one.submit([shared_job("b", 2000)])) == ["b"]
 
 
 def test_a_process_that_shows_no_sign_but_stays_on_the_gpu_keeps_its_lease():
     machine = Machine(Driver())
     one, two = machine.engine("one"), machine.engine("two")
-    one.submit([alone("x")])
+    one.submit([exclusive_job("x")])
     machine.liveness.processes[7] = ("x", 42)
     machine.probe.used, machine.probe.processes = 900, [GpuProcess(7, 900)]
-    two.submit([alone("y", engine="two")])
+    two.submit([exclusive_job("y", engine="two")])
     machine.liveness.processes[7] = (None, 42)
     machine.liveness.retire("x")
 
@@ -296,27 +293,29 @@ def test_a_card_that_the_driver_lost_takes_nobody():
     one = machine.engine("one")
     machine.probe.read = lambda: GpuInventory((), "GPU is lost")
 
-    assert started(one.submit([shared("a", 10), alone("x")])) == []
+    assert started(one.submit([shared_job("a", 10), exclusive_job("x")])) == []
 
 
 def test_another_engines_ram_is_its_own_business(machine):
     one, two = machine.engine("one"), machine.engine("two")
-    one.submit([shared("a", 100, ram_mib=15000)])
+    one.submit([shared_job("a", 100, ram_mib=15000)])
 
-    decisions = two.submit([shared("b", 100, engine="two"), cpu("c", engine="two", ram_mib=12000)])
+    decisions = two.submit(
+        [shared_job("b", 100, engine="two"), cpu_job("c", engine="two", ram_mib=12000)]
+    )
     assert started(decisions) == ["b", "c"]
 
 
 def test_a_long_queue_names_only_a_few_of_those_in_the_way(machine):
     one = machine.engine("one", Capacity((CARD,), 1))
-    one.submit([shared(f"s{i}", 1) for i in range(50)])
+    one.submit([shared_job(f"s{i}", 1) for i in range(50)])
 
     assert max(len(reason.behind) for reason in one.waits.values()) <= 5
 
 
 def test_a_card_that_appears_later_is_used(machine):
     one = machine.engine("one")
-    one.submit([alone("x"), alone("y")])
+    one.submit([exclusive_job("x"), exclusive_job("y")])
     assert one.poll() == ()
     one.add_cards([CARD, card(1, total_mib=4096)])
 
@@ -328,14 +327,14 @@ def test_a_pid_that_was_given_to_another_process_is_no_sign_of_life():
     machine = Machine(Driver())
     one, two = machine.engine("one"), machine.engine("two")
     machine.liveness.processes[7] = ("a", 100)
-    one.submit([alone("a")])
+    one.submit([exclusive_job("a")])
     machine.probe.used, machine.probe.processes = 100, [GpuProcess(7, 100)]
-    one.submit([shared("later", 4000)])
+    one.submit([shared_job("later", 4000)])
     machine.liveness.retire("one")
     machine.liveness.retire("a")
     machine.liveness.processes[7] = (None, 999)
 
-    two.submit([shared("b", 100, engine="two")])
+    two.submit([shared_job("b", 100, engine="two")])
     assert machine.leases() == {"b"}
 
 
@@ -344,13 +343,13 @@ def test_a_program_that_gave_its_lease_back_may_keep_its_context_and_ask_again()
     machine = Machine(Driver())
     one = machine.engine("one")
     machine.liveness.processes[7] = (None, 100)
-    one.submit([alone("a")])
+    one.submit([exclusive_job("a")])
     machine.probe.used, machine.probe.processes = 400, [GpuProcess(7, 400)]
     one.claim_process("a", 7)
     two = machine.engine("two")
-    assert started(two.submit([shared("b", 3300, engine="two")])) == []
+    assert started(two.submit([shared_job("b", 3300, engine="two")])) == []
     one.release_process("a", 7)
     one.finish("a")
 
     assert machine.leases() == set()
-    assert started(one.submit([alone("again")])) == ["again"]
+    assert started(one.submit([exclusive_job("again")])) == ["again"]
