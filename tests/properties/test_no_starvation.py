@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from itertools import cycle, product
 
-from builders import card, exclusive_claim, job, shared_claim
+from builders import card, cpu_claim, exclusive_claim, job, shared_claim
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -231,6 +231,26 @@ def test_every_job_starts_in_time_however_many_come_after_it(story):
         if deadline_s < UNTIL_S:
             assert name in played.started, f"{name} waits since {played.since[name]}"
             assert played.started[name] <= deadline_s
+
+
+def test_a_stream_of_jobs_without_cores_that_fill_the_ram_starves_nobody():
+    whole_card, all_ram = exclusive_claim(vram_mib=0, cores=0), cpu_claim(ram_mib=8000)
+    story = Story(
+        capacity=Capacity((card(total_mib=2000, headroom_mib=300),), 1, 8000),
+        estimates=Estimates(),
+        first=(
+            Work(whole_card, 1),
+            Work(all_ram, 1),
+            Work(whole_card, 1),
+            Work(whole_card, 1),
+            Work(replace(whole_card, ram_mib=3000, chain_s=1), 3),
+        ),
+        newcomers=(Work(replace(all_ram, cores=0), 5),),
+        every_s=1,
+        strangers=(),
+    )
+    played = Played(story).until(UNTIL_S)
+    assert played.started["1"] <= played.deadline_s("1")
 
 
 @settings(SETTINGS, max_examples=15)

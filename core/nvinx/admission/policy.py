@@ -50,7 +50,7 @@ class LongestChainFirst:
     def in_order(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
         """GPU jobs before CPU jobs, then by priority, then by chain and age.
 
-        Within the CPU jobs those that need no core come first.
+        Within the CPU jobs those that take neither core nor RAM come first.
         """
         return dict(sorted(waiting.items(), key=lambda item: queue_order.position(item[1])))
 

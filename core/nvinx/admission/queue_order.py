@@ -23,7 +23,8 @@ def position(waiting: Waiting) -> tuple[bool, bool, int, float]:
     claim = waiting.job.claim
     head_start_s = _CHAINS * claim.chain_s
     on_cpu = not claim.uses_gpu
-    return (on_cpu, on_cpu and claim.cores > 0, -claim.priority, waiting.since - head_start_s)
+    takes = on_cpu and (claim.cores > 0 or claim.ram_mib > 0)
+    return (on_cpu, takes, -claim.priority, waiting.since - head_start_s)
 
 
 def parts(state: State, at: float, long_s: float) -> list[Sequence[Waiting]]:
