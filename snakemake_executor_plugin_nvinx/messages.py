@@ -1,4 +1,4 @@
-"""What the executor says in Snakemake's log. Pure."""
+"""What the executor says in Snakemake's log."""
 
 from __future__ import annotations
 

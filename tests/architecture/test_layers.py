@@ -29,21 +29,39 @@ FLOOR = {
 PURE = {name.rstrip("*") for name in FLOORS.split() if name.endswith("*")}
 IMPURE = {
     "os",
+    "io",
     "pathlib",
+    "glob",
     "shutil",
     "tempfile",
+    "mmap",
     "fcntl",
     "sqlite3",
     "socket",
+    "select",
+    "urllib",
+    "http",
+    "ssl",
     "subprocess",
     "multiprocessing",
     "threading",
+    "concurrent",
+    "asyncio",
     "signal",
+    "ctypes",
+    "resource",
     "time",
     "datetime",
+    "platform",
     "logging",
-    "asyncio",
+    "secrets",
+    "uuid",
+    "importlib",
+    "psutil",
+    "pynvml",
+    "torch",
 }
+IMPURE_CALLS = {"open", "input", "print", "exec", "eval", "__import__"}
 SOURCES = [ROOT / "core" / "nvinx", *ROOT.glob("snakemake_*_plugin_*")]
 # The front door hands on what lies in the house; what jobs load may import nothing of it.
 NO_ROOM = ("nvinx", "nvinx.site")
@@ -104,7 +122,18 @@ def test_no_modules_import_each_other_in_a_circle():
     assert not left
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if room(name) in PURE])
+def _says_pure(path):
+    return "Pure." in (ast.get_docstring(ast.parse(path.read_text())) or "")
+
+
+def _calls(path):
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return {n.func.id for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, path in MODULES.items() if room(name) in PURE or _says_pure(path)]
+)
 def test_what_is_pure_reaches_no_clock_file_process_or_gpu(name):
     reached, todo = set(), [name]
     while todo:
@@ -112,9 +141,24 @@ def test_what_is_pure_reaches_no_clock_file_process_or_gpu(name):
         if module not in reached:
             reached.add(module)
             todo += USES.get(module, ())
-    roots = {module.partition(".")[0] for module in reached}
-    assert not roots & IMPURE
-    assert not {module for module in reached if room(module) in ("host", "gpu")}
+    assert not {module.partition(".")[0] for module in reached} & IMPURE
+    assert (
+        not {call for m in reached & MODULES.keys() for call in _calls(MODULES[m])} & IMPURE_CALLS
+    )
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_nobody_inside_comes_in_by_the_front_door(name):
+    assert "nvinx" not in USES[name]
+
+
+def test_what_jobs_load_needs_the_standard_library_alone():
+    for path in (ROOT / "core" / "nvinx" / "site").glob("*.py"):
+        at_its_head = ast.parse(path.read_text()).body
+        names = [a.name for n in at_its_head if isinstance(n, ast.Import) for a in n.names]
+        names += [n.module for n in at_its_head if isinstance(n, ast.ImportFrom)]
+        assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+        assert not [name for name in imports(path) if name.startswith("nvinx")]
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("nvinx.")])
@@ -137,9 +181,10 @@ def test_private_names_of_snakemake_stand_in_one_file(name):
     assert not private
 
 
-def test_few_modules_stand_beside_the_packages():
+def test_few_modules_stand_beside_the_packages_and_the_floors_are_few():
     beside = [path for path in (ROOT / "core" / "nvinx").glob("*.py") if path.stem != "__init__"]
     assert len(beside) <= 8
+    assert len(FLOORS.split("\n")) - 2 <= 9
 
 
 def test_contributing_shows_the_same_table():
@@ -153,7 +198,3 @@ def test_no_python_file_shadows_the_nextflow_package_and_the_core_is_no_package(
     assert not list((ROOT / "nextflow").rglob("*.py"))
     assert not (ROOT / "core" / "__init__.py").exists()
     assert not (ROOT / "tests" / "__init__.py").exists()
-
-
-def test_the_standard_library_still_has_what_is_impure():
-    assert sys.stdlib_module_names >= IMPURE

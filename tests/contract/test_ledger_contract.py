@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from builders import job, lease, shared_claim
+from builders import job, lease, shared_claim, shared_job
 from waiting import GIVE_UP_S
 
 from nvinx.errors import LeaseExistsError, LedgerVersionError, StateDirError
@@ -209,3 +209,14 @@ def test_a_ledger_of_an_older_nvinx_keeps_its_leases(tmp_path):
     with sqlite3.connect(path) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
     db.close()
+
+
+@pytest.mark.parametrize("wrong", [{"priority": 0.5}, {"chain_s": float("inf")}, {"cores": True}])
+def test_what_could_not_be_read_back_is_never_written(tmp_path, wrong):
+    ledger = SqliteLedger(tmp_path / "ledger.db")
+    asks = QueuedRequest(shared_job("a", **wrong), 1.0, 1.0)
+    with pytest.raises(ValueError, match=next(iter(wrong))), ledger.transaction() as entries:
+        entries.enqueue(asks)
+    with ledger.transaction() as entries:
+        assert entries.requests() == ()
+    ledger.close()

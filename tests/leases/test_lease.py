@@ -117,11 +117,31 @@ def test_one_that_cannot_be_held_is_refused_with_what_is_missing(here):
         ({"vram_gb": 1}, HintError, "nvinx knows no such hint"),
         ({"vram_mb": 9000}, ImpossibleJobError, "the largest card can give 4.00 GB"),
         ({"model": "nobody"}, HintError, "no such model"),
+        ({"gpu": 1, "priority": 0.5}, HintError, "priority: 0.5 is no whole number"),
+        ({"gpu": 1, "runtime": -1}, HintError, "runtime: .* is no time"),
+        ({"gpu": 1, "runtime": float("nan")}, HintError, "runtime: .* is no time"),
     ],
 )
 def test_a_wrong_wish_is_refused(here, asked, error, said):
     with pytest.raises(error, match=said), nvinx.lease(**asked):
         raise AssertionError
+
+
+def test_numbers_of_numpy_are_numbers(here):
+    numpy = pytest.importorskip("numpy")
+    asked = {
+        "vram_mb": numpy.float64(900),
+        "runtime": numpy.float64(2),
+        "priority": numpy.float64(3),
+    }
+    with nvinx.lease(**asked) as placement:
+        assert placement.vram_mb == 900
+
+
+def test_a_history_that_breaks_meanwhile_is_told_at_the_end(here, caplog):
+    with nvinx.lease(vram_mb=900, name="embed"):
+        (here.state / "history.db").write_text("no history" * 100)
+    assert caplog.text.count("history.db cannot be used") == 1
 
 
 def test_a_child_that_outlives_the_program_keeps_the_lease(here):

@@ -9,7 +9,7 @@ from nvinx.jobs.outcome import Outcome
 from nvinx.reasons import Reason, Why
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from nvinx.admission.state import Job, Placement, State, Waiting
     from nvinx.bench.capacity import Capacity, Card
@@ -76,21 +76,20 @@ Decision: TypeAlias = Start | Refuse
 class Round:
     """One round of admission: who starts, and why others do not.
 
-    waits: by job id, for those who were asked; a round asks no more than it must. free_cores: what
-    is left once all of `starts` run.
+    waits: by job id, for those who were asked; a round asks no more than it must. ask: why a job
+    would wait that was not asked; None where nothing but the end of the round is in its way.
     """
 
     starts: tuple[Start, ...] = ()
     waits: Mapping[str, Reason] = field(default_factory=dict)
-    free_cores: int = 0
+    ask: Callable[[Job], Reason | None] | None = None
 
     def reason(self, job: Job) -> Reason:
         """Why a job that did not start waits, whether it was asked or not."""
-        if job.id in self.waits:
-            return self.waits[job.id]
-        if job.claim.cores > self.free_cores:
-            return Reason(job.name, Why.NOT_ENOUGH_CORES, job.claim.cores, self.free_cores)
-        return Reason(job.name, Why.BEHIND_OLDER_JOB)
+        reason = self.waits.get(job.id)
+        if reason is None and self.ask is not None:
+            reason = self.ask(job)
+        return reason or Reason(job.name, Why.BEHIND_OLDER_JOB)
 
 
 class Policy(Protocol):

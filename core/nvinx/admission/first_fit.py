@@ -22,7 +22,7 @@ class VramFifo(LongestChainFirst):
         super().__init__(Estimates(), patience_s=float("inf"))
 
     def in_order(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
-        return dict(waiting)
+        return dict(sorted(waiting.items(), key=lambda item: item[1].since))
 
     def _queue(self, state: State, at: float) -> Sequence[Iterable[Waiting]]:  # noqa: ARG002
         return [[waiting] for waiting in state.waiting.values()]

@@ -76,7 +76,12 @@ class LongestChainFirst:
                     self._reserve(waiting, verdict, state, free)
                     refused.add(job.claim)
                     waits[job.id] = verdict
-        return Round(tuple(starts), waits, max(free.free_cores, 0))
+
+        def ask(job: Job) -> Reason | None:
+            verdict = _decide(job, state.capacity, free, refused)
+            return verdict if isinstance(verdict, Reason) else None
+
+        return Round(tuple(starts), waits, ask)
 
     def impossible(self, job: Job, capacity: Capacity) -> Reason | None:
         if job.claim.cores > capacity.cores:

@@ -65,7 +65,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A snapshot of the bench. `step` returns a new one; nothing ever edits this one.
+    """A snapshot of the bench. `apply` and `admit` return a new one; nothing ever edits this one.
 
     `waiting` is in the policy's order; whoever adds to it by hand asks `policy.in_order`.
     """

@@ -1,4 +1,4 @@
-"""A placement in the words of programs that do not load through transformers. Pure."""
+"""A placement in the words of programs that do not load through transformers."""
 
 from __future__ import annotations
 

@@ -85,11 +85,9 @@ def _run(  # noqa: PLR0913  (one argument per option)
         kind=called,
         **{key: asked.pop(key) for key in ("mem_mb", "disk_mb", "priority")},
     )
-    with LeaseClient(bench, state_dir, source=called, caps=caps) as client:
+    say = _quiet if quiet else _say
+    with LeaseClient(bench, state_dir, source=called, caps=caps, say=say) as client:
         claim = claim_of(_hints(asked), common, bench)
-        say = _quiet if quiet else _say
-        if client.problem is not None:
-            say(f"nvinx: {client.problem}")
         return _attempts(client, claim, command, _Manner(called, say, give_up, retry_oom))
 
 

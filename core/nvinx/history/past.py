@@ -39,6 +39,11 @@ class Past:
             return cls(history, (), RunStatistics(), str(error))
         return cls(history, runs, RunStatistics(runs))
 
+    @classmethod
+    def unread(cls, state_dir: Path) -> Past:
+        """Where nothing of earlier runs may play a part."""
+        return cls(SqliteHistory(state_dir / "history.db"), (), RunStatistics())
+
     def keep(self, runs: Iterable[PastRun], source: str) -> str | None:
         """Remember more runs of one workflow or program; why that is not possible, in words."""
         try:

@@ -95,10 +95,10 @@ def read(
         ram_overflow=overflow,
         model=model,
         max_slowdown=reader.max_slowdown(),
-        runtime_s=common.runtime_s,
+        runtime_s=reader.runtime_s(common.runtime_s),
         cpu_runtime_s=reader.cpu_runtime_s(cpu_fallback),
-        priority=common.priority,
-        kind=common.kind,
+        priority=reader.priority(common.priority),
+        kind=str(common.kind),
     )
 
 
@@ -196,6 +196,20 @@ class _Reader:
         value = self._hints.get(name, 0)
         if not isinstance(value, int) or value < 0:
             raise self.error(name, "must be a whole number", f"write {name}=1")
+        return int(value)
+
+    def runtime_s(self, seconds: float | None) -> float | None:
+        if seconds is None:
+            return None
+        if not _is_number(seconds) or seconds < 0:
+            problem = f"{_shown(seconds)} s is no time"
+            raise self.error("runtime", problem, "write it in minutes, like runtime=30")
+        return float(seconds)
+
+    def priority(self, value: int) -> int:
+        if not _is_number(value) or int(value) != value:
+            problem = f"{_shown(value)} is no whole number"
+            raise self.error("priority", problem, "write it like priority=10")
         return int(value)
 
     def flag(self, name: str, default: bool) -> bool:

@@ -7,7 +7,6 @@ policy decide, and writes down what changed. Engines that only run CPU work neve
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from nvinx.admission.co_residency import CoResidency
 from nvinx.admission.events import CardsChanged, Finished, Submitted, Withdrawn
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import State
-from nvinx.admission.step import admit, apply
+from nvinx.admission.step import admit, apply, step
 from nvinx.history.statistics import RunStatistics
 from nvinx.jobs.outcome import Outcome
 from nvinx.leases.everyone import Everyone, engine_of
@@ -58,7 +57,7 @@ class Broker:
         self._requests: dict[str, QueuedRequest] = {}
         self._co_residents: dict[str, tuple[Running, ...]] = {}
         self._outlived: set[str] = set()
-        self._submitted_at = time.monotonic()
+        self._submitted_at = 0.0
 
     @property
     def state(self) -> State:
@@ -71,8 +70,8 @@ class Broker:
 
     def submit(self, jobs: Iterable[Job]) -> tuple[Decision, ...]:
         """Queue jobs that are ready. Returns what to start now, and what can never start."""
-        self._submitted_at = time.monotonic()
-        return self._take(Submitted(tuple(jobs), self._ports.clock()))
+        self._submitted_at = self._ports.clock()
+        return self._take(Submitted(tuple(jobs), self._submitted_at))
 
     def finish(
         self, job_id: str, outcome: Outcome = Outcome.OK, peak_mib: int | None = None
@@ -93,20 +92,23 @@ class Broker:
         """Look again: other engines, and programs outside nvinx, may have come or gone."""
         return self._take(CardsChanged(self._state.capacity.cards, self._ports.clock()))
 
-    def await_change(self, timeout_s: float, pause: Callable[[float], object] = time.sleep) -> bool:
+    def await_change(self, timeout_s: float, pause: Callable[[float], object]) -> bool:
         """Wait until another engine sees room for a job of ours; False when it is over without.
 
         A notice may be missed, so `poll` in either case. pause: waits for so many seconds; where it
         returns something true, the wait is over.
         """
+        if not self._state.capacity.cards:
+            pause(timeout_s)
+            return False
         least_s, most_s = _LISTEN_S
-        now = time.monotonic()
-        end = now + timeout_s
-        while not (notified := self._ports.liveness.was_notified(self._engine)) and now < end:
-            waited_s = now - self._submitted_at
-            if pause(min(max(least_s, waited_s / 10), most_s, end - now)):
+        left_s = timeout_s
+        while not (notified := self._ports.liveness.was_notified(self._engine)) and left_s > 0:
+            waited_s = self._ports.clock() - self._submitted_at
+            seconds = min(max(least_s, waited_s / 10), most_s, left_s)
+            if pause(seconds):
                 break
-            now = time.monotonic()
+            left_s -= seconds
         return notified
 
     def claim_process(self, job_id: str, pid: int) -> None:
@@ -172,11 +174,11 @@ class Broker:
             self._ports.liveness.retire(self._engine)
 
     def _take(self, event: Event) -> tuple[Decision, ...]:
-        own, refused = apply(self._state, event, self._policy)
         if not self._touches_card(event):
             self._learn(event)
-            self._state, decided = admit(own, event.at, self._policy)
-            return (*refused, *decided.starts)
+            self._state, decisions = step(self._state, event, self._policy)
+            return decisions
+        own, refused = apply(self._state, event, self._policy)
         self._ports.liveness.announce(self._engine)
         gone = self._left_nothing(event)
         begun: list[str] = []
@@ -203,7 +205,8 @@ class Broker:
         if isinstance(event, Finished):
             self._ports.liveness.retire(event.job_id)
             self._co_residents.pop(event.job_id, None)
-        merged = self._everyone.merge(entries, own, gone)
+        new = {job.id for job in event.jobs} if isinstance(event, Submitted) else set[str]()
+        merged = self._everyone.merge(entries, own, new, gone)
         self._co_residency.observe(merged.running.values(), event.at)
         self._learn(event)
         merged = replace(merged, waiting=self._policy.in_order(merged.waiting))
@@ -226,7 +229,7 @@ class Broker:
 
     def _learn(self, event: Event) -> None:
         """Learn from a job that ended, with who shared its card."""
-        if not isinstance(event, Finished):
+        if not isinstance(event, Finished) or event.job_id not in self._state.running:
             return
         ended = self._state.running[event.job_id]
         card_name = self._card_name(ended.placement.card)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from traceback import format_exception_only
@@ -49,8 +50,7 @@ class HeldLease:
 class LeaseClient:
     """Asks for leases on a bench, one after the other, in the ledger that all programs share.
 
-    Use it as a context manager. problem: why nothing can be learned from runs, in words. Raises
-    StateDirError when the state folder cannot be used.
+    Use it as a context manager. Raises StateDirError when the state folder cannot be used.
     """
 
     def __init__(
@@ -61,8 +61,11 @@ class LeaseClient:
         source: str = "",
         caps: bool = True,
         placed_by: Policy | None = None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """source: the program, for the history of runs. caps: impose what is declared.
+
+        say: told once if the history cannot be used, so that runs teach nothing.
 
         placed_by: somebody else has decided already where jobs run, so that this only keeps the
         books. Then nothing is learned here either; `ended` has what happened.
@@ -77,7 +80,8 @@ class LeaseClient:
         self._broker, self._peaks = self._context.broker, self._context.peaks()
         self._source, self._caps = source, caps
         self._asked = 0
-        self.problem = self._context.past.problem
+        self._say = say
+        self._warn(self._context.past.problem)
         self.ended: list[PastRun] = []
         self._used_here: set[str] = set()
 
@@ -129,7 +133,7 @@ class LeaseClient:
         while not decisions:
             if waiting is not None:
                 waiting(self._broker.waits.get(job.id))
-            self._broker.await_change(LOOK_AGAIN_S)
+            self._broker.await_change(LOOK_AGAIN_S, time.sleep)
             decisions = self._broker.poll()
         (decision,) = decisions
         if isinstance(decision, Refuse):
@@ -158,8 +162,13 @@ class LeaseClient:
         ended = [run for run in self._broker.ended() if run.kind]
         self.ended += ended
         if self._learns:
-            self.problem = self._context.past.keep(ended, self._source) or self.problem
+            self._warn(self._context.past.keep(ended, self._source))
         return peak_mib
+
+    def _warn(self, problem: str | None) -> None:
+        if problem is not None:
+            self._say(f"nvinx: {problem}")
+            self._say = lambda _: None
 
     def beside(self, held: HeldLease) -> tuple[Running, ...]:
         """Who shared the card when the lease was given."""

@@ -85,7 +85,8 @@ def open_context(
     real = any(not card.simulated for card in bench.cards)
     probe, ram_left = (NvmlProbe(), resources.ram_left_mib) if real else (None, None)
     liveness = ProcessLiveness(folder / "life")
-    past = Past.read(folder, [card.name for card in bench.cards] if learns else [])
+    names = [card.name for card in bench.cards]
+    past = Past.read(folder, names) if learns else Past.unread(folder)
     estimates = Estimates(bench.slowdowns, bench.utilisation, past.statistics)
     ledger = SqliteLedger(folder / "ledger.db")
     ports = Ports(ledger, liveness, boot_seconds, probe, ram_left)

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 from nvinx.admission.policy import options
 from nvinx.admission.state import Running, Waiting
 from nvinx.catalog import Residency
+from nvinx.errors import IllegalEventError
 from nvinx.leases.external_use import owners, with_external_use
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
     from nvinx.admission.state import Job, Placement, State
     from nvinx.bench.capacity import Capacity, Card
     from nvinx.leases.ports import Lease, Ports, QueuedRequest, Transaction
@@ -30,13 +33,17 @@ class Everyone:
     def __init__(self, engine: str, ports: Ports) -> None:
         self._engine, self._ports = engine, ports
 
-    def merge(self, entries: Transaction, own: State, gone: str | None = None) -> State:
+    def merge(
+        self, entries: Transaction, own: State, new: Collection[str] = (), gone: str | None = None
+    ) -> State:
         """Our state with everybody else's leases and requests, in no order yet.
 
-        The leases of the dead are dropped, and the requests of the dead and silent. gone: a job of
-        ours that ended and left no process.
+        The leases and requests of the dead are dropped; those of the silent do not count. new: ids
+        that were just submitted. gone: a job of ours that ended and left no process. Raises
+        IllegalEventError where somebody else has such an id.
         """
         leases = self.living_leases(entries, gone)
+        _demand_new(new, (lease.id for lease in leases))
         cards = self._cards(entries, own.capacity.cards, leases)
         left = None if self._ports.ram_left is None else self._ports.ram_left()
         capacity = replace(own.capacity, cards=cards, ram_left_mib=left)
@@ -45,7 +52,7 @@ class Everyone:
             if lease.id not in running:
                 placement = _as_guest(lease.placement)
                 running[lease.id] = Running(_guest(lease.job), placement, lease.since)
-        for request in self._requests(entries, own):
+        for request in self._requests(entries, own, new):
             job = _guest(request.job)
             if _wants_card(job, capacity):
                 waiting[request.id] = Waiting(job, request.since)
@@ -85,10 +92,13 @@ class Everyone:
                 entries.note(replace(lease, seen=(*lease.seen, *fresh)))
         return with_external_use(cards, inventory, leases, owned)
 
-    def _requests(self, entries: Transaction, own: State) -> list[QueuedRequest]:
-        """Other engines' requests that stand in line; those of the dead are taken out."""
-        now = self._ports.clock()
-        others = [r for r in entries.requests() if r.id not in own.waiting]
+    def _requests(
+        self, entries: Transaction, own: State, new: Collection[str]
+    ) -> list[QueuedRequest]:
+        """Other engines' requests that count; those of the dead are taken out."""
+        now, there = self._ports.clock(), entries.requests()
+        _demand_new(new, (request.id for request in there))
+        others = [r for r in there if r.id not in own.waiting]
         engines = self._ports.liveness.alive({r.job.engine for r in others})
         standing = []
         for request in others:
@@ -99,6 +109,12 @@ class Everyone:
             ):
                 standing.append(request)
         return standing
+
+
+def _demand_new(new: Collection[str], known: Iterable[str]) -> None:
+    for job_id in known:
+        if job_id in new:
+            raise IllegalEventError(job_id, "submitted", ("new",))
 
 
 def engine_of(job: Job) -> str:

@@ -39,28 +39,28 @@ def with_external_use(
     owners: lease id by pid, for the processes known to belong to nvinx. A simulated card is left
     as it is. A real card that the driver no longer shows gets no room at all.
     """
-    states = {gpu.id: gpu for gpu in inventory.gpus}
-    return tuple(_card_now(card, states.get(card.id), leases, owners) for card in cards)
+    gpus = {gpu.id: gpu for gpu in inventory.gpus}
+    return tuple(_card_now(card, gpus.get(card.id), leases, owners) for card in cards)
 
 
 def _card_now(
-    card: Card, state: GpuState | None, leases: Sequence[Lease], owners: Mapping[int, str]
+    card: Card, gpu: GpuState | None, leases: Sequence[Lease], owners: Mapping[int, str]
 ) -> Card:
     if card.simulated:
         return card
-    if state is None:
+    if gpu is None:
         return replace(card, foreign_mib=card.total_mib)
-    if state.used_mib is None:
+    if gpu.used_mib is None:
         return replace(card, foreign_mib=0)
-    theirs = state.used_mib - _ours(card, state, leases, owners)
+    theirs = gpu.used_mib - _ours(card, gpu, leases, owners)
     return replace(card, foreign_mib=max(theirs - card.undeclared_mib, 0))
 
 
-def _ours(card: Card, state: GpuState, leases: Sequence[Lease], owners: Mapping[int, str]) -> int:
+def _ours(card: Card, gpu: GpuState, leases: Sequence[Lease], owners: Mapping[int, str]) -> int:
     """What nvinx's jobs use of the card: per process where the driver says, else as leased."""
     there = [lease for lease in leases if card.id in lease.placement.cards]
     held = {lease.id for lease in there}
-    ours = [p for p in state.processes if owners.get(p.pid) in held]
+    ours = [p for p in gpu.processes if owners.get(p.pid) in held]
     if any(p.used_mib is None for p in ours):
         return sum(lease.placement.vram_mib for lease in there)
     return sum(p.used_mib or 0 for p in ours)

@@ -66,9 +66,9 @@ def lease(  # noqa: PLR0913  (all by name)
     )
     claim = claim_of(asked, common, found)
     folder = None if state_dir is None else Path(state_dir)
-    with LeaseClient(found, folder, source=called) as client:
-        if client.problem is not None:
-            logging.getLogger("nvinx").warning(client.problem)
+    with LeaseClient(
+        found, folder, source=called, say=logging.getLogger("nvinx").warning
+    ) as client:
         with as_lease(called):
             held = client.acquire(claim, called, on_wait)
         with client.giving_back(held), _exported(held.exports):

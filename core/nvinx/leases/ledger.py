@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -172,8 +172,11 @@ _SEEN = msgspec.json.Decoder(tuple[tuple[int, int], ...])
 _REASON = msgspec.json.Decoder(Reason | None)
 
 
-def _text(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+def _text(value: object, read_by: msgspec.json.Decoder[Any]) -> str:
+    """As JSON that is read back; ValueError before anybody else would stumble over it."""
+    text = msgspec.json.encode(value)
+    read_by.decode(text)
+    return text.decode()
 
 
 class SqliteTransaction:
@@ -215,14 +218,16 @@ class SqliteTransaction:
                 lease.id,
                 self._boot,
                 lease.since,
-                _text(lease.job),
-                _text(lease.placement),
-                _text(lease.seen),
+                _text(lease.job, _JOB),
+                _text(lease.placement, _PLACEMENT),
+                _text(lease.seen, _SEEN),
             ),
         )
 
     def note(self, lease: Lease) -> None:
-        self._db.execute("UPDATE lease SET seen = ? WHERE id = ?", (_text(lease.seen), lease.id))
+        self._db.execute(
+            "UPDATE lease SET seen = ? WHERE id = ?", (_text(lease.seen, _SEEN), lease.id)
+        )
 
     def drop(self, lease_id: str) -> None:
         self._db.execute("DELETE FROM lease WHERE id = ?", (lease_id,))
@@ -236,8 +241,8 @@ class SqliteTransaction:
                 self._boot,
                 request.since,
                 request.heartbeat_at,
-                _text(request.job),
-                _text(request.reason),
+                _text(request.job, _JOB),
+                _text(request.reason, _REASON),
             ),
         )
 

@@ -1,4 +1,4 @@
-"""What leases are kept in, and what shows that their holders live. Pure."""
+"""What leases are kept in, and what shows that their holders live."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alert rules for Prometheus and a dashboard for Grafana, made from the list of metrics. Pure."""
+"""Alert rules for Prometheus and a dashboard for Grafana, made from the list of metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Nextflow configuration for one bench, as text that both of Nextflow's parsers read. Pure."""
+"""The Nextflow configuration for one bench, as text that both of Nextflow's parsers read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a Nextflow task asks for, in the words of its directives, made into a claim. Pure."""
+"""What a Nextflow task asks for, in the words of its directives, made into a claim."""
 
 from __future__ import annotations
 

@@ -74,15 +74,13 @@ class TaskLease:
             held.unlink(missing_ok=True)
 
     def _take(self, client: LeaseClient, lease_file: LeaseFile) -> None:
-        if client.problem is not None:
-            self._say(f"nvinx: {client.problem}")
         exports = self._waited_for(client, lease_file).exports
         files.write(handover.as_shell(exports), self._place.folder / READY)
         client.liveness.sweep(older_than_s=_YOUNG_S)
 
     def _client(self) -> LeaseClient:
         bench = machine.bench(self._place.bench, self._place.launch_dir)
-        return LeaseClient(bench, source="nextflow")
+        return LeaseClient(bench, source="nextflow", say=self._say)
 
     def _waited_for(self, client: LeaseClient, lease_file: LeaseFile) -> HeldLease:
         task = self._task

@@ -1,4 +1,4 @@
-"""A run that was, as a workload that can be played again under another policy. Pure."""
+"""A run that was, as a workload that can be played again under another policy."""
 
 from __future__ import annotations
 

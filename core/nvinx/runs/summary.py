@@ -1,4 +1,4 @@
-"""What a run's trace says, as the rows and steps that a page shows. Pure."""
+"""What a run's trace says, as the rows and steps that a page shows."""
 
 from __future__ import annotations
 

@@ -21,14 +21,14 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._page = MemoryTransaction({}, {})
+        self._committed = MemoryTransaction({}, {})
 
     @contextmanager
     def transaction(self) -> Iterator[MemoryTransaction]:
         with self._lock:
-            draft = self._page.copy()
+            draft = self._committed.copy()
             yield draft
-            self._page = draft
+            self._committed = draft
 
 
 class MemoryTransaction:
@@ -70,7 +70,7 @@ class FakeLiveness:
     def __init__(self) -> None:
         self.tokens: set[str] = set()
         self.lingering: set[str] = set()
-        self.step: set[str] = set()
+        self.notified: set[str] = set()
         self.processes: dict[int, tuple[str | None, int]] = {}
 
     def announce(self, token: str) -> None:
@@ -80,12 +80,12 @@ class FakeLiveness:
         self.tokens.discard(token)
 
     def notify(self, token: str) -> None:
-        self.step.add(token)
+        self.notified.add(token)
 
     def was_notified(self, token: str) -> bool:
-        step = token in self.step
-        self.step.discard(token)
-        return step
+        was_notified = token in self.notified
+        self.notified.discard(token)
+        return was_notified
 
     def outlived(self, token: str) -> bool:
         return token in self.lingering

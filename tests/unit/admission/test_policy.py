@@ -266,5 +266,5 @@ def test_a_round_asks_only_so_many_in_vain():
     asked = bench.policy.decide(bench.state, 1.0)
     assert len(asked.waits) == 100
     assert bench.why("j0", 1.0).why is Why.CARD_HELD_EXCLUSIVELY
-    assert bench.why("j499", 1.0) == Reason("j499", Why.BEHIND_OLDER_JOB)
+    assert bench.why("j499", 1.0) == Reason("j499", Why.CARD_HELD_EXCLUSIVELY, behind=("whole",))
     assert len(bench.finish("whole", 2.0)) == 1

@@ -7,6 +7,7 @@ from builders import card, cpu_job, exclusive_job, gpu_state, shared_job
 
 from nvinx.admission.events import Refuse, Start
 from nvinx.bench.capacity import Capacity
+from nvinx.errors import IllegalEventError
 from nvinx.gpu.ports import GpuInventory, GpuProcess
 from nvinx.leases.broker import Broker
 from nvinx.leases.everyone import UNHEARD_AFTER_S
@@ -93,18 +94,21 @@ def test_an_older_request_of_another_engine_goes_first(machine):
     assert started(two.poll()) == ["y"]
 
 
-def test_whoever_makes_room_calls_the_engine_that_it_is_for(machine):
+def test_whoever_makes_room_notifies_the_engine_that_it_is_for(machine):
+    def at_once(seconds):
+        """No time passes."""
+
     one, two, three = (machine.engine(n) for n in ("one", "two", "three"))
     one.submit([exclusive_job("x")])
     two.submit([exclusive_job("y", engine="two")])
     machine.clock.now = 1.0
     three.submit([exclusive_job("z", engine="three")])
-    assert not two.await_change(0)
+    assert not two.await_change(0, at_once)
     one.finish("x")
 
-    assert two.await_change(60)
-    assert not three.await_change(0)
-    assert not two.await_change(0)
+    assert two.await_change(60, at_once)
+    assert not three.await_change(0, at_once)
+    assert not two.await_change(0, at_once)
 
 
 def test_the_request_of_an_engine_that_died_is_forgotten(machine):
@@ -353,3 +357,25 @@ def test_a_program_that_gave_its_lease_back_may_keep_its_context_and_ask_again()
 
     assert machine.leases() == set()
     assert started(one.submit([exclusive_job("again")])) == ["again"]
+
+
+def test_an_id_that_another_engine_holds_or_asks_for_is_refused_and_nothing_is_overwritten(machine):
+    one, two = machine.engine("one"), machine.engine("two")
+    one.submit([exclusive_job("a"), shared_job("b")])
+    for job_id in ("a", "b"):
+        with pytest.raises(IllegalEventError, match=job_id):
+            two.submit([shared_job(job_id, engine="two")])
+    assert started(one.finish("a")) == ["b"]
+
+
+def test_a_job_that_lacks_card_and_cores_keeps_its_place_before_younger_ones_elsewhere(machine):
+    one, two = machine.engine("one", replace(CAPACITY, cores=1)), machine.engine("two")
+    two.submit([exclusive_job("x", engine="two")])
+    one.submit([cpu_job("busy", cores=1)])
+    machine.clock.now = 1.0
+    one.submit([exclusive_job("older", cores=1)])
+    machine.clock.now = 2.0
+    two.submit([exclusive_job("younger", engine="two")])
+    assert one.waits["older"].why is Why.CARD_HELD_EXCLUSIVELY
+    assert started(two.finish("x")) == []
+    assert started(one.finish("busy")) == ["older"]
