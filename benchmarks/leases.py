@@ -3,10 +3,10 @@
     python benchmarks/leases.py [--processes 16] [--rounds 100000] [--state-dir DIR] [--json]
 
 Each process asks for a random share of a simulated card of 4000 MB, holds it for some 25 ms, gives
-it back and thinks for some 150 ms. Asking is one call of
-`Counter.acquire`, as in `nvinx.lease` and `nvinx run`; a call that found room at once is counted
-apart from one that stood in line. Whether the card is ever overbooked is told by a sum of its own
-that knows nothing of nvinx: added to after a lease is given, taken from before it is given back.
+it back and thinks for some 150 ms. Asking is one call of `LeaseClient.acquire`, as in `nvinx.lease`
+and `nvinx run`; a call that found room at once is counted apart from one that stood in line.
+Whether the card is ever overbooked is told by a sum of its own that knows nothing of nvinx: added
+to after a lease is given, taken from before it is given back.
 The jobs are of no kind, so nothing is learned of them: this measures the ledger, not the policy.
 """
 

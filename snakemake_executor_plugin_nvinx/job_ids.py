@@ -9,7 +9,7 @@ from snakemake_executor_plugin_nvinx import snakemake_internals
 
 
 class JobIds:
-    """Gives out tokens, and remembers which job each stands for."""
+    """Gives out ids, and remembers which job each stands for."""
 
     def __init__(self, engine: str, workflow: Any) -> None:
         self._engine, self._workflow = engine, workflow
@@ -17,13 +17,13 @@ class JobIds:
         self._last: dict[Any, str] = {}
 
     def new(self, handle: Any) -> str:
-        """A token for a job or group job that is handed over, or tried again."""
-        token = f"{self._engine}.{next(self._numbers)}"
+        """An id for a job or group job that is handed over, or tried again."""
+        job_id = f"{self._engine}.{next(self._numbers)}"
         for job in snakemake_internals.members(handle):
-            self._last[job] = token
-        return token
+            self._last[job] = job_id
+        return job_id
 
     def makers(self, handle: Any) -> list[str]:
-        """The tokens of the jobs of this run that made what this one reads."""
+        """The ids of the jobs of this run that made what this one reads."""
         made = snakemake_internals.makers(self._workflow, handle)
         return sorted({self._last[job] for job in made if job in self._last})

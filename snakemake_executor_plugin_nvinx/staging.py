@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nvinx.admission.state import Job
     from nvinx.staging.ports import File, Stager, Warmed
 
-_NEXT = 32  # of a long line, the jobs whose files are looked at
+_NEXT = 32  # of a long queue, the jobs whose files are looked at
 
 
 def stager(how: str) -> Stager | None:
@@ -32,9 +32,9 @@ def stager(how: str) -> Stager | None:
 
 
 class Staging:
-    """Follows the line of waiting jobs and has one job's files read at a time.
+    """Follows the queue of waiting jobs and has one job's files read at a time.
 
-    What is read for a job that left the line, since it started or was withdrawn, is given up.
+    What is read for a job that left the queue, since it started or was withdrawn, is given up.
     """
 
     def __init__(
@@ -53,13 +53,13 @@ class Staging:
         self._told: set[str] = set()
         self._news: list[str] = []
 
-    def look(self, line: Iterable[tuple[Job, Any]]) -> list[str]:
-        """Go on with this line, which may be empty; returns what to log."""
+    def look(self, queue: Iterable[tuple[Job, Any]]) -> list[str]:
+        """Go on with this queue, which may be empty; returns what to log."""
         if self._stager is None:
             return []
         known = self._ahead
         ahead = [
-            known.get(job.id) or self._load(job, handle) for job, handle in islice(line, _NEXT)
+            known.get(job.id) or self._load(job, handle) for job, handle in islice(queue, _NEXT)
         ]
         self._ahead = {load.job_id: load for load in ahead}
         self._warm &= {file.path for load in ahead for file in load.files}

@@ -60,8 +60,8 @@ class BenchFolder:
         alive = ProcessLiveness(self.state / "life").alive({lease.id for lease in leases})
         return {lease.job.name for lease in leases if lease.id in alive}
 
-    def in_line(self) -> set[str]:
-        """Names of the jobs that stand in line, whether or not their engines live."""
+    def queued(self) -> set[str]:
+        """Names of the jobs that stand in the queue, whether or not their engines live."""
         return {request.job.name for request in entries(self.state)[1]}
 
     def waits(self) -> set[str]:

@@ -16,20 +16,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nvinx.host import proc
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CARD_MB = 4000
 
 
-def born(pid: int) -> str:
-    """When a process was started, empty when it is dead: pids are used again."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return ""
-    fields = stat.rpartition(") ")[2].split()
-    return "" if fields[0] == "Z" else fields[19]
+def started(pid: int) -> int | None:
+    """When a process was started, None when it is dead: pids are used again."""
+    return proc.started(pid) if proc.runs(pid) else None
 
 
 @contextmanager
@@ -40,7 +37,7 @@ def truth(path: Path) -> Iterator[dict[str, Any]]:
         state = {"on": [], "done": 0, "most_mb": 0, "overbooked": []}
         if path.exists():
             state = json.loads(path.read_text(encoding="utf-8"))
-        state["on"] = [one for one in state["on"] if born(one["pid"]) == one["born"]]
+        state["on"] = [one for one in state["on"] if started(one["pid"]) == one["started"]]
         yield state
         new = path.with_suffix(".new")
         new.write_text(json.dumps(state), encoding="utf-8")
@@ -51,7 +48,7 @@ def main(mb: int, seconds: float) -> None:
     path, me = Path(os.environ["SOAK_TRUTH"]), os.getpid()
     token = os.environ.get("NVINX_JOB", "")
     with truth(path) as state:
-        state["on"].append({"pid": me, "born": born(me), "mb": mb, "token": token})
+        state["on"].append({"pid": me, "started": started(me), "mb": mb, "token": token})
         held_mb = sum(one["mb"] for one in state["on"])
         state["most_mb"] = max(state["most_mb"], held_mb)
         if held_mb > CARD_MB:

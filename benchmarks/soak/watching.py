@@ -1,4 +1,4 @@
-"""What the ledger and /proc say, looked at by itself: nothing of nvinx is used here."""
+"""What the ledger and /proc say, looked at by itself: of nvinx, only the reader of /proc."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import sqlite3
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job import truth
+from scene import MARK
+
+from nvinx.host import proc
 
 if TYPE_CHECKING:
     import threading
@@ -25,12 +27,11 @@ LOOK_S = 0.1
 def marked() -> set[str]:
     """The tokens that living processes carry."""
     found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                for line in (entry / "environ").read_bytes().split(b"\0"):
-                    if line.startswith(b"NVINX_JOB="):
-                        found.add(line.partition(b"=")[2].decode())
+    for pid in proc.pids():
+        for pair in proc.environment(pid).split(b"\0"):
+            name, _, token = pair.partition(b"=")
+            if name == MARK.encode():
+                found.add(token.decode())
     return found
 
 

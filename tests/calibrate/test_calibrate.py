@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from waiting import GIVE_UP_S
 
 from nvinx.interference import load_slowdown_model
 
@@ -44,7 +45,7 @@ def calibrate(tmp_path, environ):
             env=environ,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=GIVE_UP_S,
             check=False,
         )
 
@@ -149,7 +150,7 @@ def test_ctrl_c_keeps_what_was_measured_and_the_same_command_goes_on(calibrate, 
     )
     wait_until(lambda: len(results(tmp_path)) >= 2)
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=GIVE_UP_S)
     assert process.returncode == 130
     assert re.search(r"Interrupted; [1-4] measurements are left.*the same command goes on", said)
     wait_until(lambda: workers(tmp_path) == [])

@@ -96,7 +96,7 @@ def test_dropping_and_taking_back_twice_is_fine(ledger):
         assert entries.requests() == ()
 
 
-def test_asking_again_keeps_the_place_in_line(ledger):
+def test_asking_again_keeps_the_place_in_the_queue(ledger):
     with ledger.transaction() as entries:
         entries.enqueue(request("b", since=1.0, heartbeat_at=1.0))
         entries.enqueue(request("b", since=1.0, heartbeat_at=7.0))

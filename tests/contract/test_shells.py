@@ -116,7 +116,7 @@ def test_what_a_job_left_goes_and_nothing_else(shells):
     assert not shells.folder.exists()
 
 
-class Life:
+class FakeLiveness:
     def __init__(self, *alive):
         self.tokens = set(alive)
 
@@ -130,7 +130,7 @@ class Life:
 def test_what_killed_engines_left_is_swept_but_not_what_still_lives(tmp_path, alive, stays):
     shells = Shells.under(tmp_path, "engine-1")
     shells.make("engine-1.1", "bash", {}, None)
-    sweep(tmp_path, Life(*alive))
+    sweep(tmp_path, FakeLiveness(*alive))
     assert shells.folder.exists() is stays
 
 

@@ -170,11 +170,11 @@ def test_a_waiting_engine_that_is_killed_is_forgotten(machine: Machine) -> None:
     assert machine.requests() == set()
 
 
-def test_nothing_of_a_turn_is_seen_when_its_engine_is_killed_inside(machine: Machine) -> None:
+def test_nothing_of_a_transaction_is_seen_when_its_engine_is_killed(machine: Machine) -> None:
     holder = machine.engine("holder")
     doomed = machine.engine("doomed")
     assert holder.ask("job", 900)
-    assert doomed.told("stop_in_turn", "doomed.job") == "stopped"
+    assert doomed.told("stop_in_transaction", "doomed.job") == "stopped"
     doomed.kill()
 
     other = machine.engine("other")
@@ -184,14 +184,14 @@ def test_nothing_of_a_turn_is_seen_when_its_engine_is_killed_inside(machine: Mac
     assert machine.leases() == {"holder.job", "other.job"}
 
 
-def test_engines_wait_for_a_turn_that_is_under_way_and_go_on_when_it_dies(
+def test_engines_wait_for_a_transaction_that_is_under_way_and_go_on_when_it_dies(
     machine: Machine,
 ) -> None:
     holder = machine.engine("holder")
     doomed = machine.engine("doomed")
     other = machine.engine("other")
     assert holder.ask("job", 900)
-    assert doomed.told("stop_in_turn", "doomed.job") == "stopped"
+    assert doomed.told("stop_in_transaction", "doomed.job") == "stopped"
     other.order("ask", "other.job", "900")
     assert not other.has_answered_within(WATCHED_S)
     doomed.kill()

@@ -39,7 +39,7 @@ def test_an_error_in_the_block_gives_the_lease_back_and_goes_on(here):
     assert here.held() == set()
 
 
-def test_whoever_waits_is_called_when_there_is_room(here, monkeypatch):
+def test_whoever_waits_is_notified_when_there_is_room(here, monkeypatch):
     monkeypatch.setattr(client, "LOOK_AGAIN_S", 3600.0)
     waits, done = threading.Event(), threading.Event()
 

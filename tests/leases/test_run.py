@@ -29,7 +29,7 @@ def test_one_that_has_to_wait_says_why_and_behind_whom(bench):
     first = bench.start("run", "--name", "first", "--", "sleep", "3600")
     assert eventually(lambda: bench.held() == {"first"})
     second = bench.start("run", "--vram", "900MB", "--name", "second", "--", "echo", "mine")
-    assert eventually(lambda: "second" in bench.in_line())
+    assert eventually(lambda: "second" in bench.queued())
     first.terminate()
     out, err = second.communicate(timeout=GIVE_UP_S)
     assert (second.returncode, out) == (0, "mine\n")
@@ -79,16 +79,16 @@ def test_what_the_command_leaves_behind_keeps_the_lease(bench):
     assert bench.run("run", "--give-up", str(GIVE_UP_S), "true").returncode == 0
 
 
-def test_one_that_is_interrupted_while_it_waits_leaves_the_line(bench):
+def test_one_that_is_interrupted_while_it_waits_leaves_the_queue(bench):
     first = bench.start("run", "--name", "first", "--", "sleep", "3600")
     assert eventually(lambda: bench.held() == {"first"})
     second = bench.start("run", "--name", "second", "true")
-    assert eventually(lambda: "second" in bench.in_line())
+    assert eventually(lambda: "second" in bench.queued())
     second.send_signal(signal.SIGINT)
     _, err = second.communicate(timeout=GIVE_UP_S)
     assert second.returncode == 130
     assert "Traceback" not in err
-    assert "second" not in bench.in_line()
+    assert "second" not in bench.queued()
     first.terminate()
 
 

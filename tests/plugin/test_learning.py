@@ -22,7 +22,7 @@ def _history(workspace: Workspace) -> SqliteHistory:
     return SqliteHistory(workspace.state_dir / "history.db")
 
 
-def test_each_job_is_remembered_with_its_company(make_workspace: MakeWorkspace) -> None:
+def test_each_job_is_remembered_with_its_co_residents(make_workspace: MakeWorkspace) -> None:
     workspace = make_workspace("shared_card")
     assert workspace.run().status == 0
     entries = {entry.run.name: entry for entry in _history(workspace).entries()}
@@ -35,7 +35,7 @@ def test_each_job_is_remembered_with_its_company(make_workspace: MakeWorkspace) 
     assert {run.kind for run in parts} == {kind for run in parts for kind in run.co_residents}
 
 
-def test_jobs_seen_only_in_company_run_alone_once_and_then_share_again(
+def test_jobs_seen_only_beside_others_run_alone_once_and_then_share_again(
     make_workspace: MakeWorkspace,
 ) -> None:
     workspace = make_workspace("shared_card")

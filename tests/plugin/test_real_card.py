@@ -56,7 +56,7 @@ def test_the_most_vram_that_a_job_used_is_remembered(workspace: Workspace) -> No
     assert (entry.run.declared_mib, entry.run.peak_mib) == (859, 1145)
 
 
-def test_a_job_waits_until_strangers_leave_it_enough_of_the_card(
+def test_a_job_waits_until_other_programs_leave_it_enough_of_the_card(
     workspace: Workspace, tmp_path: Path
 ) -> None:
     _show(tmp_path, 700_000_000)
@@ -97,7 +97,7 @@ def test_a_card_that_failed_for_a_moment_ends_nothing(workspace: Workspace, tmp_
 
 
 def test_a_card_that_appears_later_is_used(workspace: Workspace, tmp_path: Path) -> None:
-    """The long job has no room on the first card, which strangers use; then there is another."""
+    """The long job has no room on the first card, which other programs use; then there is another."""
     _show(tmp_path, 3_000_000_000)
     process = workspace.start("out/long.txt")
     assert eventually((workspace.state_dir / "ledger.db").exists)

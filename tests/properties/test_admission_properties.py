@@ -75,7 +75,7 @@ class Bench(RuleBasedStateMachine):
         self.take(Withdrawn((job_id,), self.at))
 
     @rule(foreign=st.integers(0, 5000))
-    def strangers_come_and_go(self, foreign):
+    def outside_use_changes(self, foreign):
         cards = tuple(
             replace(c, foreign_mib=min(foreign, c.total_mib)) for c in self.state.capacity.cards
         )
@@ -99,10 +99,10 @@ class Bench(RuleBasedStateMachine):
             assert explain.sentence(why)
 
     def teardown(self):
-        """With the strangers gone, everybody who waits gets a turn."""
+        """With no outside use left, everybody who waits gets a turn."""
         if not hasattr(self, "state"):
             return
-        self.strangers_come_and_go(0)
+        self.outside_use_changes(0)
         while self.state.running:
             self.at += 1
             job_id = next(iter(self.state.running))

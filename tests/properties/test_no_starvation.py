@@ -3,9 +3,9 @@
 The bound. Let D be the longest time a job really runs, C the longest chain, P the patience. A chain
 counts for 4 seconds of age each, so none that comes 4 C after a job goes before it; for a CPU job,
 no GPU job that comes 10 P later either. From then on those before it are a fixed number n. The first
-of them has a promise that binds after P; all that runs and is in its way ends within D, and as long
-may a CPU job of its size have to end first. So a job starts at most (n + 1) 2 D + P after that, not
-counting the time in which strangers use the cards.
+of them has a reservation that binds after P; all that runs and is in its way ends within D, and as
+long may a CPU job of its size have to end first. So a job starts at most (n + 1) 2 D + P after
+that, not counting the time in which programs outside nvinx use the cards.
 """
 
 from dataclasses import dataclass, field, replace
@@ -30,7 +30,7 @@ from nvinx.reasons import Why
 
 LONGEST_S, LONGEST_CHAIN_S, PATIENCE_S = 8, 3, 2
 CHAIN_COUNTS, CPU_PATIENCE_S = 4, 10 * PATIENCE_S
-STRANGERS_S, UNTIL_S = 30, 300
+OUTSIDE_S, UNTIL_S = 30, 300
 MODELS = (None, "hot", "cool", "never run beside another")
 SLOWDOWNS = fit_slowdown_model(
     [
@@ -56,7 +56,7 @@ class Story:
     first: tuple[Work, ...]
     newcomers: tuple[Work, ...]
     every_s: int
-    strangers: tuple[tuple[int, int], ...]
+    outside: tuple[tuple[int, int], ...]
 
 
 @st.composite
@@ -94,9 +94,9 @@ stories = st.builds(
     first=st.lists(works(), min_size=1, max_size=5).map(tuple),
     newcomers=st.lists(works(), min_size=1, max_size=5).map(tuple),
     every_s=st.integers(1, 4),
-    strangers=st.lists(
-        st.tuples(st.integers(0, STRANGERS_S), st.integers(0, 5500)), max_size=4
-    ).map(tuple),
+    outside=st.lists(st.tuples(st.integers(0, OUTSIDE_S), st.integers(0, 5500)), max_size=4).map(
+        tuple
+    ),
 )
 
 
@@ -125,7 +125,7 @@ class Played:
                 assert start.job_id not in self.started, "started twice"
                 self.started[start.job_id] = event.at
                 heappush(self.ends, (event.at + self.lasts[start.job_id], start.job_id))
-                self._is_within_what_strangers_leave(start)
+                self._is_within_what_outside_use_leaves(start)
             else:
                 del self.since[start.job_id]
         self._no_card_idles(event.at)
@@ -140,7 +140,7 @@ class Played:
 
     def until(self, end_s):
         newcomers = cycle(self.story.newcomers)
-        looks = [*sorted(self.story.strangers), (STRANGERS_S, 0)]
+        looks = [*sorted(self.story.outside), (OUTSIDE_S, 0)]
         self.submit(self.story.first, 0.0)
         for now in range(end_s):
             while self.ends and self.ends[0][0] <= now:
@@ -158,7 +158,7 @@ class Played:
         seen = (replace(c, foreign_mib=mib) for c, mib in zip(cards, foreign, strict=True))
         self.take(CardsChanged(tuple(seen), now))
 
-    def _is_within_what_strangers_leave(self, start):
+    def _is_within_what_outside_use_leaves(self, start):
         if start.placement.vram_mib:
             card = self.state.capacity.card(start.placement.card)
             held = sum(r.placement.vram_mib for r in self.state.on_card(card.id))
@@ -169,7 +169,7 @@ class Played:
         return {i: decided.reason(w.job) for i, w in self.state.waiting.items()}
 
     def _no_card_idles(self, at):
-        """But for a card that a promise wants whole, or whose jobs lack cores, RAM or VRAM."""
+        """But for a card that a reservation wants whole, or whose jobs lack cores, RAM or VRAM."""
         running, capacity = self.state.running.values(), self.state.capacity
         cores = capacity.cores - sum(r.job.claim.cores for r in running)
         ram = capacity.ram_mib - sum(r.placement.ram_mib for r in running)
@@ -178,20 +178,20 @@ class Played:
         names = [name for name in reasons if self.claims[name].uses_gpu]
         asked = {*names, *(name for name, when in self.started.items() if when == at)}
         if any(self._was_passed_by(name, at) for name in asked):
-            return  # its place in line may change once those with longer chains have started
+            return  # its place in the queue may change once those with longer chains have started
         nobody_named = any(r.why is Why.BEHIND_OLDER_JOB and not r.behind for r in reasons.values())
         if cores == 0 and nobody_named:
-            return  # without a free core those who need one are passed over, with their promises
+            return  # without a free core those who need one are passed over, reservation and all
         for unused, name in product(idle, names):
             claim = self.claims[name]
             if claim.cores > cores or claim.ram_mib > ram or not _fits(unused, claim, capacity):
                 continue
             assert reasons[name].why is Why.BEHIND_OLDER_JOB, reasons[name]
-            promised = self.claims[reasons[name].behind[0]]
+            reserved = self.claims[reasons[name].behind[0]]
             both_on_machine = (
-                claim.cores + promised.cores <= cores and claim.ram_mib + promised.ram_mib <= ram
+                claim.cores + reserved.cores <= cores and claim.ram_mib + reserved.ram_mib <= ram
             )
-            assert not both_on_machine or _fits(unused, promised, capacity), reasons[name]
+            assert not both_on_machine or _fits(unused, reserved, capacity), reasons[name]
 
     def _was_passed_by(self, name, at):
         claim = self.claims[name]
@@ -203,7 +203,7 @@ class Played:
         """When the job must have started; see the head of this file."""
         claim, since = self.claims[name], self.since[name]
         later = CHAIN_COUNTS * LONGEST_CHAIN_S + (0 if claim.uses_gpu else CPU_PATIENCE_S)
-        fixed = max(since + later, STRANGERS_S)
+        fixed = max(since + later, OUTSIDE_S)
         before = [other for other, at in self.since.items() if at <= fixed and other != name]
         before = [other for other in before if self.started.get(other, UNTIL_S) >= since]
         return fixed + PATIENCE_S + (len(before) + 1) * 2 * LONGEST_S
@@ -247,7 +247,7 @@ def test_a_stream_of_jobs_without_cores_that_fill_the_ram_starves_nobody():
         ),
         newcomers=(Work(replace(all_ram, cores=0), 5),),
         every_s=1,
-        strangers=(),
+        outside=(),
     )
     played = Played(story).until(UNTIL_S)
     assert played.started["1"] <= played.deadline_s("1")
@@ -259,7 +259,7 @@ def test_the_same_events_give_the_same_decisions(story):
     assert Played(story).until(40).decisions == Played(story).until(40).decisions
 
 
-def test_jobs_that_overrun_do_not_send_a_promise_from_card_to_card_for_ever():
+def test_jobs_that_overrun_do_not_send_a_reservation_from_card_to_card_for_ever():
     def share(mib, says_s, lasts_s):
         return Work(shared_claim(mib, runtime_s=says_s), lasts_s)
 

@@ -1,4 +1,4 @@
-"""Fitting thetas, under the import path that nvinx 0.3 had for it."""
+"""Import path of nvinx 0.3: fitting thetas."""
 
 from nvinx.calibration.queue_aware.targets import CalibrationResult
 from nvinx.calibration.queue_aware.theta import (

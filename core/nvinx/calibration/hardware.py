@@ -1,4 +1,4 @@
-"""Measuring a card's coefficients, under the import path that nvinx 0.3 had for it."""
+"""Import path of nvinx 0.3: measuring a card's coefficients."""
 
 from nvinx.calibration.queue_aware.hardware import sweep_hardware
 

@@ -1,4 +1,4 @@
-"""Profiling one model, under the import path that nvinx 0.3 had for it."""
+"""Import path of nvinx 0.3: profiling one model."""
 
 from nvinx.calibration.queue_aware.profile import profile_model
 from nvinx.calibration.queue_aware.targets import ProfileTarget

@@ -1,4 +1,4 @@
-"""What a calibration gives, under the import path that nvinx 0.3 had for it."""
+"""Import path of nvinx 0.3: what a calibration gives."""
 
 from nvinx.calibration.queue_aware.targets import CalibrationResult
 

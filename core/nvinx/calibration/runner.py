@@ -1,4 +1,4 @@
-"""A whole calibration, under the import path that nvinx 0.3 had for it."""
+"""Import path of nvinx 0.3: a whole calibration."""
 
 from nvinx.calibration.queue_aware.run import run_calibration
 

@@ -1,4 +1,4 @@
-"""Measuring one pair, under the import path that nvinx 0.3 had for it."""
+"""Import path of nvinx 0.3: measuring one pair."""
 
 from nvinx.calibration.queue_aware.profile import validate_pair
 

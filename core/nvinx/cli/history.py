@@ -14,9 +14,6 @@ from nvinx.formatting import gb
 if TYPE_CHECKING:
     from nvinx.history.summary import KindSummary
 
-if TYPE_CHECKING:
-    from nvinx.history.summary import KindSummary
-
 
 @click.command(name="history")
 @click.argument("rule", required=False)
@@ -40,11 +37,11 @@ def command(
     bench = machine.bench(file, Path.cwd())
     history = SqliteHistory(statedir.choose(state_dir, os.environ) / "history.db")
     runs = [entry.run for entry in history.entries()]
-    found = history_summary.kinds(runs, {card.name: card.total_mib for card in bench.cards})
+    found = history_summary.summaries(runs, {card.name: card.total_mib for card in bench.cards})
     if rule is not None:
-        found = [kind for kind in found if rule in (kind.rule, kind.kind)]
+        found = [summary for summary in found if rule in (summary.rule, summary.kind)]
     if forget:
-        gone = sum(history.clear(kind.kind) for kind in found)
+        gone = sum(history.clear(summary.kind) for summary in found)
         click.echo(f"Forgot {gone} runs.")
     elif as_json:
         _print_json(found)
@@ -58,7 +55,7 @@ def _print_json(found: list[KindSummary]) -> None:
     import json
     from dataclasses import asdict
 
-    click.echo(json.dumps([asdict(kind) for kind in found], indent=2))
+    click.echo(json.dumps([asdict(summary) for summary in found], indent=2))
 
 
 def _print(found: list[KindSummary]) -> None:
@@ -66,21 +63,19 @@ def _print(found: list[KindSummary]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from nvinx.formatting import gb
-
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("job", overflow="fold")
     for column in ("runs", "alone", "beside", "CPU", "declared", "seen"):
         table.add_column(column, justify="right")
-    for kind in found:
-        declared = "" if kind.declared_mib is None else gb(kind.declared_mib)
-        seen = "" if kind.peak_mib is None else gb(kind.peak_mib)
-        times = (_time(each) for each in (kind.alone_s, kind.beside_s, kind.cpu_s))
-        table.add_row(kind.rule, str(kind.runs), *times, declared, seen)
+    for summary in found:
+        declared = "" if summary.declared_mib is None else gb(summary.declared_mib)
+        seen = "" if summary.peak_mib is None else gb(summary.peak_mib)
+        times = (_time(each) for each in (summary.alone_s, summary.beside_s, summary.cpu_s))
+        table.add_row(summary.rule, str(summary.runs), *times, declared, seen)
     console = Console(markup=False, highlight=False, emoji=False)
     console.print(table)
-    for kind in found:
-        for line in advice(kind):
+    for summary in found:
+        for line in advice(summary):
             console.print(line, soft_wrap=True)
 
 
@@ -90,24 +85,24 @@ def _time(seconds: float | None) -> str:
     return "" if seconds is None else duration(seconds)
 
 
-def advice(kind: KindSummary) -> list[str]:
+def advice(summary: KindSummary) -> list[str]:
     """What the history of one kind of job asks for, each as a sentence."""
     lines = []
-    if kind.suggested_mb is not None:
-        declared, seen = gb(kind.declared_mib), gb(kind.peak_mib)
-        change = f"declare vram_mb={kind.suggested_mb}"
-        lines.append(f"{kind.rule}: {change}, it used {seen} of the {declared} declared.")
-    if kind.preallocates:
+    if summary.suggested_mb is not None:
+        declared, seen = gb(summary.declared_mib), gb(summary.peak_mib)
+        change = f"declare vram_mb={summary.suggested_mb}"
+        lines.append(f"{summary.rule}: {change}, it used {seen} of the {declared} declared.")
+    if summary.preallocates:
         lines.append(
-            f"{kind.rule}: it took {gb(kind.peak_mib)}, most of the card; its framework may take "
-            "that in advance (JAX, TensorFlow), so this is not what it needs."
+            f"{summary.rule}: it took {gb(summary.peak_mib)}, most of the card; its framework may "
+            "take that in advance (JAX, TensorFlow), so this is not what it needs."
         )
-    if kind.out_of_memory:
-        lines.append(f"{kind.rule}: ran out of memory {kind.out_of_memory} times.")
-    for partner, cost in kind.slower.items():
+    if summary.out_of_memory:
+        lines.append(f"{summary.rule}: ran out of memory {summary.out_of_memory} times.")
+    for partner, cost in summary.slower.items():
         if cost >= _WORTH_A_WORD:
             name = partner.partition("@")[0]
-            lines.append(f"{kind.rule}: takes {1 + cost:.2f} times as long beside {name}.")
+            lines.append(f"{summary.rule}: takes {1 + cost:.2f} times as long beside {name}.")
     return lines
 
 

@@ -61,10 +61,10 @@ def command(  # noqa: PLR0913  (one argument per option)
         shown.demand_picture()
     bench = machine.bench(file, Path.cwd())
     work = _read(workload)
-    believed = Estimates(bench.slowdowns, bench.utilisation)
-    real = believed if truth is None else _truth(truth)
+    estimates = Estimates(bench.slowdowns, bench.utilisation)
+    real = estimates if truth is None else _truth(truth)
     capacity = bench.capacity
-    policy = baselines.POLICIES[name](believed)
+    policy = baselines.POLICIES[name](estimates)
     played = simulate.simulate(_misjudged(work, seed), capacity, policy, real)
     least_s = shown.lower_bound_s(work, capacity, real)
     if as_json:

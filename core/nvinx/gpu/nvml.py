@@ -55,7 +55,7 @@ _NO_PROCESSES = (
 
 
 class NvmlProbe:
-    """A GpuProbe over NVML: opened at the first look, opened again after a failure or a fork."""
+    """A GpuProbe over NVML: opened at the first read, opened again after a failure or a fork."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -67,14 +67,14 @@ class NvmlProbe:
 
             try:
                 self._open(pynvml)
-                inventory = _Look(pynvml)
-                inventory.see_all(pynvml.nvmlDeviceGetCount())
+                scan = _Scan(pynvml)
+                scan.see_all(pynvml.nvmlDeviceGetCount())
             except pynvml.NVMLError as error:
                 self._close(pynvml)
                 return GpuInventory((), _words(pynvml, error))
-            if inventory.problems:
+            if scan.problems:
                 self._close(pynvml)
-            return inventory.result()
+            return scan.result()
 
     def _open(self, nvml: Any) -> None:
         if self._opened_by != os.getpid():
@@ -83,16 +83,16 @@ class NvmlProbe:
 
     def _close(self, nvml: Any) -> None:
         if self._opened_by == os.getpid():
-            with contextlib.suppress(nvml.NVMLError):  # the next look opens it anew in any case
+            with contextlib.suppress(nvml.NVMLError):  # the next read opens it anew in any case
                 nvml.nvmlShutdown()
         self._opened_by = None
 
 
 def id_at(nvml: Any, position: int) -> str | None:
-    """The UUID of the card at this position, as `look` counts them; the driver must be open."""
-    inventory = _Look(nvml)
-    inventory.see_all(nvml.nvmlDeviceGetCount())
-    return next((gpu.id for gpu in inventory.gpus if gpu.index == position), None)
+    """The UUID of the card at this position, as `read` counts them; the driver must be open."""
+    scan = _Scan(nvml)
+    scan.see_all(nvml.nvmlDeviceGetCount())
+    return next((gpu.id for gpu in scan.gpus if gpu.index == position), None)
 
 
 def memory(nvml: Any, device: Any) -> tuple[int, int]:
@@ -110,7 +110,7 @@ def memory(nvml: Any, device: Any) -> tuple[int, int]:
     return newer.total - newer.reserved, newer.used
 
 
-class _Look:
+class _Scan:
     """One round over the GPUs; one that fails is left out, and `problems` says so."""
 
     def __init__(self, nvml: Any) -> None:
@@ -143,11 +143,11 @@ class _Look:
         if device is None:
             return
         try:
-            self.gpus.append(self._sight(device, position, number))
+            self.gpus.append(self._state(device, position, number))
         except self.nvml.NVMLError as error:
             self.problems.append(f"GPU {number}: {_words(self.nvml, error)}")
 
-    def _sight(self, device: Any, position: int, number: int) -> GpuState:
+    def _state(self, device: Any, position: int, number: int) -> GpuState:
         total, used = memory(self.nvml, device)
         processes = self._processes(device)
         if processes is None:

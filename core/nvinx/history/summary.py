@@ -49,7 +49,7 @@ class KindSummary:
         return self.kind.partition("@")[0]
 
 
-def kinds(runs: Iterable[PastRun], cards_mib: Mapping[str, int]) -> list[KindSummary]:
+def summaries(runs: Iterable[PastRun], cards_mib: Mapping[str, int]) -> list[KindSummary]:
     """One for each kind of job, those with most runs first. cards_mib: VRAM by make of card."""
     listed = list(runs)
     seen = RunStatistics(listed)

@@ -1,4 +1,4 @@
-"""Processes as /proc shows them; the only file that reads it.
+"""Processes as /proc shows them; the only file that reads them.
 
 A process that is gone, or that belongs to somebody else, shows nothing.
 """

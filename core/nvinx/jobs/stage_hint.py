@@ -7,8 +7,6 @@ import shlex
 from nvinx.errors import HintError
 
 HINT = "nvinx_stage"
-
-
 OFF = "off"
 
 

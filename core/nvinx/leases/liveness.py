@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MARKER = "NVINX_JOB"
 _LOOKS = 50  # enough for any but a machine that does nothing but start processes
-_TOKEN = re.compile(rb"(?:^|\0)NVINX_JOB=([^\0]+)")
+_TOKEN = re.compile(rb"(?:^|\0)%b=([^\0]+)" % MARKER.encode())
 
 
 class ProcessLiveness:

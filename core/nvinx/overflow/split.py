@@ -115,13 +115,13 @@ def _in_proportion(total: int, room: Sequence[int], largest: int) -> tuple[int, 
 
 def _filled(parts: Sequence[Part], room: tuple[int, ...], ram: int) -> Split:
     held = [0] * (len(room) + 2)
-    for tier, size in _seats(parts, (*room, ram)):
+    for tier, size in _tiers(parts, (*room, ram)):
         held[tier] += size
     *cards, in_ram, on_disk = held
     return Split(cards=tuple(cards), ram=in_ram, disk=on_disk, budgets=room, ram_budget=ram)
 
 
-def _seats(parts: Iterable[Part], room: Sequence[int]) -> Iterator[tuple[int, int]]:
+def _tiers(parts: Iterable[Part], room: Sequence[int]) -> Iterator[tuple[int, int]]:
     """The tier of each piece and its bytes; the tier after the last of `room` takes all."""
     todo, tier, used = deque(parts), 0, 0
     keeps_room = {0, len(room) - 1}

@@ -1,4 +1,4 @@
-"""What to read into the page cache for the next GPU jobs in line. Pure."""
+"""What to read into the page cache for the next GPU jobs in the queue. Pure."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class Memory:
         return self.left_mib // 2
 
 
-def choose(line: Iterable[Load], warm: Collection[str], memory: Memory) -> Load | None:
-    """What to read next: the first job of the line with cold files, and those of them that fit.
+def choose(queue: Iterable[Load], warm: Collection[str], memory: Memory) -> Load | None:
+    """What to read next: the first job of the queue with cold files, and those of them that fit.
 
-    A file takes room once, where it first stands in line, warm or not; the last one that finds
+    A file takes room once, where it first stands in the queue, warm or not; the last one that finds
     room is cut to it. warm: paths that were read. Loads too small to matter are passed over.
     """
     room, seen = memory.room_bytes, set[str]()
-    for load in line:
+    for load in queue:
         cold: list[File] = []
         for file in load.files:
             size = min(file.size_bytes, room)

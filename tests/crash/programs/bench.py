@@ -27,7 +27,7 @@ CARD = Card(id="simulated-0", index=0, name="card", total_mib=capacity_from_gb(4
 CAPACITY = Capacity((CARD,), cores=8)
 
 
-class Seat:
+class BareEngine:
     """One engine at the bench, with a broker of its own over the shared state folder."""
 
     def __init__(self, state: Path, name: str, patience_s: float = 60.0) -> None:

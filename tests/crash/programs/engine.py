@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import CAPACITY, Seat, starts
+from bench import CAPACITY, BareEngine, starts
 
 from nvinx.leases.environment import variables
 from nvinx.leases.ports import Lease
@@ -20,48 +20,48 @@ from snakemake_executor_plugin_nvinx.job_shell import Shells
 class Engine:
     def __init__(self, state: str, name: str, patience_s: str) -> None:
         self._state = Path(state)
-        self._seat = Seat(self._state, name, float(patience_s))
+        self._bare = BareEngine(self._state, name, float(patience_s))
         self._placements = {}
 
     def obey(self, order: str, *words: str) -> str:
         return getattr(self, f"do_{order}")(*words)
 
     def do_ask(self, job_id: str, vram_mb: str) -> str:
-        job = self._seat.job(job_id, None if vram_mb == "whole" else int(vram_mb))
-        return self._started(self._seat.broker.submit([job]))
+        job = self._bare.job(job_id, None if vram_mb == "whole" else int(vram_mb))
+        return self._started(self._bare.broker.submit([job]))
 
     def do_poll(self) -> str:
-        return self._started(self._seat.broker.poll())
+        return self._started(self._bare.broker.poll())
 
     def do_finish(self, job_id: str) -> str:
-        return self._started(self._seat.broker.finish(job_id))
+        return self._started(self._bare.broker.finish(job_id))
 
     def do_run(self, job_id: str, script: str) -> str:
         """The pid of the job's shell; its parent never looks after it again."""
-        shells = Shells.under(self._state, self._seat.name)
+        shells = Shells.under(self._state, self._bare.name)
         exports = variables(job_id, self._placements[job_id], CAPACITY)
-        shell = shells.make(job_id, "bash", exports, self._seat.liveness.file(job_id))
+        shell = shells.make(job_id, "bash", exports, self._bare.liveness.file(job_id))
         quiet = subprocess.DEVNULL
         process = subprocess.Popen(script, shell=True, executable=shell, stdin=quiet, stdout=quiet)
         return str(process.pid)
 
-    def do_stop_in_turn(self, job_id: str) -> str:
+    def do_stop_in_transaction(self, job_id: str) -> str:
         """Write a lease over the whole card, drop all others, and stop before the commit."""
-        with self._seat.ledger.transaction() as entries:
+        with self._bare.ledger.transaction() as entries:
             (old,) = entries.leases()
             entries.drop(old.id)
-            entries.hold(Lease(self._seat.job(job_id, None), old.placement, 0.0))
+            entries.hold(Lease(self._bare.job(job_id, None), old.placement, 0.0))
             print("stopped", flush=True)
             time.sleep(600)
         return ""
 
     def do_sweep(self) -> str:
         """What the executor does before its first job."""
-        self._seat.liveness.sweep()
+        self._bare.liveness.sweep()
         return "swept"
 
     def do_leave(self) -> str:
-        self._seat.leave()
+        self._bare.leave()
         return "left"
 
     def _started(self, decisions: tuple[object, ...]) -> str:

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import Seat, starts
+from bench import BareEngine, starts
 
 SIZE_MB = 900
 HOLD_S = 0.004
@@ -21,20 +21,20 @@ def note(log: Path, what: str, job_id: str) -> None:
 
 
 def run(state: Path, name: str, log: Path, rounds: int) -> None:
-    seat = Seat(state, name)
+    engine = BareEngine(state, name)
     print("up", flush=True)
     sys.stdin.readline()
     for number in range(rounds):
-        job = seat.job(f"{name}.{number}", SIZE_MB)
-        started = starts(seat.broker.submit([job]))
+        job = engine.job(f"{name}.{number}", SIZE_MB)
+        started = starts(engine.broker.submit([job]))
         while not started:
             time.sleep(PAUSE_S)
-            started = starts(seat.broker.poll())
+            started = starts(engine.broker.poll())
         note(log, "start", job.id)
         time.sleep(HOLD_S)
         note(log, "end", job.id)
-        seat.broker.finish(job.id)
-    seat.leave()
+        engine.broker.finish(job.id)
+    engine.leave()
 
 
 if __name__ == "__main__":

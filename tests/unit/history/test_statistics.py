@@ -1,4 +1,4 @@
-"""What runs teach: how long a kind takes, what company costs it, and when to look closer."""
+"""What runs teach: how long a kind takes, what partners cost it, and when to look closer."""
 
 import pytest
 from builders import cpu_claim, shared_claim
@@ -17,7 +17,7 @@ def run(ran_s, kind="embed", profile=None, card="card", **kw):
     )
 
 
-def test_the_time_alone_is_the_median_of_runs_without_company():
+def test_the_time_alone_is_the_median_of_runs_without_partners():
     seen = RunStatistics([run(3), run(5), run(4), run(90, co_residents={"embed": 3.0})])
     assert (seen.gpu_s("embed"), seen.cpu_s("embed")) == (4, None)
 
@@ -47,15 +47,15 @@ def test_what_three_partners_cost_is_told_apart_by_partner():
     seen = RunStatistics(both)
     assert seen.excess_slowdown("embed", "fold") == pytest.approx(1.0, abs=0.06)
     assert seen.excess_slowdown("embed", "embed") == pytest.approx(0.5, abs=0.06)
-    assert seen.excess_slowdown("embed", "stranger") is None
+    assert seen.excess_slowdown("embed", "unknown") is None
 
 
-def test_one_odd_run_is_believed_only_in_part():
+def test_one_odd_run_counts_only_in_part():
     once = RunStatistics([run(10), run(20, co_residents={"fold": 1.0})])
     assert 0.4 < once.excess_slowdown("embed", "fold") < 0.8
 
 
-def test_company_that_seems_to_help_costs_nothing():
+def test_partners_that_seem_to_help_cost_nothing():
     assert (
         RunStatistics([run(10), run(8, co_residents={"fold": 1.0})]).excess_slowdown(
             "embed", "fold"
@@ -64,7 +64,7 @@ def test_company_that_seems_to_help_costs_nothing():
     )
 
 
-def test_without_a_run_alone_nobody_knows_what_company_costs():
+def test_without_a_run_alone_nobody_knows_what_partners_cost():
     seen = RunStatistics([run(9, co_residents={"embed": 3.0})] * 4)
     assert seen.excess_slowdown("embed", "embed") is None
     assert seen.wants_alone("embed")

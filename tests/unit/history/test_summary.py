@@ -9,7 +9,7 @@ from nvinx.catalog import Residency
 from nvinx.cli import main
 from nvinx.history.runs import PastRun
 from nvinx.history.store import SqliteHistory
-from nvinx.history.summary import kinds
+from nvinx.history.summary import summaries
 from nvinx.jobs.outcome import Outcome
 
 
@@ -30,15 +30,15 @@ def run(ran_s=3.0, kind="embed@1", card="card", peak=None, **kw):
 
 
 def only(*runs):
-    (habit,) = kinds(runs, {"card": 4000})
-    return habit
+    (summary,) = summaries(runs, {"card": 4000})
+    return summary
 
 
-def test_times_are_told_apart_by_company_and_place():
-    habit = only(run(3), run(5), run(9, co_residents={"fold@2": 1.0}), run(40, card=None))
-    assert (habit.alone_s, habit.beside_s, habit.cpu_s) == (4, 9, 40)
-    assert (habit.runs, habit.rule) == (4, "embed")
-    assert habit.slower["fold@2"] > 0.5
+def test_times_are_told_apart_by_partners_and_place():
+    summary = only(run(3), run(5), run(9, co_residents={"fold@2": 1.0}), run(40, card=None))
+    assert (summary.alone_s, summary.beside_s, summary.cpu_s) == (4, 9, 40)
+    assert (summary.runs, summary.rule) == (4, "embed")
+    assert summary.slower["fold@2"] > 0.5
 
 
 @pytest.mark.parametrize(
@@ -57,13 +57,13 @@ def test_what_to_declare_follows_the_highest_peak(peaks, suggested):
 
 
 def test_a_peak_of_most_of_the_card_is_what_the_framework_took():
-    habit = only(run(peak=3000))
-    assert (habit.preallocates, habit.suggested_mb) == (True, None)
+    summary = only(run(peak=3000))
+    assert (summary.preallocates, summary.suggested_mb) == (True, None)
 
 
 def test_failures_are_counted_and_teach_no_times():
-    habit = only(run(3), run(1, outcome=Outcome.OUT_OF_MEMORY), run(1, outcome=Outcome.FAILED))
-    assert (habit.out_of_memory, habit.failed, habit.alone_s) == (1, 1, 3)
+    summary = only(run(3), run(1, outcome=Outcome.OUT_OF_MEMORY), run(1, outcome=Outcome.FAILED))
+    assert (summary.out_of_memory, summary.failed, summary.alone_s) == (1, 1, 3)
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_the_command_shows_declared_against_seen_and_what_to_change(nvinx):
 
 @pytest.mark.usefixtures("remembered")
 def test_one_rule_can_be_asked_for_and_forgotten(nvinx):
-    assert [habit["kind"] for habit in json.loads(nvinx("fold", "--json").output)] == ["fold@2"]
+    assert [summary["kind"] for summary in json.loads(nvinx("fold", "--json").output)] == ["fold@2"]
     assert nvinx("fold", "--forget").output == "Forgot 1 runs.\n"
     assert nvinx("fold").output == "No run is remembered of fold.\n"
     assert "embed" in nvinx().output

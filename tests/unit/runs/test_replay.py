@@ -51,7 +51,7 @@ def test_one_gpu_job_at_a_time_would_take_their_sum(run):
     assert "saved" not in saved(4, 10.0, 10.0)
 
 
-def test_time_that_company_cost_is_taken_off(tmp_path):
+def test_time_that_partners_cost_is_taken_off(tmp_path):
     run = Recorder(tmp_path)
     run.job("a", (0,), SHARED)
     job = recorded.last(tmp_path).jobs["a"]

@@ -54,7 +54,7 @@ def test_two_jobs_on_a_card_slow_each_other_as_the_truth_has_it():
     assert ends(play(gpu("x", 10), gpu("y", 10))) == {"x": 15, "y": 15}
 
 
-def test_a_job_is_slowed_only_while_it_has_company():
+def test_a_job_is_slowed_only_while_it_has_partners():
     played = play(gpu("x", 10, "a"), gpu("y", 10, "b"))
     assert ends(played) == {"y": 12.5, "x": 12.5 + 10 - 6.25}
     assert {task.name: task.partners for task in played.tasks} == {"x": ("y",), "y": ("x",)}
@@ -113,7 +113,7 @@ def test_a_chain_is_never_shorter_than_its_tasks():
     assert bound(cpu("a", 5), cpu("b", 7, after=("a",)), cpu("c", 1)) == pytest.approx(12)
 
 
-def test_the_card_works_no_faster_than_its_best_company():
+def test_the_card_works_no_faster_than_its_best_co_residency():
     together = 4 / (1 + 3 * 0.5)
     assert bound(*(gpu(f"x{k}", 12) for k in range(4))) == pytest.approx(4 * 12 / together)
 

@@ -14,20 +14,20 @@ def claim(kind, runtime_s=10.0):
 
 
 A, B, C = claim("a"), claim("b"), claim("c")
-CLASHES = {frozenset("ab")}
+CONFLICTS = {frozenset("ab")}
 
 
 def conflict(one, other):
-    return frozenset((one.kind, other.kind)) in CLASHES
+    return frozenset((one.kind, other.kind)) in CONFLICTS
 
 
-def anti_affinity(*to_come, clashes=conflict):
-    made = AntiAffinity(clashes)
+def anti_affinity(*to_come, conflict=conflict):
+    made = AntiAffinity(conflict)
     made.expect(to_come)
     return made
 
 
-def test_who_clashes_with_nobody_may_go_everywhere():
+def test_who_conflicts_with_nobody_may_go_everywhere():
     assert anti_affinity(A, B, C).enter("c1", C, ["n1", "n2"], 0) == {"n1", "n2"}
 
 
@@ -42,7 +42,7 @@ def test_who_holds_its_card_alone_meets_nobody_and_takes_nobody_s_nodes():
     assert one.enter("b2", B, ["n1"], 0) == {"n1"}
 
 
-def test_who_clashes_gets_nodes_of_its_own_in_proportion_to_its_work():
+def test_who_conflicts_gets_nodes_of_its_own_in_proportion_to_its_work():
     many = anti_affinity(*[A] * 6, *[B] * 2)
     nodes = ["n1", "n2", "n3", "n4"]
     mine = many.enter("a1", A, nodes, 0)
@@ -53,18 +53,18 @@ def test_who_clashes_gets_nodes_of_its_own_in_proportion_to_its_work():
     assert mine | theirs == set(nodes)
 
 
-def test_many_kinds_leave_one_that_clashes_with_all_of_them_its_part_and_no_more():
+def test_many_kinds_leave_one_that_conflicts_with_all_of_them_its_part_and_no_more():
     kinds = [claim(kind) for kind in "abcdefg"]
     hot = claim("hot")
     many = anti_affinity(
-        *kinds, hot, clashes=lambda one, other: (one.kind == "hot") != (other.kind == "hot")
+        *kinds, hot, conflict=lambda one, other: (one.kind == "hot") != (other.kind == "hot")
     )
     nodes = [f"n{n}" for n in range(8)]
     assert len(many.enter("a1", kinds[0], nodes, 0)) == 7
     assert len(many.enter("hot1", hot, nodes, 0)) == 1
 
 
-def test_once_none_of_those_it_clashes_with_is_to_come_it_may_use_every_free_node():
+def test_once_none_of_those_it_conflicts_with_is_to_come_it_may_use_every_free_node():
     two = anti_affinity(A, A, A, B)
     nodes = ["n1", "n2", "n3", "n4"]
     assert len(two.enter("a1", A, nodes, 0)) == 3
@@ -82,7 +82,7 @@ def test_with_one_node_the_later_is_held_back_until_the_other_has_left():
 
 
 def test_once_it_runs_its_other_nodes_are_free():
-    two = anti_affinity(A, clashes=lambda one, other: one.kind != other.kind)
+    two = anti_affinity(A, conflict=lambda one, other: one.kind != other.kind)
     assert two.enter("a1", A, ["n1", "n2"], 0) == {"n1", "n2"}
     assert two.enter("b1", B, ["n1", "n2"], 0) is None
     two.on("a1", "n2")
@@ -100,8 +100,8 @@ def test_its_like_may_overtake_who_was_held_back_but_not_for_ever():
     assert one.enter("b1", B, ["n1"], PATIENCE_S) == {"n1"}
 
 
-def test_a_kind_that_clashes_with_itself_runs_one_to_a_node():
-    lonely = anti_affinity(A, clashes=lambda one, other: True)
+def test_a_kind_that_conflicts_with_itself_runs_one_to_a_node():
+    lonely = anti_affinity(A, conflict=lambda one, other: True)
     found = [lonely.enter(f"a{n}", A, ["n1", "n2"], 0) for n in range(3)]
     assert found[:2] == [{"n1"}, {"n2"}]
     assert found[2] is None
@@ -115,7 +115,7 @@ def test_what_asking_costs_does_not_grow_with_the_jobs_that_are_queued_or_held_b
         return conflict(one, other)
 
     def cost(jobs):
-        many = anti_affinity(A, B, clashes=counted)
+        many = anti_affinity(A, B, conflict=counted)
         for n in range(jobs):
             many.enter(f"a{n}", A, ["n1"], 0)
             many.enter(f"b{n}", B, ["n1"], 0)
@@ -129,7 +129,7 @@ def test_what_asking_costs_does_not_grow_with_the_jobs_that_are_queued_or_held_b
     assert cost(500) == cost(5)
 
 
-class Apartness(RuleBasedStateMachine):
+class AntiAffinityMachine(RuleBasedStateMachine):
     """Jobs of four kinds come, run and go; each is asked for again until it may go on."""
 
     @initialize(
@@ -172,7 +172,7 @@ class Apartness(RuleBasedStateMachine):
         del self.active[name]
 
     @invariant()
-    def no_two_that_clash_have_a_node_in_common(self):
+    def no_two_that_conflict_have_a_node_in_common(self):
         for one, other in combinations(getattr(self, "active", {}), 2):
             if frozenset((one[0], other[0])) in self.bad:
                 assert not self.active[one] & self.active[other]
@@ -187,4 +187,4 @@ class Apartness(RuleBasedStateMachine):
             assert any(found)
 
 
-TestApartness = Apartness.TestCase
+TestAntiAffinity = AntiAffinityMachine.TestCase

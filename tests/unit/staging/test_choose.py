@@ -13,22 +13,22 @@ def load(job_id, **sizes_mib):
     return Load(job_id, job_id, tuple(File(path, size * MIB) for path, size in sizes_mib.items()))
 
 
-def chosen(line, warm=(), left_mib=4000, share=0.25):
-    found = choose(line, warm, Memory(left_mib, share))
+def chosen(queue, warm=(), left_mib=4000, share=0.25):
+    found = choose(queue, warm, Memory(left_mib, share))
     return found and (found.job_id, {f.path: f.size_bytes // MIB for f in found.files})
 
 
-def test_the_first_job_of_the_line_with_cold_files_comes_first():
-    line = [load("a", x=100), load("b", y=200)]
-    assert chosen(line) == ("a", {"x": 100})
-    assert chosen(line, warm={"x"}) == ("b", {"y": 200})
-    assert chosen(line, warm={"x", "y"}) is None
+def test_the_first_job_of_the_queue_with_cold_files_comes_first():
+    queue = [load("a", x=100), load("b", y=200)]
+    assert chosen(queue) == ("a", {"x": 100})
+    assert chosen(queue, warm={"x"}) == ("b", {"y": 200})
+    assert chosen(queue, warm={"x", "y"}) is None
 
 
 def test_a_file_that_several_jobs_load_is_read_for_the_first_of_them_and_takes_room_once():
-    line = [load("a", x=900), load("b", x=900, y=100)]
-    assert chosen(line) == ("a", {"x": 900})
-    assert chosen(line, warm={"x"}) == ("b", {"y": 100})
+    queue = [load("a", x=900), load("b", x=900, y=100)]
+    assert chosen(queue) == ("a", {"x": 900})
+    assert chosen(queue, warm={"x"}) == ("b", {"y": 100})
 
 
 def test_files_take_their_share_of_memory_and_no_more():
@@ -37,8 +37,8 @@ def test_files_take_their_share_of_memory_and_no_more():
 
 
 def test_what_is_warm_still_takes_its_room():
-    line = [load("a", x=1000), load("b", y=100)]
-    assert chosen(line, warm={"x"}) is None
+    queue = [load("a", x=1000), load("b", y=100)]
+    assert chosen(queue, warm={"x"}) is None
 
 
 def test_what_is_too_small_to_matter_is_passed_over():
@@ -54,12 +54,12 @@ def test_nobody_waits_or_nothing_is_left_and_nothing_is_read():
     assert chosen([load("a", x=100)], left_mib=0) is None
 
 
-def test_a_line_is_looked_at_no_further_than_needed():
-    def line():
+def test_a_queue_is_looked_at_no_further_than_needed():
+    def queue():
         yield load("a", x=100)
         raise AssertionError
 
-    assert chosen(line()) == ("a", {"x": 100})
+    assert chosen(queue()) == ("a", {"x": 100})
 
 
 def test_reading_stops_when_half_of_the_memory_that_was_there_has_gone():

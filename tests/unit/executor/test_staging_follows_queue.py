@@ -1,4 +1,4 @@
-"""Files are read for whoever is next in line, as long as he is, and the log says so once."""
+"""Files are read for whoever is next in the queue, as long as he is, and the log says so once."""
 
 import pytest
 from builders import exclusive_claim
@@ -16,18 +16,18 @@ MB = 1_000_000
 
 @pytest.fixture
 def bench(tmp_path):
-    """A stager, the staging that uses it, and a line of jobs by the sizes of their files in MB."""
+    """A stager, the staging that uses it, and a queue of jobs by the sizes of their files in MB."""
     fake = FakeStager()
     staging = Staging(fake, 0.5, lambda: 10_000, lambda paths: Weights(paths, are_named=False))
 
-    def line(**jobs):
+    def queue(**jobs):
         for job_id, sizes in jobs.items():
             paths = []
             for number, size in enumerate(sizes):
                 paths.append(make(tmp_path / f"{job_id}{number}", size))
             yield Job(job_id, f"rule[{job_id}]", CLAIM), tuple(paths)
 
-    return fake, staging, line
+    return fake, staging, queue
 
 
 def make(path, size):
@@ -41,8 +41,8 @@ def names(fake):
 
 
 def test_one_jobs_files_are_read_at_a_time_and_each_is_told_of_once(bench):
-    fake, staging, line = bench
-    jobs = list(line(a=[20, 30], b=[40]))
+    fake, staging, queue = bench
+    jobs = list(queue(a=[20, 30], b=[40]))
 
     assert staging.look(jobs) == []
     assert staging.look(jobs) == ["nvinx: warmed rule[a]: 50 MB in 1.0 s"]
@@ -51,10 +51,10 @@ def test_one_jobs_files_are_read_at_a_time_and_each_is_told_of_once(bench):
     assert names(fake) == ["a0+a1", "b0"]
 
 
-def test_what_is_read_for_a_job_that_leaves_the_line_is_given_up(bench):
-    fake, staging, line = bench
+def test_what_is_read_for_a_job_that_leaves_the_queue_is_given_up(bench):
+    fake, staging, queue = bench
     fake.busy = True
-    first, second = line(a=[20], b=[40])
+    first, second = queue(a=[20], b=[40])
     staging.look([first, second])
     staging.look([second])
 
@@ -63,10 +63,10 @@ def test_what_is_read_for_a_job_that_leaves_the_line_is_given_up(bench):
     assert fake.reading == ()
 
 
-def test_a_job_that_only_moved_back_in_line_is_still_read_for(bench):
-    fake, staging, line = bench
+def test_a_job_that_only_moved_back_in_the_queue_is_still_read_for(bench):
+    fake, staging, queue = bench
     fake.busy = True
-    first, second = line(a=[20], b=[40])
+    first, second = queue(a=[20], b=[40])
     staging.look([first, second])
     staging.look([second, first])
 
@@ -74,9 +74,9 @@ def test_a_job_that_only_moved_back_in_line_is_still_read_for(bench):
 
 
 def test_closing_leaves_nothing_running(bench):
-    fake, staging, line = bench
+    fake, staging, queue = bench
     fake.busy = True
-    staging.look(line(a=[20]))
+    staging.look(queue(a=[20]))
     staging.close()
     staging.close()
 
@@ -84,12 +84,12 @@ def test_closing_leaves_nothing_running(bench):
 
 
 def test_tiny_files_are_left_alone_and_nothing_is_said(bench):
-    fake, staging, line = bench
-    assert staging.look(line(a=[1, 2], b=[])) == []
+    fake, staging, queue = bench
+    assert staging.look(queue(a=[1, 2], b=[])) == []
     assert fake.begun == []
 
 
-def test_a_long_line_is_looked_at_in_front_only(bench):
+def test_a_long_queue_is_looked_at_in_front_only(bench):
     _, staging, _ = bench
 
     def endless():
@@ -102,8 +102,8 @@ def test_a_long_line_is_looked_at_in_front_only(bench):
 
 
 def test_what_is_no_file_is_passed_over_in_silence(bench, tmp_path):
-    fake, staging, line = bench
-    ((job, paths),) = line(a=[20])
+    fake, staging, queue = bench
+    ((job, paths),) = queue(a=[20])
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "deeper").mkdir()
     none = (str(tmp_path / "empty"), "/nowhere", "\0", "/dev/null")
@@ -112,8 +112,8 @@ def test_what_is_no_file_is_passed_over_in_silence(bench, tmp_path):
 
 
 def test_a_models_folder_stands_for_its_files(bench, tmp_path):
-    fake, staging, line = bench
-    ((job, _),) = line(a=[])
+    fake, staging, queue = bench
+    ((job, _),) = queue(a=[])
     folder = tmp_path / "model"
     (folder / "deeper").mkdir(parents=True)
     for name in ("b.safetensors", "a.safetensors", "deeper/c.safetensors"):
@@ -137,9 +137,9 @@ def test_it_is_said_once_where_a_hint_names_it(tmp_path):
 
 
 def test_a_failing_reader_is_told_of_once_and_not_tried_again_for_the_same_job(bench):
-    fake, staging, line = bench
+    fake, staging, queue = bench
     fake.problem = "the disk is gone"
-    jobs = list(line(a=[20], b=[40]))
+    jobs = list(queue(a=[20], b=[40]))
     said = [*staging.look(jobs), *staging.look(jobs), *staging.look(jobs), *staging.look(jobs)]
 
     assert [text for text in said if "disk" in text] == [
@@ -149,8 +149,8 @@ def test_a_failing_reader_is_told_of_once_and_not_tried_again_for_the_same_job(b
 
 
 def test_links_are_followed_and_a_file_behind_two_of_them_is_read_once(bench, tmp_path):
-    fake, staging, line = bench
-    ((job, (path,)),) = line(a=[20])
+    fake, staging, queue = bench
+    ((job, (path,)),) = queue(a=[20])
     link = tmp_path / "link"
     link.symlink_to(path)
     staging.look([(job, (str(link), path))])
