@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from nvinx.admission.state import Job
@@ -69,8 +71,7 @@ class Workload:
         listed = list(tasks)
         by_name = {task.name: task for task in listed}
         if len(by_name) < len(listed):
-            names = [task.name for task in listed]
-            twice = next(name for name in names if names.count(name) > 1)
+            (twice, _), *_ = Counter(task.name for task in listed).most_common(1)
             raise WorkloadError(twice, "two tasks have this name", "rename one of them")
         for task in listed:
             for need in task.after:
@@ -134,16 +135,19 @@ def shortest_s(task: Task) -> float:
 
 
 def _in_order(tasks: Mapping[str, Task]) -> dict[str, Task]:
+    """Each task after its needs, otherwise as listed."""
+    listed = {name: number for number, name in enumerate(tasks)}
+    order = TopologicalSorter({name: task.after for name, task in tasks.items()})
+    try:
+        order.prepare()
+    except CycleError as error:
+        (name, *_) = error.args[1]
+        raise WorkloadError(name, "comes after itself", "break the circle in `after`") from None
     placed: dict[str, Task] = {}
-    open_needs = {name: set(task.after) for name, task in tasks.items()}
-    while open_needs:
-        ready = [name for name, needs in open_needs.items() if needs <= placed.keys()]
-        if not ready:
-            name = next(iter(open_needs))
-            raise WorkloadError(name, "comes after itself", "break the circle in `after`")
-        for name in ready:
-            placed[name] = tasks[name]
-            del open_needs[name]
+    while order.is_active():
+        ready = sorted(order.get_ready(), key=listed.__getitem__)
+        placed |= {name: tasks[name] for name in ready}
+        order.done(*ready)
     return placed
 
 
