@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 from typing import Any
 
 import click
@@ -61,9 +60,11 @@ class _Verbs(click.Group):
 def _show_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if not wanted:
         return
+    from importlib import metadata
+
     try:
-        version = importlib.metadata.version(DISTRIBUTION)
-    except importlib.metadata.PackageNotFoundError:
+        version = metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
         version = "(not installed)"
     click.echo(f"nvinx {version}")
     ctx.exit()
