@@ -220,3 +220,10 @@ def test_what_could_not_be_read_back_is_never_written(tmp_path, wrong):
     with ledger.transaction() as entries:
         assert entries.requests() == ()
     ledger.close()
+
+
+def test_requests_can_be_left_out_by_their_ids(ledger):
+    with ledger.transaction() as entries:
+        for job_id in ("a", "b", "c"):
+            entries.enqueue(request(job_id))
+        assert [r.id for r in entries.requests(but={"b", "nobody"})] == ["a", "c"]

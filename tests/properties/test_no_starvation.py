@@ -26,7 +26,7 @@ from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import Residency
 from nvinx.interference import CoRun
 from nvinx.jobs.claim import Claim
-from nvinx.reasons import Why
+from nvinx.reasons import Reason, Why
 
 LONGEST_S, LONGEST_CHAIN_S, PATIENCE_S = 8, 3, 2
 CHAIN_COUNTS, CPU_PATIENCE_S = 4, 10 * PATIENCE_S
@@ -165,8 +165,12 @@ class Played:
             assert held <= (card.alone_mib if start.placement.alone else card.budget_mib)
 
     def _reasons(self, at):
+        """Whoever would start in another round waits for that alone."""
         decided = self.policy.decide(self.state, at)
-        return {i: decided.reason(w.job) for i, w in self.state.waiting.items()}
+        starts = {
+            start.job_id: Reason(start.job_id, Why.BEHIND_OLDER_JOB) for start in decided.starts
+        }
+        return {i: starts.get(i) or decided.reason(w.job) for i, w in self.state.waiting.items()}
 
     def _no_card_idles(self, at):
         """But for a card that a reservation wants whole, or whose jobs lack cores, RAM or VRAM."""

@@ -77,9 +77,13 @@ class LongestChainFirst:
                     refused.add(job.claim)
                     waits[job.id] = verdict
 
+        answers: dict[Claim, Placement | Reason] = {}  # those who are alike wait for the same
+
         def ask(job: Job) -> Reason | None:
-            verdict = _decide(job, state.capacity, free, refused)
-            return verdict if isinstance(verdict, Reason) else None
+            if job.claim not in answers:
+                answers[job.claim] = _decide(job, state.capacity, free, refused)
+            answer = answers[job.claim]
+            return replace(answer, job=job.name) if isinstance(answer, Reason) else None
 
         return Round(tuple(starts), waits, ask)
 

@@ -96,9 +96,9 @@ class Everyone:
         self, entries: Transaction, own: State, new: Collection[str]
     ) -> list[QueuedRequest]:
         """Other engines' requests that count; those of the dead are taken out."""
-        now, there = self._ports.clock(), entries.requests()
-        _demand_new(new, (request.id for request in there))
-        others = [r for r in there if r.id not in own.waiting]
+        now = self._ports.clock()
+        others = entries.requests(but=own.waiting.keys() - set(new))
+        _demand_new(new, (request.id for request in others))
         engines = self._ports.liveness.alive({r.job.engine for r in others})
         standing = []
         for request in others:

@@ -21,7 +21,7 @@ from nvinx.leases.ports import Lease, QueuedRequest
 from nvinx.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
 SCHEMA = 2
@@ -197,15 +197,17 @@ class SqliteTransaction:
                 for job, placement, since, seen in rows
             )
 
-    def requests(self) -> tuple[QueuedRequest, ...]:
+    def requests(self, but: Collection[str] = ()) -> tuple[QueuedRequest, ...]:
         rows = self._db.execute(
-            "SELECT job, since, heard, reason FROM request WHERE boot = ? ORDER BY since, rowid",
+            "SELECT id, job, since, heard, reason FROM request WHERE boot = ?"
+            " ORDER BY since, rowid",
             (self._boot,),
         )
         with _whole():
             return tuple(
                 QueuedRequest(_JOB.decode(job), since, heartbeat_at, _REASON.decode(reason))
-                for job, since, heartbeat_at, reason in rows
+                for request_id, job, since, heartbeat_at, reason in rows
+                if request_id not in but
             )
 
     def hold(self, lease: Lease) -> None:

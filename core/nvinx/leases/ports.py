@@ -55,7 +55,9 @@ class Transaction(Protocol):
 
     def leases(self) -> tuple[Lease, ...]: ...
 
-    def requests(self) -> tuple[QueuedRequest, ...]: ...
+    def requests(self, but: Collection[str] = ()) -> tuple[QueuedRequest, ...]:
+        """Those who wait, the oldest first. but: ids to leave out, and not even to read."""
+        ...
 
     def hold(self, lease: Lease) -> None:
         """Enter a new lease. Raises LeaseExistsError when the job holds one already."""

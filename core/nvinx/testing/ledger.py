@@ -42,8 +42,9 @@ class MemoryTransaction:
     def leases(self) -> tuple[Lease, ...]:
         return tuple(sorted(self._leases.values(), key=lambda x: (x.since, x.id)))
 
-    def requests(self) -> tuple[QueuedRequest, ...]:
-        return tuple(sorted(self._requests.values(), key=lambda x: x.since))
+    def requests(self, but: Collection[str] = ()) -> tuple[QueuedRequest, ...]:
+        there = (request for request in self._requests.values() if request.id not in but)
+        return tuple(sorted(there, key=lambda request: request.since))
 
     def hold(self, lease: Lease) -> None:
         if lease.id in self._leases:
