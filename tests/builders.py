@@ -16,6 +16,26 @@ _WHY = {
 }
 
 
+# Each kind of line that a bench file may have for one card.
+BENCH_FILE = """\
+# a bench
+hardware:
+  vram_gb: 4
+  ram_gb: 15.5
+  cpu_cores: 8
+  simulated: true
+  headroom_gb: 0.25
+models:
+  - name: fold
+    vram_gb: 6
+    residency: GPU_RAM_OVERFLOW
+    ram_overflow_supported: true
+    ram_gb_needed: 8
+  - {name: embed, vram_gb: 0.9, residency: gpu_shared, cpu_fallback_supported: true}
+interference: profile.json
+"""
+
+
 def card(index=0, **other):
     """A card `gpu-INDEX` of 4000 MiB, all of which may be handed out."""
     return Card(

@@ -66,7 +66,6 @@ class LeaseClient:
         """source: the program, for the history of runs. caps: impose what is declared.
 
         say: told once if the history cannot be used, so that runs teach nothing.
-
         placed_by: somebody else has decided already where jobs run, so that this only keeps the
         books. Then nothing is learned here either; `ended` has what happened.
         """

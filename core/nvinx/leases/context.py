@@ -70,7 +70,6 @@ def open_context(
     bench: Bench,
     state_dir: Path | None = None,
     *,
-    engine: str | None = None,
     cores: int | None = None,
     policy: Callable[[Estimates], Policy] = LongestChainFirst,
     learns: bool = True,
@@ -80,7 +79,7 @@ def open_context(
     state_dir: found as everywhere by default. cores: instead of the bench's. learns: by what
     earlier runs and its own show. Raises StateDirError, LedgerVersionError.
     """
-    engine = engine or new_engine()
+    engine = new_engine()
     folder = statedir.prepare(statedir.choose(state_dir, os.environ))
     real = any(not card.simulated for card in bench.cards)
     probe, ram_left = (NvmlProbe(), resources.ram_left_mib) if real else (None, None)

@@ -98,11 +98,11 @@ class Everyone:
         """Other engines' requests that count; those of the dead are taken out."""
         now = self._ports.clock()
         others = entries.requests(but=own.waiting.keys() - set(new))
-        _demand_new(new, (request.id for request in others))
-        engines = self._ports.liveness.alive({r.job.engine for r in others})
+        engines = self._ports.liveness.alive({r.job.engine for r in others}) - {self._engine}
+        _demand_new(new, (r.id for r in others if r.job.engine in engines))
         standing = []
         for request in others:
-            if request.job.engine not in engines or request.job.engine == self._engine:
+            if request.job.engine not in engines:
                 entries.dequeue(request.id)
             elif now - request.heartbeat_at < UNHEARD_AFTER_S and not _lacks_machine(
                 request.reason

@@ -1,30 +1,13 @@
 """A bench file is read strictly: a mistake is refused with its line and a way out."""
 
 import pytest
+from builders import BENCH_FILE
 
 from nvinx.bench.parse import parse
 from nvinx.bench.resolve import DeclaredGpu, Interference
 from nvinx.catalog import ModelSpec, Residency
 from nvinx.errors import BenchError
 from nvinx.interference import CoRun
-
-FULL = """\
-# a bench
-hardware:
-  vram_gb: 4
-  ram_gb: 15.5
-  cpu_cores: 8
-  simulated: true
-  headroom_gb: 0.25
-models:
-  - name: fold
-    vram_gb: 6
-    residency: GPU_RAM_OVERFLOW
-    ram_overflow_supported: true
-    ram_gb_needed: 8
-  - {name: embed, vram_gb: 0.9, residency: gpu_shared, cpu_fallback_supported: true}
-interference: profile.json
-"""
 
 
 def read(text):
@@ -40,7 +23,7 @@ def refused(text):
 
 
 def test_everything_a_file_may_say_is_read():
-    file = read(FULL)
+    file = read(BENCH_FILE)
     assert (file.vram_gb, file.ram_gb, file.cpu_cores, file.headroom_gb) == (4.0, 15.5, 8, 0.25)
     assert file.gpus == (DeclaredGpu(None, 4.0, simulated=True),)
     assert file.models == {

@@ -1,7 +1,7 @@
 """What is in force says where it came from."""
 
 import pytest
-from builders import gpu_state
+from builders import BENCH_FILE, gpu_state
 
 from nvinx.bench.parse import parse
 from nvinx.bench.resolve import Interference, resolve
@@ -13,23 +13,6 @@ from nvinx.interference import CoRun, Provenance
 from nvinx.sizes import capacity_from_gb, need_from_gb, need_from_mb
 
 MACHINE = Machine(cores=6, ram_mib=10_000)
-FULL = """\
-# a bench
-hardware:
-  vram_gb: 4
-  ram_gb: 15.5
-  cpu_cores: 8
-  simulated: true
-  headroom_gb: 0.25
-models:
-  - name: fold
-    vram_gb: 6
-    residency: GPU_RAM_OVERFLOW
-    ram_overflow_supported: true
-    ram_gb_needed: 8
-  - {name: embed, vram_gb: 0.9, residency: gpu_shared, cpu_fallback_supported: true}
-interference: profile.json
-"""
 
 
 def gpu(index, total_mib=8000, name="Card"):
@@ -60,7 +43,7 @@ def test_without_a_gpu_the_driver_says_why():
 
 
 def test_what_the_file_says_comes_before_the_machine():
-    bench = in_force(FULL, gpu(0))
+    bench = in_force(BENCH_FILE, gpu(0))
     assert (bench.cores, bench.ram_mib) == (8, capacity_from_gb(15.5))
     assert bench.path == "folder/nvinx.yaml"
     assert bench.origins["cpu_cores"] == "nvinx.yaml, line 5"
@@ -69,7 +52,7 @@ def test_what_the_file_says_comes_before_the_machine():
 
 
 def test_a_simulated_card_comes_from_the_file_alone():
-    bench = in_force(FULL, gpu(0))
+    bench = in_force(BENCH_FILE, gpu(0))
     (card,) = bench.cards
     assert bench.simulated
     assert (card.id, card.index, card.simulated) == ("simulated-0", 0, True)
@@ -122,7 +105,7 @@ def test_a_bench_may_declare_that_it_has_no_gpu():
 
 
 def test_a_simulated_bench_does_not_complain_about_the_driver():
-    assert in_force(FULL, problem="no driver").problem is None
+    assert in_force(BENCH_FILE, problem="no driver").problem is None
 
 
 def test_a_problem_of_a_real_card_is_passed_on():

@@ -379,3 +379,11 @@ def test_a_job_that_lacks_card_and_cores_keeps_its_place_before_younger_ones_els
     assert one.waits["older"].why is Why.CARD_HELD_EXCLUSIVELY
     assert started(two.finish("x")) == []
     assert started(one.finish("busy")) == ["older"]
+
+
+def test_an_id_that_a_dead_engine_asked_for_is_free(machine):
+    one, two = machine.engine("one"), machine.engine("two")
+    one.submit([exclusive_job("a"), shared_job("b")])
+    for token in ("one", "a"):
+        machine.liveness.retire(token)
+    assert started(two.submit([shared_job("b", engine="two")])) == ["b"]
