@@ -12,8 +12,9 @@ import time
 
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import CardsChanged, Submitted
+from nvinx.admission.job import Job
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.admission.state import Job, State
+from nvinx.admission.state import State
 from nvinx.admission.step import step
 from nvinx.bench.capacity import Capacity, Card
 from nvinx.calibration import fit_slowdown_model

@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from nvinx.admission.state import Job
+from nvinx.admission.job import Job
 from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency
 from nvinx.host.clock import boot_seconds

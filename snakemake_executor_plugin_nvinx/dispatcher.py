@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from nvinx.admission.events import Decision
-    from nvinx.admission.state import Job, Placement
+    from nvinx.admission.job import Job, Placement
     from nvinx.bench.capacity import Card
     from nvinx.history.runs import PastRun
     from nvinx.leases.broker import Broker
@@ -92,11 +94,14 @@ class Dispatcher:
         self._handles: dict[str, Any] = {}
         self._jobs: dict[str, Job] = {}
         self._stopped = False
+        self._is_notified, self._looked_at = False, 0.0
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._thread = threading.Thread(target=self._run, name="nvinx-dispatcher", daemon=True)
         self._thread.start()
 
     def send(self, message: Message) -> None:
         self._inbox.put(message)
+        os.eventfd_write(self._wake, 1)
 
     def stop(self) -> None:
         """End the thread and wait for it; the broker is closed by then."""
@@ -136,9 +141,7 @@ class Dispatcher:
             self._wind_down(message)
             self._engine.end_running()
         elif message is None:
-            if self._broker.awaits_card:
-                self._broker.add_cards(self._engine.cards())
-                self._act(self._broker.poll())
+            self._look()
         elif isinstance(message, Ready):
             self._accept(message)
         elif isinstance(message, Ended):
@@ -147,19 +150,27 @@ class Dispatcher:
         return not self._stopped
 
     def _next(self) -> Message | None:
-        """The next message; None when it is time to look again, or another engine says so."""
-        heard: list[Message] = []
+        """The next message; None when there is none for a while, or it is time to look again."""
+        if self._broker.awaits_card and self._inbox.empty():
+            self._is_notified |= self._broker.await_change(POLL_S, self._wake)
+            with contextlib.suppress(BlockingIOError):
+                os.eventfd_read(self._wake)
+        with contextlib.suppress(queue.Empty):
+            if self._broker.awaits_card:
+                return self._inbox.get_nowait()
+            return self._inbox.get(timeout=POLL_S)
+        return None
 
-        def listen(seconds: float) -> bool:
-            with contextlib.suppress(queue.Empty):
-                heard.append(self._inbox.get(timeout=seconds))
-            return bool(heard)
-
-        if self._broker.awaits_card:
-            self._broker.await_change(POLL_S, listen)
-        else:
-            listen(POLL_S)
-        return heard[0] if heard else None
+    def _look(self) -> None:
+        """Look at the ledger again where another engine says so, or after a while."""
+        now = time.monotonic()
+        if not self._broker.awaits_card or not (
+            self._is_notified or now - self._looked_at >= self._broker.look_again_s
+        ):
+            return
+        self._is_notified, self._looked_at = False, now
+        self._broker.add_cards(self._engine.cards())
+        self._act(self._broker.poll())
 
     def _accept(self, ready: Ready) -> None:
         for job, handle in ready.jobs:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from nvinx.admission.state import Job, Placement
+    from nvinx.admission.job import Job, Placement
     from nvinx.bench.capacity import Card
     from nvinx.history.runs import PastRun
     from nvinx.reasons import Reason
@@ -89,7 +89,7 @@ class Executor(RealExecutor):
 
     def run_jobs(self, jobs: list[Any]) -> None:
         """Queue the whole ready set; what starts, and when, is the broker's decision."""
-        from nvinx.admission.state import Job
+        from nvinx.admission.job import Job
         from nvinx.errors import NvinxError
         from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ready
 

@@ -9,7 +9,7 @@ from nvinx.errors import NvinxError
 from snakemake_executor_plugin_nvinx import snakemake_internals
 
 if TYPE_CHECKING:
-    from nvinx.admission.state import Placement
+    from nvinx.admission.job import Placement
     from snakemake_executor_plugin_nvinx.run import Run
 
 _MEMBERS_PER_JOB = 10

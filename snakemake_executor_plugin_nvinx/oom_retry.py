@@ -12,8 +12,8 @@ from nvinx.jobs.outcome import TAIL_BYTES, outcome_of
 from snakemake_executor_plugin_nvinx import job_claims, snakemake_internals
 
 if TYPE_CHECKING:
+    from nvinx.admission.job import Job
     from nvinx.admission.retry import RetryStep
-    from nvinx.admission.state import Job
     from nvinx.bench.capacity import Capacity
     from nvinx.jobs.claim import Claim
     from nvinx.jobs.outcome import Outcome

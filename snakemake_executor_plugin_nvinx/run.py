@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nvinx.admission import adjust, explain
+from nvinx.admission.job import Job, Placement
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.admission.state import Job, Placement
 from nvinx.bench import machine
 from nvinx.errors import HintError, ImpossibleJobError, NvinxError
 from nvinx.host.clock import boot_seconds

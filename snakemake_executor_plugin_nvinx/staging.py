@@ -15,7 +15,7 @@ from snakemake_executor_plugin_nvinx import job_claims, messages
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from nvinx.admission.state import Job
+    from nvinx.admission.job import Job
     from nvinx.staging.ports import File, Stager, Warmed
 
 _NEXT = 32  # of a long queue, the jobs whose files are looked at

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nvinx.admission import adjust, explain
 from nvinx.admission.estimates import Estimates
-from nvinx.admission.state import Job
+from nvinx.admission.job import Job
 from nvinx.bench import machine
 from nvinx.catalog import Residency
 from nvinx.errors import HintError, ImpossibleJobError, NvinxError

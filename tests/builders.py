@@ -1,6 +1,6 @@
 """Cards, claims, jobs and leases for tests: what a test does not speak of has a plain value here."""
 
-from nvinx.admission.state import Job, Placement, Running
+from nvinx.admission.job import Job, Placement, Running
 from nvinx.bench.capacity import Card
 from nvinx.catalog import Residency
 from nvinx.gpu.ports import GpuState

@@ -107,6 +107,13 @@ class LeaseExistsError(NvinxError):
         self.job_id = job_id
 
 
+class LookOnlyError(NvinxError):
+    """Something was to be written while the ledger was only looked at; nothing was."""
+
+    def __init__(self) -> None:
+        super().__init__("the ledger was opened for a look; write in a transaction")
+
+
 class GaveUpError(NvinxError):
     """What waited for a card did not get it in the time that it was given."""
 

@@ -4,9 +4,10 @@
 """
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
-from nvinx.admission.state import Job, Placement
+from nvinx.admission.job import Job, Placement
 from nvinx.bench.capacity import Card
 from nvinx.catalog import Residency
 from nvinx.history.runs import PastRun
@@ -15,7 +16,8 @@ from nvinx.host.clock import boot_id
 from nvinx.jobs.claim import Claim
 from nvinx.jobs.outcome import Outcome
 from nvinx.leases.ledger import SqliteLedger
-from nvinx.leases.ports import Lease, QueuedRequest
+from nvinx.leases.ledger_schema import SCHEMA
+from nvinx.leases.ports import EngineEntry, Lease, QueuedRequest
 from nvinx.reasons import Reason, Why
 from nvinx.runs import read as recorded
 
@@ -65,8 +67,26 @@ def test_leases_and_requests_of_before_stand(tmp_path):
     ledger = SqliteLedger(made("ledger", tmp_path))
     with ledger.transaction() as entries:
         assert entries.leases() == (Lease(EMBED, SHARED, 12.5, ((77, 1234),)),)
-        assert entries.requests() == (QueuedRequest(FOLD, 13.5, 14.5, NO_GAIN),)
+        assert entries.requests() == (QueuedRequest(FOLD, 13.5, NO_GAIN),)
+        assert entries.engines() == {"e": EngineEntry("e", 1, -1, 14.5)}
     ledger.close()
+
+
+def test_jobs_of_long_before_are_read_without_what_claims_know_since(tmp_path):
+    path = made("ledger", tmp_path)
+    with sqlite3.connect(path) as db:
+        for key in ("kind", "runtime_s", "max_slowdown"):
+            db.execute("UPDATE lease SET job = json_remove(job, '$.claim.' || ?)", (key,))
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    claim = replace(EMBED.claim, kind="", runtime_s=None, max_slowdown=None)
+    ledger = SqliteLedger(path)
+    with ledger.transaction() as entries:
+        assert [lease.job for lease in entries.leases()] == [replace(EMBED, claim=claim)]
+    ledger.close()
+    with sqlite3.connect(path) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
+    db.close()
 
 
 def test_what_runs_of_before_taught_is_not_forgotten(tmp_path):

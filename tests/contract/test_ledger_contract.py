@@ -1,18 +1,18 @@
 """One suite, every Ledger: the fake obeys the same contract as the real one."""
 
-import json
 import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
 
 import pytest
-from builders import job, lease, shared_claim, shared_job
+from builders import exclusive_claim, job, lease, shared_claim, shared_job
 from waiting import GIVE_UP_S
 
-from nvinx.errors import LeaseExistsError, LedgerVersionError, StateDirError
-from nvinx.leases.ledger import SCHEMA, SqliteLedger
-from nvinx.leases.ports import QueuedRequest
+from nvinx.errors import LeaseExistsError, LedgerVersionError, LookOnlyError, StateDirError
+from nvinx.leases.ledger import SqliteLedger
+from nvinx.leases.ledger_schema import SCHEMA
+from nvinx.leases.ports import EngineEntry, QueuedRequest
 from nvinx.reasons import Reason, Why
 from nvinx.testing import MemoryLedger
 
@@ -35,13 +35,12 @@ def held(job_id, since=1.0):
     return lease(asked(job_id), since, ram_mib=10)
 
 
-def request(job_id, since=1.0, heartbeat_at=1.0):
-    return QueuedRequest(
-        asked(job_id, max_slowdown=1.5, runtime_s=60.0),
-        since,
-        heartbeat_at,
-        Reason("x", Why.NOT_ENOUGH_VRAM, 9, 3, ("a", "b")),
-    )
+REASON = Reason("x", Why.NOT_ENOUGH_VRAM, 9, 3, ("a", "b"))
+LACKS_CORES = Reason("x", Why.NOT_ENOUGH_CORES, 2, 1)
+
+
+def request(job_id, since=1.0, reason=REASON):
+    return QueuedRequest(asked(job_id, max_slowdown=1.5, runtime_s=60.0), since, reason)
 
 
 def test_what_is_written_is_read_back_whole(ledger):
@@ -96,12 +95,103 @@ def test_dropping_and_taking_back_twice_is_fine(ledger):
         assert entries.requests() == ()
 
 
-def test_asking_again_keeps_the_place_in_the_queue(ledger):
+def test_asking_again_brings_the_reason_up_to_date(ledger):
     with ledger.transaction() as entries:
-        entries.enqueue(request("b", since=1.0, heartbeat_at=1.0))
-        entries.enqueue(request("b", since=1.0, heartbeat_at=7.0))
-        (found,) = entries.requests()
-    assert (found.since, found.heartbeat_at) == (1.0, 7.0)
+        entries.enqueue(request("b"))
+        entries.enqueue(request("b", reason=LACKS_CORES))
+        assert entries.requests() == (request("b", reason=LACKS_CORES),)
+
+
+def test_who_waits_is_read_in_the_lines_order(ledger):
+    """By priority, then by age and the chain behind; those that lack cores keep nobody waiting."""
+    claims = {
+        "young": (9.0, {}),
+        "old": (1.0, {}),
+        "urgent": (20.0, {"priority": 1}),
+        "chain": (8.0, {"chain_s": 2.0}),
+    }
+    with ledger.transaction() as entries:
+        for job_id, (since, claim) in claims.items():
+            entries.enqueue(QueuedRequest(asked(job_id, **claim), since))
+        entries.enqueue(request("no cores", 0.0, LACKS_CORES))
+        assert [r.id for r in entries.requests(most=3)] == ["urgent", "chain", "old"]
+        assert "no cores" in {r.id for r in entries.requests()}
+        assert entries.requests(but="engine-1") == ()
+
+
+def test_the_exclusive_job_that_waited_longest_is_seen_behind_any_line(ledger):
+    patient = job("patient", exclusive_claim(priority=-1), engine="two")
+    with ledger.transaction() as entries:
+        entries.enqueue(QueuedRequest(patient, 1.0))
+        for number in range(5):
+            entries.enqueue(request(f"small {number}", 2.0))
+        assert "patient" in {r.id for r in entries.requests(most=2)}
+
+
+def test_what_could_let_a_job_start_counts_as_a_change(ledger):
+    seen = []
+    for what in (
+        lambda entries: entries.hold(held("a")),
+        lambda entries: entries.drop("a"),
+        lambda entries: entries.enqueue(request("b")),
+        lambda entries: entries.dequeue("b"),
+        lambda entries: entries.dequeue("b"),
+    ):
+        with ledger.transaction() as entries:
+            before = entries.change()
+            what(entries)
+            seen.append(entries.change() > before)
+    assert seen == [True, True, False, True, False]
+
+
+def test_an_engine_answers_what_it_was_asked(ledger):
+    with ledger.transaction() as entries:
+        entries.ask("two", "one", 1.0)
+        assert entries.engines() == {}
+        entries.answer("two", 7, 2.0)
+        entries.ask("two", "one", 3.0)
+        entries.ask("two", "three", 4.0)
+        (two,) = entries.engines({"two", "nobody"}).values()
+        assert two == EngineEntry("two", 7, entries.change(), 2.0, 3.0, "one")
+        assert two.owes_answer
+        entries.answer("two", 6, 5.0)
+        assert not entries.engines()["two"].owes_answer
+        entries.enqueue(QueuedRequest(shared_job("x", engine="two"), 1.0))
+        assert entries.requested_by(["x", "y"]) == {"x": "two"}
+        entries.leave("two")
+        assert (entries.engines(), entries.requests()) == ({}, ())
+
+
+def test_a_look_reads_all_and_writes_nothing(ledger):
+    with ledger.transaction() as entries:
+        entries.hold(held("a"))
+        entries.enqueue(request("b"))
+    with ledger.look() as entries:
+        assert (entries.leases(), entries.requests()) == ((held("a"),), (request("b"),))
+    for change in (
+        lambda entries: entries.hold(held("c")),
+        lambda entries: entries.note(held("a")),
+        lambda entries: entries.drop("a"),
+        lambda entries: entries.enqueue(request("c")),
+        lambda entries: entries.dequeue("b"),
+        lambda entries: entries.answer("one", 1, 1.0),
+        lambda entries: entries.ask("one", "two", 1.0),
+        lambda entries: entries.leave("one"),
+    ):
+        with pytest.raises(LookOnlyError), ledger.look() as entries:
+            change(entries)
+    with ledger.look() as entries:
+        assert (entries.leases(), entries.requests()) == ((held("a"),), (request("b"),))
+
+
+def test_a_look_waits_for_nobody_who_writes(tmp_path):
+    one, two = SqliteLedger(tmp_path / "ledger.db"), SqliteLedger(tmp_path / "ledger.db")
+    with one.transaction() as writes:
+        writes.hold(held("a"))
+        with two.look() as entries:
+            assert entries.leases() == ()
+    one.close()
+    two.close()
 
 
 def test_gpu_processes_seen_of_a_lease_are_remembered(ledger):
@@ -187,43 +277,12 @@ def test_engines_that_start_together_may_make_the_ledger_together(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_a_ledger_of_an_older_nvinx_keeps_its_leases(tmp_path):
-    """Jobs were written without what claims know since."""
-    path = tmp_path / "ledger.db"
-    ledger = SqliteLedger(path)
-    with ledger.transaction() as entries:
-        entries.hold(held("a"))
-    ledger.close()
-    with sqlite3.connect(path) as db:
-        (text,) = db.execute("SELECT job FROM lease").fetchone()
-        older = json.loads(text)
-        for key in ("kind", "chain_s", "cpu_runtime_s"):
-            del older["claim"][key]
-        db.execute("UPDATE lease SET job = ?", (json.dumps(older),))
-        db.execute("PRAGMA user_version = 1")
-    db.close()
-    ledger = SqliteLedger(path)
-    with ledger.transaction() as entries:
-        assert entries.leases() == (held("a"),)
-    ledger.close()
-    with sqlite3.connect(path) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
-    db.close()
-
-
 @pytest.mark.parametrize("wrong", [{"priority": 0.5}, {"chain_s": float("inf")}, {"cores": True}])
 def test_what_could_not_be_read_back_is_never_written(tmp_path, wrong):
     ledger = SqliteLedger(tmp_path / "ledger.db")
-    asks = QueuedRequest(shared_job("a", **wrong), 1.0, 1.0)
+    asks = QueuedRequest(shared_job("a", **wrong), 1.0)
     with pytest.raises(ValueError, match=next(iter(wrong))), ledger.transaction() as entries:
         entries.enqueue(asks)
     with ledger.transaction() as entries:
         assert entries.requests() == ()
     ledger.close()
-
-
-def test_requests_can_be_left_out_by_their_ids(ledger):
-    with ledger.transaction() as entries:
-        for job_id in ("a", "b", "c"):
-            entries.enqueue(request(job_id))
-        assert [r.id for r in entries.requests(but={"b", "nobody"})] == ["a", "c"]

@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from waiting import eventually
+from waiting import GIVE_UP_S, eventually
 
 from nvinx.leases.liveness import ProcessLiveness
 
@@ -114,17 +114,59 @@ def test_a_process_is_known_by_its_own_marker_or_an_ancestors(liveness, child):
     assert liveness.owners([grandchild, os.getpid()]) == {grandchild: TOKEN}
 
 
-def test_a_ring_reaches_whoever_shows_life_for_the_token_and_nobody_else(liveness, tmp_path):
+def test_a_notice_reaches_whoever_listens_for_the_token_and_nobody_else(liveness, tmp_path):
     other = ProcessLiveness(tmp_path / "life")
-    liveness.announce(TOKEN)
-    other.announce("other")
-    time.sleep(0.02)  # beyond the grain of the file system's clock
+    for one, token in ((liveness, TOKEN), (other, "other")):
+        one.announce(token)
+        one.listen(token)
     other.notify(TOKEN)
-    assert liveness.was_notified(TOKEN)
-    assert not liveness.was_notified(TOKEN)
-    assert not other.was_notified("other")
+    other.notify(TOKEN)
+    assert liveness.await_notice(TOKEN, 0)
+    assert not liveness.await_notice(TOKEN, 0)
+    assert not other.await_notice("other", 0)
     other.notify("nobody")
-    assert not liveness.was_notified("nobody")
+    assert not liveness.await_notice("nobody", 0)
+    liveness.retire(TOKEN)
+    left = {path.name for path in (tmp_path / "life").iterdir()}
+    assert left == {"other.lock", "other.notice"}
+
+
+def test_waiting_for_a_notice_ends_when_there_is_something_else_to_do(liveness):
+    wake = os.eventfd(1)
+    liveness.announce(TOKEN)
+    liveness.listen(TOKEN)
+    assert not liveness.await_notice(TOKEN, GIVE_UP_S, wake)
+    os.close(wake)
+
+
+def test_a_notice_is_never_written_into_what_is_no_pipe(liveness, tmp_path):
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    (tmp_path / "life" / f"{TOKEN}.notice").symlink_to(mine)
+    (tmp_path / "life" / "plain.notice").write_text("plain")
+    liveness.notify(TOKEN)
+    liveness.notify("plain")
+    assert mine.read_text() == "mine"
+    liveness.listen(TOKEN)
+    assert not liveness.await_notice(TOKEN, 0)
+
+
+def test_a_killed_listeners_pipe_is_swept_away(liveness, tmp_path, child):
+    code = f"""
+import time; from pathlib import Path
+from nvinx.leases.liveness import ProcessLiveness
+life = ProcessLiveness(Path({str(tmp_path / "life")!r}))
+life.announce("gone"); life.listen("gone")
+print("up", flush=True); time.sleep(3600)
+"""
+    proc = child([sys.executable, "-c", code])
+    assert proc.stdout.readline() == "up\n"
+    assert (tmp_path / "life" / "gone.notice").exists()
+    proc.kill()
+    proc.wait()
+    liveness.notify("gone")
+    liveness.sweep()
+    assert list((tmp_path / "life").iterdir()) == []
 
 
 def test_a_start_time_tells_a_process_from_its_pid(liveness):

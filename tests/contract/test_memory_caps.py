@@ -7,7 +7,7 @@ import sys
 import pytest
 from builders import card, cpu_claim, granted, shared_claim
 
-from nvinx.admission.state import Placement
+from nvinx.admission.job import Placement
 from nvinx.bench.capacity import Capacity
 from nvinx.catalog import Residency
 from nvinx.leases import memory_caps

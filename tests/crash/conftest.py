@@ -136,7 +136,7 @@ class Machine:
         return {request.id for request in entries(self.state)[1]}
 
     def lock_files(self) -> set[str]:
-        return {path.name for path in (self.state / "life").iterdir()}
+        return {path.name for path in (self.state / "life").glob("*.lock")}
 
     def shells(self) -> set[str]:
         folder = self.state / "shells"

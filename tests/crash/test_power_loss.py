@@ -64,7 +64,7 @@ def test_a_half_written_ledger_is_used_or_refused_in_a_sentence(busy: Path, tmp_
     for n in range(60):
         copy(busy, tmp_path / f"copy{n}", draw)
         try:
-            ledger = SqliteLedger(tmp_path / f"copy{n}" / "ledger.db", busy_timeout_s=1.0)
+            ledger = SqliteLedger(tmp_path / f"copy{n}" / "ledger.db")
         except StateDirError as error:
             refusals.append(str(error))
             continue

@@ -10,7 +10,7 @@ from waiting import GIVE_UP_S
 
 import nvinx
 from nvinx.errors import HintError, ImpossibleJobError
-from nvinx.leases import client
+from nvinx.leases import broker
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_an_error_in_the_block_gives_the_lease_back_and_goes_on(here):
 
 
 def test_whoever_waits_is_notified_when_there_is_room(here, monkeypatch):
-    monkeypatch.setattr(client, "LOOK_AGAIN_S", 3600.0)
+    monkeypatch.setattr(broker, "_LOOK_AGAIN_S", 3600.0)
     waits, done = threading.Event(), threading.Event()
 
     def second():

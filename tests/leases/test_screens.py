@@ -31,12 +31,12 @@ def held(name, on, residency, vram_mib, since, engine):
 
 
 def waits(name, since, reason=None):
-    return QueuedRequest(job(name, SMALL, engine="snakemake-7"), since, since, reason)
+    return QueuedRequest(job(name, SMALL, engine="snakemake-7"), since, reason)
 
 
 def view(cards, leases=(), requests=(), **bench):
     made = Bench(cards=tuple(cards), cores=8, ram_mib=32000, models={}, origins={}, **bench)
-    return Snapshot(made, tuple(leases), tuple(requests), GpuInventory(()), 1000.0)
+    return Snapshot(made, tuple(leases), tuple(requests), len(requests), GpuInventory(()), 1000.0)
 
 
 VIEWS = {

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorded import ALONE, CARD, SHARED, Recorder
 
-from nvinx.admission.state import Placement
+from nvinx.admission.job import Placement
 from nvinx.catalog import Residency
 from nvinx.jobs.outcome import Outcome
 from nvinx.reasons import Why

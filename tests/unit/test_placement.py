@@ -5,7 +5,7 @@ import json
 import pytest
 from builders import card, simulated_card
 
-from nvinx.admission.state import Placement
+from nvinx.admission.job import Placement
 from nvinx.bench.capacity import Capacity
 from nvinx.catalog import Residency
 from nvinx.leases.environment import variables

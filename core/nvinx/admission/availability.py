@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nvinx.admission.estimates import Estimates
-    from nvinx.admission.state import Job, Placement, State
+    from nvinx.admission.job import Job, Placement
+    from nvinx.admission.state import State
     from nvinx.bench.capacity import Card
 
 _SHOWN = 5  # a list of everybody would grow with the square of the queue

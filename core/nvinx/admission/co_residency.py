@@ -10,7 +10,7 @@ from nvinx.history.runs import PastRun
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nvinx.admission.state import Running
+    from nvinx.admission.job import Running
 
 
 class CoResidency:

@@ -11,7 +11,8 @@ from nvinx.reasons import Reason, Why
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from nvinx.admission.state import Job, Placement, State, Waiting
+    from nvinx.admission.job import Job, Placement
+    from nvinx.admission.state import State
     from nvinx.bench.capacity import Capacity, Card
 
 
@@ -94,10 +95,6 @@ class Round:
 
 class Policy(Protocol):
     """What `admit` asks of a policy; all of it pure."""
-
-    def in_order(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
-        """The waiting jobs in the order in which `decide` asks them."""
-        ...
 
     def decide(self, state: State, at: float) -> Round:
         """Who of the waiting jobs starts at time `at` (seconds), and why the others wait."""

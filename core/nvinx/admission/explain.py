@@ -12,7 +12,7 @@ from nvinx.reasons import Reason, Why
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nvinx.admission.state import Job, Placement, Running
+    from nvinx.admission.job import Job, Placement, Running
     from nvinx.bench.capacity import Card
     from nvinx.jobs.claim import Claim
 

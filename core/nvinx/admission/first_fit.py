@@ -8,10 +8,11 @@ from nvinx.admission.estimates import Estimates
 from nvinx.admission.policy import LongestChainFirst
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from nvinx.admission.availability import Availability
-    from nvinx.admission.state import State, Waiting
+    from nvinx.admission.job import Waiting
+    from nvinx.admission.state import State
     from nvinx.reasons import Reason
 
 
@@ -21,11 +22,13 @@ class VramFifo(LongestChainFirst):
     def __init__(self) -> None:
         super().__init__(Estimates(), patience_s=float("inf"))
 
-    def in_order(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
-        return dict(sorted(waiting.items(), key=lambda item: item[1].since))
-
-    def _queue(self, state: State, at: float) -> Sequence[Iterable[Waiting]]:  # noqa: ARG002
-        return [[waiting] for waiting in state.waiting.values()]
+    def _queue(
+        self,
+        state: State,
+        at: float,  # noqa: ARG002
+        free: Availability,  # noqa: ARG002
+    ) -> Sequence[Iterable[Waiting]]:
+        return [[one] for one in sorted(state.waiting.values(), key=lambda one: one.since)]
 
     def _reserve(self, waiting: Waiting, reason: Reason, state: State, free: Availability) -> None:
         """Nothing is reserved for anybody."""

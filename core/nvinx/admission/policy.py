@@ -22,14 +22,15 @@ from nvinx.admission import queue_order
 from nvinx.admission.availability import Availability
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Round, Start
-from nvinx.admission.state import Placement
+from nvinx.admission.job import Placement
 from nvinx.catalog import Residency
 from nvinx.reasons import Reason, Why
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from nvinx.admission.state import Job, State, Waiting
+    from nvinx.admission.job import Job, Waiting
+    from nvinx.admission.state import State
     from nvinx.bench.capacity import Capacity, Card
     from nvinx.jobs.claim import Claim
 
@@ -47,13 +48,6 @@ class LongestChainFirst:
         self._patience_s = patience_s
         self._long_s = patience_s * _LONG
 
-    def in_order(self, waiting: Mapping[str, Waiting]) -> dict[str, Waiting]:
-        """GPU jobs before CPU jobs, then by priority, then by chain and age.
-
-        Within the CPU jobs those that take neither core nor RAM come first.
-        """
-        return dict(sorted(waiting.items(), key=lambda item: queue_order.position(item[1])))
-
     def decide(self, state: State, at: float) -> Round:
         """Ask the waiting jobs in turn, and allocate to those that start.
 
@@ -63,19 +57,16 @@ class LongestChainFirst:
             return Round()
         starts, waits = [], {}
         free, refused = Availability.of(state, at, self._estimates), _Refused()
-        for part in self._queue(state, at):
+        for part in self._queue(state, at, free):
             for waiting in refused.worth_asking(part, free):
                 job = waiting.job
                 verdict = _decide(job, state.capacity, free, refused)
-                if isinstance(verdict, Placement):
-                    if verdict.residency is Residency.GPU_RAM_OVERFLOW and _is_last(state):
-                        verdict = _spread(verdict, job, state.capacity.cards, free)
-                    free.allocate(job, verdict)
-                    starts.append(Start(job.id, verdict))
-                else:
+                if isinstance(verdict, Reason):
                     self._reserve(waiting, verdict, state, free)
                     refused.add(job.claim)
                     waits[job.id] = verdict
+                elif not waiting.held:
+                    starts.append(_allocate(job, verdict, state, free))
 
         answers: dict[Claim, Placement | Reason] = {}  # those who are alike wait for the same
 
@@ -95,8 +86,8 @@ class LongestChainFirst:
         option = options(job.claim, capacity)
         return None if option else _does_not_fit(job, capacity)
 
-    def _queue(self, state: State, at: float) -> Sequence[Iterable[Waiting]]:
-        return queue_order.parts(state, at, self._long_s)
+    def _queue(self, state: State, at: float, free: Availability) -> Sequence[Iterable[Waiting]]:
+        return queue_order.parts(state, at, self._long_s, lambda: free.free_cores > 0)
 
     def _reserve(self, waiting: Waiting, reason: Reason, state: State, free: Availability) -> None:
         """The first job of each kind that does not fit gets a reservation."""
@@ -118,9 +109,16 @@ class LongestChainFirst:
         return min(self._patience_s, claim.runtime_s / 2)
 
 
+def _allocate(job: Job, placement: Placement, state: State, free: Availability) -> Start:
+    if placement.residency is Residency.GPU_RAM_OVERFLOW and _is_last(state):
+        placement = _spread(placement, job, state.capacity.cards, free)
+    free.allocate(job, placement)
+    return Start(job.id, placement)
+
+
 def _is_last(state: State) -> bool:
     """Whether but one job waits for a card, so that nobody else would use those left idle."""
-    return sum(waiting.job.claim.uses_gpu for waiting in state.waiting.values()) == 1
+    return state.waiting.on_gpu == 1
 
 
 def options(claim: Claim, capacity: Capacity) -> tuple[Residency, ...]:

@@ -1,82 +1,137 @@
 """The order in which waiting jobs are asked, and who is let forward after too long a wait. Pure.
 
-These run for every waiting job at every decision, so they look at each one only once.
+Nobody is looked at before the policy comes to him, so the length of the queue costs nothing.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from heapq import merge
+from typing import TYPE_CHECKING, TypeAlias
 
-from nvinx.catalog import Residency
+from nvinx.admission.waiting_queue import CHAINS, Position, may_be_let_forward
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator
 
-    from nvinx.admission.state import State, Waiting
+    from nvinx.admission.job import Waiting
+    from nvinx.admission.state import State
+    from nvinx.admission.waiting_queue import Line, Queue
 
-_CHAINS = 4.0  # seconds of age that each second of the chain behind a job counts for
-
-
-def position(waiting: Waiting) -> tuple[bool, bool, int, float]:
-    """Where a job stands: the smaller comes first."""
-    claim = waiting.job.claim
-    head_start_s = _CHAINS * claim.chain_s
-    on_cpu = not claim.uses_gpu
-    takes = on_cpu and (claim.cores > 0 or claim.ram_mib > 0)
-    return (on_cpu, takes, -claim.priority, waiting.since - head_start_s)
+_Placed: TypeAlias = tuple[Position, int, int, "Waiting"]
 
 
-def parts(state: State, at: float, long_s: float) -> list[Sequence[Waiting]]:
+def parts(
+    state: State, at: float, long_s: float, has_cores: Callable[[], bool]
+) -> list[Iterator[Waiting]]:
     """The queue in parts of one kind each: jobs that may use a card, or jobs that may not.
 
     In order, but for jobs that others have passed by long enough. Exclusive ones count as of the
     highest priority and longest chain of the queue, the first CPU job as a GPU job that came
-    `long_s` later; never as older than they are, or others would starve.
+    `long_s` later; never as older than they are, or others would starve. has_cores: asked again and
+    again; once it says no, those that take cores are left out.
     """
-    queue = list(state.waiting.values())
-    border = bisect_left(queue, True, key=_is_on_cpu)
-    on_gpu, on_cpu = queue[:border], queue[border:]
-    passed = _passed_by(on_gpu, at)
-    if passed:
-        on_gpu = _let_forward(passed, on_gpu)
-    if not on_cpu or not _is_first_on_cpu(on_cpu[0], state, at, long_s):
-        return [on_gpu, on_cpu]
-    first = on_cpu[0]
-    its_position = (False, False, -first.job.claim.priority, first.since + long_s)
-    before = bisect_left(on_gpu, its_position, key=position)
-    return [on_gpu[:before], [first], on_gpu[before:], on_cpu[1:]]
-
-
-def _let_forward(passed: Sequence[Waiting], queue: Sequence[Waiting]) -> list[Waiting]:
-    """The GPU jobs with these further in front."""
-    most = queue[0].job.claim.priority  # the first has the highest
-    chain_s = max(w.job.claim.chain_s for w in queue)
-    ids = {w.job.id for w in passed}
-    rest = [w for w in queue if w.job.id not in ids]
-    moved: list[Waiting] = []
-    done = 0
-    for one in sorted(passed, key=lambda w: w.since):
-        its_position = (False, False, -most, one.since - _CHAINS * chain_s)
-        until = bisect_left(rest, its_position, lo=done, key=position)
-        moved += [*rest[done:until], one]
-        done = until
-    return moved + rest[done:]
-
-
-def _is_on_cpu(waiting: Waiting) -> bool:
-    return waiting.job.claim.residency is Residency.CPU_ONLY
-
-
-def _passed_by(queue: Sequence[Waiting], at: float) -> list[Waiting]:
-    """Exclusive jobs that have waited for half their own run time: smaller ones pass them by."""
+    queue = state.waiting
+    first = next(queue.in_line(on_cpu=True), None)
+    if first is None or not _is_first_on_cpu(first, state, at, long_s):
+        return [_on_gpu(queue, at, has_cores), _on_cpu(queue, has_cores)]
+    turn = (False, False, -first.job.claim.priority, first.since + long_s)
     return [
-        waiting
-        for waiting in queue
-        if (claim := waiting.job.claim).residency is Residency.GPU_EXCLUSIVE
-        and claim.runtime_s is not None
-        and at - waiting.since > claim.runtime_s / 2
+        _on_gpu(queue, at, has_cores, until=turn),
+        iter([first]),
+        _on_gpu(queue, at, has_cores, start=turn),
+        (waiting for waiting in _on_cpu(queue, has_cores) if waiting is not first),
     ]
+
+
+def front(queue: Queue, at: float) -> Iterator[Waiting]:
+    """The jobs that may use a card, in the order in which they are asked."""
+    return _on_gpu(queue, at, lambda: True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Forward:
+    """Exclusive jobs that waited for half their own run time: smaller ones pass them by."""
+
+    at: float
+    priority: int
+    chain_s: float
+
+    @classmethod
+    def of(cls, lines: tuple[Line, ...], at: float) -> _Forward:
+        priorities = [-line.ranked[0][0][2] for line in lines if line.ranked]
+        chains = [line.chains_s[-1] for line in lines if line.chains_s]
+        return cls(at, max(priorities, default=0), max(chains, default=0.0))
+
+    def is_passed(self, waiting: Waiting) -> bool:
+        """Whether the job, an exclusive one of known run time, has waited for so long."""
+        return self.at - waiting.since > (waiting.job.claim.runtime_s or 0.0) / 2
+
+    def position(self, since: float) -> Position:
+        return (False, False, -self.priority, since - CHAINS * self.chain_s)
+
+    def placed(
+        self, line: Line, start: Position | None, until: Position | None
+    ) -> Iterator[_Placed]:
+        """Those who are let forward, where they stand now."""
+        for since, number, waiting in line.exclusive:
+            place = self.position(since)
+            if until is not None and place >= until:
+                return
+            if self.is_passed(waiting) and (start is None or place >= start):
+                yield place, 0, number, waiting
+
+
+def _on_gpu(
+    queue: Queue,
+    at: float,
+    has_cores: Callable[[], bool],
+    start: Position | None = None,
+    until: Position | None = None,
+) -> Iterator[Waiting]:
+    """The GPU jobs from one position to another, those let forward among them."""
+    takes_cores, takes_none = lines = (
+        queue.line(on_cpu=False, takes_cores=True),
+        queue.line(on_cpu=False, takes_cores=False),
+    )
+    forward = _Forward.of(lines, at)
+    streams = [
+        _while(has_cores, forward.placed(takes_cores, start, until)),
+        _while(has_cores, _others(takes_cores, forward, start, until)),
+        forward.placed(takes_none, start, until),
+        _others(takes_none, forward, start, until),
+    ]
+    return (waiting for *_, waiting in merge(*streams))
+
+
+def _others(
+    line: Line,
+    forward: _Forward | None,
+    start: Position | None = None,
+    until: Position | None = None,
+) -> Iterator[_Placed]:
+    """Those of a line that are not let forward."""
+    first = 0 if start is None else bisect_left(line.ranked, (start,))
+    for k in range(first, len(line.ranked)):
+        place, number, waiting = line.ranked[k]
+        if until is not None and place >= until:
+            return
+        if forward is None or not (may_be_let_forward(waiting) and forward.is_passed(waiting)):
+            yield place, 1, number, waiting
+
+
+def _on_cpu(queue: Queue, has_cores: Callable[[], bool]) -> Iterator[Waiting]:
+    takes_cores = _others(queue.line(on_cpu=True, takes_cores=True), None)
+    takes_none = _others(queue.line(on_cpu=True, takes_cores=False), None)
+    return (waiting for *_, waiting in merge(_while(has_cores, takes_cores), takes_none))
+
+
+def _while(goes_on: Callable[[], bool], placed: Iterator[_Placed]) -> Iterator[_Placed]:
+    for one in placed:
+        if not goes_on():
+            return
+        yield one
 
 
 def _is_first_on_cpu(first: Waiting, state: State, at: float, long_s: float) -> bool:

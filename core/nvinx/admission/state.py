@@ -5,73 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-# msgspec looks these up when it reads a job or a placement.
-from nvinx.catalog import Residency  # noqa: TC001
-from nvinx.jobs.claim import Claim  # noqa: TC001
-from nvinx.reasons import Why  # noqa: TC001
+from nvinx.admission.waiting_queue import Queue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nvinx.admission.job import Running
     from nvinx.bench.capacity import Capacity
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """A claim with an identity: `id` is unique on the machine, `name` is what people call it."""
-
-    id: str
-    name: str
-    claim: Claim
-    engine: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where a job runs and what it holds there; `card` is None on the CPU.
-
-    more: further cards, which a job that spills holds as well.
-    """
-
-    residency: Residency
-    why: Why
-    card: str | None = None
-    vram_mib: int = 0
-    ram_mib: int = 0
-    disk_mib: int = 0
-    more: tuple[str, ...] = ()
-
-    @property
-    def cards(self) -> tuple[str, ...]:
-        return () if self.card is None else (self.card, *self.more)
-
-    @property
-    def alone(self) -> bool:
-        return self.residency.uses_gpu and not self.residency.shares_card
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    job: Job
-    since: float
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    job: Job
-    placement: Placement
-    since: float
-
-
-@dataclass(frozen=True, slots=True)
 class State:
-    """A snapshot of the bench. `apply` and `admit` return a new one; nothing ever edits this one.
-
-    `waiting` is in the policy's order; whoever adds to it by hand asks `policy.in_order`.
-    """
+    """A snapshot of the bench. `apply` and `admit` return a new one; nothing ever edits one."""
 
     capacity: Capacity
-    waiting: Mapping[str, Waiting] = field(default_factory=dict)
+    waiting: Queue = field(default_factory=Queue)
     running: Mapping[str, Running] = field(default_factory=dict)
 
     def on_card(self, card_id: str) -> tuple[Running, ...]:

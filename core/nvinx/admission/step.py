@@ -20,14 +20,15 @@ from nvinx.admission.events import (
     Submitted,
     Withdrawn,
 )
-from nvinx.admission.state import Running, Waiting
+from nvinx.admission.job import Running, Waiting
 from nvinx.errors import IllegalEventError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from nvinx.admission.events import Decision, Event, Policy, Round
-    from nvinx.admission.state import Job, State
+    from nvinx.admission.job import Job
+    from nvinx.admission.state import State
 
 _T = TypeVar("_T")
 
@@ -54,7 +55,7 @@ def apply(state: State, event: Event, policy: Policy) -> tuple[State, tuple[Refu
         case Withdrawn(job_ids=job_ids):
             for job_id in job_ids:
                 _demand(job_id, "withdrawn", waiting=job_id in state.waiting)
-            state = replace(state, waiting=_without(state.waiting, job_ids))
+            state = replace(state, waiting=state.waiting.minus(job_ids))
         case CardsChanged(cards=cards):
             state = replace(state, capacity=replace(state.capacity, cards=cards))
     return state, ()
@@ -68,7 +69,7 @@ def admit(state: State, at: float, policy: Policy) -> tuple[State, Round]:
     running = dict(state.running)
     for start in decided.starts:
         running[start.job_id] = Running(state.waiting[start.job_id].job, start.placement, at)
-    waiting = _without(state.waiting, tuple(start.job_id for start in decided.starts))
+    waiting = state.waiting.minus([start.job_id for start in decided.starts])
     return replace(state, waiting=waiting, running=running), decided
 
 
@@ -92,16 +93,18 @@ def check(state: State) -> None:
 def _submit(
     state: State, jobs: Iterable[Job], at: float, policy: Policy
 ) -> tuple[State, tuple[Refuse, ...]]:
-    waiting, refused = dict(state.waiting), []
+    waiting: dict[str, Waiting] = {}
+    refused = []
     for job in jobs:
-        known = job.id in waiting or job.id in state.running
+        known = job.id in waiting or job.id in state.waiting or job.id in state.running
         _demand(job.id, "submitted", new=not known)
         reason = policy.impossible(job, state.capacity)
         if reason is None:
             waiting[job.id] = Waiting(job, at)
         else:
             refused.append(Refuse(job.id, reason))
-    return replace(state, waiting=policy.in_order(waiting)), tuple(refused)
+    queue = state.waiting.plus(waiting.values()) if waiting else state.waiting
+    return replace(state, waiting=queue), tuple(refused)
 
 
 def _without(entries: Mapping[str, _T], ids: Iterable[str]) -> dict[str, _T]:

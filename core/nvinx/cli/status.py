@@ -53,6 +53,7 @@ def _plain(seen: Snapshot) -> dict[str, Any]:
             {**to_builtins(r.job), "waited_s": seen.now - r.since, "reason": to_builtins(r.reason)}
             for r in seen.requests
         ],
+        "waiting": seen.waiting,
     }
 
 
@@ -82,6 +83,8 @@ def _print(seen: Snapshot) -> None:
         why = explain.waiting(request.reason)
         waited, engine = duration(seen.now - request.since), request.job.engine
         console.print(f"  {request.job.name}, {waited}, engine {engine}: {why}")
+    if seen.waiting > len(seen.requests):
+        console.print(f"  and {seen.waiting - len(seen.requests)} more behind them")
 
 
 def _print_leases(console: Any, leases: Sequence[Lease], now: float) -> None:

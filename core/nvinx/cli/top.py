@@ -159,9 +159,9 @@ def _queue(seen: Snapshot) -> RenderableType:
     for request in seen.requests[:_MOST_WAITING]:
         why = explain.waiting(request.reason)
         table.add_row(f"  {request.job.name}", duration(seen.now - request.since), why)
-    more = len(seen.requests) - _MOST_WAITING
+    more = seen.waiting - min(len(seen.requests), _MOST_WAITING)
     rest = [Text(f"  and {more} more", style="dim")] if more > 0 else []
-    return Group(Text(f"{len(seen.requests)} waiting", style="bold"), table, *rest)
+    return Group(Text(f"{seen.waiting} waiting", style="bold"), table, *rest)
 
 
 def _table() -> Table:

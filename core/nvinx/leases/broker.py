@@ -8,30 +8,36 @@ policy decide, and writes down what changed. Engines that only run CPU work neve
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from nvinx.admission import queue_order
 from nvinx.admission.co_residency import CoResidency
 from nvinx.admission.events import CardsChanged, Finished, Submitted, Withdrawn
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import State
 from nvinx.admission.step import admit, apply, step
+from nvinx.errors import LookOnlyError
 from nvinx.history.statistics import RunStatistics
 from nvinx.jobs.outcome import Outcome
-from nvinx.leases.everyone import Everyone, engine_of
+from nvinx.leases.everyone import FRONT, Everyone, engine_of
 from nvinx.leases.ports import Lease, QueuedRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Sequence
 
     from nvinx.admission.events import Decision, Event, Policy, Round, Start
-    from nvinx.admission.state import Job, Running
+    from nvinx.admission.job import Job, Running
+    from nvinx.admission.waiting_queue import Queue
     from nvinx.bench.capacity import Capacity, Card
     from nvinx.history.runs import PastRun
     from nvinx.leases.ports import Ports, Transaction
     from nvinx.reasons import Reason
 
-HEARTBEAT_S = 2.0
-_LISTEN_S = 0.005, 0.05  # for a notice: a short wait is over soon, a long one is worth no hurry
+_LOOK_AGAIN_S = 0.25  # at the front of the line: room may come from programs outside nvinx
+_FAR_BACK_S = 5.0
+_NEAR = 8  # how many before the first of ours are few
+_WORDS_S = 2.0  # how long a reason may stand in the ledger in words that are no longer right
 
 
 class Broker:
@@ -54,10 +60,10 @@ class Broker:
         self._everyone = Everyone(engine, ports)
         self._policy = policy or LongestChainFirst()
         self._state = State(capacity)
-        self._requests: dict[str, QueuedRequest] = {}
+        self._requests: dict[str, tuple[QueuedRequest, float]] = {}
         self._co_residents: dict[str, tuple[Running, ...]] = {}
         self._outlived: set[str] = set()
-        self._submitted_at = 0.0
+        self._is_in_ledger = False
 
     @property
     def state(self) -> State:
@@ -70,8 +76,7 @@ class Broker:
 
     def submit(self, jobs: Iterable[Job]) -> tuple[Decision, ...]:
         """Queue jobs that are ready. Returns what to start now, and what can never start."""
-        self._submitted_at = self._ports.clock()
-        return self._take(Submitted(tuple(jobs), self._submitted_at))
+        return self._take(Submitted(tuple(jobs), self._ports.clock()))
 
     def finish(
         self, job_id: str, outcome: Outcome = Outcome.OK, peak_mib: int | None = None
@@ -89,27 +94,40 @@ class Broker:
         return self._take(Withdrawn(tuple(job_ids), self._ports.clock()))
 
     def poll(self) -> tuple[Decision, ...]:
-        """Look again: other engines, and programs outside nvinx, may have come or gone."""
-        return self._take(CardsChanged(self._state.capacity.cards, self._ports.clock()))
+        """Look again: other engines, and programs outside nvinx, may have come or gone.
 
-    def await_change(self, timeout_s: float, pause: Callable[[float], object]) -> bool:
-        """Wait until another engine sees room for a job of ours; False when it is over without.
-
-        A notice may be missed, so `poll` in either case. pause: waits for so many seconds; where it
-        returns something true, the wait is over.
+        Nobody is kept from the ledger unless there is something to write.
         """
-        if not self._state.capacity.cards:
-            pause(timeout_s)
-            return False
-        least_s, most_s = _LISTEN_S
-        left_s = timeout_s
-        while not (notified := self._ports.liveness.was_notified(self._engine)) and left_s > 0:
-            waited_s = self._ports.clock() - self._submitted_at
-            seconds = min(max(least_s, waited_s / 10), most_s, left_s)
-            if pause(seconds):
-                break
-            left_s -= seconds
-        return notified
+        event = CardsChanged(self._state.capacity.cards, self._ports.clock())
+        if not self._touches_card(event):
+            return self._take(event)
+        own, _ = apply(self._state, event, self._policy)
+        try:
+            with self._ports.ledger.look() as entries:
+                merged, decided = self._turn(entries, own, event, None)
+        except LookOnlyError:
+            return self._take(event)
+        if any(start.job_id in own.waiting for start in decided.starts):
+            return self._take(event)  # on the CPU, where nothing is to be written down
+        self._state = replace(own, capacity=merged.capacity)
+        return ()
+
+    def await_change(self, timeout_s: float, wake: int | None = None) -> bool:
+        """Wait until another engine says that it is worth a look; False when it is over without.
+
+        A notice may be missed, so `poll` after `look_again_s` in either case. wake: a file
+        descriptor that ends the wait when there is something to read.
+        """
+        return self._ports.liveness.await_notice(self._engine, timeout_s, wake)
+
+    @property
+    def look_again_s(self) -> float:
+        """How long to wait for a notice before the next look."""
+        return _LOOK_AGAIN_S if self._is_near else _FAR_BACK_S
+
+    @property
+    def _is_near(self) -> bool:
+        return self._everyone.ahead < _NEAR
 
     def claim_process(self, job_id: str, pid: int) -> None:
         """This process is the job's, though it carries no marker: what it uses is the lease's."""
@@ -139,12 +157,12 @@ class Broker:
     @property
     def awaits_card(self) -> bool:
         """True when a call to `poll` could start something that nothing of ours announces."""
-        return any(w.job.claim.uses_gpu for w in self._state.waiting.values())
+        return self._state.waiting.on_gpu > 0
 
     @property
     def waits(self) -> dict[str, Reason]:
-        """Why those jobs of ours wait that could use a card, as of the last call."""
-        return {i: r.reason for i, r in self._requests.items() if r.reason is not None}
+        """Why the first jobs of ours wait that could use a card, as of not long ago."""
+        return {i: r.reason for i, (r, _) in self._requests.items() if r.reason is not None}
 
     def beside(self, job_id: str) -> tuple[Running, ...]:
         """Who shared the card, of any engine, when this job was placed there."""
@@ -162,10 +180,9 @@ class Broker:
     def close(self) -> None:
         """Leave: waiting requests are taken back, leases stay with the processes that use them."""
         try:
-            if self._requests or self._outlived:
+            if self._is_in_ledger or self._outlived:
                 with self._ports.ledger.transaction() as entries:
-                    for job_id in self._requests:
-                        entries.dequeue(job_id)
+                    entries.leave(self._engine)
                     self._everyone.living_leases(entries)
         finally:
             self._requests.clear()
@@ -180,23 +197,42 @@ class Broker:
             return decisions
         own, refused = apply(self._state, event, self._policy)
         self._ports.liveness.announce(self._engine)
+        self._ports.liveness.listen(self._engine)
         gone = self._left_nothing(event)
         begun: list[str] = []
         try:
             with self._ports.ledger.transaction() as entries:
-                merged, decided = self._decide(entries, own, event, gone)
-                ours = [start for start in decided.starts if start.job_id in own.waiting]
-                self._enter(entries, merged, ours, begun)
-                self._publish(entries, merged, decided, event.at)
+                merged, decided = self._turn(entries, own, event, gone, begun)
         except BaseException:
             for token in begun:
                 self._ports.liveness.retire(token)
             raise
-        for engine in {engine_of(merged.running[s.job_id].job) for s in decided.starts}:
-            if engine != self._engine:
-                self._ports.liveness.notify(engine)
-        self._state = self._own(merged)
+        ours = tuple(start for start in decided.starts if start.job_id in own.waiting)
+        self._tell(merged, decided)
+        self._state = _with_starts(replace(own, capacity=merged.capacity), merged, ours)
         return (*refused, *ours)
+
+    def _turn(
+        self,
+        entries: Transaction,
+        own: State,
+        event: Event,
+        gone: str | None,
+        begun: list[str] | None = None,
+    ) -> tuple[State, Round]:
+        """Decide with everybody in view, and write down what is new: the state after, the round.
+
+        begun: what starts is added to it before anybody else can see that.
+        """
+        merged, decided = self._decide(entries, own, event, gone)
+        ours = [start for start in decided.starts if start.job_id in own.waiting]
+        self._enter(entries, merged, ours, [] if begun is None else begun)
+        for engine in _others(merged, decided, own):
+            self._everyone.ask(entries, engine)
+        waiting = own.waiting.minus([start.job_id for start in ours])
+        self._publish(entries, waiting, decided, event.at)
+        self._answer(entries, waiting.on_gpu, event)
+        return merged, decided
 
     def _decide(
         self, entries: Transaction, own: State, event: Event, gone: str | None
@@ -209,10 +245,18 @@ class Broker:
         merged = self._everyone.merge(entries, own, new, gone)
         self._co_residency.observe(merged.running.values(), event.at)
         self._learn(event)
-        merged = replace(merged, waiting=self._policy.in_order(merged.waiting))
         merged, decided = admit(merged, event.at, self._policy)
         self._co_residency.observe(merged.running.values(), event.at)
         return merged, decided
+
+    def _tell(self, merged: State, decided: Round) -> None:
+        """Notify the engines that could start a job, and the one that waits for our answer."""
+        us = self._everyone.us
+        engines = {engine_of(merged.running[start.job_id].job) for start in decided.starts}
+        if us is not None and us.owes_answer:
+            engines.add(us.asked_by)
+        for engine in engines - {self._engine}:
+            self._ports.liveness.notify(engine)
 
     def _left_nothing(self, event: Event) -> str | None:
         """The job that ended, where no process of it is left.
@@ -262,32 +306,59 @@ class Broker:
             if start.placement.card is None:
                 continue
             job_id, running = start.job_id, merged.running[start.job_id]
+            entries.hold(Lease(running.job, start.placement, running.since))
             self._ports.liveness.announce(job_id)
             begun.append(job_id)
-            entries.hold(Lease(running.job, start.placement, running.since))
             there = merged.on_card(start.placement.card)
             self._co_residents[job_id] = tuple(r for r in there if r.job.id != job_id)
+            self._everyone.forget_answers()
 
-    def _publish(self, entries: Transaction, merged: State, decided: Round, at: float) -> None:
-        """Bring our waiting requests in the ledger up to date, quietly when nothing changed."""
-        ours = {
-            job_id: waiting
-            for job_id, waiting in merged.waiting.items()
-            if waiting.job.claim.uses_gpu and waiting.job.engine == self._engine
-        }
-        for gone in self._requests.keys() - ours.keys():
+    def _publish(self, entries: Transaction, waiting: Queue, decided: Round, at: float) -> None:
+        """Bring the first of our requests in the ledger up to date, if anything changed."""
+        front = {w.job.id: w for w in islice(queue_order.front(waiting, at), FRONT)}
+        for gone in self._requests.keys() - front.keys():
             entries.dequeue(gone)
             del self._requests[gone]
-        for job_id, waiting in ours.items():
-            old, reason = self._requests.get(job_id), decided.reason(waiting.job)
-            if old is None or old.reason != reason or at - old.heartbeat_at > HEARTBEAT_S:
-                self._requests[job_id] = QueuedRequest(waiting.job, waiting.since, at, reason)
-                entries.enqueue(self._requests[job_id])
+        for job_id, one in front.items():
+            request = QueuedRequest(one.job, one.since, decided.reason(one.job))
+            if self._is_news(request, at):
+                entries.enqueue(request)
+                self._requests[job_id] = request, at
 
-    def _own(self, merged: State) -> State:
-        """Only what is ours; the cards are as everybody left them."""
-        return replace(
-            merged,
-            waiting={i: w for i, w in merged.waiting.items() if w.job.engine == self._engine},
-            running={i: r for i, r in merged.running.items() if r.job.engine == self._engine},
-        )
+    def _is_news(self, request: QueuedRequest, at: float) -> bool:
+        """Whether others would read it otherwise; mere numbers and names may be a little old."""
+        if request.id not in self._requests:
+            return True
+        old, written_at = self._requests[request.id]
+        if old.reason == request.reason:
+            return False
+        same_kind = old.reason and request.reason and old.reason.why is request.reason.why
+        return not same_kind or (self._is_near and at - written_at > _WORDS_S)
+
+    def _answer(self, entries: Transaction, waiting: int, event: Event) -> None:
+        """Say that we decided upon the ledger as it is, where others may want to know."""
+        us = self._everyone.us
+        if not waiting:
+            if us is not None:
+                entries.leave(self._engine)
+            self._is_in_ledger = False
+            return
+        asked = us is None or us.owes_answer or us.waiting != waiting
+        if asked or (self._is_near and us is not None and us.seen != entries.change()):
+            entries.answer(self._engine, waiting, event.at)
+        self._is_in_ledger = True
+
+
+def _others(merged: State, decided: Round, own: State) -> set[str]:
+    """The engines of those who could start and are not ours."""
+    starts = (s.job_id for s in decided.starts if s.job_id not in own.waiting)
+    return {engine_of(merged.running[job_id].job) for job_id in starts}
+
+
+def _with_starts(own: State, merged: State, starts: Sequence[Start]) -> State:
+    """Our own state with these jobs of ours running."""
+    if not starts:
+        return own
+    ids = [start.job_id for start in starts]
+    running = {**own.running, **{job_id: merged.running[job_id] for job_id in ids}}
+    return replace(own, waiting=own.waiting.minus(ids), running=running)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from nvinx.admission import adjust, explain
 from nvinx.admission.events import Refuse
+from nvinx.admission.job import Job
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.admission.state import Job
 from nvinx.bench.resolve import Bench
 from nvinx.catalog import Residency
 from nvinx.errors import ImpossibleJobError
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from nvinx.admission.events import Policy
-    from nvinx.admission.state import Placement, Running
+    from nvinx.admission.events import Decision, Policy
+    from nvinx.admission.job import Placement, Running
     from nvinx.bench.capacity import Capacity, Card
     from nvinx.history.runs import PastRun
     from nvinx.leases.liveness import ProcessLiveness
     from nvinx.reasons import Reason
 
-LOOK_AGAIN_S = 0.25
+_SPEAK_S = 1.0  # how often whoever waits for a lease is told why, at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +128,7 @@ class LeaseClient:
         job = Job(
             lease_id, name, adjust.by_statistics(claim, self._context.past.statistics), engine
         )
-        decisions = self._broker.submit([job])
-        while not decisions:
-            if waiting is not None:
-                waiting(self._broker.waits.get(job.id))
-            self._broker.await_change(LOOK_AGAIN_S, time.sleep)
-            decisions = self._broker.poll()
-        (decision,) = decisions
+        decision = self._await_turn(job, waiting or (lambda _: None))
         if isinstance(decision, Refuse):
             raise ImpossibleJobError(name, *explain.impossible(decision.reason, self.bench.problem))
         placement = decision.placement
@@ -142,6 +136,19 @@ class LeaseClient:
             self._peaks.watch(job.id, placement.cards)
         exports = self._context.exports(job.id, placement, caps=self._caps)
         return HeldLease(job, placement, exports, self._context.lock(job.id, placement))
+
+    def _await_turn(self, job: Job, waiting: Callable[[Reason | None], None]) -> Decision:
+        """Stand in line until there is a decision."""
+        decisions = self._broker.submit([job])
+        looked_at = time.monotonic()
+        while not decisions:
+            waiting(self._broker.waits.get(job.id))
+            left_s = looked_at + self._broker.look_again_s - time.monotonic()
+            if self._broker.await_change(min(max(left_s, 0.0), _SPEAK_S)) or left_s <= _SPEAK_S:
+                decisions = self._broker.poll()
+                looked_at = time.monotonic()
+        (decision,) = decisions
+        return decision
 
     def use_here(self, held: HeldLease) -> None:
         """This very process uses the lease: what it takes of the card is the lease's."""

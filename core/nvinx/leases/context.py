@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nvinx.admission.events import Policy
-    from nvinx.admission.state import Placement
+    from nvinx.admission.job import Placement
     from nvinx.bench.resolve import Bench
 
 SITE = str(Path(__file__).parents[1] / "site")

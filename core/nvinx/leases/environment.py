@@ -11,7 +11,7 @@ from nvinx.sizes import MIB
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nvinx.admission.state import Placement
+    from nvinx.admission.job import Placement
     from nvinx.bench.capacity import Capacity, Card
 
 _OF_A_CARD = (

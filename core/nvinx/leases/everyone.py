@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from nvinx.admission.job import Running, Waiting
 from nvinx.admission.policy import options
-from nvinx.admission.state import Running, Waiting
+from nvinx.admission.waiting_queue import position
 from nvinx.catalog import Residency
 from nvinx.errors import IllegalEventError
 from nvinx.leases.external_use import owners, with_external_use
@@ -18,45 +19,55 @@ from nvinx.leases.external_use import owners, with_external_use
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from nvinx.admission.state import Job, Placement, State
+    from nvinx.admission.job import Job, Placement
+    from nvinx.admission.state import State
     from nvinx.bench.capacity import Capacity, Card
-    from nvinx.leases.ports import Lease, Ports, QueuedRequest, Transaction
-    from nvinx.reasons import Reason
+    from nvinx.leases.ports import EngineEntry, Lease, Ports, Transaction
 
-UNHEARD_AFTER_S = 10.0
+FRONT = 32  # requests that others look at: those that could start next, or keep room for it
+UNHEARD_AFTER_S = 5.0  # that an engine is given to say why it starts nothing
 _GUEST = "guest:"
 
 
 class Everyone:
-    """All engines of the machine, as this one sees them inside one transaction."""
+    """All engines of the machine, as this one sees them inside one transaction.
+
+    us: our own entry as of the last look. asked: engines that owe somebody an answer. ahead: how
+    many of others stood before the first of ours, of those at the front of the line.
+    """
 
     def __init__(self, engine: str, ports: Ports) -> None:
         self._engine, self._ports = engine, ports
+        self._asked_at: dict[str, float] = {}
+        self.us: EngineEntry | None = None
+        self.asked: set[str] = set()
+        self.ahead = 0
 
     def merge(
         self, entries: Transaction, own: State, new: Collection[str] = (), gone: str | None = None
     ) -> State:
-        """Our state with everybody else's leases and requests, in no order yet.
+        """Our state with everybody else's leases and requests.
 
-        The leases and requests of the dead are dropped; those of the silent do not count. new: ids
-        that were just submitted. gone: a job of ours that ended and left no process. Raises
-        IllegalEventError where somebody else has such an id.
+        Of the requests only those at the front of the line, since nobody further back can start
+        before these. The leases and requests of the dead are dropped; those of the silent do not
+        count. new: ids that were just submitted. gone: a job of ours that ended and left no
+        process. Raises IllegalEventError where somebody else has such an id.
         """
         leases = self.living_leases(entries, gone)
         _demand_new(new, (lease.id for lease in leases))
+        self._demand_unasked(entries, new)
         cards = self._cards(entries, own.capacity.cards, leases)
         left = None if self._ports.ram_left is None else self._ports.ram_left()
         capacity = replace(own.capacity, cards=cards, ram_left_mib=left)
-        running, waiting = dict(own.running), dict(own.waiting)
+        running = dict(own.running)
         for lease in leases:
             if lease.id not in running:
                 placement = _as_guest(lease.placement)
                 running[lease.id] = Running(_guest(lease.job), placement, lease.since)
-        for request in self._requests(entries, own, new):
-            job = _guest(request.job)
-            if _wants_card(job, capacity):
-                waiting[request.id] = Waiting(job, request.since)
-        return replace(own, capacity=capacity, running=running, waiting=waiting)
+        guests = [w for w in self._guests(entries) if _wants_card(w.job, capacity)]
+        self.ahead = _ahead(guests, own)
+        queue = own.waiting.plus(guests) if guests else own.waiting
+        return replace(own, capacity=capacity, running=running, waiting=queue)
 
     def living_leases(self, entries: Transaction, gone: str | None = None) -> tuple[Lease, ...]:
         """All leases but those of the dead, which are dropped here and now."""
@@ -92,23 +103,59 @@ class Everyone:
                 entries.note(replace(lease, seen=(*lease.seen, *fresh)))
         return with_external_use(cards, inventory, leases, owned)
 
-    def _requests(
-        self, entries: Transaction, own: State, new: Collection[str]
-    ) -> list[QueuedRequest]:
-        """Other engines' requests that count; those of the dead are taken out."""
+    def _guests(self, entries: Transaction) -> list[Waiting]:
+        """Other engines' jobs that stand in line; what the dead asked for is taken out."""
+        requests = entries.requests(but=self._engine, most=FRONT)
+        engines = entries.engines({r.job.engine for r in requests} | {self._engine})
+        self.us = engines.pop(self._engine, None)
+        alive = self._ports.liveness.alive(engines)
+        for engine in engines.keys() - alive:
+            entries.leave(engine)
+        now, change = self._ports.clock(), entries.change()
+        self.asked = {e for e in alive if engines[e].owes_answer}
+        silent = {e for e in self.asked if now - engines[e].asked_at > UNHEARD_AFTER_S}
+        held = {e for e in alive if engines[e].seen == change or self._declined(engines[e])}
+        return [
+            Waiting(_guest(r.job), r.since, held=r.job.engine in held)
+            for r in requests
+            if r.job.engine in alive - silent
+        ]
+
+    def _declined(self, engine: EngineEntry) -> bool:
+        """Whether it answered since we first asked, after which nothing of ours started."""
+        first = self._asked_at.get(engine.id)
+        return first is not None and engine.answered_at > first
+
+    def ask(self, entries: Transaction, engine: str) -> None:
+        """Ask an engine to decide, since it could start a job; it answers in the ledger."""
         now = self._ports.clock()
-        others = entries.requests(but=own.waiting.keys() - set(new))
-        engines = self._ports.liveness.alive({r.job.engine for r in others}) - {self._engine}
-        _demand_new(new, (r.id for r in others if r.job.engine in engines))
-        standing = []
-        for request in others:
-            if request.job.engine not in engines:
-                entries.dequeue(request.id)
-            elif now - request.heartbeat_at < UNHEARD_AFTER_S and not _lacks_machine(
-                request.reason
-            ):
-                standing.append(request)
-        return standing
+        self._asked_at.setdefault(engine, now)
+        if engine not in self.asked:
+            entries.ask(engine, self._engine, now)
+
+    def forget_answers(self) -> None:
+        """A job of ours started: others have the first word again."""
+        self._asked_at.clear()
+
+    def _demand_unasked(self, entries: Transaction, new: Collection[str]) -> None:
+        """Raise IllegalEventError where a living engine asks for such an id; the dead leave."""
+        if not new:
+            return
+        others = entries.requested_by(new)
+        engines = set(others.values()) - {self._engine}
+        alive = self._ports.liveness.alive(engines)
+        for engine in engines - alive:
+            entries.leave(engine)
+        _demand_new(new, (job_id for job_id, engine in others.items() if engine in alive))
+
+
+def _ahead(guests: Iterable[Waiting], own: State) -> int:
+    """How many of others stand before the first of ours."""
+    first = next(own.waiting.in_line(on_cpu=False), None)
+    if first is None:
+        return 0
+    place = position(first)
+    return sum(position(guest) < place for guest in guests)
 
 
 def _demand_new(new: Collection[str], known: Iterable[str]) -> None:
@@ -135,7 +182,3 @@ def _as_guest(placement: Placement) -> Placement:
 
 def _wants_card(job: Job, capacity: Capacity) -> bool:
     return any(residency.uses_gpu for residency in options(job.claim, capacity))
-
-
-def _lacks_machine(reason: Reason | None) -> bool:
-    return reason is not None and reason.of_machine

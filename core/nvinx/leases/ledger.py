@@ -3,53 +3,32 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import random
 import sqlite3
 import threading
 import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from nvinx.admission.state import Job, Placement
-from nvinx.errors import LeaseExistsError, LedgerVersionError, StateDirError
+from nvinx.errors import StateDirError
 from nvinx.host import statedir
 from nvinx.host.clock import boot_id
-from nvinx.leases.ports import Lease, QueuedRequest
-from nvinx.reasons import Reason
+from nvinx.leases.ledger_schema import is_ready, prepare
+from nvinx.leases.ledger_transaction import SqliteTransaction
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-SCHEMA = 2
-# What turns a ledger of an older schema into the next one, with all that is in it.
-_MIGRATIONS: dict[int, tuple[str, ...]] = {
-    1: (),  # claims know more since; what an older one leaves out has a default
-}
+_log = logging.getLogger(__name__)
+
 _BROKEN = ("not a database", "malformed", "disk I/O error", "no such")
 _LOOK_AGAIN_S = (0.001, 0.003)
+_OPEN_MS = 20_000
+_DURABLE_ENOUGH = "PRAGMA synchronous = NORMAL"  # no process survives a power cut
 _PRIMARY_CODE = 0xFF  # SQLite's error without its subtype
-_TABLES = """
-CREATE TABLE IF NOT EXISTS lease (
-    id        TEXT PRIMARY KEY,
-    boot      TEXT NOT NULL,
-    since     REAL NOT NULL,
-    job       TEXT NOT NULL,
-    placement TEXT NOT NULL,
-    seen      TEXT NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS request (
-    id     TEXT PRIMARY KEY,
-    boot   TEXT NOT NULL,
-    since  REAL NOT NULL,
-    heard  REAL NOT NULL,
-    job    TEXT NOT NULL,
-    reason TEXT NOT NULL
-) STRICT;
-"""
 
 
 class SqliteLedger:
@@ -58,20 +37,13 @@ class SqliteLedger:
     Rows of an earlier boot are void, since no process survives a boot. Thread-safe.
     """
 
-    def __init__(self, path: Path, *, busy_timeout_s: float = 20.0) -> None:
+    def __init__(self, path: Path, *, tell_after_s: float = 20.0) -> None:
         self._path = path
         self._boot = boot_id()
-        self._busy_timeout_s = busy_timeout_s
+        self._tell_after_s = tell_after_s
         self._lock = threading.Lock()
-        with self._translated(), _alone(path):
-            self._db = sqlite3.connect(
-                path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
-            )
-            try:
-                self._prepare()
-            except BaseException:
-                self._db.close()
-                raise
+        with self._translated():
+            self._db = self._open()
 
     def close(self) -> None:
         with self._lock:
@@ -81,52 +53,69 @@ class SqliteLedger:
     def transaction(self) -> Iterator[SqliteTransaction]:
         """One short transaction that holds the machine-wide write lock from its first statement."""
         with self._lock, self._translated():
-            self._begin()
-            try:
-                yield SqliteTransaction(self._db, self._boot)
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+            self._begin("BEGIN IMMEDIATE")
+            yield from self._within(SqliteTransaction(self._db, self._boot))
 
-    def _begin(self) -> None:
-        """Look again after a millisecond or two: SQLite sleeps up to 100 times as long.
+    @contextmanager
+    def look(self) -> Iterator[SqliteTransaction]:
+        """The ledger at one moment; nobody is kept from writing meanwhile."""
+        with self._lock, self._translated():
+            self._begin("BEGIN", "SELECT number FROM change")
+            yield from self._within(SqliteTransaction(self._db, self._boot, writes=False))
 
-        Whoever came late would then win again and again against those that sleep longest. A lock
-        to queue at would be fair, but could not be given up when its holder is stopped.
+    def _within(self, transaction: SqliteTransaction) -> Iterator[SqliteTransaction]:
+        try:
+            yield transaction
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def _begin(self, *statements: str) -> None:
+        """Begin as soon as others let us; that they are busy is told now and then, but no failure.
+
+        SQLite itself would sleep up to 100 times as long, and whoever came late would win again and
+        again against those that sleep longest. A lock to queue at would be fair, but could not be
+        given up when its holder is stopped.
         """
-        end = time.monotonic() + self._busy_timeout_s
-        while True:
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if (
-                    error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY
-                    or time.monotonic() > end
-                ):
-                    raise
-            else:
-                return
+        tell_at = time.monotonic() + self._tell_after_s
+        while not self._begun(statements):
+            if time.monotonic() > tell_at:
+                tell_at += self._tell_after_s
+                _log.warning("nvinx: others have kept %s busy for long; still trying", self._path)
             time.sleep(random.uniform(*_LOOK_AGAIN_S))
 
-    def _prepare(self) -> None:
-        (found,) = self._db.execute("PRAGMA user_version").fetchone()
-        if found not in (0, SCHEMA, *_MIGRATIONS):
-            raise LedgerVersionError(str(self._path), found, SCHEMA)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.execute("BEGIN IMMEDIATE")
-        for statement in _TABLES.split(";"):
-            self._db.execute(statement)
-        for version in range(found or SCHEMA, SCHEMA):
-            for statement in _MIGRATIONS[version]:
+    def _begun(self, statements: tuple[str, ...]) -> bool:
+        try:
+            for statement in statements:
                 self._db.execute(statement)
-        for table in ("lease", "request"):
-            self._db.execute(f"DELETE FROM {table} WHERE boot != ?", (self._boot,))
-        self._db.execute(f"PRAGMA user_version = {SCHEMA}")
-        self._db.execute("COMMIT")
-        self._db.execute("PRAGMA busy_timeout = 0")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY:
+                raise
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            return False
+        return True
+
+    def _open(self) -> sqlite3.Connection:
+        """Connect, and prepare the tables where somebody has to; most find all in place."""
+        if self._path.exists():
+            db = _connect(self._path)
+            if _is_ready(db, self._boot):
+                return db
+            db.close()
+        with _alone(self._path):
+            db = _connect(self._path)
+            try:
+                db.execute(f"PRAGMA busy_timeout = {_OPEN_MS}")
+                prepare(db, self._path, self._boot)
+                db.execute(_DURABLE_ENOUGH)
+                db.execute("PRAGMA busy_timeout = 0")
+            except BaseException:
+                db.close()
+                raise
+        return db
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -138,6 +127,18 @@ class SqliteLedger:
                 fix = f"move {self._path.name} away, when no job of nvinx runs: it is broken"
             problem = f"the ledger cannot be used ({error})"
             raise StateDirError(str(self._path.parent), problem, fix) from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+
+
+def _is_ready(db: sqlite3.Connection, boot: str) -> bool:
+    """As far as can be told: somebody may be making it just now."""
+    with suppress(sqlite3.Error):
+        db.execute(_DURABLE_ENOUGH)
+        return is_ready(db, boot)
+    return False
 
 
 @contextmanager
@@ -155,98 +156,3 @@ def _alone(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
-
-
-@contextmanager
-def _whole() -> Iterator[None]:
-    """A row that cannot be read was half written when the power went."""
-    try:
-        yield
-    except msgspec.DecodeError as error:
-        raise sqlite3.DatabaseError(f"malformed row: {error}") from error
-
-
-_JOB = msgspec.json.Decoder(Job)
-_PLACEMENT = msgspec.json.Decoder(Placement)
-_SEEN = msgspec.json.Decoder(tuple[tuple[int, int], ...])
-_REASON = msgspec.json.Decoder(Reason | None)
-
-
-def _text(value: object, read_by: msgspec.json.Decoder[Any]) -> str:
-    """As JSON that is read back; ValueError before anybody else would stumble over it."""
-    text = msgspec.json.encode(value)
-    read_by.decode(text)
-    return text.decode()
-
-
-class SqliteTransaction:
-    """The ledger inside one transaction."""
-
-    def __init__(self, db: sqlite3.Connection, boot: str) -> None:
-        self._db = db
-        self._boot = boot
-
-    def leases(self) -> tuple[Lease, ...]:
-        rows = self._db.execute(
-            "SELECT job, placement, since, seen FROM lease WHERE boot = ? ORDER BY since, id",
-            (self._boot,),
-        )
-        with _whole():
-            return tuple(
-                Lease(_JOB.decode(job), _PLACEMENT.decode(placement), since, _SEEN.decode(seen))
-                for job, placement, since, seen in rows
-            )
-
-    def requests(self, but: Collection[str] = ()) -> tuple[QueuedRequest, ...]:
-        rows = self._db.execute(
-            "SELECT id, job, since, heard, reason FROM request WHERE boot = ?"
-            " ORDER BY since, rowid",
-            (self._boot,),
-        )
-        with _whole():
-            return tuple(
-                QueuedRequest(_JOB.decode(job), since, heartbeat_at, _REASON.decode(reason))
-                for request_id, job, since, heartbeat_at, reason in rows
-                if request_id not in but
-            )
-
-    def hold(self, lease: Lease) -> None:
-        self._db.execute("DELETE FROM lease WHERE id = ? AND boot != ?", (lease.id, self._boot))
-        if self._db.execute("SELECT 1 FROM lease WHERE id = ?", (lease.id,)).fetchone():
-            raise LeaseExistsError(lease.id)
-        self._db.execute(
-            "INSERT INTO lease (id, boot, since, job, placement, seen) VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                lease.id,
-                self._boot,
-                lease.since,
-                _text(lease.job, _JOB),
-                _text(lease.placement, _PLACEMENT),
-                _text(lease.seen, _SEEN),
-            ),
-        )
-
-    def note(self, lease: Lease) -> None:
-        self._db.execute(
-            "UPDATE lease SET seen = ? WHERE id = ?", (_text(lease.seen, _SEEN), lease.id)
-        )
-
-    def drop(self, lease_id: str) -> None:
-        self._db.execute("DELETE FROM lease WHERE id = ?", (lease_id,))
-
-    def enqueue(self, request: QueuedRequest) -> None:
-        self._db.execute(
-            "INSERT INTO request (id, boot, since, heard, job, reason) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (id) DO UPDATE SET heard = excluded.heard, reason = excluded.reason",
-            (
-                request.id,
-                self._boot,
-                request.since,
-                request.heartbeat_at,
-                _text(request.job, _JOB),
-                _text(request.reason, _REASON),
-            ),
-        )
-
-    def dequeue(self, request_id: str) -> None:
-        self._db.execute("DELETE FROM request WHERE id = ?", (request_id,))

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from nvinx.errors import StateDirError
 from nvinx.host import locks, proc, statedir
+from nvinx.leases import notices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -36,7 +37,7 @@ class ProcessLiveness:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._held: dict[str, int] = {}
-        self._notified: dict[str, int] = {}
+        self._notices: dict[str, int | None] = {}
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             statedir.subfolder(folder, shared=statedir.is_shared(folder.parent))
@@ -57,26 +58,27 @@ class ProcessLiveness:
             fcntl.flock(fd, fcntl.LOCK_SH)
             if self._is_in_place(fd, token):
                 self._held[token] = fd
-                self._notified[token] = os.fstat(fd).st_mtime_ns
             else:
                 os.close(fd)
 
     def retire(self, token: str) -> None:
+        notice = self._notices.pop(token, None)
+        if notice is not None:
+            os.close(notice)
         fd = self._held.pop(token, None)
         if fd is not None:
             os.close(fd)
             self._tidy(token)
 
-    def notify(self, token: str) -> None:
-        with suppress(OSError):  # it has gone, or it looks by itself before long
-            os.utime(self.file(token))
+    def listen(self, token: str) -> None:
+        if token not in self._notices:
+            self._notices[token] = notices.listen(self._pipe(token), self._mode)
 
-    def was_notified(self, token: str) -> bool:
-        fd = self._held.get(token)
-        if fd is None:
-            return False
-        before, self._notified[token] = self._notified[token], os.fstat(fd).st_mtime_ns
-        return self._notified[token] != before
+    def notify(self, token: str) -> None:
+        notices.send(self._pipe(token))
+
+    def await_notice(self, token: str, timeout_s: float, wake: int | None = None) -> bool:
+        return notices.wait(self._notices.get(token), timeout_s, wake)
 
     def outlived(self, token: str) -> bool:
         fd = self._held.get(token)
@@ -99,6 +101,9 @@ class ProcessLiveness:
         tokens = set(self._tokens(time.time() - older_than_s))
         for token in tokens - self.alive(tokens):
             self._tidy(token, unless=partial(pids_of, {token}))
+
+    def _pipe(self, token: str) -> Path:
+        return self._folder / f"{token}.notice"
 
     def _tokens(self, until: float) -> Iterator[str]:
         """Those with a file, written at that time or before, in seconds since 1970."""
@@ -131,6 +136,7 @@ class ProcessLiveness:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not unless():
+                self._pipe(token).unlink(missing_ok=True)
                 self.file(token).unlink(missing_ok=True)
         except BlockingIOError:
             return

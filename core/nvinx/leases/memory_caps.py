@@ -14,7 +14,7 @@ from nvinx.sizes import CONTEXT_MIB, MIB
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nvinx.admission.state import Placement
+    from nvinx.admission.job import Placement
     from nvinx.bench.capacity import Capacity
 
 _LEAST_SHARE = 0.5  # of what was declared, where the context would leave less

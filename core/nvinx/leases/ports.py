@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from contextlib import AbstractContextManager
 
-    from nvinx.admission.state import Job, Placement
+    from nvinx.admission.job import Job, Placement
     from nvinx.gpu.ports import GpuProbe
     from nvinx.host.clock import Clock
     from nvinx.reasons import Reason
@@ -35,14 +35,13 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class QueuedRequest:
-    """A job that waits for a card.
+    """A job near the front of its engine's queue for a card; since: when it came, in boot seconds.
 
-    since, heartbeat_at: when it came and when its engine last spoke, in boot seconds.
+    reason: why it waits, as of not long ago.
     """
 
     job: Job
     since: float
-    heartbeat_at: float
     reason: Reason | None = None
 
     @property
@@ -50,13 +49,49 @@ class QueuedRequest:
         return self.job.id
 
 
+@dataclass(frozen=True, slots=True)
+class EngineEntry:
+    """An engine whose jobs wait for a card. waiting: how many.
+
+    seen: the ledger's change that it last decided upon, and answered_at: when. asked_at: when
+    another engine last found that it could start a job, 0 for never. Times are in boot seconds.
+    """
+
+    id: str
+    waiting: int
+    seen: int
+    answered_at: float
+    asked_at: float = 0.0
+    asked_by: str = ""
+
+    @property
+    def owes_answer(self) -> bool:
+        return self.asked_at > self.answered_at
+
+
 class Transaction(Protocol):
     """The ledger as one transaction sees it; every change takes effect together, or none does."""
 
     def leases(self) -> tuple[Lease, ...]: ...
 
-    def requests(self, but: Collection[str] = ()) -> tuple[QueuedRequest, ...]:
-        """Those who wait, the oldest first. but: ids to leave out, and not even to read."""
+    def requests(self, but: str = "", most: int | None = None) -> tuple[QueuedRequest, ...]:
+        """Those at the front of the line, in its order. but: an engine whose own are left out.
+
+        With most, no more than so many, and none of those that lack cores or RAM: these keep
+        nobody waiting. So many exclusive ones are among them that waited longest.
+        """
+        ...
+
+    def engines(self, ids: Collection[str] | None = None) -> dict[str, EngineEntry]:
+        """The engines whose jobs wait: all, or those of these ids."""
+        ...
+
+    def change(self) -> int:
+        """Grows with every change that could let a waiting job start."""
+        ...
+
+    def requested_by(self, job_ids: Collection[str]) -> dict[str, str]:
+        """Which of the jobs stand in line, and for which engine."""
         ...
 
     def hold(self, lease: Lease) -> None:
@@ -79,12 +114,28 @@ class Transaction(Protocol):
         """Take a waiting request out. Taking out one that is not there is not an error."""
         ...
 
+    def answer(self, engine: str, waiting: int, at: float) -> None:
+        """The engine decided upon the ledger as it is now; so many of its jobs still wait."""
+        ...
+
+    def ask(self, engine: str, by: str, at: float) -> None:
+        """Ask an engine to decide, since it could start a job, unless it was asked already."""
+        ...
+
+    def leave(self, engine: str) -> None:
+        """Take out the engine with all that it asks for."""
+        ...
+
 
 class Ledger(Protocol):
     """The machine-wide record of who holds which card and who waits for one."""
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """One exclusive transaction; an exception inside undoes it."""
+        ...
+
+    def look(self) -> AbstractContextManager[Transaction]:
+        """The same, without keeping others from writing; raises LookOnlyError for any change."""
         ...
 
 
@@ -111,15 +162,19 @@ class Liveness(Protocol):
         """Which of these processes carry a token, themselves or by descent."""
         ...
 
-    def notify(self, token: str) -> None:
-        """Tell whoever shows life for this token that there may be room for it now."""
+    def listen(self, token: str) -> None:
+        """Take notices for this token from now on, until `retire`."""
         ...
 
-    def was_notified(self, token: str) -> bool:
-        """Whether somebody notified this token since this was last asked; needs no ledger.
+    def notify(self, token: str) -> None:
+        """Tell whoever listens for this token that it had better look at the ledger now."""
+        ...
 
-        Two notices within a few milliseconds may count as one, and one may be missed: look anyway
-        now and then.
+    def await_notice(self, token: str, timeout_s: float, wake: int | None = None) -> bool:
+        """Wait for a notice at most so long; whether there was one. Needs no ledger.
+
+        Some may count as one, and one may be missed: look anyway now and then. wake: a file
+        descriptor that ends the wait when there is something to read.
         """
         ...
 

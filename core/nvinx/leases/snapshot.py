@@ -25,11 +25,13 @@ class Snapshot:
     """What there is to see; now: seconds since boot, as the times of leases and requests are.
 
     bench: its cards with what programs outside nvinx use of them. inventory: what the driver said.
+    requests: the first of each engine, in the line's order. waiting: how many there are in all.
     """
 
     bench: Bench
     leases: tuple[Lease, ...]
     requests: tuple[QueuedRequest, ...]
+    waiting: int
     inventory: GpuInventory
     now: float
 
@@ -50,28 +52,30 @@ class Snapshot:
 
 def take(bench: Bench, state_dir: Path) -> Snapshot:
     """Look at everything of the living; looking changes nothing, nor makes a ledger."""
-    leases, waiting = _ledger(state_dir)
+    leases, requests, waiting = _ledger(state_dir)
     seen = NvmlProbe().read()
     liveness = ProcessLiveness(state_dir / "life") if seen.gpus and leases else None
     owned = {} if liveness is None else owners(seen, leases, liveness)
     cards = with_external_use(bench.cards, seen, leases, owned)
-    return Snapshot(replace(bench, cards=cards), leases, waiting, seen, boot_seconds())
+    bench = replace(bench, cards=cards)
+    return Snapshot(bench, leases, requests, waiting, seen, boot_seconds())
 
 
 def requests(state_dir: Path) -> tuple[QueuedRequest, ...]:
-    """The jobs of the living that wait for a card."""
+    """The first jobs of each living engine that wait for a card."""
     return _ledger(state_dir)[1]
 
 
-def _ledger(folder: Path) -> tuple[tuple[Lease, ...], tuple[QueuedRequest, ...]]:
+def _ledger(folder: Path) -> tuple[tuple[Lease, ...], tuple[QueuedRequest, ...], int]:
     if not (folder / "ledger.db").exists():
-        return (), ()
+        return (), (), 0
     ledger, liveness = SqliteLedger(folder / "ledger.db"), ProcessLiveness(folder / "life")
     try:
-        with ledger.transaction() as entries:
-            leases, waiting = entries.leases(), entries.requests()
+        with ledger.look() as entries:
+            leases, requests, engines = entries.leases(), entries.requests(), entries.engines()
     finally:
         ledger.close()
-    alive = liveness.alive({x.id for x in leases} | {r.job.engine for r in waiting})
+    alive = liveness.alive({x.id for x in leases} | engines.keys())
     held = tuple(x for x in leases if x.id in alive)
-    return held, tuple(r for r in waiting if r.job.engine in alive)
+    first = tuple(r for r in requests if r.job.engine in alive)
+    return held, first, sum(e.waiting for e in engines.values() if e.id in alive)

@@ -173,7 +173,7 @@ METRICS: tuple[Metric, ...] = (
         "Jobs that wait for a card.",
         "short",
         (),
-        _single(lambda facts: len(facts.snapshot.requests)),
+        _single(lambda facts: facts.snapshot.waiting),
     ),
     Metric(
         "nvinx_oldest_wait_seconds",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import convert
 
 from nvinx.admission import explain
-from nvinx.admission.state import Placement
+from nvinx.admission.job import Placement
 from nvinx.bench.capacity import Card
 from nvinx.errors import RecordError
 from nvinx.reasons import Reason

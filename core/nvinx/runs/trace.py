@@ -18,7 +18,7 @@ from msgspec import to_builtins
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nvinx.admission.state import Job, Placement
+    from nvinx.admission.job import Job, Placement
     from nvinx.bench.capacity import Card
     from nvinx.bench.resolve import Bench
     from nvinx.host.clock import Clock

@@ -23,7 +23,7 @@ from nvinx.history.statistics import RunStatistics
 
 if TYPE_CHECKING:
     from nvinx.admission.events import Event, Policy, Start
-    from nvinx.admission.state import Placement
+    from nvinx.admission.job import Placement
     from nvinx.bench.capacity import Capacity
     from nvinx.reasons import Reason
     from nvinx.simulation.workload import Workload

@@ -8,7 +8,7 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
-from nvinx.admission.state import Job
+from nvinx.admission.job import Job
 from nvinx.catalog import Residency
 from nvinx.errors import WorkloadError
 from nvinx.jobs.claim import Claim

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 # msgspec looks these up when it reads a task or its end.
-from nvinx.admission.state import Job  # noqa: TC001
+from nvinx.admission.job import Job  # noqa: TC001
 from nvinx.history.runs import PastRun  # noqa: TC001
 from nvinx.jobs.outcome import Outcome  # noqa: TC001
 

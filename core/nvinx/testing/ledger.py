@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import select
 import threading
+import time
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from nvinx.errors import LeaseExistsError
+from nvinx.admission.job import Waiting
+from nvinx.admission.waiting_queue import position
+from nvinx.catalog import Residency
+from nvinx.errors import LeaseExistsError, LookOnlyError
+from nvinx.leases.ports import EngineEntry
 from nvinx.staging.ports import Warmed
 
 if TYPE_CHECKING:
@@ -15,54 +22,105 @@ if TYPE_CHECKING:
     from nvinx.leases.ports import Lease, QueuedRequest
     from nvinx.staging.ports import File
 
+_TICK_S = 0.002
+
+
+@dataclass
+class _Rows:
+    leases: dict[str, Lease] = field(default_factory=dict)
+    requests: dict[str, QueuedRequest] = field(default_factory=dict)
+    engines: dict[str, EngineEntry] = field(default_factory=dict)
+    change: int = 0
+
 
 class MemoryLedger:
     """A ledger in memory: the same contract as SQLite's, for one process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._committed = MemoryTransaction({}, {})
+        self._committed = _Rows()
 
     @contextmanager
     def transaction(self) -> Iterator[MemoryTransaction]:
         with self._lock:
-            draft = self._committed.copy()
-            yield draft
+            old = self._committed
+            draft = _Rows(dict(old.leases), dict(old.requests), dict(old.engines), old.change)
+            yield MemoryTransaction(draft)
             self._committed = draft
+
+    @contextmanager
+    def look(self) -> Iterator[MemoryTransaction]:
+        with self._lock:
+            yield MemoryTransaction(self._committed, writes=False)
 
 
 class MemoryTransaction:
-    def __init__(self, leases: dict[str, Lease], requests: dict[str, QueuedRequest]) -> None:
-        self._leases = leases
-        self._requests = requests
+    def __init__(self, rows: _Rows, *, writes: bool = True) -> None:
+        self._there = rows
+        self._writes = writes
 
-    def copy(self) -> MemoryTransaction:
-        return MemoryTransaction(dict(self._leases), dict(self._requests))
+    @property
+    def _rows(self) -> _Rows:
+        """What is to be changed."""
+        if not self._writes:
+            raise LookOnlyError
+        return self._there
 
     def leases(self) -> tuple[Lease, ...]:
-        return tuple(sorted(self._leases.values(), key=lambda x: (x.since, x.id)))
+        return tuple(sorted(self._there.leases.values(), key=lambda x: (x.since, x.id)))
 
-    def requests(self, but: Collection[str] = ()) -> tuple[QueuedRequest, ...]:
-        there = (request for request in self._requests.values() if request.id not in but)
-        return tuple(sorted(there, key=lambda request: request.since))
+    def requests(self, but: str = "", most: int | None = None) -> tuple[QueuedRequest, ...]:
+        others = [r for r in self._there.requests.values() if r.job.engine != but]
+        others.sort(key=lambda r: position(Waiting(r.job, r.since))[2:])
+        if most is None:
+            return tuple(others)
+        standing = [r for r in others if r.reason is None or not r.reason.of_machine]
+        alone = [r for r in standing if r.job.claim.residency is Residency.GPU_EXCLUSIVE]
+        oldest = sorted(alone, key=lambda r: r.since)[:most]
+        return tuple({r.id: r for r in (*standing[:most], *oldest)}.values())
+
+    def engines(self, ids: Collection[str] | None = None) -> dict[str, EngineEntry]:
+        return {i: e for i, e in self._there.engines.items() if ids is None or i in ids}
+
+    def change(self) -> int:
+        return self._there.change
+
+    def requested_by(self, job_ids: Collection[str]) -> dict[str, str]:
+        return {i: r.job.engine for i, r in self._there.requests.items() if i in job_ids}
 
     def hold(self, lease: Lease) -> None:
-        if lease.id in self._leases:
+        if lease.id in self._rows.leases:
             raise LeaseExistsError(lease.id)
-        self._leases[lease.id] = lease
+        self._rows.leases[lease.id] = lease
+        self._rows.change += 1
 
     def note(self, lease: Lease) -> None:
-        if lease.id in self._leases:
-            self._leases[lease.id] = lease
+        if lease.id in self._rows.leases:
+            self._rows.leases[lease.id] = lease
 
     def drop(self, lease_id: str) -> None:
-        self._leases.pop(lease_id, None)
+        self._rows.change += self._rows.leases.pop(lease_id, None) is not None
 
     def enqueue(self, request: QueuedRequest) -> None:
-        self._requests[request.id] = request
+        self._rows.requests[request.id] = request
 
     def dequeue(self, request_id: str) -> None:
-        self._requests.pop(request_id, None)
+        self._rows.change += self._rows.requests.pop(request_id, None) is not None
+
+    def answer(self, engine: str, waiting: int, at: float) -> None:
+        old = self._rows.engines.get(engine)
+        asked = () if old is None else (old.asked_at, old.asked_by)
+        self._rows.engines[engine] = EngineEntry(engine, waiting, self._rows.change, at, *asked)
+
+    def ask(self, engine: str, by: str, at: float) -> None:
+        old = self._rows.engines.get(engine)
+        if old is not None and not old.owes_answer:
+            self._rows.engines[engine] = replace(old, asked_at=at, asked_by=by)
+
+    def leave(self, engine: str) -> None:
+        for request in [r for r in self._rows.requests.values() if r.job.engine == engine]:
+            self.dequeue(request.id)
+        self._rows.engines.pop(engine, None)
 
 
 class FakeLiveness:
@@ -83,7 +141,15 @@ class FakeLiveness:
     def notify(self, token: str) -> None:
         self.notified.add(token)
 
-    def was_notified(self, token: str) -> bool:
+    def listen(self, token: str) -> None:
+        """Whoever asks is told."""
+
+    def await_notice(self, token: str, timeout_s: float, wake: int | None = None) -> bool:
+        end = time.monotonic() + timeout_s
+        files = [] if wake is None else [wake]
+        while token not in self.notified and time.monotonic() < end:
+            if select.select(files, [], [], _TICK_S)[0]:
+                break
         was_notified = token in self.notified
         self.notified.discard(token)
         return was_notified

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nvinx.admission.events import Start
+from nvinx.admission.job import Job
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.admission.state import Job
 from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency
 from nvinx.host.clock import boot_seconds

@@ -4,7 +4,7 @@ import pytest
 from builders import card, running, shared_job
 
 from nvinx.admission import explain
-from nvinx.admission.state import Placement
+from nvinx.admission.job import Placement
 from nvinx.catalog import Residency
 from nvinx.formatting import duration, gb
 from nvinx.reasons import Reason, Why

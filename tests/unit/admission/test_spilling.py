@@ -9,8 +9,9 @@ from msgspec import convert, to_builtins
 
 from nvinx.admission.events import Refuse, Start, Submitted
 from nvinx.admission.explain import impossible, sentence, where
+from nvinx.admission.job import Placement
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.admission.state import Placement, State
+from nvinx.admission.state import State
 from nvinx.admission.step import check, step
 from nvinx.bench.capacity import Capacity
 from nvinx.catalog import Residency

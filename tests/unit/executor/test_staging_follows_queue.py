@@ -3,7 +3,7 @@
 import pytest
 from builders import exclusive_claim
 
-from nvinx.admission.state import Job
+from nvinx.admission.job import Job
 from nvinx.errors import OptionError
 from nvinx.staging import process as host
 from nvinx.testing import FakeStager

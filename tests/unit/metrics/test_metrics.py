@@ -33,7 +33,9 @@ def facts(shown_card=CARD, leases=(), requests=(), *, shown=True, **other):
         "runs": {"ok": 0},
         "version": "1",
     }
-    return Facts(Snapshot(bench, leases, requests, seen, 100.0), **{**given, **other})
+    return Facts(
+        Snapshot(bench, leases, requests, len(requests), seen, 100.0), **{**given, **other}
+    )
 
 
 def values(given):
@@ -41,7 +43,7 @@ def values(given):
 
 
 HELD = lease(shared_job("a"))
-WAITS = QueuedRequest(shared_job("b", engine="two"), 40.0, 100.0)
+WAITS = QueuedRequest(shared_job("b", engine="two"), 40.0)
 MOVES = {
     "nvinx_card_vram_bytes": facts(card(total_mib=8000)),
     "nvinx_card_shareable_bytes": facts(card(headroom_mib=500)),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorded import ALONE, CARD, Recorder
 
-from nvinx.admission.state import Placement
+from nvinx.admission.job import Placement
 from nvinx.catalog import Residency
 from nvinx.errors import RecordError
 from nvinx.jobs.outcome import Outcome

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvinx.admission.state import Job
+from nvinx.admission.job import Job
 from nvinx.catalog import Residency
 from nvinx.cli import main
 from nvinx.gpu.ports import GpuInventory

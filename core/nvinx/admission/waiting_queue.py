@@ -1,0 +1,171 @@
+"""The waiting jobs of a bench in the order in which they are asked. Pure.
+
+A queue never changes: `plus` and `minus` give another one. They copy whole lists at once and look
+at no job but those that come or go, so a long queue costs no more than the copying.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from heapq import merge
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from nvinx.catalog import Residency
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from nvinx.admission.job import Waiting
+
+CHAINS = 4.0  # seconds of age that each second of the chain behind a job counts for
+_MANY = 32  # newcomers that are cheaper to sort in together than one by one
+
+Position: TypeAlias = tuple[bool, bool, int, float]
+Entry: TypeAlias = tuple[Position, int, "Waiting"]  # the number tells equal positions apart
+
+
+def position(waiting: Waiting) -> Position:
+    """Where a job stands: the smaller comes first.
+
+    GPU jobs before CPU jobs, then by priority, then by chain and age; within the CPU jobs those
+    that take neither core nor RAM come first.
+    """
+    claim = waiting.job.claim
+    on_cpu = not claim.uses_gpu
+    takes = on_cpu and (claim.cores > 0 or claim.ram_mib > 0)
+    return (on_cpu, takes, -claim.priority, waiting.since - CHAINS * claim.chain_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Jobs of one kind. ranked: by position. exclusive: those with a known run time, by age."""
+
+    ranked: list[Entry] = field(default_factory=list)
+    exclusive: list[tuple[float, int, Waiting]] = field(default_factory=list)
+    chains_s: list[float] = field(default_factory=list)
+
+    def plus(self, entries: list[Entry]) -> Line:
+        exclusive = [(e[2].since, e[1], e[2]) for e in entries if may_be_let_forward(e[2])]
+        return Line(
+            _sorted_in(self.ranked, entries),
+            _sorted_in(self.exclusive, exclusive),
+            _sorted_in(self.chains_s, [e[2].job.claim.chain_s for e in entries]),
+        )
+
+    def minus(self, entries: list[Entry]) -> Line:
+        exclusive = [(e[2].since, e[1], e[2]) for e in entries if may_be_let_forward(e[2])]
+        return Line(
+            _without(self.ranked, entries),
+            _without(self.exclusive, exclusive),
+            _without(self.chains_s, [e[2].job.claim.chain_s for e in entries]),
+        )
+
+
+_Kind: TypeAlias = tuple[bool, bool]  # whether on the CPU, whether it takes cores
+_EMPTY = Line()
+
+
+class Queue(Mapping[str, "Waiting"]):
+    """Waiting jobs by id; it iterates in the order in which they are asked."""
+
+    __slots__ = ("_by_id", "_lines", "_next")
+
+    def __init__(self, waiting: Iterable[Waiting] = ()) -> None:
+        self._by_id: dict[str, Entry] = {}
+        self._lines: dict[_Kind, Line] = {}
+        self._next = 0
+        self._add(waiting)
+
+    def plus(self, waiting: Iterable[Waiting]) -> Queue:
+        """The queue with these as well, whose ids are new."""
+        queue = self._copy()
+        queue._add(waiting)
+        return queue
+
+    def minus(self, job_ids: Collection[str]) -> Queue:
+        """The queue without these, which stand in it."""
+        if not job_ids:
+            return self
+        queue = self._copy()
+        queue._remove(job_ids)
+        return queue
+
+    def __getitem__(self, job_id: str) -> Waiting:
+        return self._by_id[job_id][2]
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __iter__(self) -> Iterator[str]:
+        return (entry[2].job.id for entry in merge(*(x.ranked for x in self._lines.values())))
+
+    @property
+    def on_gpu(self) -> int:
+        """How many of the jobs could use a card."""
+        return sum(len(line.ranked) for (on_cpu, _), line in self._lines.items() if not on_cpu)
+
+    def in_line(self, *, on_cpu: bool) -> Iterator[Waiting]:
+        """The jobs of one kind, from the front."""
+        lines = (self.line(on_cpu=on_cpu, takes_cores=takes) for takes in (True, False))
+        return (entry[2] for entry in merge(*(line.ranked for line in lines)))
+
+    def line(self, *, on_cpu: bool, takes_cores: bool) -> Line:
+        return self._lines.get((on_cpu, takes_cores), _EMPTY)
+
+    def _copy(self) -> Queue:
+        queue = Queue()
+        queue._by_id, queue._lines = self._by_id.copy(), self._lines.copy()
+        queue._next = self._next
+        return queue
+
+    def _add(self, waiting: Iterable[Waiting]) -> None:
+        new: dict[_Kind, list[Entry]] = {}
+        for one in waiting:
+            entry = (position(one), self._next, one)
+            self._by_id[one.job.id] = entry
+            self._next += 1
+            new.setdefault(_kind(one), []).append(entry)
+        for kind, entries in new.items():
+            self._lines[kind] = self._lines.get(kind, _EMPTY).plus(entries)
+
+    def _remove(self, job_ids: Collection[str]) -> None:
+        gone: dict[_Kind, list[Entry]] = {}
+        for job_id in job_ids:
+            entry = self._by_id.pop(job_id)
+            gone.setdefault(_kind(entry[2]), []).append(entry)
+        for kind, entries in gone.items():
+            self._lines[kind] = self._lines[kind].minus(entries)
+
+
+def _kind(waiting: Waiting) -> _Kind:
+    return not waiting.job.claim.uses_gpu, waiting.job.claim.cores > 0
+
+
+def may_be_let_forward(waiting: Waiting) -> bool:
+    """Whether it is an exclusive job that is known to run for so long."""
+    claim = waiting.job.claim
+    return claim.residency is Residency.GPU_EXCLUSIVE and claim.runtime_s is not None
+
+
+def _sorted_in(there: list[Any], new: list[Any]) -> list[Any]:
+    if not new:
+        return there
+    found = there.copy()
+    if len(new) > _MANY:
+        found += new
+        found.sort()
+    else:
+        for one in new:
+            insort(found, one)
+    return found
+
+
+def _without(there: list[Any], gone: list[Any]) -> list[Any]:
+    if not gone:
+        return there
+    found = there.copy()
+    for one in gone:
+        del found[bisect_left(found, one)]
+    return found
