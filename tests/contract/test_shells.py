@@ -10,7 +10,7 @@ import time
 import pytest
 
 from nvinx.errors import StateDirError
-from nvinx.leases.liveness import pids_of
+from nvinx.leases.markers import Markers
 from snakemake_executor_plugin_nvinx.job_shell import ShellExec, Shells, sweep
 
 
@@ -88,7 +88,7 @@ def test_what_keeps_the_last_words_is_no_sign_of_the_jobs_life(shells, tmp_path)
     job.wait()
     try:
         for _ in range(200):  # a shell that is just starting still has the job in its command line
-            if not (found := pids_of({"last-words.1"})):
+            if not (found := Markers().pids({"last-words.1"})):
                 break
             time.sleep(0.02)
         assert found == {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from waiting import GIVE_UP_S, eventually
 
-from nvinx.leases.liveness import pids_of
+from nvinx.leases.markers import Markers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -205,7 +205,9 @@ def test_the_locks_of_a_killed_engine_are_swept_up_by_the_next_but_not_its_jobs(
     machine: Machine, orphan
 ) -> None:
     shell, _ = orphan(f"echo $$ > $PID; {FOR_AN_HOUR}")
-    assert eventually(lambda: not pids_of({"doomed"}))  # until its shells have all become others
+    assert eventually(
+        lambda: not Markers().pids({"doomed"})
+    )  # until its shells have all become others
     machine.engine("next").told("sweep")
     assert machine.lock_files() == {"doomed.job.lock"}
 

@@ -6,15 +6,19 @@ A process that is gone, or that belongs to somebody else, shows nothing.
 from __future__ import annotations
 
 import os
-from functools import partial
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from functools import cache, partial
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Positions in /proc/PID/stat once "pid (name) " has been cut off; see proc_pid_stat(5).
 _STATE, _PARENT, _STARTED, _VIRTUAL_SIZE = 0, 1, 19, 20
+_STACK, _ARGUMENTS, _ENVIRONMENT = 25, 45, 47
+_NOT_BY_CHANCE = 0x0040000  # ADDR_NO_RANDOMIZE; see personality(2)
 _PIECE = 1 << 16
+_SHORT = 1 << 12  # what is no longer than a page comes in one piece
 
 
 def pids() -> Iterator[int]:
@@ -42,10 +46,50 @@ def started(pid: int) -> int | None:
     return int(fields[_STARTED]) if fields else None
 
 
-def has_memory(pid: int) -> bool:
-    """Whether it is a process of its own: one of the kernel's, or one that ended, has none."""
+class Program(NamedTuple):
+    """What a process runs: when it started, and where its memory begins, as the kernel writes it.
+
+    The kernel draws the addresses by chance when a program starts, so another program has others.
+    They are hidden, as zeros, for processes that we may not look into. has_memory: one of the
+    kernel's, or one that ended, has none.
+    """
+
+    started: bytes
+    has_memory: bool
+    stack: bytes
+    arguments: bytes
+    environment: bytes
+
+    @property
+    def shows_addresses(self) -> bool:
+        return self.environment != b"0"
+
+
+def program(pid: int) -> Program | None:
+    """None when the process is gone."""
     fields = _stat(pid)
-    return bool(fields) and int(fields[_VIRTUAL_SIZE]) > 0
+    if not fields:
+        return None
+    return Program(
+        fields[_STARTED],
+        fields[_VIRTUAL_SIZE] != b"0",
+        fields[_STACK],
+        fields[_ARGUMENTS],
+        fields[_ENVIRONMENT],
+    )
+
+
+def draws_addresses(pid: int) -> bool:
+    """Whether the kernel draws the addresses of this process by chance, as it usually does."""
+    flags = _read(pid, "personality")
+    return bool(flags) and not int(flags, 16) & _NOT_BY_CHANCE and _kernel_draws()
+
+
+@cache
+def _kernel_draws() -> bool:
+    with suppress(OSError), open("/proc/sys/kernel/randomize_va_space", "rb") as file:
+        return file.read().strip() == b"2"
+    return False
 
 
 def runs(pid: int) -> bool:
@@ -63,7 +107,12 @@ def _read(pid: int, name: str) -> bytes:
     try:
         fd = os.open(f"/proc/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            return b"".join(iter(partial(os.read, fd, _PIECE), b""))
+            text = os.read(fd, _PIECE)
+            return (
+                text
+                if len(text) < _SHORT
+                else text + b"".join(iter(partial(os.read, fd, _PIECE), b""))
+            )
         finally:
             os.close(fd)
     except (FileNotFoundError, ProcessLookupError, PermissionError):

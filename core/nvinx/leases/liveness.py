@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import time
 from contextlib import suppress
 from functools import partial
@@ -21,14 +20,11 @@ from typing import TYPE_CHECKING
 from nvinx.errors import StateDirError
 from nvinx.host import locks, proc, statedir
 from nvinx.leases import notices
+from nvinx.leases.markers import Markers, owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
-
-MARKER = "NVINX_JOB"
-_LOOKS = 50  # enough for any but a machine that does nothing but start processes
-_TOKEN = re.compile(rb"(?:^|\0)%b=([^\0]+)" % MARKER.encode())
 
 
 class ProcessLiveness:
@@ -38,6 +34,7 @@ class ProcessLiveness:
         self._folder = folder
         self._held: dict[str, int] = {}
         self._notices: dict[str, int | None] = {}
+        self._markers = Markers()
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             statedir.subfolder(folder, shared=statedir.is_shared(folder.parent))
@@ -82,15 +79,15 @@ class ProcessLiveness:
 
     def outlived(self, token: str) -> bool:
         fd = self._held.get(token)
-        return fd is None or not _is_only_holder(fd) or bool(pids_of({token}))
+        return fd is None or not _is_only_holder(fd) or bool(self._markers.pids({token}))
 
     def alive(self, tokens: Collection[str]) -> set[str]:
         locked = {token for token in tokens if self._is_locked(token)}
         silent = set(tokens) - locked
-        return locked | (set(pids_of(silent).values()) if silent else set())
+        return locked | (set(self._markers.pids(silent).values()) if silent else set())
 
     def owners(self, pids: Collection[int]) -> dict[int, str]:
-        found = ((pid, _owner(pid)) for pid in pids)
+        found = ((pid, owner(pid)) for pid in pids)
         return {pid: token for pid, token in found if token is not None}
 
     def started(self, pid: int) -> int | None:
@@ -100,7 +97,7 @@ class ProcessLiveness:
         """Remove the files of tokens that show no life: what killed processes left behind."""
         tokens = set(self._tokens(time.time() - older_than_s))
         for token in tokens - self.alive(tokens):
-            self._tidy(token, unless=partial(pids_of, {token}))
+            self._tidy(token, unless=partial(self._markers.pids, {token}))
 
     def _pipe(self, token: str) -> Path:
         return self._folder / f"{token}.notice"
@@ -153,58 +150,3 @@ def _is_only_holder(fd: int) -> bool:
     finally:
         fcntl.flock(fd, fcntl.LOCK_SH)
     return True
-
-
-def pids_of(tokens: Collection[str]) -> dict[int, str]:
-    """The processes that carry one of the tokens in their environment or command line.
-
-    A job's last process may hand over to a child that was born after the list was made, and one
-    that becomes another program shows nothing for a moment. So where a token was not found, look
-    again at what is new, and at what showed nothing, until there is no such process.
-    """
-    wanted = {token.encode(): token for token in tokens}
-    found: dict[int, str] = {}
-    looked_at: set[int] = set()
-    for look in range(_LOOKS):
-        new = set(proc.pids()) - looked_at
-        if not new:
-            break
-        for pid in new:
-            token = _token_of(pid, wanted)
-            if token is not None:
-                found[pid] = token
-            if token is not None or not _may_be_between_programs(pid, look):
-                looked_at.add(pid)
-        if len(set(found.values())) == len(wanted):
-            break
-    return found
-
-
-def _token_of(pid: int, wanted: dict[bytes, str]) -> str | None:
-    marker = _marker(pid)
-    if marker in wanted:
-        return wanted[marker]
-    command = proc.command_line(pid)
-    return next((token for raw, token in wanted.items() if b"/" + raw + b"/" in command), None)
-
-
-def _may_be_between_programs(pid: int, look: int) -> bool:
-    """Whether it has memory but no command line yet, or started its program just now."""
-    if proc.command_line(pid):
-        return look == 0  # it may have got that since its marker was looked for
-    return proc.has_memory(pid)
-
-
-def _owner(pid: int) -> str | None:
-    """The token that this process or one of its ancestors carries."""
-    while pid > 1:
-        marker = _marker(pid)
-        if marker is not None:
-            return marker.decode(errors="replace")
-        pid = proc.parent(pid) or 0
-    return None
-
-
-def _marker(pid: int) -> bytes | None:
-    match = _TOKEN.search(proc.environment(pid))
-    return match.group(1) if match else None

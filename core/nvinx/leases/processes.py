@@ -6,7 +6,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from nvinx.leases.liveness import pids_of
+from nvinx.leases.markers import Markers
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -40,7 +40,7 @@ def _family(tokens: Collection[str]) -> list[psutil.Process]:
     import psutil
 
     found: dict[int, psutil.Process] = {}
-    for pid in pids_of(set(tokens)):
+    for pid in Markers().pids(set(tokens)):
         with contextlib.suppress(*_gone()):
             process = psutil.Process(pid)
             for relative in (process, *process.children(recursive=True)):

@@ -1,0 +1,114 @@
+"""Which processes carry a token: the marker in their environment, or the token in their command.
+
+Both are given when a program starts and stay as they are, so a program is read once, and known
+again by the addresses that the kernel drew for it at `execve`. Where these are hidden, or not drawn
+by chance, the process is read each time. So no process that becomes another program, and none that
+gets the pid of another, is taken for what it was.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from nvinx.host import proc
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+MARKER = "NVINX_JOB"
+_LOOKS = 50  # enough for any but a machine that does nothing but start processes
+_TOKEN = re.compile(rb"(?:^|\0)%b=([^\0]+)" % MARKER.encode())
+
+
+def marker(pid: int) -> bytes | None:
+    """The token in the process's environment."""
+    match = _TOKEN.search(proc.environment(pid))
+    return match.group(1) if match else None
+
+
+def owner(pid: int) -> str | None:
+    """The token that this process or one of its ancestors carries."""
+    while pid > 1:
+        found = marker(pid)
+        if found is not None:
+            return found.decode(errors="replace")
+        pid = proc.parent(pid) or 0
+    return None
+
+
+class _Signs(NamedTuple):
+    """What one program shows; program: None where it may have been another meanwhile."""
+
+    program: proc.Program | None
+    marker: bytes | None
+    command: bytes
+
+    @property
+    def is_settled(self) -> bool:
+        """Not when it is inside `execve`, where it has memory but no command line yet."""
+        return self.program is not None and (bool(self.command) or not self.has_memory)
+
+    @property
+    def has_memory(self) -> bool:
+        return self.program is None or self.program.has_memory
+
+    def token(self, wanted: dict[bytes, str]) -> str | None:
+        if self.marker in wanted:
+            return wanted[self.marker]
+        return next((t for raw, t in wanted.items() if b"/" + raw + b"/" in self.command), None)
+
+
+class Markers:
+    """Looks for tokens among all processes, and remembers the programs that it has read."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, _Signs] = {}
+
+    def pids(self, tokens: Collection[str]) -> dict[int, str]:
+        """The processes that carry one of the tokens, and which.
+
+        Where one was not found, all are looked at a second time: if none is new and none became
+        another program, then at the moment between the two nobody carried it, and only who carries
+        a token hands it on. Those that are, are looked at until they are as before. The kernel's
+        own processes, and those that ended, never carry one again.
+        """
+        wanted = {token.encode(): token for token in tokens}
+        found: dict[int, str] = {}
+        settled: dict[int, proc.Program] = {}
+        done: set[int] = set()
+        for _ in range(_LOOKS):
+            news = 0
+            for pid, signs in self._read(set(proc.pids()) - done):
+                token = signs.token(wanted)
+                if token is not None:
+                    found[pid] = token
+                is_as_before = signs.is_settled and settled.get(pid) == signs.program
+                if signs.program is not None and signs.is_settled:
+                    settled[pid] = signs.program
+                if is_as_before or (signs.is_settled and not signs.has_memory):
+                    done.add(pid)
+                news += not is_as_before
+            if len(set(found.values())) == len(wanted) or not news:
+                break
+        self._known = {pid: signs for pid, signs in self._known.items() if pid in settled}
+        return found
+
+    def _read(self, pids: Iterable[int]) -> Iterator[tuple[int, _Signs]]:
+        for pid in pids:
+            program = proc.program(pid)
+            if program is None:
+                continue
+            known = self._known.get(pid)
+            if known is None or known.program != program:
+                known = self._signs(pid, program)
+            yield pid, known
+
+    def _signs(self, pid: int, program: proc.Program) -> _Signs:
+        signs = _Signs(program, marker(pid), proc.command_line(pid))
+        if proc.program(pid) != program:
+            return signs._replace(program=None)
+        is_told = program.shows_addresses and proc.draws_addresses(pid)
+        if signs.is_settled and (is_told or not program.has_memory):
+            self._known[pid] = signs
+        return signs

@@ -1,0 +1,93 @@
+"""Who carries a token is found whatever it does; each program is read once. Real processes."""
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+from waiting import eventually
+
+from nvinx.host import proc
+from nvinx.leases.markers import Markers
+
+TOKEN = f"markers-{os.getpid()}.1"  # of this worker's tests alone
+# Waits for a line, then becomes another program that carries the token.
+BECOMES = """
+import os, sys
+print("up", flush=True)
+sys.stdin.readline()
+os.execve(sys.executable, [sys.executable, "-c", "import time; time.sleep(3600)"], {"NVINX_JOB": sys.argv[1]})
+"""
+
+
+@pytest.fixture
+def start():
+    started = []
+
+    def begin(words, **options):
+        popen = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options
+        )
+        started.append(popen)
+        assert popen.stdout.readline() == "up\n"
+        return popen
+
+    yield begin
+    for popen in started:
+        popen.kill()
+        popen.communicate()
+
+
+@pytest.mark.parametrize("drawn", [True, False])
+def test_an_older_process_that_becomes_one_of_the_jobs_is_found(start, drawn):
+    """Even where the kernel gives the new program the addresses of the old one."""
+    if not drawn and shutil.which("setarch") is None:
+        pytest.skip("there is no setarch here")
+    before = [] if drawn else ["setarch", "--addr-no-randomize"]
+    popen = start([*before, sys.executable, "-c", BECOMES, TOKEN])
+    markers = Markers()
+    assert markers.pids({TOKEN}) == {}
+    popen.stdin.write("\n")
+    popen.stdin.flush()
+    assert eventually(lambda: markers.pids({TOKEN}) == {popen.pid: TOKEN})
+
+
+def test_a_program_that_was_read_is_not_read_again(start, monkeypatch):
+    popen = start([sys.executable, "-c", "print('up', flush=True); input()"])
+    read = []
+    monkeypatch.setattr(proc, "environment", lambda pid: read.append(pid) or b"")
+    markers = Markers()
+    for _ in range(3):
+        markers.pids({TOKEN})
+    assert read.count(popen.pid) == 1
+
+
+def test_what_a_process_was_is_forgotten_with_it(start):
+    popen = start([sys.executable, "-c", "print('up', flush=True); input()"])
+    markers = Markers()
+    markers.pids({TOKEN})
+    assert popen.pid in markers._known
+    popen.send_signal(signal.SIGKILL)
+    popen.wait()
+    markers.pids({TOKEN})
+    assert popen.pid not in markers._known
+
+
+def test_a_job_that_hands_over_from_child_to_child_never_looks_dead():
+    """Each child starts the next and ends at once; somebody is always there until the last."""
+    script = "import os, sys\nfor _ in range(300):\n    if os.fork():\n        os._exit(0)\n"
+    first = subprocess.Popen(
+        [sys.executable, "-c", f"{script}print('done', flush=True)"],
+        env={**os.environ, "NVINX_JOB": TOKEN},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    markers = Markers()
+    while markers.pids({TOKEN}):
+        pass
+    ended, _, _ = select.select([first.stdout], [], [], 0)
+    assert ended
+    first.communicate()
