@@ -58,3 +58,12 @@ class Reason:
     def of_machine(self) -> bool:
         """True when the job's own engine lacks cores or RAM, so no card could help."""
         return self.why in (Why.NOT_ENOUGH_CORES, Why.NOT_ENOUGH_RAM)
+
+    @property
+    def of_judgement(self) -> bool:
+        """True when only what the job's own engine believes of sharing is in the way."""
+        return self.why in (
+            Why.NO_GAIN_FROM_SHARING,
+            Why.BREAKS_MAX_SLOWDOWN,
+            Why.OTHER_IS_MEASURED,
+        )

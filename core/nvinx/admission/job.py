@@ -46,9 +46,9 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A job in the queue. held: its own engine saw this very state and has reasons not to start it.
+    """A job in the queue. held: its own engine saw this very state and does not start it.
 
-    Others then do not keep the room for it that it could take.
+    Others then do not keep the room for it that they see.
     """
 
     job: Job

@@ -45,7 +45,9 @@ class RunStatistics:
             self.add(run)
 
     def add(self, run: PastRun) -> None:
-        """Learn from one more run; failed ones teach nothing of times."""
+        """Learn from one more run; failed ones teach nothing of times, those of no kind nothing."""
+        if not run.kind:
+            return
         if run.card is not None:
             self._outcomes[run.kind].append(run.outcome)
         if run.outcome is not Outcome.OK or run.ran_s <= 0:

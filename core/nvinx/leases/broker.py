@@ -250,11 +250,11 @@ class Broker:
         return merged, decided
 
     def _tell(self, merged: State, decided: Round) -> None:
-        """Notify the engines that could start a job, and the one that waits for our answer."""
+        """Notify the engines that could start a job, and those that may wait for our answer."""
         us = self._everyone.us
         engines = {engine_of(merged.running[start.job_id].job) for start in decided.starts}
         if us is not None and us.owes_answer:
-            engines.add(us.asked_by)
+            engines |= {us.asked_by, *self._everyone.near}
         for engine in engines - {self._engine}:
             self._ports.liveness.notify(engine)
 

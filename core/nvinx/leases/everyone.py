@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nvinx.admission.job import Job, Placement
     from nvinx.admission.state import State
     from nvinx.bench.capacity import Capacity, Card
-    from nvinx.leases.ports import EngineEntry, Lease, Ports, Transaction
+    from nvinx.leases.ports import EngineEntry, Lease, Ports, QueuedRequest, Transaction
 
 FRONT = 32  # requests that others look at: those that could start next, or keep room for it
 UNHEARD_AFTER_S = 5.0  # that an engine is given to say why it starts nothing
@@ -32,14 +32,16 @@ _GUEST = "guest:"
 class Everyone:
     """All engines of the machine, as this one sees them inside one transaction.
 
-    us: our own entry as of the last look. asked: engines that owe somebody an answer. ahead: how
-    many of others stood before the first of ours, of those at the front of the line.
+    us: our own entry as of the last look. near: engines with jobs at the front of the line. asked:
+    those of them that owe somebody an answer. ahead: how many jobs of others stood there before
+    the first of ours.
     """
 
     def __init__(self, engine: str, ports: Ports) -> None:
         self._engine, self._ports = engine, ports
         self._asked_at: dict[str, float] = {}
         self.us: EngineEntry | None = None
+        self.near: set[str] = set()
         self.asked: set[str] = set()
         self.ahead = 0
 
@@ -112,11 +114,12 @@ class Everyone:
         for engine in engines.keys() - alive:
             entries.leave(engine)
         now, change = self._ports.clock(), entries.change()
+        self.near = alive
         self.asked = {e for e in alive if engines[e].owes_answer}
         silent = {e for e in self.asked if now - engines[e].asked_at > UNHEARD_AFTER_S}
         held = {e for e in alive if engines[e].seen == change or self._declined(engines[e])}
         return [
-            Waiting(_guest(r.job), r.since, held=r.job.engine in held)
+            Waiting(_as_asked(r), r.since, held=r.job.engine in held)
             for r in requests
             if r.job.engine in alive - silent
         ]
@@ -147,6 +150,17 @@ class Everyone:
         for engine in engines - alive:
             entries.leave(engine)
         _demand_new(new, (job_id for job_id, engine in others.items() if engine in alive))
+
+
+def _as_asked(request: QueuedRequest) -> Job:
+    """A guest; one whose engine believes that sharing is bad for it, as if it wanted a whole card.
+
+    Else newcomers that know nothing of its reasons would fill the card for ever.
+    """
+    job, reason = _guest(request.job), request.reason
+    if reason is None or not reason.of_judgement:
+        return job
+    return replace(job, claim=replace(job.claim, residency=Residency.GPU_EXCLUSIVE))
 
 
 def _ahead(guests: Iterable[Waiting], own: State) -> int:

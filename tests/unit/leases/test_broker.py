@@ -5,12 +5,18 @@ from dataclasses import replace
 import pytest
 from builders import card, cpu_job, exclusive_job, gpu_state, shared_job
 
+from nvinx.admission import policy
+from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Refuse, Start
+from nvinx.admission.policy import LongestChainFirst
 from nvinx.bench.capacity import Capacity
+from nvinx.catalog import Residency
 from nvinx.errors import IllegalEventError
 from nvinx.gpu.ports import GpuInventory, GpuProcess
+from nvinx.history.runs import PastRun
+from nvinx.history.statistics import RunStatistics
 from nvinx.leases.broker import Broker
-from nvinx.leases.everyone import UNHEARD_AFTER_S
+from nvinx.leases.everyone import FRONT, UNHEARD_AFTER_S
 from nvinx.leases.external_use import with_external_use
 from nvinx.leases.ports import Ports
 from nvinx.reasons import Why
@@ -31,8 +37,13 @@ class Machine:
             probe,
         )
 
-    def engine(self, name, capacity=CAPACITY):
-        return Broker(name, capacity, Ports(self.ledger, self.liveness, self.clock, self.probe))
+    def engine(self, name, capacity=CAPACITY, runs=()):
+        """runs: what this engine alone has learned from."""
+        ports = Ports(self.ledger, self.liveness, self.clock, self.probe)
+        learned = RunStatistics(runs)
+        return Broker(
+            name, capacity, ports, LongestChainFirst(Estimates(statistics=learned)), learned
+        )
 
     def leases(self):
         with self.ledger.transaction() as entries:
@@ -386,3 +397,122 @@ def test_an_id_that_a_dead_engine_asked_for_is_free(machine):
     for token in ("one", "a"):
         machine.liveness.retire(token)
     assert started(two.submit([shared_job("b", engine="two")])) == ["b"]
+
+
+# Two of a kind take ten times as long beside each other.
+ALONE = PastRun(
+    name="hot",
+    kind="hot",
+    profile="hot",
+    residency=Residency.GPU_SHARED,
+    ran_s=1.0,
+    card="card",
+)
+TOGETHER = replace(ALONE, ran_s=10.0, co_residents={"hot": 1.0})
+HURTS = (ALONE, ALONE, TOGETHER, TOGETHER)
+
+
+def hot_jobs(number, vram_mib=10):
+    return [shared_job(f"hot {n}", vram_mib, kind="hot") for n in range(number)]
+
+
+def test_a_small_wish_never_waits_for_the_length_of_another_engines_queue(machine):
+    """Whatever keeps these from the card: cores of their own, or what only their engine knows."""
+    no_cores, unwilling = (
+        machine.engine("one", replace(CAPACITY, cores=1)),
+        machine.engine("two", runs=HURTS),
+    )
+    no_cores.submit([shared_job(f"a{n}", 10) for n in range(1000)])
+    unwilling.submit([replace(job, engine="two") for job in hot_jobs(1000)])
+    no_cores.poll()
+    machine.clock.now = 1.0
+    newcomer = machine.engine("newcomer")
+
+    assert started(newcomer.submit([shared_job("small", 10, engine="newcomer")])) == ["small"]
+
+
+def test_an_engine_that_could_start_a_job_is_asked_and_keeps_the_room_until_it_answers(machine):
+    """It lacks cores, which nobody knew as long as the card was full."""
+    holder, one = machine.engine("holder"), machine.engine("one", replace(CAPACITY, cores=1))
+    holder.submit([shared_job("full", 3500, engine="holder")])
+    one.submit([cpu_job("busy")])
+    one.submit([shared_job("older", 1500)])
+    assert one.waits["older"].why is Why.NOT_ENOUGH_VRAM
+    line = {name: machine.engine(name) for name in ("b", "c")}
+    for name, engine in line.items():
+        machine.clock.now += 1.0
+        engine.submit([shared_job(name, 1200, engine=name)])
+    holder.finish("full")
+    assert started(line["c"].poll()) == []
+    assert started(line["b"].poll()) == ["b"]
+    assert started(line["c"].poll()) == []
+
+    machine.clock.now += 1.0
+    assert one.await_change(0)
+    assert started(one.poll()) == []
+    assert one.waits["older"].why is Why.NOT_ENOUGH_CORES
+    assert line["c"].await_change(0)
+    assert started(line["c"].poll()) == ["c"]
+
+
+def test_an_engine_that_keeps_a_job_back_for_long_is_given_a_card_of_its_own(machine):
+    """Else newcomers that know nothing of its reasons would fill the card for ever."""
+    one, two = machine.engine("one", runs=HURTS), machine.engine("two")
+    one.submit(hot_jobs(2))
+    one.finish("hot 0")
+    two.submit([shared_job("b", 10, engine="two")])
+    machine.clock.now = 300.0
+    one.submit([shared_job("hot 9", 10, kind="hot")])
+    machine.clock.now = 400.0
+    one.poll()
+    assert one.waits["hot 9"].of_judgement
+
+    assert started(two.submit([shared_job("late", 10, engine="two")])) == []
+    two.finish("b")
+    assert started(one.finish("hot 1")) == ["hot 9"]
+
+
+def test_only_the_front_of_a_queue_is_shown_and_how_many_wait(machine):
+    one = machine.engine("one", replace(CAPACITY, cores=1))
+    one.submit([shared_job(f"a{n}", 10) for n in range(1000)])
+    with machine.ledger.look() as entries:
+        assert entries.engines()["one"].waiting == 999
+        assert [r.id for r in entries.requests()] == [f"a{n}" for n in range(1, FRONT + 1)]
+    one.finish("a0")
+    assert list(machine.requests()) == [f"a{n}" for n in range(2, FRONT + 2)]
+
+
+def test_a_look_that_finds_nothing_new_writes_nothing(machine):
+    one, two = machine.engine("one"), machine.engine("two")
+    one.submit([exclusive_job("x")])
+    two.submit([exclusive_job("y", engine="two")])
+    two.poll()
+    machine.ledger.transaction = None
+
+    assert two.poll() == ()
+
+
+def test_whoever_stands_far_back_looks_rarely(machine):
+    machine.engine("holder").submit([exclusive_job("x", engine="holder")])
+    line = [machine.engine(f"e{n}") for n in range(20)]
+    for n, engine in enumerate(line):
+        machine.clock.now = float(n)
+        engine.submit([exclusive_job(f"w{n}", engine=f"e{n}")])
+    assert line[0].look_again_s < 1 < line[19].look_again_s
+
+
+def test_a_thousand_waiting_jobs_are_asked_no_more_than_a_few(machine, monkeypatch):
+    """Counted, not timed: how often the policy decides about a job at the end of another."""
+    one = machine.engine("one")
+    one.submit([shared_job(f"a{n}", 1000) for n in range(10)])
+    asked = []
+    decide = policy._decide
+    monkeypatch.setattr(
+        policy, "_decide", lambda job, *rest: asked.append(job) or decide(job, *rest)
+    )
+    one.finish("a0")
+    few = len(asked)
+    one.submit([shared_job(f"b{n}", 1000) for n in range(1000)])
+    asked.clear()
+    one.finish("a1")
+    assert few < len(asked) <= 101
