@@ -122,8 +122,8 @@ class Broker:
 
     @property
     def look_again_s(self) -> float:
-        """How long to wait for a notice before the next look."""
-        return _LOOK_AGAIN_S if self._is_near else _FAR_BACK_S
+        """How long to wait for a notice before the next look: the further back, the longer."""
+        return min(_LOOK_AGAIN_S * 2.0**self._everyone.ahead, _FAR_BACK_S)
 
     @property
     def _is_near(self) -> bool:
