@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nvinx.bench.capacity import Capacity, Card
 from nvinx.errors import BenchError
-from nvinx.overflow.split import Bandwidth
+from nvinx.overflow.bandwidth import Bandwidth
 from nvinx.sizes import capacity_from_gb, capacity_from_mb, gb_from_mib, need_from_gb, need_from_mb
 
 if TYPE_CHECKING:
@@ -88,6 +88,11 @@ class BenchFile:
     interference: Interference | None = None
     cluster: tuple[ClusterNodes, ...] = ()
     lines: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def has_real_cards(self) -> bool:
+        """Whether it leaves a card to be found on the machine."""
+        return self.vram_gb != 0 and not (self.gpus and all(gpu.simulated for gpu in self.gpus))
 
     def origin(self, key: str) -> str:
         """Where the file says so, in words."""

@@ -6,7 +6,6 @@ import os
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from traceback import format_exception_only
 from typing import TYPE_CHECKING
 
 from nvinx.admission import adjust, explain
@@ -188,6 +187,8 @@ class LeaseClient:
         try:
             yield
         except BaseException as error:
+            from traceback import format_exception_only
+
             self.release(held, outcome_of(1, "".join(format_exception_only(error))))
             raise
         self.release(held)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import random
 import sqlite3
 import threading
 import time
@@ -108,7 +107,7 @@ class SqliteLedger:
                     raise
             else:
                 return
-            time.sleep(random.uniform(*_LOOK_AGAIN_S))
+            _pause()
 
     def _prepare(self) -> None:
         (found,) = self._db.execute("PRAGMA user_version").fetchone()
@@ -138,6 +137,12 @@ class SqliteLedger:
                 fix = f"move {self._path.name} away, when no job of nvinx runs: it is broken"
             problem = f"the ledger cannot be used ({error})"
             raise StateDirError(str(self._path.parent), problem, fix) from error
+
+
+def _pause() -> None:
+    import random
+
+    time.sleep(random.uniform(*_LOOK_AGAIN_S))
 
 
 @contextmanager
