@@ -4,10 +4,10 @@ import json
 import sqlite3
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 from builders import job, lease, shared_claim, shared_job
+from msgspec.structs import replace
 from waiting import GIVE_UP_S
 
 from nvinx.errors import LeaseExistsError, LedgerVersionError, StateDirError

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 # msgspec looks these up when it reads a job or a placement.
+from msgspec import Struct, field
+
 from nvinx.catalog import Residency  # noqa: TC001
 from nvinx.jobs.claim import Claim  # noqa: TC001
 from nvinx.reasons import Why  # noqa: TC001
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from nvinx.bench.capacity import Capacity
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """A claim with an identity: `id` is unique on the machine, `name` is what people call it."""
 
     id: str
@@ -26,8 +26,7 @@ class Job:
     engine: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(Struct, frozen=True):
     """Where a job runs and what it holds there; `card` is None on the CPU.
 
     more: further cards, which a job that spills holds as well.
@@ -50,21 +49,18 @@ class Placement:
         return self.residency.uses_gpu and not self.residency.shares_card
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     job: Job
     since: float
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(Struct, frozen=True):
     job: Job
     placement: Placement
     since: float
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """A snapshot of the bench. `apply` and `admit` return a new one; nothing ever edits this one.
 
     `waiting` is in the policy's order; whoever adds to it by hand asks `policy.in_order`.

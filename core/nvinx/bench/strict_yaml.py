@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from nvinx.errors import BenchError
 
@@ -15,8 +17,7 @@ _LARGEST_GB = 1e6
 _LARGEST = 1e15  # of any number: sizes and times in smaller units must stay countable
 
 
-@dataclass(frozen=True, slots=True)
-class At:
+class At(Struct, frozen=True):
     """A value of the file and the line it stands on; lists and mappings hold more of them."""
 
     path: str
@@ -27,8 +28,7 @@ class At:
         return BenchError(self.path, self.line, problem, fix)
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """A mapping whose keys are known; a key that is not there reads as None."""
 
     at: At

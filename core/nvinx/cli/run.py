@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct
 
 from nvinx.cli import options
 from nvinx.errors import GaveUpError
@@ -91,8 +91,7 @@ def _run(  # noqa: PLR0913  (one argument per option)
         return _attempts(client, claim, command, _Manner(called, say, give_up, retry_oom))
 
 
-@dataclass(frozen=True, slots=True)
-class _Manner:
+class _Manner(Struct, frozen=True):
     """How a command is waited for and run. limit_s: how long it waits at most."""
 
     name: str

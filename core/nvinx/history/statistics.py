@@ -9,8 +9,9 @@ little. Both are worked out anew when a run is added.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from nvinx.jobs.outcome import Outcome
 

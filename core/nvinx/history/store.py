@@ -6,10 +6,10 @@ import json
 import sqlite3
 import time
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Struct
 
 from nvinx.errors import HistoryError
 from nvinx.history.runs import PastRun
@@ -57,8 +57,7 @@ DELETE FROM run WHERE id IN (
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A run as it is kept: `source` is its workflow or program, `ended_at` seconds since 1970."""
 
     run: PastRun

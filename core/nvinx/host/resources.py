@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
 def detect() -> Machine:
@@ -23,8 +24,7 @@ def _memory_mib(what: str) -> int:
     return int(kib) // 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(Struct, frozen=True):
     """What this process may use of the machine, GPUs aside."""
 
     cores: int

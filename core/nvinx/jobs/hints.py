@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from nvinx.catalog import ModelSpec, Residency
 from nvinx.errors import HintError
@@ -34,8 +35,7 @@ _NOT_OURS = {"gpu_model", "gpus", "gpu_type", "gpu_manufacturer"}
 _ALIKE = ("vram", "resid", "cpu_fall", "cpu_run", "ram_over", "max_slow", "slowdown", "nvinx")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Common:
+class Common(Struct, frozen=True, kw_only=True):
     """What every workflow engine states for a job, in nvinx's units; kind: see `Claim`."""
 
     cores: int = 1

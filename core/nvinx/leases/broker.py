@@ -7,8 +7,9 @@ policy decide, and writes down what changed. Engines that only run CPU work neve
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from nvinx.admission.co_residency import CoResidency
 from nvinx.admission.events import CardsChanged, Finished, Submitted, Withdrawn

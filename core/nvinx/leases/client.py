@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from nvinx.admission import adjust, explain
 from nvinx.admission.events import Refuse
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
 LOOK_AGAIN_S = 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class HeldLease:
+class HeldLease(Struct, frozen=True):
     """A placement in force. exports: the environment for whatever uses it. lock: its sign of life.
 
     On the CPU nothing is leased, so there is no lock.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import uuid
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.policy import LongestChainFirst
@@ -32,8 +34,7 @@ if TYPE_CHECKING:
 SITE = str(Path(__file__).parents[1] / "site")
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """What `open_context` opened. probe: None where every card is simulated."""
 
     engine: str

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bandwidth:
+class Bandwidth(Struct, frozen=True, kw_only=True):
     """Bytes per second from RAM to a card, and from the disk.
 
     The defaults fit HuggingFace's table of big-model inference (6.25 and 2.3 GB/s).
