@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,6 +105,8 @@ def _max_memory(text: str) -> dict[int | str, int]:
     """JSON has only text keys; accelerate takes GPUs as int."""
     if not text:
         return {}
+    import json
+
     return {int(k) if k.isdigit() else k: int(v) for k, v in json.loads(text).items()}
 
 

@@ -19,7 +19,7 @@ def ram_left_mib() -> int:
 
 def _memory_mib(what: str) -> int:
     """A line of /proc/meminfo; `psutil` tells the same, and takes longer to load than all of us."""
-    with open("/proc/meminfo", encoding="ascii") as lines:
+    with open("/proc/meminfo", encoding="utf-8") as lines:
         kib = next(line.split()[1] for line in lines if line.startswith(f"{what}:"))
     return int(kib) // 1024
 

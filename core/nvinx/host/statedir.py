@@ -147,6 +147,7 @@ def mounts(listed: Path = Path("/proc/self/mounts")) -> dict[Path, str]:
     found = {}
     for line in listed.read_bytes().splitlines():
         _device, place, kind, *_ = line.split(b" ")
-        raw = place.decode("unicode_escape").encode("latin-1")  # a blank is written \040
-        found[Path(os.fsdecode(raw))] = kind.decode()
+        if b"\\" in place:  # a blank is written \040
+            place = place.decode("unicode_escape").encode("latin-1")
+        found[Path(os.fsdecode(place))] = kind.decode()
     return found

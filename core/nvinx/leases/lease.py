@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nvinx import placement
 from nvinx.bench import machine
 from nvinx.errors import HintError, ImpossibleJobError
 from nvinx.jobs import hints
@@ -49,6 +48,8 @@ def lease(  # noqa: PLR0913  (all by name)
     the block runs, so ask before anything starts CUDA. In a process that nvinx placed already, that
     placement is the answer. Raises HintError, ImpossibleJobError, BenchError, StateDirError.
     """
+    from nvinx import placement
+
     here = placement.current()
     if here.managed:
         yield here

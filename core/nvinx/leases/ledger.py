@@ -31,6 +31,7 @@ _MIGRATIONS: dict[int, tuple[str, ...]] = {
 _BROKEN = ("not a database", "malformed", "disk I/O error", "no such")
 _LOOK_AGAIN_S = (0.001, 0.003)
 _PRIMARY_CODE = 0xFF  # SQLite's error without its subtype
+_BY_BOOT = ("lease", "request")
 _TABLES = """
 CREATE TABLE IF NOT EXISTS lease (
     id        TEXT PRIMARY KEY,
@@ -115,17 +116,30 @@ class SqliteLedger:
             raise LedgerVersionError(str(self._path), found, SCHEMA)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
+        if found != SCHEMA or self._has_void_rows():
+            self._make_tables(found)
+        self._db.execute("PRAGMA busy_timeout = 0")
+
+    def _has_void_rows(self) -> bool:
+        return any(
+            self._db.execute(
+                f"SELECT 1 FROM {table} WHERE boot != ? LIMIT 1", (self._boot,)
+            ).fetchone()
+            for table in _BY_BOOT
+        )
+
+    def _make_tables(self, found: int) -> None:
+        """In this schema, and with rows of this boot alone. found: the schema that is there."""
         self._db.execute("BEGIN IMMEDIATE")
         for statement in _TABLES.split(";"):
             self._db.execute(statement)
         for version in range(found or SCHEMA, SCHEMA):
             for statement in _MIGRATIONS[version]:
                 self._db.execute(statement)
-        for table in ("lease", "request"):
+        for table in _BY_BOOT:
             self._db.execute(f"DELETE FROM {table} WHERE boot != ?", (self._boot,))
         self._db.execute(f"PRAGMA user_version = {SCHEMA}")
         self._db.execute("COMMIT")
-        self._db.execute("PRAGMA busy_timeout = 0")
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
