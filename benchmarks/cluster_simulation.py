@@ -28,6 +28,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import structs
 from rich.console import Console
 from rich.table import Table
 from slurm_like import Asked, Place, Queue
@@ -82,7 +83,7 @@ class Case:
     def bound_s(self) -> float:
         cards = sum(node.cards for node in self.nodes)
         card = Card(id="0", index=0, name="card", total_mib=CARD_MIB)
-        all_cards = tuple(replace(card, id=str(k), index=k) for k in range(cards))
+        all_cards = tuple(structs.replace(card, id=str(k), index=k) for k in range(cards))
         capacity = Capacity(all_cards, sum(node.cpus for node in self.nodes), None)
         rounded = Workload({n: _in_shards(t) for n, t in self.workload.tasks.items()})
         return lower_bound_s(rounded, capacity, self.believed("the truth", 0))
@@ -100,7 +101,7 @@ def _in_shards(task: Task) -> Task:
     if task.vram_mb is None:
         return task
     shards = math.ceil(task.vram_mb / mb_from_mib(SHARD_MIB))
-    return replace(task, vram_mb=math.floor(mb_from_mib(shards * SHARD_MIB)))
+    return structs.replace(task, vram_mb=math.floor(mb_from_mib(shards * SHARD_MIB)))
 
 
 def exactly(runs: tuple[CoRun, ...], names: tuple[str, ...]) -> SlowdownModel:
@@ -129,12 +130,12 @@ def draw_case(jobs: int, nodes: int, cards: int, scale: float, seed: int) -> Cas
 
 def _longer(task: Task) -> Task:
     long_s = task.duration_s * LONGER
-    return replace(task, duration_s=long_s, runtime_s=long_s)
+    return structs.replace(task, duration_s=long_s, runtime_s=long_s)
 
 
 def _alone(task: Task, number: int) -> Task:
     wish = Residency.GPU_EXCLUSIVE
-    return replace(task, name=f"alone{number}", residency=wish, model=None, vram_mb=None)
+    return structs.replace(task, name=f"alone{number}", residency=wish, model=None, vram_mb=None)
 
 
 def draw_runs(names: tuple[str, ...], scale: float, draw: random.Random) -> Iterator[CoRun]:

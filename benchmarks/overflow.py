@@ -28,7 +28,8 @@ from rich.table import Table
 from nvinx.calibration import bandwidth
 from nvinx.catalog import Residency
 from nvinx.overflow import from_config
-from nvinx.overflow.split import Bandwidth, Free, Split, plan_overflow
+from nvinx.overflow.bandwidth import Bandwidth
+from nvinx.overflow.split import Free, Split, plan_overflow
 from nvinx.placement import CurrentPlacement
 
 WIDTH, DEEP, WORDS, TOKENS = 1024, 4096, 8000, 16

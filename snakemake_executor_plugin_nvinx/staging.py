@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nvinx.errors import OptionError
 from nvinx.host import resources
 from nvinx.staging import files
-from nvinx.staging.choose import SMALL_LOAD_BYTES, Load, Memory, choose
+from nvinx.staging.choose import SMALL_LOAD_BYTES, Load, Memory, choose, is_worth_reading
 from nvinx.staging.process import ProcessStager, has_nixl
 from snakemake_executor_plugin_nvinx import job_claims, messages
 
@@ -65,7 +65,7 @@ class Staging:
         self._warm &= {file.path for load in ahead for file in load.files}
         if self._reading is not None:
             self._follow(self._stager, self._reading)
-        if self._reading is None and ahead:
+        if self._reading is None and any(map(is_worth_reading, ahead)):
             self._begin(self._stager)
         news, self._news = self._news, []
         return news

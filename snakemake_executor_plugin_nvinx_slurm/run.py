@@ -7,9 +7,11 @@ import os
 import shutil
 import time
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from nvinx.admission import adjust, explain
 from nvinx.admission.estimates import Estimates

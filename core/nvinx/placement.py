@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nvinx.catalog import Residency
-from nvinx.overflow import offload_folder, read_model
-from nvinx.overflow.split import Free, plan_overflow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from nvinx.overflow.split import Free
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +46,8 @@ class CurrentPlacement:
 
     def tiers(self) -> Free:
         """What a job that spills may use, in bytes; a simulated card is a part of the RAM."""
+        from nvinx.overflow.split import Free
+
         cards = [size for device, size in self.max_memory.items() if isinstance(device, int)]
         ram, disk = self.max_memory.get("cpu", 0), self.max_memory.get("disk", 0)
         if self.simulated:
@@ -64,6 +65,9 @@ class CurrentPlacement:
         """
         if not self.spills:
             return {"device_map": {"": "cpu" if self.simulated else self.device}}
+        from nvinx.overflow import offload_folder, read_model
+        from nvinx.overflow.split import plan_overflow
+
         free = self.tiers()
         max_memory: dict[int | str, int] = {**dict(enumerate(free.cards)), "cpu": free.ram}
         if model is not None:
@@ -101,6 +105,8 @@ def _max_memory(text: str) -> dict[int | str, int]:
     """JSON has only text keys; accelerate takes GPUs as int."""
     if not text:
         return {}
+    import json
+
     return {int(k) if k.isdigit() else k: int(v) for k, v in json.loads(text).items()}
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 
 class Why(Enum):
@@ -36,8 +37,7 @@ class Why(Enum):
     NO_CPU_FALLBACK = "no_cpu_fallback"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """A cause with its numbers.
 
     job: who it is about. need, have: what is asked and what is there, in the cause's own unit

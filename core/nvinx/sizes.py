@@ -10,7 +10,8 @@ import re
 
 MIB = 1024 * 1024
 CONTEXT_MIB = 300  # of 100 to 500 that one process takes of a card besides what it allocates
-_NUMBER_AND_UNIT = re.compile(r"\s*\d+(\.\d+)?\s*[kmgt]i?b?\s*", re.ASCII | re.IGNORECASE)
+_NUMBER_AND_UNIT = r"\s*(\d+(?:\.\d+)?)\s*([kmgt])(i?)b?\s*"
+_PREFIXES = "kmgt"
 
 
 def need_mib(size_bytes: float) -> int:
@@ -63,9 +64,13 @@ def rounded_up(size_mb: float, step_mb: int = 10) -> int:
 
 
 def parse_bytes(text: str) -> int:
-    """Bytes in a text such as `900MB`, `1.5 GB` or `2GiB`; ValueError when the unit is unknown."""
-    from humanfriendly import parse_size
+    """Bytes in a text such as `900MB`, `1.5 GB` or `2GiB`.
 
-    if not _NUMBER_AND_UNIT.fullmatch(text):
+    Raises ValueError where it is no size, OverflowError where nobody could count so many.
+    """
+    found = re.fullmatch(_NUMBER_AND_UNIT, text, re.ASCII | re.IGNORECASE)
+    if found is None:
         raise ValueError(f"{text!r} is not a size")
-    return int(parse_size(text))
+    number, prefix, binary = found.groups()
+    step = 1024 if binary else 1000
+    return int(float(number) * step ** (1 + _PREFIXES.index(prefix.lower())))

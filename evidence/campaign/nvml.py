@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+
+from msgspec import to_builtins
 
 from nvinx.gpu import meter
 from nvinx.gpu.nvml import NvmlProbe, memory
@@ -25,19 +26,19 @@ def answers(card_id: str) -> dict[str, Answer]:
     finally:
         nvml.nvmlShutdown()
     with meter.NvmlMeter(card_id) as gauge:
-        reading = asdict(gauge.read())
+        reading = to_builtins(gauge.read())
     found = meter.facts(card_id)
     return {
         "raw": raw,
         "look": _look(),
         "reading": reading,
-        "facts": None if found is None else asdict(found),
+        "facts": None if found is None else to_builtins(found),
     }
 
 
 def _look() -> dict[str, Any]:
     """What the probe sees; cards are named by their positions, as a trace is for everybody."""
-    look = asdict(NvmlProbe().read())
+    look = to_builtins(NvmlProbe().read())
     return look | {"gpus": [gpu | {"id": f"GPU-{gpu['index']}"} for gpu in look["gpus"]]}
 
 

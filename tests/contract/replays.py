@@ -13,9 +13,9 @@ from nvinx.jobs import outcome
 
 LOOK = """
 import json
-from dataclasses import asdict
+from msgspec import to_builtins
 from nvinx.gpu.nvml import NvmlProbe
-print(json.dumps(asdict(NvmlProbe().read())))
+print(json.dumps(to_builtins(NvmlProbe().read())))
 """
 
 

@@ -4,8 +4,9 @@
 """
 
 import sqlite3
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from nvinx.admission.job import Job, Placement
 from nvinx.bench.capacity import Card

@@ -3,10 +3,10 @@
 import sqlite3
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 from builders import exclusive_claim, job, lease, shared_claim, shared_job
+from msgspec.structs import replace
 from waiting import GIVE_UP_S
 
 from nvinx.errors import LeaseExistsError, LedgerVersionError, LookOnlyError, StateDirError

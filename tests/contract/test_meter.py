@@ -19,15 +19,15 @@ FIGURES = "card 0 2048 8 6 37 25500 1530 61\n"
 ALL = GpuReading(0.37, 100, 25.5, 1530, 61)
 ASK = """
 import json, sys
-from dataclasses import asdict
+from msgspec import to_builtins
 from nvinx.gpu.meter import NvmlMeter, facts
 from nvinx.gpu.nvml import NvmlProbe
 gpu = sys.argv[1]
 found = facts(int(gpu) if gpu.isdigit() else gpu)
 with NvmlMeter(gpu) as meter:
-    readings = [asdict(meter.read()) for _ in range(2)]
-after = asdict(NvmlProbe().read())
-print(json.dumps([found and asdict(found), *readings, after["problem"]]))
+    readings = [to_builtins(meter.read()) for _ in range(2)]
+after = to_builtins(NvmlProbe().read())
+print(json.dumps([found and to_builtins(found), *readings, after["problem"]]))
 """
 
 

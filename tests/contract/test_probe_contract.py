@@ -27,11 +27,11 @@ CARD_MIB, RESERVED_MIB = 4096, 256
 USABLE_MIB = CARD_MIB - RESERVED_MIB
 LOOKER = """
 import json, sys
-from dataclasses import asdict
+from msgspec import to_builtins
 from nvinx.gpu.nvml import NvmlProbe
 probe = NvmlProbe()
 for _ in sys.stdin:
-    print(json.dumps(asdict(probe.read())), flush=True)
+    print(json.dumps(to_builtins(probe.read())), flush=True)
 """
 
 SHARED = """

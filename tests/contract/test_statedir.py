@@ -80,7 +80,7 @@ def test_two_users_of_one_group_share_a_ledger(tmp_path):
     os.chown(folder, 0, GROUP)
     folder.chmod(0o2770)
     program = f"""
-import os, psutil, tempfile, encodings.ascii
+import os
 from pathlib import Path
 from nvinx.host import statedir
 from nvinx.leases.ledger import SqliteLedger

@@ -1,11 +1,10 @@
 """Whatever order things happen in, nothing is oversubscribed, lost, or started twice."""
 
-from dataclasses import replace
-
 from builders import card, job
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 
 from nvinx.admission import explain
 from nvinx.admission.events import CardsChanged, Finished, Refuse, Start, Submitted, Withdrawn

@@ -8,13 +8,14 @@ long may a CPU job of its size have to end first. So a job starts at most (n + 1
 that, not counting the time in which programs outside nvinx use the cards.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import cycle, product
 
 from builders import card, cpu_claim, exclusive_claim, job, shared_claim
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import CardsChanged, Finished, Start, Submitted

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from nvinx.admission.estimates import WORTHWHILE
 from nvinx.catalog import Residency
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 _SHOWN = 5  # a list of everybody would grow with the square of the queue
 
 
-@dataclass(slots=True)
-class Allocation:
+class Allocation(Struct):
     """A job that holds part of the bench, until about `end_s` (infinite: nobody knows)."""
 
     job: Job
@@ -32,8 +32,7 @@ class Allocation:
     since: float
 
 
-@dataclass(slots=True)
-class Reservation:
+class Reservation(Struct):
     """The earliest start of a job that does not fit now, and what it leaves of the machine then.
 
     beside: who is on its card then. binding: nobody may overtake any more, unless there is room

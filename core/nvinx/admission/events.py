@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from msgspec import Struct, field
 
 from nvinx.jobs.outcome import Outcome
 from nvinx.reasons import Reason, Why
@@ -16,16 +17,14 @@ if TYPE_CHECKING:
     from nvinx.bench.capacity import Capacity, Card
 
 
-@dataclass(frozen=True, slots=True)
-class Submitted:
+class Submitted(Struct, frozen=True):
     """Jobs became ready, in the order in which they were handed over."""
 
     jobs: tuple[Job, ...]
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Struct, frozen=True):
     """A running job ended, in success or failure; what it held is free.
 
     peak_mib: the most VRAM it was seen to use, None where nobody saw.
@@ -37,16 +36,14 @@ class Finished:
     peak_mib: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
+class Withdrawn(Struct, frozen=True):
     """Waiting jobs are no longer wanted."""
 
     job_ids: tuple[str, ...]
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class CardsChanged:
+class CardsChanged(Struct, frozen=True):
     """The cards were read again: some may be new, gone, or used by programs outside nvinx."""
 
     cards: tuple[Card, ...]
@@ -56,14 +53,12 @@ class CardsChanged:
 Event: TypeAlias = Submitted | Finished | Withdrawn | CardsChanged
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     job_id: str
     placement: Placement
 
 
-@dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(Struct, frozen=True):
     """The job can never run on this bench; it was not queued."""
 
     job_id: str
@@ -73,8 +68,7 @@ class Refuse:
 Decision: TypeAlias = Start | Refuse
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
+class Round(Struct, frozen=True):
     """One round of admission: who starts, and why others do not.
 
     waits: by job id, for those who were asked; a round asks no more than it must. ask: why a job

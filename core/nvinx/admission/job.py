@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 # msgspec looks these up when it reads a job or a placement.
 from nvinx.catalog import Residency  # noqa: TC001
@@ -10,8 +10,7 @@ from nvinx.jobs.claim import Claim  # noqa: TC001
 from nvinx.reasons import Why  # noqa: TC001
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """A claim with an identity: `id` is unique on the machine, `name` is what people call it."""
 
     id: str
@@ -20,8 +19,7 @@ class Job:
     engine: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(Struct, frozen=True):
     """Where a job runs and what it holds there; `card` is None on the CPU.
 
     more: further cards, which a job that spills holds as well.
@@ -44,8 +42,7 @@ class Placement:
         return self.residency.uses_gpu and not self.residency.shares_card
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """A job in the queue. held: its own engine saw this very state and does not start it.
 
     Others then do not keep the room for it that they see.
@@ -56,8 +53,7 @@ class Waiting:
     held: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(Struct, frozen=True):
     job: Job
     placement: Placement
     since: float

@@ -15,8 +15,9 @@ out-of-memory failure `retry` does.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from nvinx.admission import queue_order
 from nvinx.admission.availability import Availability

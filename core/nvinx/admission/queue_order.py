@@ -6,9 +6,10 @@ Nobody is looked at before the policy comes to him, so the length of the queue c
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from heapq import merge
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct
 
 from nvinx.admission.waiting_queue import CHAINS, Position, may_be_let_forward
 
@@ -50,8 +51,7 @@ def front(queue: Queue, at: float) -> Iterator[Waiting]:
     return _on_gpu(queue, at, lambda: True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Forward:
+class _Forward(Struct, frozen=True):
     """Exclusive jobs that waited for half their own run time: smaller ones pass them by."""
 
     at: float

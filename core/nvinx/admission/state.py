@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from nvinx.admission.waiting_queue import Queue
 
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from nvinx.bench.capacity import Capacity
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """A snapshot of the bench. `apply` and `admit` return a new one; nothing ever edits one."""
 
     capacity: Capacity

@@ -10,8 +10,9 @@ state. Which waiting job starts is for a policy to decide.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec.structs import replace
 
 from nvinx.admission.events import (
     CardsChanged,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from heapq import merge
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct, field
 
 from nvinx.catalog import Residency
 
@@ -38,8 +39,7 @@ def position(waiting: Waiting) -> Position:
     return (on_cpu, takes, -claim.priority, waiting.since - CHAINS * claim.chain_s)
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """Jobs of one kind. ranked: by position. exclusive: those with a known run time, by age."""
 
     ranked: list[Entry] = field(default_factory=list)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from nvinx.sizes import CONTEXT_MIB
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
+class Card(Struct, frozen=True, kw_only=True):
     """One GPU. Sizes are whole MiB.
 
     total_mib: what nvinx may use of it at most. device_mib: all that there is, where that is more.
@@ -50,8 +49,7 @@ class Card:
         return max(self.budget_mib - (0 if self.simulated else CONTEXT_MIB), 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Capacity:
+class Capacity(Struct, frozen=True):
     """Everything there is to hand out: cards, CPU cores, and RAM in MiB (None: not counted).
 
     ram_left_mib: RAM that nobody uses right now, for jobs that spill; None where nobody looked.

@@ -30,10 +30,10 @@ def find(
     if environ.get(VARIABLE):
         fix = f"name a file that exists in {VARIABLE}, or unset it"
         return _demanded(Path(environ[VARIABLE]), f"{VARIABLE} names", fix)
-    places = [_user_folder() / NAME] if workflow_dir is None else [workflow_dir / NAME]
-    if workflow_dir is not None:
-        places.append(_user_folder() / NAME)
-    return next((place for place in places if place.exists()), None)
+    if workflow_dir is not None and (workflow_dir / NAME).exists():
+        return workflow_dir / NAME
+    users = _user_folder() / NAME
+    return users if users.exists() else None
 
 
 def load(path: Path) -> BenchFile:

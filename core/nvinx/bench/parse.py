@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from nvinx.bench.coruns import corun
+from msgspec.structs import replace
+
 from nvinx.bench.resolve import BenchFile, ClusterNodes, DeclaredGpu, Interference, headroom_error
 from nvinx.bench.strict_yaml import At, Table, read, shown, suggestion, table
 from nvinx.catalog import ModelSpec, Residency
 from nvinx.errors import BenchError
-from nvinx.overflow.split import Bandwidth
+from nvinx.overflow.bandwidth import Bandwidth
+
+if TYPE_CHECKING:
+    from nvinx.interference.slowdown import CoRun
 
 _TOP = ("hardware", "gpus", "headroom_gb", "models", "interference", "cluster")
 _HARDWARE = (
@@ -184,8 +188,15 @@ def _interference(top: Table) -> Interference | None:
     if file is None and not pairs and not utilisation:
         fix = "write `file:`, `pairs:` or `utilisation:` in it"
         raise at.error("interference says nothing", fix)
-    coruns = tuple(corun(pair, f"pairs[{n}]") for n, pair in enumerate(pairs))
-    return Interference(file, entries.flag("any_card"), coruns, utilisation)
+    return Interference(file, entries.flag("any_card"), _coruns(pairs), utilisation)
+
+
+def _coruns(pairs: list[At]) -> tuple[CoRun, ...]:
+    if not pairs:
+        return ()
+    from nvinx.bench.coruns import corun
+
+    return tuple(corun(pair, f"pairs[{n}]") for n, pair in enumerate(pairs))
 
 
 def _utilisation(entries: Table) -> dict[str, float]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from nvinx.bench.capacity import Capacity, Card
 from nvinx.errors import BenchError
-from nvinx.overflow.split import Bandwidth
+from nvinx.overflow.bandwidth import Bandwidth
 from nvinx.sizes import capacity_from_gb, capacity_from_mb, gb_from_mib, need_from_gb, need_from_mb
 
 if TYPE_CHECKING:
@@ -37,8 +39,7 @@ _DEFAULTS = {
 _NO_CARD = "write `simulated: true` to try things without a card, or check the driver (nvidia-smi)"
 
 
-@dataclass(frozen=True, slots=True)
-class DeclaredGpu:
+class DeclaredGpu(Struct, frozen=True):
     """A GPU as the bench file states it; `name` None means: as the driver calls it."""
 
     name: str | None
@@ -47,8 +48,7 @@ class DeclaredGpu:
     headroom_gb: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Interference:
+class Interference(Struct, frozen=True):
     """What a bench file says of who slows whom: a file that `nvinx calibrate` wrote, or co-runs.
 
     any_card: use the file also where it was measured on another card. utilisation: by model, 0..1.
@@ -60,8 +60,7 @@ class Interference:
     utilisation: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterNodes:
+class ClusterNodes(Struct, frozen=True):
     """Nodes by Slurm's names, as `gpu[01-04]`, and what each of their cards is."""
 
     nodes: str
@@ -69,8 +68,7 @@ class ClusterNodes:
     card: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BenchFile:
+class BenchFile(Struct, frozen=True):
     """What a bench file says, and on which line; None where it says nothing.
 
     `vram_gb` is also the one entry of `gpus`, unless it is 0: then the bench has no GPU. `lines`
@@ -89,13 +87,17 @@ class BenchFile:
     cluster: tuple[ClusterNodes, ...] = ()
     lines: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def has_real_cards(self) -> bool:
+        """Whether it leaves a card to be found on the machine."""
+        return self.vram_gb != 0 and not (self.gpus and all(gpu.simulated for gpu in self.gpus))
+
     def origin(self, key: str) -> str:
         """Where the file says so, in words."""
         return f"{PurePath(self.path).name}, line {self.lines[key]}"
 
 
-@dataclass(frozen=True, slots=True)
-class Bench:
+class Bench(Struct, frozen=True):
     """What is in force.
 
     `origins` says where each value came from; its keys are `cpu_cores`, `ram_gb`, `models`, `gpus`,
@@ -189,8 +191,7 @@ def _demand_same_card(said: BenchFile, cards: list[Card], slowdowns: SlowdownMod
     raise BenchError(said.path, said.lines["interference"], problem, fix)
 
 
-@dataclass(frozen=True, slots=True)
-class _Slot:
+class _Slot(Struct, frozen=True):
     """A card before its headroom; `key` is the declaration's, None where there is none."""
 
     card: Card

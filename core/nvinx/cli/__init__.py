@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 from typing import Any
 
@@ -33,10 +35,17 @@ VERBS = (
     "top",
 )
 _REFUSED = 2
+_SELDOM = 100_000  # objects more than at the last collection
 
 
 class _Verbs(click.Group):
     """Finds each verb in the module of its name; what nvinx reports on purpose is one line."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """A command is over before collecting garbage would be worth its time, the last one too."""
+        gc.set_threshold(_SELDOM)
+        atexit.register(gc.freeze)
+        return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click's signature)
         return list(VERBS)

@@ -102,7 +102,7 @@ def _cluster(*, ask_nodes: bool) -> str:
 
 
 def _plain(bench: Bench) -> dict[str, Any]:
-    from dataclasses import asdict
+    from msgspec import to_builtins
 
     return {
         "path": bench.path,
@@ -110,12 +110,9 @@ def _plain(bench: Bench) -> dict[str, Any]:
         "problem": bench.problem,
         "cores": bench.cores,
         "ram_mib": bench.ram_mib,
-        "cards": [asdict(card) for card in bench.cards],
-        "models": {
-            name: {**asdict(model), "residency": model.residency.value}
-            for name, model in bench.models.items()
-        },
-        "bandwidth": asdict(bench.bandwidth),
+        "cards": to_builtins(bench.cards),
+        "models": to_builtins(bench.models),
+        "bandwidth": to_builtins(bench.bandwidth),
         "interference": None if bench.slowdowns is None else sorted(bench.slowdowns.traits),
         "origins": dict(bench.origins),
     }

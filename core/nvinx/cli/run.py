@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from nvinx.cli import options
 from nvinx.errors import GaveUpError
+from nvinx.leases.markers import MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,9 +53,7 @@ def command(*, command: tuple[str, ...], **asked: Any) -> None:
     Without --vram, --residency or --model it gets the whole card. Its exit status is COMMAND's.
     Write `--` before a COMMAND that has options of its own.
     """
-    from nvinx import placement
-
-    if placement.current().managed:
+    if os.environ.get(MARKER):
         raise SystemExit(_run_as_placed(command))
     raise SystemExit(_run(command, **asked))
 
@@ -91,8 +90,7 @@ def _run(  # noqa: PLR0913  (one argument per option)
         return _attempts(client, claim, command, _Manner(called, say, give_up, retry_oom))
 
 
-@dataclass(frozen=True, slots=True)
-class _Manner:
+class _Manner(NamedTuple):
     """How a command is waited for and run. limit_s: how long it waits at most."""
 
     name: str
@@ -172,8 +170,6 @@ def _explained(status: int, command: tuple[str, ...]) -> int:
 
 def _run_as_placed(command: tuple[str, ...]) -> int:
     """In a job that nvinx placed already, the command has its place."""
-    import os
-
     try:
         os.execvp(command[0], command)
     except FileNotFoundError:

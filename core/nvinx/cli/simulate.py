@@ -101,7 +101,8 @@ def _misjudged(work: Workload, seed: int | None) -> Workload:
     if seed is None:
         return work
     import random
-    from dataclasses import replace
+
+    from msgspec.structs import replace
 
     from nvinx.simulation.workload import Workload
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class GpuProcess:
+
+class GpuProcess(Struct, frozen=True):
     """One process that uses a GPU; `used_mib` is None where the driver will not say."""
 
     pid: int
     used_mib: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class GpuState:
+class GpuState(Struct, frozen=True):
     """One GPU as the driver shows it: `total_mib` is usable VRAM, `used_mib` None if unknown."""
 
     id: str
@@ -26,16 +25,14 @@ class GpuState:
     processes: tuple[GpuProcess, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class GpuInventory:
+class GpuInventory(Struct, frozen=True):
     """All GPUs at one moment. `problem` says in words why there are none, or why one is missing."""
 
     gpus: tuple[GpuState, ...] = ()
     problem: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GpuFacts:
+class GpuFacts(Struct, frozen=True):
     """What a GPU is; None where the driver does not say. Power in watts, memory in MiB."""
 
     name: str
@@ -49,8 +46,7 @@ class GpuFacts:
     accounting: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GpuReading:
+class GpuReading(Struct, frozen=True):
     """What a GPU does at one moment; None where the driver does not say.
 
     utilisation: share of the last fraction of a second, 0..1, in which any kernel ran.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from nvinx.errors import HistoryError
 from nvinx.history.statistics import RunStatistics
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from nvinx.history.runs import PastRun
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """Runs of this user's jobs, and their statistics.
 
     problem: why the history cannot be used, in words. Work goes on without its lessons, and

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 # msgspec looks these up when it reads a run.
 from collections.abc import Mapping  # noqa: TC003
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from nvinx.catalog import Residency  # noqa: TC001
 from nvinx.jobs.outcome import Outcome
@@ -12,8 +13,7 @@ from nvinx.jobs.outcome import Outcome
 _ALMOST_ALONE = 0.1  # up to this many partners on average count as none
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastRun:
+class PastRun(Struct, frozen=True, kw_only=True):
     """One job that ended. Times in seconds, memory in MiB; None where nobody knows.
 
     name: the job's. kind, profile: see `Claim`. card: the card's name, the same for all of its

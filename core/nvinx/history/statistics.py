@@ -8,10 +8,10 @@ little. Both are worked out anew when a run is added.
 
 from __future__ import annotations
 
-import statistics
 from collections import defaultdict, deque
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from nvinx.jobs.outcome import Outcome
 
@@ -67,7 +67,7 @@ class RunStatistics:
     def cpu_s(self, kind: str) -> float | None:
         """Expected seconds on the CPU; None when never seen there."""
         seconds = self._on_cpu.get(kind)
-        return statistics.median(seconds) if seconds else None
+        return _median(seconds) if seconds else None
 
     def ran_out(self, kind: str) -> int:
         """How many of its last few runs on a card ran out of memory."""
@@ -97,14 +97,21 @@ class RunStatistics:
         runs = list(self._of_profile.get(profile, ()))
         if not runs or any(run.was_alone for run in runs):
             return False
-        return statistics.median(run.ran_s for run in runs) <= MEASURE_AT_MOST_S
+        return _median(run.ran_s for run in runs) <= MEASURE_AT_MOST_S
 
 
 def _typical_s(runs: Iterable[PastRun]) -> float:
     """The median of runs alone, else of all of them."""
     listed = list(runs)
     alone = [run.ran_s for run in listed if run.was_alone]
-    return statistics.median(alone or [run.ran_s for run in listed])
+    return _median(alone or [run.ran_s for run in listed])
+
+
+def _median(values: Iterable[float]) -> float:
+    """Of at least one value. By hand, as loading the library takes longer than all that is here."""
+    ranked = sorted(values)
+    half = len(ranked) // 2
+    return ranked[half] if len(ranked) % 2 else (ranked[half - 1] + ranked[half]) / 2
 
 
 def _costs(runs: Iterable[PastRun]) -> dict[str, float]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Struct
 
 from nvinx.errors import HistoryError
 from nvinx.history.runs import PastRun
@@ -57,8 +56,7 @@ DELETE FROM run WHERE id IN (
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A run as it is kept: `source` is its workflow or program, `ended_at` seconds since 1970."""
 
     run: PastRun
@@ -128,11 +126,11 @@ class SqliteHistory:
 
 def _row(run: PastRun) -> list[object]:
     plain = msgspec.to_builtins(run)
-    plain["co_residents"] = json.dumps(plain["co_residents"])
+    plain["co_residents"] = msgspec.json.encode(plain["co_residents"]).decode()
     return [plain[name] for name in _COLUMNS]
 
 
 def _run(values: list[object]) -> PastRun:
     row = dict(zip(_COLUMNS, values, strict=True))
-    row["co_residents"] = json.loads(str(row["co_residents"]))
+    row["co_residents"] = msgspec.json.decode(str(row["co_residents"]))
     return msgspec.convert(row, PastRun)

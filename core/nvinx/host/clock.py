@@ -14,7 +14,7 @@ def boot_seconds() -> float:
 
 def boot_id() -> str:
     """Which boot this is: what was written under another one is void."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
 
 
 class Clock(Protocol):

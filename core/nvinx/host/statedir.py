@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,10 +55,7 @@ def prepare(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _demand_safe(folder)
-        with tempfile.TemporaryFile(dir=folder) as probe:
-            probe.write(b"0" * 4096)
-            probe.flush()
-            os.fsync(probe.fileno())
+        _try_writing(folder)
     except OSError as error:
         problem = f"cannot write there ({error.strerror or error})"
         raise StateDirError(str(folder), problem, _OTHER_FOLDER) from error
@@ -69,6 +65,22 @@ def prepare(folder: Path) -> Path:
     if kind in _NETWORK:
         raise StateDirError(str(folder), f"lies on a network file system ({kind})", _OTHER_FOLDER)
     return folder
+
+
+def _try_writing(folder: Path) -> None:
+    """Raises OSError where no file can be written there."""
+    try:
+        probe = os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    except OSError:  # not every file system has files without a name
+        import tempfile
+
+        probe, name = tempfile.mkstemp(dir=folder)
+        os.unlink(name)
+    try:
+        os.write(probe, b"0" * 4096)
+        os.fsync(probe)
+    finally:
+        os.close(probe)
 
 
 def is_shared(folder: Path) -> bool:
@@ -122,11 +134,20 @@ def _demand_safe(folder: Path) -> None:
 
 def file_system(folder: Path) -> str | None:
     """The type of the file system the folder lies on, None when the machine does not tell."""
-    import psutil
-
     real = folder.resolve()
-    mounts = {Path(p.mountpoint): p.fstype for p in psutil.disk_partitions(all=True)}
+    kinds = mounts()
     for parent in (real, *real.parents):
-        if parent in mounts:
-            return mounts[parent]
+        if parent in kinds:
+            return kinds[parent]
     return None
+
+
+def mounts(listed: Path = Path("/proc/self/mounts")) -> dict[Path, str]:
+    """Types of file systems by where they are mounted; listed: as in proc_mounts(5)."""
+    found = {}
+    for line in listed.read_bytes().splitlines():
+        _device, place, kind, *_ = line.split(b" ")
+        if b"\\" in place:  # a blank is written \040
+            place = place.decode("unicode_escape").encode("latin-1")
+        found[Path(os.fsdecode(place))] = kind.decode()
+    return found

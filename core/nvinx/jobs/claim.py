@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from nvinx.catalog import Residency
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(Struct, frozen=True, kw_only=True):
     """One job's needs: memory in whole MiB, cores as a count, times in seconds.
 
     vram_mib: None means the whole card (only with `GPU_EXCLUSIVE`). ram_mib: host memory, 0 where

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from nvinx.catalog import ModelSpec, Residency
 from nvinx.errors import HintError
@@ -34,8 +34,7 @@ _NOT_OURS = {"gpu_model", "gpus", "gpu_type", "gpu_manufacturer"}
 _ALIKE = ("vram", "resid", "cpu_fall", "cpu_run", "ram_over", "max_slow", "slowdown", "nvinx")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Common:
+class Common(Struct, frozen=True, kw_only=True):
     """What every workflow engine states for a job, in nvinx's units; kind: see `Claim`."""
 
     cores: int = 1
@@ -130,7 +129,7 @@ class _Reader:
         for name in self._hints:
             suspicious = name not in HINTS and name not in _NOT_OURS and name.startswith(_ALIKE)
             if suspicious:
-                close = difflib.get_close_matches(name, HINTS, n=1, cutoff=0.5)
+                close = _close(name, HINTS, cutoff=0.5)
                 fix = f"did you mean {close[0]}?" if close else f"use one of {', '.join(HINTS)}"
                 raise self.error(name, "nvinx knows no such hint", fix.rstrip("?"))
 
@@ -141,7 +140,7 @@ class _Reader:
         word, names = str(name) if isinstance(name, str) else "", {*models, *calibrated}
         if word in names:
             return word
-        close = difflib.get_close_matches(word, names, n=1)
+        close = _close(word, names)
         known = ", ".join(sorted(names)) or "none yet"
         fix = f"write model={close[0]!r}" if close else "add it to the bench file under models:"
         raise self.error("model", f"the bench file has no such model (it has: {known})", fix)
@@ -155,7 +154,7 @@ class _Reader:
             return Residency(word)
         except ValueError:
             names = [r.value for r in Residency]
-            close = difflib.get_close_matches(word, names, n=1)
+            close = _close(word, names)
             fix = f"write {close[0]!r}" if close else f"write one of {', '.join(names)}"
             raise self.error("residency", "no such residency", fix) from None
 
@@ -274,6 +273,13 @@ class _Reader:
                     "means nothing for a job that uses no GPU",
                     f"leave {name} out, or add vram_mb=... or gpu=1",
                 )
+
+
+def _close(word: str, known: Collection[str], cutoff: float = 0.6) -> list[str]:
+    """The one that may have been meant, or none."""
+    import difflib
+
+    return difflib.get_close_matches(word, known, n=1, cutoff=cutoff)
 
 
 def _is_number(value: object) -> bool:

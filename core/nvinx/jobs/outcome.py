@@ -30,7 +30,7 @@ _TEXTS = (
     r"unable to allocate CUDA\d+ buffer",
     r"std::bad_alloc: (?:out_of_memory: )?CUDA error",
 )
-_OUT_OF_MEMORY = re.compile("|".join(_TEXTS))
+_OUT_OF_MEMORY = "|".join(_TEXTS)
 
 
 def outcome_of(status: int, text: str) -> Outcome:
@@ -40,7 +40,7 @@ def outcome_of(status: int, text: str) -> Outcome:
     """
     if status == 0:
         return Outcome.OK
-    return Outcome.OUT_OF_MEMORY if _OUT_OF_MEMORY.search(text) else Outcome.FAILED
+    return Outcome.OUT_OF_MEMORY if re.search(_OUT_OF_MEMORY, text) else Outcome.FAILED
 
 
 class Outcome(Enum):

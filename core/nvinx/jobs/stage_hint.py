@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 from nvinx.errors import HintError
 
 HINT = "nvinx_stage"
@@ -19,6 +17,8 @@ def named(rule: str, value: object) -> tuple[str, ...] | None:
         return None
     if value == OFF:
         return ()
+    import shlex
+
     example = f'write {HINT}="weights.bin more.bin", or {HINT}="{OFF}"'
     if not isinstance(value, str):
         raise HintError(rule, f"{HINT}={value!r}", "must name files, in a string", example)

@@ -7,9 +7,10 @@ policy decide, and writes down what changed. Engines that only run CPU work neve
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from nvinx.admission import queue_order
 from nvinx.admission.co_residency import CoResidency

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
-from traceback import format_exception_only
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from nvinx.admission import adjust, explain
 from nvinx.admission.events import Refuse
@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 _SPEAK_S = 1.0  # how often whoever waits for a lease is told why, at least
 
 
-@dataclass(frozen=True, slots=True)
-class HeldLease:
+class HeldLease(Struct, frozen=True):
     """A placement in force. exports: the environment for whatever uses it. lock: its sign of life.
 
     On the CPU nothing is leased, so there is no lock.
@@ -195,6 +194,8 @@ class LeaseClient:
         try:
             yield
         except BaseException as error:
+            from traceback import format_exception_only
+
             self.release(held, outcome_of(1, "".join(format_exception_only(error))))
             raise
         self.release(held)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import uuid
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.gpu.nvml import NvmlProbe
 from nvinx.history.past import Past
 from nvinx.host import resources, statedir
 from nvinx.host.clock import boot_seconds
@@ -28,12 +29,12 @@ if TYPE_CHECKING:
     from nvinx.admission.events import Policy
     from nvinx.admission.job import Placement
     from nvinx.bench.resolve import Bench
+    from nvinx.gpu.nvml import NvmlProbe
 
 SITE = str(Path(__file__).parents[1] / "site")
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """What `open_context` opened. probe: None where every card is simulated."""
 
     engine: str
@@ -82,7 +83,7 @@ def open_context(
     engine = new_engine()
     folder = statedir.prepare(statedir.choose(state_dir, os.environ))
     real = any(not card.simulated for card in bench.cards)
-    probe, ram_left = (NvmlProbe(), resources.ram_left_mib) if real else (None, None)
+    probe, ram_left = (_probe(), resources.ram_left_mib) if real else (None, None)
     liveness = ProcessLiveness(folder / "life")
     names = [card.name for card in bench.cards]
     past = Past.read(folder, names) if learns else Past.unread(folder)
@@ -92,6 +93,12 @@ def open_context(
     capacity = bench.capacity if cores is None else replace(bench.capacity, cores=cores)
     broker = Broker(engine, capacity, ports, policy(estimates), past.statistics)
     return Context(engine, bench, folder, past, estimates, liveness, probe, broker, ledger)
+
+
+def _probe() -> NvmlProbe:
+    from nvinx.gpu.nvml import NvmlProbe
+
+    return NvmlProbe()
 
 
 def new_engine() -> str:

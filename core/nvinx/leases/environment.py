@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
+
+from msgspec.json import encode
 
 from nvinx.catalog import Residency
 from nvinx.sizes import MIB
@@ -37,7 +38,7 @@ def variables(job_id: str, placement: Placement, capacity: Capacity) -> dict[str
         **common,
         "CUDA_VISIBLE_DEVICES": ",".join(str(c.index) if c.simulated else c.id for c in cards),
         "NVINX_VRAM_MB": str(declared_mb(placement.vram_mib)),
-        "NVINX_MAX_MEMORY": json.dumps(_max_memory(placement, cards)),
+        "NVINX_MAX_MEMORY": encode(_max_memory(placement, cards)).decode(),
         "NVINX_SIMULATED": "1" if cards[0].simulated else "",
         "NVINX_CARD_MB": str((cards[0].total_mib + cards[0].undeclared_mib) * MIB // 10**6),
     }

@@ -6,8 +6,9 @@ engine's business.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from nvinx.admission.job import Running, Waiting
 from nvinx.admission.policy import options

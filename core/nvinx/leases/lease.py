@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nvinx import placement
 from nvinx.bench import machine
 from nvinx.errors import HintError, ImpossibleJobError
 from nvinx.jobs import hints
@@ -50,6 +48,8 @@ def lease(  # noqa: PLR0913  (all by name)
     the block runs, so ask before anything starts CUDA. In a process that nvinx placed already, that
     placement is the answer. Raises HintError, ImpossibleJobError, BenchError, StateDirError.
     """
+    from nvinx import placement
+
     here = placement.current()
     if here.managed:
         yield here
@@ -66,9 +66,7 @@ def lease(  # noqa: PLR0913  (all by name)
     )
     claim = claim_of(asked, common, found)
     folder = None if state_dir is None else Path(state_dir)
-    with LeaseClient(
-        found, folder, source=called, say=logging.getLogger("nvinx").warning
-    ) as client:
+    with LeaseClient(found, folder, source=called, say=_warn) as client:
         with as_lease(called):
             held = client.acquire(claim, called, on_wait)
         with client.giving_back(held), _exported(held.exports):
@@ -87,6 +85,12 @@ def claim_of(asked: dict[str, object], common: hints.Common, bench: Bench) -> Cl
         raise HintError(name, unknown[0], "nvinx knows no such hint", fix, kind="lease")
     with as_lease(name):
         return hints.read(name, known, common, bench.models, calibrated)
+
+
+def _warn(line: str) -> None:
+    import logging
+
+    logging.getLogger("nvinx").warning(line)
 
 
 @contextmanager

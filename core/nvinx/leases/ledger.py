@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
-import random
 import sqlite3
 import threading
 import time
@@ -21,8 +19,6 @@ from nvinx.leases.ledger_transaction import SqliteTransaction
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-_log = logging.getLogger(__name__)
 
 _BROKEN = ("not a database", "malformed", "disk I/O error", "no such")
 _LOOK_AGAIN_S = (0.001, 0.003)
@@ -83,8 +79,8 @@ class SqliteLedger:
         while not self._begun(statements):
             if time.monotonic() > tell_at:
                 tell_at += self._tell_after_s
-                _log.warning("nvinx: others have kept %s busy for long; still trying", self._path)
-            time.sleep(random.uniform(*_LOOK_AGAIN_S))
+                _tell_busy(self._path)
+            _pause()
 
     def _begun(self, statements: tuple[str, ...]) -> bool:
         try:
@@ -139,6 +135,20 @@ def _is_ready(db: sqlite3.Connection, boot: str) -> bool:
         db.execute(_DURABLE_ENOUGH)
         return is_ready(db, boot)
     return False
+
+
+def _tell_busy(path: Path) -> None:
+    import logging
+
+    logging.getLogger(__name__).warning(
+        "nvinx: others have kept %s busy for long; still trying", path
+    )
+
+
+def _pause() -> None:
+    import random
+
+    time.sleep(random.uniform(*_LOOK_AGAIN_S))
 
 
 @contextmanager

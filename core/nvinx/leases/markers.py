@@ -8,7 +8,6 @@ gets the pid of another, is taken for what it was.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from nvinx.host import proc
@@ -18,13 +17,13 @@ if TYPE_CHECKING:
 
 MARKER = "NVINX_JOB"
 _LOOKS = 50  # enough for any but a machine that does nothing but start processes
-_TOKEN = re.compile(rb"(?:^|\0)%b=([^\0]+)" % MARKER.encode())
+_BEFORE = b"\0%b=" % MARKER.encode()
 
 
 def marker(pid: int) -> bytes | None:
     """The token in the process's environment."""
-    match = _TOKEN.search(proc.environment(pid))
-    return match.group(1) if match else None
+    _, _, rest = (b"\0" + proc.environment(pid)).partition(_BEFORE)
+    return rest.partition(b"\0")[0] or None
 
 
 def owner(pid: int) -> str | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from nvinx.reasons import Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(Struct, frozen=True):
     """A job's hold on a card, valid while its processes live.
 
     since: seconds on the machine's boot clock. seen: GPU processes that were found to belong to
@@ -33,8 +33,7 @@ class Lease:
         return self.job.id
 
 
-@dataclass(frozen=True, slots=True)
-class QueuedRequest:
+class QueuedRequest(Struct, frozen=True):
     """A job near the front of its engine's queue for a card; since: when it came, in boot seconds.
 
     reason: why it waits, as of not long ago.
@@ -49,8 +48,7 @@ class QueuedRequest:
         return self.job.id
 
 
-@dataclass(frozen=True, slots=True)
-class EngineEntry:
+class EngineEntry(Struct, frozen=True):
     """An engine whose jobs wait for a card. waiting: how many.
 
     seen: the ledger's change that it last decided upon, and answered_at: when. asked_at: when
@@ -183,8 +181,7 @@ class Liveness(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
+class Ports(Struct, frozen=True):
     """What a broker needs of the outside world.
 
     probe: None when every card is simulated. ram_left: MiB of RAM that nobody uses right now.

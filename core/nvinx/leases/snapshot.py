@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from nvinx.gpu.nvml import NvmlProbe
 from nvinx.host.clock import boot_seconds
@@ -20,8 +22,7 @@ if TYPE_CHECKING:
     from nvinx.leases.ports import Lease, QueuedRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """What there is to see; now: seconds since boot, as the times of leases and requests are.
 
     bench: its cards with what programs outside nvinx use of them. inventory: what the driver said.

@@ -10,8 +10,9 @@ import fcntl
 import os
 import shlex
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from nvinx.leases.liveness import ProcessLiveness
 
@@ -23,8 +24,7 @@ READY = ".nvinx.env"  # the environment of a task that has its lease
 HELD = ".nvinx.held"  # for a shell: how to take over the lease that is held for the task
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseFile:
+class LeaseFile(Struct, frozen=True):
     """Where a lease's file lies: in the folder of the machine's leases, under the lease's id."""
 
     path: Path

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from contextlib import contextmanager
-from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from nvinx.admission import retry
 from nvinx.errors import HintError, ImpossibleJobError
@@ -38,8 +39,7 @@ _WORDS = {  # a rule's hints, as a Nextflow process says them
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class Task(Struct, frozen=True, kw_only=True):
     """A task as its wrapper describes it; what the process did not state is empty.
 
     memory, disk: in bytes. attempt: 1 for the first. previous_exit: status of the attempt before.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from nvinx.admission import explain
 from nvinx.bench import machine
@@ -29,8 +30,7 @@ _YOUNG_S = 60.0  # a lease's file that old is no longer about to be locked
 _NOBODY_WAITS = 143
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """The task's folder, the one that Nextflow was started in, and the bench file if one is named.
 
     Without a name, the bench file is looked for as everywhere, beside the launch first.

@@ -13,8 +13,9 @@ from nvinx.sizes import rounded_up
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nvinx.overflow.bandwidth import Bandwidth
     from nvinx.overflow.model import Checkpoint
-    from nvinx.overflow.split import Bandwidth, Free, Split
+    from nvinx.overflow.split import Free, Split
 
 _WORK = 1.2  # times the weights, with activations: HuggingFace's rule for inference
 PROGRAM_MB = 1000  # RAM of Python and torch themselves

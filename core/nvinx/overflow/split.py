@@ -19,6 +19,8 @@ from nvinx.sizes import CONTEXT_MIB, MIB
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from nvinx.overflow.bandwidth import Bandwidth
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -48,17 +50,6 @@ class Free:
     cards: Sequence[int]
     ram: int
     disk: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bandwidth:
-    """Bytes per second from RAM to a card, and from the disk.
-
-    The defaults fit HuggingFace's table of big-model inference (6.25 and 2.3 GB/s).
-    """
-
-    bus: float = 6.25e9
-    disk: float = 2.3e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,9 @@ Each takes models as (name, VRAM in MB) and a `random.Random`.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from nvinx.catalog import Residency
 from nvinx.simulation.workload import Task, Workload

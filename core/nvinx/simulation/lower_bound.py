@@ -8,9 +8,11 @@ overfull on average.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from nvinx.catalog import Residency
 from nvinx.simulation.workload import Workload

@@ -9,13 +9,12 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from nvinx.admission import explain
 from nvinx.admission.co_residency import CoResidency
 from nvinx.admission.estimates import Estimates
-from nvinx.admission.events import Finished, Submitted
+from nvinx.admission.events import Finished, Round, Submitted
 from nvinx.admission.state import State
 from nvinx.admission.step import admit, apply, check
 from nvinx.errors import WorkloadError
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from nvinx.simulation.workload import Workload
 
 _DONE_S = 1e-9
-_ASKED = 200  # whoever stands further back is asked when it comes nearer
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +82,7 @@ class _Live:
     start_s: float
     left_s: float
     placement: Placement
+    waited_for: Reason | None
     partners: set[str] = field(default_factory=set)
 
 
@@ -104,7 +103,7 @@ class _Play:
         self._live: dict[str, _Live] = {}
         self._done: dict[str, Played] = {}
         self._ready_s: dict[str, float] = {}
-        self._reasons: dict[str, Reason] = {}
+        self._round = Round()
         self._needs = {name: set(task.after) for name, task in workload.tasks.items()}
         self._behind: dict[str, list[str]] = defaultdict(list)
         for name, task in workload.tasks.items():
@@ -169,7 +168,7 @@ class _Play:
             self._at,
             live.placement,
             tuple(sorted(live.partners)),
-            self._reasons.get(name) if live.start_s > live.ready_s else None,
+            live.waited_for,
         )
         for behind in self._behind[name]:
             self._needs[behind].discard(name)
@@ -189,15 +188,18 @@ class _Play:
         self._co_residency.observe(self._state.running.values(), self._at)
         for start in decided.starts:
             self._start(start)
-        for waiting in islice(self._state.waiting.values(), _ASKED):
-            self._reasons[waiting.job.id] = decided.reason(waiting.job)
+        self._round = decided
 
     def _start(self, start: Start) -> None:
         name, task = start.job_id, self._workload.tasks[start.job_id]
         on_card = start.placement.card
         on_cpu = on_card is None and task.uses_gpu and task.cpu_duration_s is not None
         work_s = task.cpu_duration_s if on_cpu else task.duration_s
-        live = _Live(self._ready_s[name], self._at, work_s or 0.0, start.placement)
+        ready_s = self._ready_s[name]
+        # Asked now and not in each round, as the round before still knows what it left free.
+        job = self._state.running[name].job
+        waited_for = self._round.reason(job) if self._at > ready_s else None
+        live = _Live(ready_s, self._at, work_s or 0.0, start.placement, waited_for)
         self._live[name] = live
         for other in self._state.on_card(on_card) if on_card else ():
             if other.job.id != name and other.job.id in self._live:

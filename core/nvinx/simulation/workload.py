@@ -8,6 +8,8 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from nvinx.admission.job import Job
 from nvinx.catalog import Residency
 from nvinx.errors import WorkloadError
@@ -18,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class Task(Struct, frozen=True, kw_only=True):
     """One job of a workload; times in seconds, sizes in MB (10^6 bytes).
 
     duration_s: alone, on the GPU if it uses one. cpu_duration_s: on the CPU instead; None: it may

@@ -8,8 +8,10 @@ what it declared. One that wants a card alone asks for all shards of it: Slurm 2
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency

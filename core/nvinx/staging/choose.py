@@ -42,6 +42,11 @@ class Memory:
         return self.left_mib // 2
 
 
+def is_worth_reading(load: Load) -> bool:
+    """Whether it has files that could be read ahead, warm or not."""
+    return any(file.size_bytes >= SMALL_FILE_BYTES for file in load.files)
+
+
 def choose(queue: Iterable[Load], warm: Collection[str], memory: Memory) -> Load | None:
     """What to read next: the first job of the queue with cold files, and those of them that fit.
 

@@ -6,8 +6,10 @@ import select
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from nvinx.admission.job import Waiting
 from nvinx.admission.waiting_queue import position

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from campaign.markdown import figure, table
 from campaign.page.kept import data, why_not
-from nvinx.overflow.split import Bandwidth
+from nvinx.overflow.bandwidth import Bandwidth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

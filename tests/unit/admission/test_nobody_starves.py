@@ -1,10 +1,10 @@
 """Streams of newcomers that once kept one job waiting for good."""
 
-from dataclasses import replace
 from functools import partial
 from itertools import count
 
 from builders import card, cpu_job, exclusive_job, shared_job
+from msgspec.structs import replace
 
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Finished, Start, Submitted

@@ -1,11 +1,11 @@
 """A job that spills starts only where card, RAM and disk hold it, and is told what it may use."""
 
 import json
-from dataclasses import replace
 
 import pytest
 from builders import card, gpu_state, shared_job, simulated_card, spilling_job
 from msgspec import convert, to_builtins
+from msgspec.structs import replace
 
 from nvinx.admission.events import Refuse, Start, Submitted
 from nvinx.admission.explain import impossible, sentence, where

@@ -1,9 +1,8 @@
 """The bench's story, told step by step; no clock, no GPU, no files."""
 
-from dataclasses import replace
-
 import pytest
 from builders import card, cpu_job, exclusive_job, shared_job
+from msgspec.structs import replace
 
 from nvinx.admission.events import CardsChanged, Finished, Refuse, Start, Submitted, Withdrawn
 from nvinx.admission.policy import LongestChainFirst

@@ -1,9 +1,8 @@
 """The bench file that nvinx writes is one that it reads."""
 
-from dataclasses import replace
-
 import pytest
 from builders import gpu_state
+from msgspec.structs import replace
 
 from nvinx.bench.draft import render
 from nvinx.bench.parse import parse

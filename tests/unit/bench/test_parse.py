@@ -3,6 +3,7 @@
 import pytest
 from builders import BENCH_FILE
 
+from nvinx.bench import strict_yaml
 from nvinx.bench.parse import parse
 from nvinx.bench.resolve import DeclaredGpu, Interference
 from nvinx.catalog import ModelSpec, Residency
@@ -195,3 +196,22 @@ def test_a_word_like_none_of_the_right_ones_is_answered_with_all_of_them():
     fix = refused("zzz: 1").fix
     assert "hardware" in fix
     assert "models" in fix
+
+
+ODD_TEXTS = (
+    *("- [", "a: \x01", "a: !!int x", "a: 1\na: 2", "x: 'ü'\n\tb: 1"),
+    "[" * 5000 + "]" * 5000,
+)
+
+
+@pytest.mark.parametrize("text", [BENCH_FILE, "", *ODD_TEXTS], ids=map(str, range(8)))
+def test_a_file_reads_the_same_whether_libyaml_is_there_or_not(text, monkeypatch):
+    def understood():
+        try:
+            return strict_yaml.read(text, "nvinx.yaml")
+        except BenchError as error:
+            return str(error)
+
+    with_libyaml = understood()
+    monkeypatch.delattr("yaml.CSafeLoader", raising=False)
+    assert understood() == with_libyaml

@@ -168,3 +168,18 @@ def test_turned_off_nothing_is_looked_at():
 def test_nixl_where_it_is_not_installed_is_refused_with_a_fix():
     with pytest.raises(OptionError, match=r"--nvinx-stage nixl: NIXL is not installed.*Fix: pip"):
         stager("nixl")
+
+
+def test_while_nobody_has_a_file_worth_reading_nobody_asks_how_much_ram_is_left(bench):
+    _, _, queue = bench
+    asked = []
+    staging = Staging(
+        FakeStager(),
+        0.5,
+        lambda: asked.append("ram") or 10_000,
+        lambda paths: Weights(paths, are_named=False),
+    )
+    staging.look(queue(a=[], b=[0]))
+    assert not asked
+    staging.look(queue(c=[20]))
+    assert asked == ["ram"]

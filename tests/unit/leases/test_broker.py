@@ -1,9 +1,8 @@
 """Several engines at one bench: each sees the others, none is forgotten, the dead hold nothing."""
 
-from dataclasses import replace
-
 import pytest
 from builders import card, cpu_job, exclusive_job, gpu_state, shared_job
+from msgspec.structs import replace
 
 from nvinx.admission import policy
 from nvinx.admission.estimates import Estimates

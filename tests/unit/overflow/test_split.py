@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nvinx.errors import DoesNotFitError
-from nvinx.overflow.split import Bandwidth, Free, Part, plan_overflow
+from nvinx.overflow.bandwidth import Bandwidth
+from nvinx.overflow.split import Free, Part, plan_overflow
 
 MB = 10**6
 
