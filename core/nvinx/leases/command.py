@@ -11,6 +11,7 @@ import threading
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
+from nvinx.host.plain_files import open_plain
 from nvinx.jobs.outcome import TAIL_BYTES
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _locked(lock: Path | None) -> Iterator[tuple[int, ...]]:
     if lock is None:
         yield ()
         return
-    fd = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+    fd = open_plain(lock)
     try:
         fcntl.flock(fd, fcntl.LOCK_SH)
         os.dup2(fd, _LOCK_FD)

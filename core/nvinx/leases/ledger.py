@@ -17,6 +17,7 @@ from nvinx.admission.state import Job, Placement
 from nvinx.errors import LeaseExistsError, LedgerVersionError, StateDirError
 from nvinx.host import statedir
 from nvinx.host.clock import boot_id
+from nvinx.host.plain_files import demand_plain, demand_same, open_plain
 from nvinx.leases.ports import Lease, QueuedRequest
 from nvinx.reasons import Reason
 
@@ -68,6 +69,7 @@ class SqliteLedger:
                 path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
             )
             try:
+                demand_same(self._db.execute("PRAGMA database_list").fetchone()[2], path)
                 self._prepare()
             except BaseException:
                 self._db.close()
@@ -148,10 +150,11 @@ def _alone(path: Path) -> Iterator[None]:
     """
     lock = path.with_suffix(".lock")
     statedir.make_file(lock)
-    fd = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+    fd = open_plain(lock)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         statedir.make_file(path)
+        demand_plain(path)
         yield
     finally:
         os.close(fd)

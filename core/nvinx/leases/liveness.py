@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from nvinx.errors import StateDirError
 from nvinx.host import locks, proc, statedir
+from nvinx.host.plain_files import make_plain, open_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 MARKER = "NVINX_JOB"
 _LOOKS = 50  # enough for any but a machine that does nothing but start processes
+_IS_TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _TOKEN = re.compile(rb"(?:^|\0)%b=([^\0]+)" % MARKER.encode())
 
 
@@ -51,9 +53,7 @@ class ProcessLiveness:
 
     def announce(self, token: str) -> None:
         while token not in self._held:
-            fd = os.open(self.file(token), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, self._mode)
-            if self._mode & 0o060:
-                os.fchmod(fd, self._mode)  # whatever the umask
+            fd = self._opened(token)
             fcntl.flock(fd, fcntl.LOCK_SH)
             if self._is_in_place(fd, token):
                 self._held[token] = fd
@@ -69,7 +69,7 @@ class ProcessLiveness:
 
     def notify(self, token: str) -> None:
         with suppress(OSError):  # it has gone, or it looks by itself before long
-            os.utime(self.file(token))
+            os.utime(self._existing(token), follow_symlinks=False)
 
     def was_notified(self, token: str) -> bool:
         fd = self._held.get(token)
@@ -100,6 +100,27 @@ class ProcessLiveness:
         for token in tokens - self.alive(tokens):
             self._tidy(token, unless=partial(pids_of, {token}))
 
+    def _opened(self, token: str) -> int:
+        """Its file, made where it is not there. Raises StateDirError where it is not ours to use.
+
+        The rights of one that is there are left as they are: it may have a second name elsewhere.
+        """
+        file = self.file(token)
+        try:
+            with suppress(FileExistsError):
+                return make_plain(file, self._mode)
+            return open_plain(file, os.O_RDWR)
+        except OSError as error:
+            problem = f"its file {file.name} cannot be used ({error.strerror})"
+            fix = "if somebody else made it, remove it; else check the rights and free space there"
+            raise StateDirError(str(self._folder), problem, fix) from error
+
+    def _existing(self, token: str) -> Path:
+        """Its file, for a token that somebody else named. Raises FileNotFoundError."""
+        if not _IS_TOKEN.fullmatch(token):
+            raise FileNotFoundError(token)
+        return self.file(token)
+
     def _tokens(self, until: float) -> Iterator[str]:
         """Those with a file, written at that time or before, in seconds since 1970."""
         for path in self._folder.glob("*.lock"):
@@ -110,13 +131,13 @@ class ProcessLiveness:
     def _is_in_place(self, fd: int, token: str) -> bool:
         """Whether the locked file is still the one that others look at: a sweep may race us."""
         try:
-            return os.path.samestat(os.fstat(fd), os.stat(self.file(token)))
+            return os.path.samestat(os.fstat(fd), self.file(token).lstat())
         except FileNotFoundError:
             return False
 
     def _is_locked(self, token: str) -> bool:
-        with suppress(FileNotFoundError):
-            return locks.is_held(self.file(token))
+        with suppress(OSError):
+            return locks.is_held(self._existing(token))
         return False
 
     def _tidy(self, token: str, unless: Callable[[], object] = lambda: None) -> None:
@@ -125,15 +146,15 @@ class ProcessLiveness:
         Who carries only the marker needs no file. unless: is asked once nobody can lock it.
         """
         try:
-            fd = os.open(self.file(token), os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
+            fd = open_plain(self._existing(token))
+        except OSError:
             return
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not unless():
                 self.file(token).unlink(missing_ok=True)
-        except BlockingIOError:
-            return
+        except OSError:
+            return  # it is locked, or not ours to remove
         finally:
             os.close(fd)
 
