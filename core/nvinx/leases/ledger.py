@@ -8,22 +8,21 @@ import random
 import sqlite3
 import threading
 import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from nvinx.admission.state import Job, Placement
 from nvinx.errors import LeaseExistsError, LedgerVersionError, StateDirError
 from nvinx.host import statedir
 from nvinx.host.clock import boot_id
 from nvinx.host.plain_files import demand_plain, demand_same, open_plain
-from nvinx.leases.ports import Lease, QueuedRequest
-from nvinx.reasons import Reason
+from nvinx.leases import rows
+from nvinx.leases.rows import RowError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
+
+    from nvinx.leases.ports import Lease, QueuedRequest
 
 SCHEMA = 2
 # What turns a ledger of an older schema into the next one, with all that is in it.
@@ -50,6 +49,17 @@ CREATE TABLE IF NOT EXISTS request (
     job    TEXT NOT NULL,
     reason TEXT NOT NULL
 ) STRICT;
+"""
+# As bytes, since what is in there need not be text, and never more than a row may have.
+_LEASES = """
+SELECT CAST(id AS BLOB), CAST(substr(job, 1, ?1) AS BLOB), CAST(substr(placement, 1, ?1) AS BLOB),
+    since, CAST(substr(seen, 1, ?1) AS BLOB)
+FROM lease WHERE boot = ?2 ORDER BY since, id
+"""
+_REQUESTS = """
+SELECT CAST(id AS BLOB), CAST(substr(job, 1, ?1) AS BLOB), since, heard,
+    CAST(substr(reason, 1, ?1) AS BLOB)
+FROM request WHERE boot = ?2 ORDER BY since, rowid
 """
 
 
@@ -160,58 +170,31 @@ def _alone(path: Path) -> Iterator[None]:
         os.close(fd)
 
 
-@contextmanager
-def _whole() -> Iterator[None]:
-    """A row that cannot be read was half written when the power went."""
-    try:
-        yield
-    except msgspec.DecodeError as error:
-        raise sqlite3.DatabaseError(f"malformed row: {error}") from error
-
-
-_JOB = msgspec.json.Decoder(Job)
-_PLACEMENT = msgspec.json.Decoder(Placement)
-_SEEN = msgspec.json.Decoder(tuple[tuple[int, int], ...])
-_REASON = msgspec.json.Decoder(Reason | None)
-
-
-def _text(value: object, read_by: msgspec.json.Decoder[Any]) -> str:
-    """As JSON that is read back; ValueError before anybody else would stumble over it."""
-    text = msgspec.json.encode(value)
-    read_by.decode(text)
-    return text.decode()
-
-
 class SqliteTransaction:
-    """The ledger inside one transaction."""
+    """The ledger inside one transaction.
+
+    unreadable: how many requests there are besides those that were given last. Their engines, if
+    they live, write them anew.
+    """
 
     def __init__(self, db: sqlite3.Connection, boot: str) -> None:
         self._db = db
         self._boot = boot
+        self.unreadable = 0
 
     def leases(self) -> tuple[Lease, ...]:
-        rows = self._db.execute(
-            "SELECT job, placement, since, seen FROM lease WHERE boot = ? ORDER BY since, id",
-            (self._boot,),
-        )
-        with _whole():
-            return tuple(
-                Lease(_JOB.decode(job), _PLACEMENT.decode(placement), since, _SEEN.decode(seen))
-                for job, placement, since, seen in rows
-            )
+        found = self._db.execute(_LEASES, (rows.LONGEST + 1, self._boot))
+        return tuple(rows.lease(*row) for row in found)
 
     def requests(self, but: Collection[str] = ()) -> tuple[QueuedRequest, ...]:
-        rows = self._db.execute(
-            "SELECT id, job, since, heard, reason FROM request WHERE boot = ?"
-            " ORDER BY since, rowid",
-            (self._boot,),
-        )
-        with _whole():
-            return tuple(
-                QueuedRequest(_JOB.decode(job), since, heartbeat_at, _REASON.decode(reason))
-                for request_id, job, since, heartbeat_at, reason in rows
-                if request_id not in but
-            )
+        left_out = {request_id.encode(errors="surrogateescape") for request_id in but}
+        found = self._db.execute(_REQUESTS, (rows.LONGEST + 1, self._boot))
+        requests, wanted = [], [row for row in found if row[0] not in left_out]
+        for row in wanted:
+            with suppress(RowError):
+                requests.append(rows.request(*row))
+        self.unreadable = len(wanted) - len(requests)
+        return tuple(requests)
 
     def hold(self, lease: Lease) -> None:
         self._db.execute("DELETE FROM lease WHERE id = ? AND boot != ?", (lease.id, self._boot))
@@ -223,33 +206,40 @@ class SqliteTransaction:
                 lease.id,
                 self._boot,
                 lease.since,
-                _text(lease.job, _JOB),
-                _text(lease.placement, _PLACEMENT),
-                _text(lease.seen, _SEEN),
+                rows.job_text(lease.job),
+                rows.placement_text(lease.placement),
+                rows.seen_text(lease.seen),
             ),
         )
 
     def note(self, lease: Lease) -> None:
         self._db.execute(
-            "UPDATE lease SET seen = ? WHERE id = ?", (_text(lease.seen, _SEEN), lease.id)
+            "UPDATE lease SET seen = ? WHERE id = CAST(? AS TEXT)",
+            (rows.seen_text(lease.seen), _raw(lease.id)),
         )
 
     def drop(self, lease_id: str) -> None:
-        self._db.execute("DELETE FROM lease WHERE id = ?", (lease_id,))
+        self._db.execute("DELETE FROM lease WHERE id = CAST(? AS TEXT)", (_raw(lease_id),))
 
     def enqueue(self, request: QueuedRequest) -> None:
         self._db.execute(
             "INSERT INTO request (id, boot, since, heard, job, reason) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (id) DO UPDATE SET heard = excluded.heard, reason = excluded.reason",
+            " ON CONFLICT (id) DO UPDATE SET since = excluded.since, heard = excluded.heard,"
+            " job = excluded.job, reason = excluded.reason",
             (
                 request.id,
                 self._boot,
                 request.since,
                 request.heartbeat_at,
-                _text(request.job, _JOB),
-                _text(request.reason, _REASON),
+                rows.job_text(request.job),
+                rows.reason_text(request.reason),
             ),
         )
 
     def dequeue(self, request_id: str) -> None:
-        self._db.execute("DELETE FROM request WHERE id = ?", (request_id,))
+        self._db.execute("DELETE FROM request WHERE id = CAST(? AS TEXT)", (_raw(request_id),))
+
+
+def _raw(row_id: str) -> bytes:
+    """An id as it is written, which need not be text."""
+    return row_id.encode(errors="surrogateescape")

@@ -84,7 +84,7 @@ class ProcessLiveness:
 
     def alive(self, tokens: Collection[str]) -> set[str]:
         locked = {token for token in tokens if self._is_locked(token)}
-        silent = set(tokens) - locked
+        silent = {token for token in set(tokens) - locked if _IS_TOKEN.fullmatch(token)}
         return locked | (set(pids_of(silent).values()) if silent else set())
 
     def owners(self, pids: Collection[int]) -> dict[int, str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
     from contextlib import AbstractContextManager
 
     from nvinx.admission.state import Job, Placement
@@ -21,16 +21,28 @@ class Lease:
 
     since: seconds on the machine's boot clock. seen: GPU processes that were found to belong to
     the job, as (pid, start time in clock ticks), for those that hide their other signs of life.
+    problem: why it could not be read; then it holds its whole card, or all cards if it names none.
     """
 
     job: Job
     placement: Placement
     since: float
     seen: tuple[tuple[int, int], ...] = ()
+    problem: str | None = None
 
     @property
     def id(self) -> str:
         return self.job.id
+
+    def holds(self, card_id: str) -> bool:
+        return self.placement.card is None or card_id in self.placement.cards
+
+    def on_these(self, card_ids: Sequence[str]) -> Lease:
+        """The same, naming these cards where it holds every one."""
+        if self.placement.card is not None or not card_ids:
+            return self
+        first, *more = card_ids
+        return replace(self, placement=replace(self.placement, card=first, more=tuple(more)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +65,15 @@ class QueuedRequest:
 class Transaction(Protocol):
     """The ledger as one transaction sees it; every change takes effect together, or none does."""
 
-    def leases(self) -> tuple[Lease, ...]: ...
+    def leases(self) -> tuple[Lease, ...]:
+        """All of them; one that cannot be read has a problem, and holds a card nevertheless."""
+        ...
 
     def requests(self, but: Collection[str] = ()) -> tuple[QueuedRequest, ...]:
-        """Those who wait, the oldest first. but: ids to leave out, and not even to read."""
+        """Those who wait, the oldest first, without those that cannot be read.
+
+        but: ids to leave out, and not even to read.
+        """
         ...
 
     def hold(self, lease: Lease) -> None:

@@ -25,6 +25,7 @@ class Snapshot:
     """What there is to see; now: seconds since boot, as the times of leases and requests are.
 
     bench: its cards with what programs outside nvinx use of them. inventory: what the driver said.
+    unreadable: how many requests make no sense, and are left out.
     """
 
     bench: Bench
@@ -32,30 +33,31 @@ class Snapshot:
     requests: tuple[QueuedRequest, ...]
     inventory: GpuInventory
     now: float
+    unreadable: int = 0
 
     @property
     def cards(self) -> tuple[Card, ...]:
         return self.bench.cards
 
     def on_card(self, card: Card) -> tuple[Lease, ...]:
-        return tuple(lease for lease in self.leases if card.id in lease.placement.cards)
+        return tuple(lease for lease in self.leases if lease.holds(card.id))
 
     def leased_mib(self, card: Card) -> int:
         """What leases hold of a card: all of it for one that has it alone."""
         there = self.on_card(card)
         if any(lease.placement.alone for lease in there):
             return card.total_mib
-        return sum(lease.placement.vram_mib for lease in there)
+        return min(sum(lease.placement.vram_mib for lease in there), card.total_mib)
 
 
 def take(bench: Bench, state_dir: Path) -> Snapshot:
     """Look at everything of the living; looking changes nothing, nor makes a ledger."""
-    leases, waiting = _ledger(state_dir)
+    leases, waiting, unreadable = _ledger(state_dir)
     seen = NvmlProbe().read()
     liveness = ProcessLiveness(state_dir / "life") if seen.gpus and leases else None
     owned = {} if liveness is None else owners(seen, leases, liveness)
     cards = with_external_use(bench.cards, seen, leases, owned)
-    return Snapshot(replace(bench, cards=cards), leases, waiting, seen, boot_seconds())
+    return Snapshot(replace(bench, cards=cards), leases, waiting, seen, boot_seconds(), unreadable)
 
 
 def requests(state_dir: Path) -> tuple[QueuedRequest, ...]:
@@ -63,15 +65,16 @@ def requests(state_dir: Path) -> tuple[QueuedRequest, ...]:
     return _ledger(state_dir)[1]
 
 
-def _ledger(folder: Path) -> tuple[tuple[Lease, ...], tuple[QueuedRequest, ...]]:
+def _ledger(folder: Path) -> tuple[tuple[Lease, ...], tuple[QueuedRequest, ...], int]:
     if not (folder / "ledger.db").exists():
-        return (), ()
+        return (), (), 0
     ledger, liveness = SqliteLedger(folder / "ledger.db"), ProcessLiveness(folder / "life")
     try:
         with ledger.transaction() as entries:
             leases, waiting = entries.leases(), entries.requests()
+            unreadable = entries.unreadable
     finally:
         ledger.close()
     alive = liveness.alive({x.id for x in leases} | {r.job.engine for r in waiting})
     held = tuple(x for x in leases if x.id in alive)
-    return held, tuple(r for r in waiting if r.job.engine in alive)
+    return held, tuple(r for r in waiting if r.job.engine in alive), unreadable
