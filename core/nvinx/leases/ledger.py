@@ -15,7 +15,7 @@ from nvinx.errors import LeaseExistsError, LedgerVersionError, StateDirError
 from nvinx.host import statedir
 from nvinx.host.clock import boot_id
 from nvinx.host.plain_files import demand_plain, demand_same, open_plain
-from nvinx.leases import rows
+from nvinx.leases import lost_ledger, rows
 from nvinx.leases.rows import RowError
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ CREATE TABLE IF NOT EXISTS request (
     reason TEXT NOT NULL
 ) STRICT;
 """
+_INSERT_LEASE = (
+    "INSERT INTO lease (id, boot, since, job, placement, seen) VALUES (?, ?, ?, ?, ?, ?)"
+)
 # As bytes, since what is in there need not be text, and never more than a row may have.
 _LEASES = """
 SELECT CAST(id AS BLOB), CAST(substr(job, 1, ?1) AS BLOB), CAST(substr(placement, 1, ?1) AS BLOB),
@@ -74,16 +77,8 @@ class SqliteLedger:
         self._boot = boot_id()
         self._busy_timeout_s = busy_timeout_s
         self._lock = threading.Lock()
-        with self._translated(), _alone(path):
-            self._db = sqlite3.connect(
-                path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
-            )
-            try:
-                demand_same(self._db.execute("PRAGMA database_list").fetchone()[2], path)
-                self._prepare()
-            except BaseException:
-                self._db.close()
-                raise
+        with self._translated():
+            self._db, self._opened = self._open()
 
     def close(self) -> None:
         with self._lock:
@@ -91,11 +86,18 @@ class SqliteLedger:
 
     @contextmanager
     def transaction(self) -> Iterator[SqliteTransaction]:
-        """One short transaction that holds the machine-wide write lock from its first statement."""
+        """One short transaction that holds the machine-wide write lock from its first statement.
+
+        It is of the file that is there now: where that is another one than before, the leases that
+        live were taken over into it.
+        """
         with self._lock, self._translated():
             self._begin()
             try:
-                yield SqliteTransaction(self._db, self._boot)
+                while not _is_there(self._path, self._opened):
+                    self._reopen()
+                    self._begin()
+                yield SqliteTransaction(self._db, self._boot, self._path.parent)
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:
@@ -122,23 +124,54 @@ class SqliteLedger:
                 return
             time.sleep(random.uniform(*_LOOK_AGAIN_S))
 
-    def _prepare(self) -> None:
-        (found,) = self._db.execute("PRAGMA user_version").fetchone()
+    def _open(self) -> tuple[sqlite3.Connection, os.stat_result]:
+        with _alone(self._path):
+            db = sqlite3.connect(
+                self._path,
+                timeout=self._busy_timeout_s,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            try:
+                demand_same(db.execute("PRAGMA database_list").fetchone()[2], self._path)
+                self._prepare(db)
+                return db, self._path.lstat()
+            except BaseException:
+                db.close()
+                raise
+
+    def _reopen(self) -> None:
+        """Leave a file that was moved, deleted or emptied."""
+        self._db.execute("ROLLBACK")
+        before = self._db
+        self._db, self._opened = self._open()
+        before.close()
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        (found,) = db.execute("PRAGMA user_version").fetchone()
         if found not in (0, SCHEMA, *_MIGRATIONS):
             raise LedgerVersionError(str(self._path), found, SCHEMA)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.execute("BEGIN IMMEDIATE")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("BEGIN IMMEDIATE")
         for statement in _TABLES.split(";"):
-            self._db.execute(statement)
+            db.execute(statement)
         for version in range(found or SCHEMA, SCHEMA):
             for statement in _MIGRATIONS[version]:
-                self._db.execute(statement)
+                db.execute(statement)
         for table in ("lease", "request"):
-            self._db.execute(f"DELETE FROM {table} WHERE boot != ?", (self._boot,))
-        self._db.execute(f"PRAGMA user_version = {SCHEMA}")
-        self._db.execute("COMMIT")
-        self._db.execute("PRAGMA busy_timeout = 0")
+            db.execute(f"DELETE FROM {table} WHERE boot != ?", (self._boot,))
+        if found == 0:
+            self._take_over(db)
+        db.execute(f"PRAGMA user_version = {SCHEMA}")
+        db.execute("COMMIT")
+        db.execute("PRAGMA busy_timeout = 0")
+
+    def _take_over(self, db: sqlite3.Connection) -> None:
+        """Enter the leases that live though this ledger is new."""
+        for lease_id, job, placement, since in lost_ledger.living(self._path.parent):
+            values = (lease_id, self._boot, since, job.decode(), placement.decode(), "[]")
+            db.execute(_INSERT_LEASE, values)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -147,7 +180,7 @@ class SqliteLedger:
         except (sqlite3.Error, OSError) as error:
             fix = "free some disk space, or name another folder with --nvinx-state-dir"
             if any(sign in str(error) for sign in _BROKEN):
-                fix = f"move {self._path.name} away, when no job of nvinx runs: it is broken"
+                fix = f"move {self._path.name} away, as it is broken; leases that live stay"
             problem = f"the ledger cannot be used ({error})"
             raise StateDirError(str(self._path.parent), problem, fix) from error
 
@@ -163,11 +196,34 @@ def _alone(path: Path) -> Iterator[None]:
     fd = open_plain(lock)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
+        _clear_remains(path)
         statedir.make_file(path)
         demand_plain(path)
         yield
     finally:
         os.close(fd)
+
+
+def _clear_remains(path: Path) -> None:
+    """Remove what belonged to a ledger that was moved, deleted or emptied.
+
+    Who has that one open keeps it, and sees with its next transaction that another one is there.
+    """
+    log, index = (path.with_name(f"{path.name}-{part}") for part in ("wal", "shm"))
+    if path.exists() and path.stat().st_size > 0:
+        return
+    if log.exists() or index.exists():
+        for file in (path, log, index):
+            file.unlink(missing_ok=True)
+
+
+def _is_there(path: Path, opened: os.stat_result) -> bool:
+    """Whether the ledger is the file that was opened, with something in it."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(found, opened) and found.st_size > 0
 
 
 class SqliteTransaction:
@@ -177,9 +233,10 @@ class SqliteTransaction:
     they live, write them anew.
     """
 
-    def __init__(self, db: sqlite3.Connection, boot: str) -> None:
+    def __init__(self, db: sqlite3.Connection, boot: str, state_dir: Path) -> None:
         self._db = db
         self._boot = boot
+        self._state_dir = state_dir
         self.unreadable = 0
 
     def leases(self) -> tuple[Lease, ...]:
@@ -201,7 +258,7 @@ class SqliteTransaction:
         if self._db.execute("SELECT 1 FROM lease WHERE id = ?", (lease.id,)).fetchone():
             raise LeaseExistsError(lease.id)
         self._db.execute(
-            "INSERT INTO lease (id, boot, since, job, placement, seen) VALUES (?, ?, ?, ?, ?, ?)",
+            _INSERT_LEASE,
             (
                 lease.id,
                 self._boot,
@@ -211,6 +268,7 @@ class SqliteTransaction:
                 rows.seen_text(lease.seen),
             ),
         )
+        lost_ledger.write(self._state_dir, lease)
 
     def note(self, lease: Lease) -> None:
         self._db.execute(

@@ -66,7 +66,7 @@ def requests(state_dir: Path) -> tuple[QueuedRequest, ...]:
 
 
 def _ledger(folder: Path) -> tuple[tuple[Lease, ...], tuple[QueuedRequest, ...], int]:
-    if not (folder / "ledger.db").exists():
+    if not (folder / "ledger.db").exists() and not any((folder / "life").glob("*.lock")):
         return (), (), 0
     ledger, liveness = SqliteLedger(folder / "ledger.db"), ProcessLiveness(folder / "life")
     try:
