@@ -15,7 +15,8 @@ nvinx_stopped() {
 # inherits the descriptor, and with it the lock that nvinx puts on it.
 nvinx_ask() {
     nvinx_rc=0
-    exec {nvinx_fd}<>"$nvinx_file"
+    (set -C && : >"$nvinx_file") 2>/dev/null || true # makes it, but never through a link
+    exec {nvinx_fd}<"$nvinx_file"
     nvinx lease acquire --file "$nvinx_file" --fd "$nvinx_fd" --waiting-pid "$$" "${nvinx_wish[@]}" &
     nvinx_waiter=$!
     wait "$nvinx_waiter" || nvinx_rc=$?
@@ -35,7 +36,7 @@ nvinx_acquire() {
 # Take over a lease that is held for this task. If its holder lives once the file is locked, no
 # moment was without a lock. The holder goes when .nvinx.held has gone; then it is ours, or free.
 nvinx_adopt() {
-    exec {nvinx_fd}<>"$nvinx_file"
+    exec {nvinx_fd}<"$nvinx_file"
     if flock -s "$nvinx_fd" && kill -0 "$nvinx_holder" && [[ /proc/$$/fd/$nvinx_fd -ef $nvinx_file ]]; then
         rm .nvinx.held
         source ./.nvinx.env

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from nvinx.errors import StateDirError
 from nvinx.host import statedir
 from nvinx.jobs.outcome import TAIL_BYTES
+from snakemake_executor_plugin_nvinx import shell_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,8 +45,8 @@ if [ -n "$_nvinx_tail" ] && command -v tee >/dev/null && command -v tail >/dev/n
     ') >&2
   )
 fi
-if [ -n "$_nvinx_lock" ] && command -v flock >/dev/null; then
-  exec 243<>"$_nvinx_lock"
+if [ -f "$_nvinx_lock" ] && command -v flock >/dev/null; then
+  exec 243<"$_nvinx_lock"
   flock -s 243
 fi
 exec -a "$_nvinx_name" "$_nvinx_shell" "$@"
@@ -80,16 +81,13 @@ class Shells:
         bash = shutil.which("bash")
         if bash is None:
             raise StateDirError(str(state_dir), "bash is not on the PATH", "install bash")
-        shells = cls(state_dir / "shells" / engine)
         try:
-            state_dir.mkdir(parents=True, exist_ok=True)
-            shared = statedir.is_shared(state_dir)
-            statedir.subfolder(state_dir / "shells", shared=shared)
+            shells = cls(shell_folder.make(state_dir) / engine)
             statedir.subfolder(shells.folder, shared=False)
             shells.script.write_text(_SCRIPT.format(bash=bash, kept=TAIL_BYTES), encoding="utf-8")
             shells.script.chmod(0o755)
         except OSError as error:
-            raise _unwritable(shells.folder, error) from error
+            raise _unwritable(state_dir / "shells", error) from error
         return shells
 
     @property
@@ -138,12 +136,12 @@ class Shells:
 
 def sweep(state_dir: Path, liveness: Liveness) -> None:
     """Remove what killed engines left behind, unless a job of theirs still lives."""
-    shells = state_dir / "shells"
-    tokens = {engine: _folders(shells / engine) for engine in _folders(shells)}
-    alive = liveness.alive([*tokens, *(token for jobs in tokens.values() for token in jobs)])
-    for engine, jobs in tokens.items():
-        if not alive & {engine, *jobs}:
-            shutil.rmtree(shells / engine, ignore_errors=True)
+    for shells in shell_folder.candidates(state_dir):
+        tokens = {engine: _folders(shells / engine) for engine in _folders(shells)}
+        alive = liveness.alive([*tokens, *(token for jobs in tokens.values() for token in jobs)])
+        for engine, jobs in tokens.items():
+            if not alive & {engine, *jobs}:
+                shutil.rmtree(shells / engine, ignore_errors=True)
 
 
 def _put(path: Path, text: str) -> None:
@@ -157,7 +155,7 @@ def _folders(folder: Path) -> list[str]:
     """The folders in it; none when another run has removed it meanwhile."""
     try:
         return [entry.name for entry in folder.iterdir() if entry.is_dir()]
-    except FileNotFoundError:
+    except OSError:
         return []
 
 

@@ -20,7 +20,7 @@ from nvinx.bench import machine
 from nvinx.catalog import Residency
 from nvinx.errors import HintError, ImpossibleJobError, NvinxError
 from nvinx.history.past import Past
-from nvinx.host import statedir
+from nvinx.host import files, statedir
 from nvinx.jobs import hints
 from nvinx.jobs.outcome import Outcome
 from nvinx.leases.context import new_engine
@@ -184,7 +184,7 @@ class SlurmRun:
             caps=self._settings.caps == "on",
         )
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder.parents[1] / ".gitignore").write_text("*\n", encoding="utf-8")
+        files.write_once(self.folder.parents[1] / ".gitignore", "*\n")
         file.write_text(task.text(), encoding="utf-8")
         return Placed(job, ask, file, handle)
 

@@ -32,6 +32,18 @@ def duration(seconds: float) -> str:
     return f"{minutes // _MINUTE_S} h {minutes % _MINUTE_S} min"
 
 
+def plain(text: str, most: int = 120) -> str:
+    """Text from anywhere as one short line that does nothing to a screen.
+
+    Without escape sequences, line breaks, and characters that nobody sees or that turn the
+    direction of writing.
+    """
+    short = text if len(text) <= most else f"{text[: most - 3]}..."
+    if short.isprintable():
+        return short
+    return "".join(character if character.isprintable() else "?" for character in short)
+
+
 def few_names(jobs: Sequence[str], most: int = 3) -> str:
     """A few names and how many more there are."""
     if not jobs:

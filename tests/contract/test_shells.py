@@ -66,6 +66,7 @@ def test_members_that_start_together_do_not_disturb_each_other(shells):
 
 def test_a_job_holds_the_lock_of_its_lease_as_long_as_it_lives(shells, tmp_path):
     lock = tmp_path / "lease.lock"
+    lock.touch()
     path = shells.make("engine-1.1", "bash", {}, lock)
     held = f"flock -n -x '{lock}' true && echo free || echo held"
 

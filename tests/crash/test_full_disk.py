@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from conftest import Machine
 
 NOTICED_S = 3
+NVINX = "from nvinx.cli import main; main()"
+BENCH = "hardware: {gpus: [{name: card, vram_gb: 4.0, simulated: true}]}\n"
 PAGE = b"0" * 4096
 SNAKEFILE = """
 rule all:
@@ -160,3 +162,18 @@ def test_a_job_that_a_full_disk_keeps_from_starting_keeps_its_earlier_output(
 
     assert (work / "later.txt").exists(), text
     assert (work / "later.txt").read_text() == "old\n"
+
+
+@pytest.mark.parametrize("status", [0, 7])
+def test_a_command_whose_state_folder_fills_up_keeps_its_exit_status(
+    small_machine: Machine, small_disk: Path, work: Path, status: int
+) -> None:
+    work.joinpath("nvinx.yaml").write_text(BENCH)
+    fill = f"cat /dev/zero > '{small_disk}/filler' 2>/dev/null; echo words; exit {status}"
+    run = small_machine.start(["-c", NVINX, "run", "--", "bash", "-c", fill], work)
+    text = small_machine.text(run)
+
+    assert run.returncode == status, text
+    assert "words\n" in text
+    assert "nvinx: warning: state folder" in text, text
+    assert "Traceback" not in text, text

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from nvinx.admission.retry import RetryStep
     from nvinx.jobs.claim import Claim
+    from nvinx.jobs.outcome import Outcome
     from nvinx.leases.client import HeldLease, LeaseClient
 
 _INTERRUPTED = 130
@@ -112,7 +113,7 @@ def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: 
         how.say(explain.started(held.job, held.placement, cards, beside))
         status, words = commands.run(command, held, listen=how.retry_oom)
         outcome = outcome_of(status, words)
-        peak_mib = client.release(held, outcome)
+        peak_mib = _given_back(client, held, outcome)
         again = None
         if how.retry_oom and outcome is Outcome.OUT_OF_MEMORY:
             again = retry.next_attempt(held.job.claim, tried, client.capacity, peak_mib)
@@ -122,6 +123,14 @@ def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: 
         tried.append(step)
         before = explain.ran_out(held.job.claim, peak_mib)
         how.say(explain.tries_again(how.name, before, step, claim))
+
+
+def _given_back(client: LeaseClient, held: HeldLease, outcome: Outcome) -> int | None:
+    """Its peak in MiB. The command has ended, so an interrupt says nothing about it any more."""
+    try:
+        return client.release(held, outcome)
+    except KeyboardInterrupt:
+        return None
 
 
 def _hints(asked: dict[str, Any]) -> dict[str, Any]:

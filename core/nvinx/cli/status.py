@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from nvinx.leases.ports import Lease
     from nvinx.leases.snapshot import Snapshot
 
+_UNREADABLE = "cannot be read, so it holds the card while any process of it lives"
+
 
 @click.command(name="status")
 @options.bench
@@ -45,6 +47,7 @@ def _plain(seen: Snapshot) -> dict[str, Any]:
             {
                 **to_builtins(x.job),
                 "placement": to_builtins(x.placement),
+                "problem": x.problem,
                 "held_s": seen.now - x.since,
             }
             for x in seen.leases
@@ -72,12 +75,14 @@ def _print(seen: Snapshot) -> None:
         size = gb(card.total_mib)
         console.print(f"GPU {card.index} {card.name}{kind}: {used} of {size} leased{theirs}")
         _print_leases(console, seen.on_card(card), seen.now)
-    elsewhere = [x for x in seen.leases if not known & {*x.placement.cards}]
+    elsewhere = [x for x in seen.leases if not any(map(x.holds, known))]
     if elsewhere:
         console.print("On cards that are not part of this bench:")
         _print_leases(console, elsewhere, seen.now)
     if not seen.cards:
         console.print(f"No GPU: {seen.bench.problem or 'none is declared'}")
+    if seen.unreadable:
+        console.print(f"{seen.unreadable} waiting requests cannot be read and are left out.")
     console.print("Waiting:" if seen.requests else "Nobody waits.")
     for request in seen.requests:
         why = explain.waiting(request.reason)
@@ -88,11 +93,14 @@ def _print(seen: Snapshot) -> None:
 
 
 def _print_leases(console: Any, leases: Sequence[Lease], now: float) -> None:
-    from nvinx.formatting import duration, gb
+    from nvinx.formatting import duration, gb, plain
 
     for lease in leases:
         placement = lease.placement
         how = placement.residency.value.removeprefix("gpu_").replace("_", " ")
+        if lease.problem is not None:
+            console.print(f"  {plain(lease.id)}: {_UNREADABLE} ({plain(lease.problem)})")
+            continue
         console.print(
             f"  {lease.job.name}: {gb(placement.vram_mib)} {how}, "
             f"for {duration(now - lease.since)}, engine {lease.job.engine}"

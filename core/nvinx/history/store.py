@@ -14,6 +14,7 @@ from nvinx.errors import HistoryError
 from nvinx.history.runs import PastRun
 from nvinx.history.statistics import KEPT
 from nvinx.host import statedir
+from nvinx.host.plain_files import demand_plain, demand_same
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -110,7 +111,9 @@ class SqliteHistory:
         """One transaction."""
         try:
             statedir.make_file(self._path)
+            demand_plain(self._path)
             with closing(sqlite3.connect(self._path, timeout=10, isolation_level=None)) as db:
+                demand_same(db.execute("PRAGMA database_list").fetchone()[2], self._path)
                 (found,) = db.execute("PRAGMA user_version").fetchone()
                 if found not in (0, SCHEMA):
                     raise HistoryError(str(self._path), f"has schema {found}, not {SCHEMA}")

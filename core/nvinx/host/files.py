@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,12 @@ def tail(path: Path, most: int) -> str:
             return file.read().decode(errors="replace")
     except OSError:
         return ""
+
+
+def write_once(file: Path, text: str) -> None:
+    """Write a file that is always the same; one that is there, a link too, is left alone."""
+    with contextlib.suppress(FileExistsError), file.open("x", encoding="utf-8") as new:
+        new.write(text)
 
 
 def write(text: str, file: Path) -> None:

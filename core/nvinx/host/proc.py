@@ -5,6 +5,7 @@ A process that is gone, or that belongs to somebody else, shows nothing.
 
 from __future__ import annotations
 
+import fcntl
 import os
 from contextlib import suppress
 from functools import cache, partial
@@ -33,6 +34,33 @@ def environment(pid: int) -> bytes:
 def command_line(pid: int) -> bytes:
     """Words that end with NUL; empty also for a process inside `execve`, and for the kernel's."""
     return _read(pid, "cmdline")
+
+
+def name(pid: int) -> str:
+    """What its program calls itself, as text of any kind."""
+    return _read(pid, "comm").decode(errors="replace").strip() or "?"
+
+
+def open_files(pid: int) -> Iterator[tuple[int, str]]:
+    """Its descriptors and the paths of what they are open on, deleted ones marked as such."""
+    folder = f"/proc/{pid}/fd"
+    with suppress(OSError):
+        for number in os.listdir(folder):
+            with suppress(OSError):
+                yield int(number), os.readlink(f"{folder}/{number}")
+
+
+def is_locked(pid: int, number: int) -> bool:
+    """Whether anybody holds a `flock` on the file of this descriptor, deleted or not."""
+    with suppress(OSError):
+        fd = os.open(f"/proc/{pid}/fd/{number}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+    return False
 
 
 def parent(pid: int) -> int | None:

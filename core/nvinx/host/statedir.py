@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nvinx.errors import StateDirError
+from nvinx.host.plain_files import make_plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,12 +101,24 @@ def subfolder(folder: Path, *, shared: bool) -> Path:
 
     Raises OSError.
     """
+    folder.parent.mkdir(parents=True, exist_ok=True)
     try:
-        folder.mkdir(parents=True)
+        folder.mkdir(mode=0o700)
     except FileExistsError:
         return folder
-    folder.chmod(0o2770 if shared else 0o700)
+    if shared:
+        _share(folder)
     return folder
+
+
+def _share(folder: Path) -> None:
+    """Open a folder that we just made to its group; not what somebody put there meanwhile."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if os.fstat(fd).st_uid == os.geteuid():
+            os.fchmod(fd, 0o2770)
+    finally:
+        os.close(fd)
 
 
 def make_file(file: Path) -> None:
@@ -112,24 +126,34 @@ def make_file(file: Path) -> None:
 
     One that is there is not even opened: closing it would release SQLite's own locks on it.
     """
-    mode = file_mode(file.parent)
-    try:
-        fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    except FileExistsError:
-        return
-    os.fchmod(fd, mode)
-    os.close(fd)
+    with suppress(FileExistsError):
+        os.close(make_plain(file, file_mode(file.parent)))
 
 
 def _demand_safe(folder: Path) -> None:
     found = folder.stat()
     if found.st_mode & stat.S_IWOTH:
         raise StateDirError(str(folder), "everybody may write there", f"chmod o-w {folder}")
+    _demand_fixed(folder)
     ours = {os.getegid(), *os.getgroups()}
     if found.st_uid == os.geteuid() or (is_shared(folder) and found.st_gid in ours):
         return
     fix = f"{_OTHER_FOLDER}, or share it with a group of yours (chgrp GROUP, chmod 2770)"
     raise StateDirError(str(folder), f"belongs to another user (uid {found.st_uid})", fix)
+
+
+def _demand_fixed(folder: Path) -> None:
+    """No stranger may lead the path elsewhere: by a link, or by another folder in its place."""
+    for step in (folder, *folder.parents):
+        found = step.lstat()
+        if stat.S_ISLNK(found.st_mode) and found.st_uid not in (0, os.geteuid()):
+            problem = f"{step} is a link that another user made (uid {found.st_uid})"
+            raise StateDirError(str(folder), problem, _OTHER_FOLDER)
+    for step in folder.resolve().parents:
+        mode = step.stat().st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            problem = f"everybody may rename what lies in {step}"
+            raise StateDirError(str(folder), problem, f"chmod o-w {step}, or chmod +t {step}")
 
 
 def file_system(folder: Path) -> str | None:

@@ -223,11 +223,11 @@ class Broker:
     ) -> tuple[State, Round]:
         """Decide with everybody in view, and write down what is new: the state after, the round.
 
-        begun: what starts is added to it before anybody else can see that.
+        begun: what starts is added to it before anybody else can see that; None at a mere look.
         """
         merged, decided = self._decide(entries, own, event, gone)
         ours = [start for start in decided.starts if start.job_id in own.waiting]
-        self._enter(entries, merged, ours, [] if begun is None else begun)
+        self._enter(entries, merged, ours, begun)
         for engine in _others(merged, decided, own):
             self._everyone.ask(entries, engine)
         waiting = own.waiting.minus([start.job_id for start in ours])
@@ -300,16 +300,22 @@ class Broker:
         return False
 
     def _enter(
-        self, entries: Transaction, merged: State, ours: Iterable[Start], begun: list[str]
+        self,
+        entries: Transaction,
+        merged: State,
+        ours: Iterable[Start],
+        begun: list[str] | None,
     ) -> None:
         """Write down the leases of what starts; life is announced before anybody can look."""
         for start in ours:
             if start.placement.card is None:
                 continue
             job_id, running = start.job_id, merged.running[start.job_id]
-            entries.hold(Lease(running.job, start.placement, running.since))
+            if begun is None:
+                raise LookOnlyError
             self._ports.liveness.announce(job_id)
             begun.append(job_id)
+            entries.hold(Lease(running.job, start.placement, running.since))
             there = merged.on_card(start.placement.card)
             self._co_residents[job_id] = tuple(r for r in there if r.job.id != job_id)
             self._everyone.forget_answers()

@@ -15,7 +15,7 @@ from nvinx.admission.job import Job
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.bench.resolve import Bench
 from nvinx.catalog import Residency
-from nvinx.errors import ImpossibleJobError
+from nvinx.errors import ImpossibleJobError, NvinxError
 from nvinx.jobs.claim import Claim
 from nvinx.jobs.outcome import Outcome, outcome_of
 from nvinx.leases.context import open_context
@@ -64,7 +64,8 @@ class LeaseClient:
     ) -> None:
         """source: the program, for the history of runs. caps: impose what is declared.
 
-        say: told once if the history cannot be used, so that runs teach nothing.
+        say: told if the history cannot be used, so that runs teach nothing, or the ledger when
+        something ends.
         placed_by: somebody else has decided already where jobs run, so that this only keeps the
         books. Then nothing is learned here either; `ended` has what happened.
         """
@@ -78,7 +79,7 @@ class LeaseClient:
         self._broker, self._peaks = self._context.broker, self._context.peaks()
         self._source, self._caps = source, caps
         self._asked = 0
-        self._say = say
+        self._say, self._said = say, set[str]()
         self._warn(self._context.past.problem)
         self.ended: list[PastRun] = []
         self._used_here: set[str] = set()
@@ -89,7 +90,8 @@ class LeaseClient:
     def __exit__(self, *_: object) -> None:
         """Leave: a lease stays with the processes that still use it."""
         try:
-            self._broker.close()
+            with self._warned_of_the_ledger():
+                self._broker.close()
         finally:
             self._context.close()
 
@@ -158,12 +160,17 @@ class LeaseClient:
                 self._peaks.count(held.job.id, os.getpid())
 
     def release(self, held: HeldLease, outcome: Outcome = Outcome.OK) -> int | None:
-        """Give the lease back and remember how it went; its peak of VRAM in MiB, if it was seen."""
+        """Give the lease back and remember how it went; its peak of VRAM in MiB, if it was seen.
+
+        What ended has ended, whatever became of the ledger: that is warned of, and never raised.
+        """
         peak_mib = None if self._peaks is None else self._peaks.take(held.job.id)
-        if held.job.id in self._used_here:
-            self._used_here.discard(held.job.id)
-            self._broker.release_process(held.job.id, os.getpid())
-        self._broker.finish(held.job.id, outcome, peak_mib)
+        with self._warned_of_the_ledger():
+            if held.job.id in self._used_here:
+                self._used_here.discard(held.job.id)
+                self._broker.release_process(held.job.id, os.getpid())
+            self._broker.finish(held.job.id, outcome, peak_mib)
+        self._broker.release(held.job.id)
         ended = [run for run in self._broker.ended() if run.kind]
         self.ended += ended
         if self._learns:
@@ -171,9 +178,16 @@ class LeaseClient:
         return peak_mib
 
     def _warn(self, problem: str | None) -> None:
-        if problem is not None:
+        if problem is not None and problem not in self._said:
             self._say(f"nvinx: {problem}")
-            self._say = lambda _: None
+            self._said.add(problem)
+
+    @contextmanager
+    def _warned_of_the_ledger(self) -> Iterator[None]:
+        try:
+            yield
+        except NvinxError as error:
+            self._warn(f"warning: {error}")
 
     def beside(self, held: HeldLease) -> tuple[Running, ...]:
         """Who shared the card when the lease was given."""

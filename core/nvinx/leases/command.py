@@ -11,6 +11,7 @@ import threading
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
+from nvinx.host.plain_files import open_plain
 from nvinx.jobs.outcome import TAIL_BYTES
 
 if TYPE_CHECKING:
@@ -82,11 +83,17 @@ class _Ear:
 
 @contextmanager
 def _locked(lock: Path | None) -> Iterator[tuple[int, ...]]:
-    """The lease's lock on a descriptor that the command inherits; none on the CPU."""
-    if lock is None:
+    """The lease's lock on a descriptor that the command inherits; none on the CPU.
+
+    None either where its file has gone: we hold the lock for as long as the command runs.
+    """
+    try:
+        fd = None if lock is None else open_plain(lock)
+    except OSError:
+        fd = None
+    if fd is None:
         yield ()
         return
-    fd = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_SH)
         os.dup2(fd, _LOCK_FD)

@@ -63,7 +63,7 @@ class Everyone:
         left = None if self._ports.ram_left is None else self._ports.ram_left()
         capacity = replace(own.capacity, cards=cards, ram_left_mib=left)
         running = dict(own.running)
-        for lease in leases:
+        for lease in (lease.on_these([card.id for card in cards]) for lease in leases):
             if lease.id not in running:
                 placement = _as_guest(lease.placement)
                 running[lease.id] = Running(_guest(lease.job), placement, lease.since)

@@ -59,7 +59,7 @@ def _card_now(
 
 def _ours(card: Card, gpu: GpuState, leases: Sequence[Lease], owners: Mapping[int, str]) -> int:
     """What nvinx's jobs use of the card: per process where the driver says, else as leased."""
-    there = [lease for lease in leases if card.id in lease.placement.cards]
+    there = [lease for lease in leases if lease.holds(card.id)]
     held = {lease.id for lease in there}
     ours = [p for p in gpu.processes if owners.get(p.pid) in held]
     if any(p.used_mib is None for p in ours):

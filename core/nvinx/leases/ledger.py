@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from nvinx.errors import StateDirError
 from nvinx.host import statedir
 from nvinx.host.clock import boot_id
+from nvinx.host.plain_files import demand_plain, demand_same, open_plain
 from nvinx.leases.ledger_schema import is_ready, prepare
 from nvinx.leases.ledger_transaction import SqliteTransaction
 
@@ -39,7 +40,7 @@ class SqliteLedger:
         self._tell_after_s = tell_after_s
         self._lock = threading.Lock()
         with self._translated():
-            self._db = self._open()
+            self._db, self._opened = self._open()
 
     def close(self) -> None:
         with self._lock:
@@ -47,26 +48,42 @@ class SqliteLedger:
 
     @contextmanager
     def transaction(self) -> Iterator[SqliteTransaction]:
-        """One short transaction that holds the machine-wide write lock from its first statement."""
+        """One short transaction that holds the machine-wide write lock from its first statement.
+
+        It is of the file that is there now: where that is another one than before, the leases that
+        live were taken over into it.
+        """
         with self._lock, self._translated():
-            self._begin("BEGIN IMMEDIATE")
-            yield from self._within(SqliteTransaction(self._db, self._boot))
+            yield from self._within(writes=True)
 
     @contextmanager
     def look(self) -> Iterator[SqliteTransaction]:
         """The ledger at one moment; nobody is kept from writing meanwhile."""
         with self._lock, self._translated():
-            self._begin("BEGIN", "SELECT number FROM change")
-            yield from self._within(SqliteTransaction(self._db, self._boot, writes=False))
+            yield from self._within(writes=False)
 
-    def _within(self, transaction: SqliteTransaction) -> Iterator[SqliteTransaction]:
+    def _within(self, *, writes: bool) -> Iterator[SqliteTransaction]:
+        statements = ("BEGIN IMMEDIATE",) if writes else ("BEGIN", "SELECT number FROM change")
+        while not _is_there(self._path, self._opened):
+            self._reopen()
+        self._begin(*statements)
         try:
-            yield transaction
+            while not _is_there(self._path, self._opened):
+                self._db.execute("ROLLBACK")
+                self._reopen()
+                self._begin(*statements)
+            yield SqliteTransaction(self._db, self._boot, self._path.parent, writes=writes)
             self._db.execute("COMMIT")
         except BaseException:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
+
+    def _reopen(self) -> None:
+        """Leave a file that was moved, deleted or emptied."""
+        before = self._db
+        self._db, self._opened = self._open()
+        before.close()
 
     def _begin(self, *statements: str) -> None:
         """Begin as soon as others let us; that they are busy is told now and then, but no failure.
@@ -94,24 +111,26 @@ class SqliteLedger:
             return False
         return True
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self) -> tuple[sqlite3.Connection, os.stat_result]:
         """Connect, and prepare the tables where somebody has to; most find all in place."""
         if self._path.exists():
+            demand_plain(self._path)
             db = _connect(self._path)
-            if _is_ready(db, self._boot):
-                return db
+            if _is_ready(db, self._path, self._boot):
+                return db, self._path.lstat()
             db.close()
         with _alone(self._path):
             db = _connect(self._path)
             try:
+                _demand_same(db, self._path)
                 db.execute(f"PRAGMA busy_timeout = {_OPEN_MS}")
                 prepare(db, self._path, self._boot)
                 db.execute(_DURABLE_ENOUGH)
                 db.execute("PRAGMA busy_timeout = 0")
+                return db, self._path.lstat()
             except BaseException:
                 db.close()
                 raise
-        return db
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -120,20 +139,33 @@ class SqliteLedger:
         except (sqlite3.Error, OSError) as error:
             fix = "free some disk space, or name another folder with --nvinx-state-dir"
             if any(sign in str(error) for sign in _BROKEN):
-                fix = f"move {self._path.name} away, when no job of nvinx runs: it is broken"
+                fix = f"move {self._path.name} away, as it is broken; leases that live stay"
             problem = f"the ledger cannot be used ({error})"
             raise StateDirError(str(self._path.parent), problem, fix) from error
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    db.text_factory = _as_text
+    return db
 
 
-def _is_ready(db: sqlite3.Connection, boot: str) -> bool:
+def _as_text(raw: bytes) -> str:
+    """Whoever may write to the ledger may write anything."""
+    return raw.decode(errors="surrogateescape")
+
+
+def _demand_same(db: sqlite3.Connection, path: Path) -> None:
+    demand_same(db.execute("PRAGMA database_list").fetchone()[2], path)
+
+
+def _is_ready(db: sqlite3.Connection, path: Path, boot: str) -> bool:
     """As far as can be told: somebody may be making it just now."""
     with suppress(sqlite3.Error):
         db.execute(_DURABLE_ENOUGH)
-        return is_ready(db, boot)
+        if is_ready(db, boot):
+            _demand_same(db, path)
+            return True
     return False
 
 
@@ -159,10 +191,34 @@ def _alone(path: Path) -> Iterator[None]:
     """
     lock = path.with_suffix(".lock")
     statedir.make_file(lock)
-    fd = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+    fd = open_plain(lock)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
+        _clear_remains(path)
         statedir.make_file(path)
+        demand_plain(path)
         yield
     finally:
         os.close(fd)
+
+
+def _clear_remains(path: Path) -> None:
+    """Remove what belonged to a ledger that was moved, deleted or emptied.
+
+    Who has that one open keeps it, and sees with its next transaction that another one is there.
+    """
+    log, index = (path.with_name(f"{path.name}-{part}") for part in ("wal", "shm"))
+    if path.exists() and path.stat().st_size > 0:
+        return
+    if log.exists() or index.exists():
+        for file in (path, log, index):
+            file.unlink(missing_ok=True)
+
+
+def _is_there(path: Path, opened: os.stat_result) -> bool:
+    """Whether the ledger is the file that was opened, with something in it."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(found, opened) and found.st_size > 0

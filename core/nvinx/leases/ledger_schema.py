@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nvinx.errors import LedgerVersionError
+from nvinx.leases import lost_ledger
 
 if TYPE_CHECKING:
     import sqlite3
@@ -66,6 +67,7 @@ _MIGRATIONS: dict[int, str] = {
     1: "",  # claims know more since; what an older one leaves out has a default
     2: _REQUESTS_OF_BEFORE.format(tables=_TABLES),
 }
+INSERT_LEASE = "INSERT INTO lease (id, boot, since, job, placement, seen) VALUES (?, ?, ?, ?, ?, ?)"
 _TABLES_WITH_ROWS = ("lease", "request", "engine")
 
 
@@ -95,10 +97,18 @@ def prepare(db: sqlite3.Connection, path: Path, boot: str) -> None:
     _execute(db, _TABLES)
     for table in _TABLES_WITH_ROWS:
         db.execute(f"DELETE FROM {table} WHERE boot != ?", (boot,))
+    if found == 0:
+        _take_over(db, path, boot)
     if db.execute("SELECT 1 FROM change").fetchone() is None:
         db.execute("INSERT INTO change VALUES (0)")
     db.execute(f"PRAGMA user_version = {SCHEMA}")
     db.execute("COMMIT")
+
+
+def _take_over(db: sqlite3.Connection, path: Path, boot: str) -> None:
+    """Enter the leases that live though this ledger is new."""
+    for lease_id, job, placement, since in lost_ledger.living(path.parent):
+        db.execute(INSERT_LEASE, (lease_id, boot, since, job.decode(), placement.decode(), "[]"))
 
 
 def _execute(db: sqlite3.Connection, statements: str) -> None:

@@ -2,74 +2,88 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import contextmanager
+from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from nvinx.admission.job import Job, Placement, Waiting
+from nvinx.admission.job import Waiting
 from nvinx.admission.waiting_queue import position
 from nvinx.catalog import Residency
 from nvinx.errors import LeaseExistsError, LookOnlyError
-from nvinx.leases.ports import EngineEntry, Lease, QueuedRequest
-from nvinx.reasons import Reason
+from nvinx.leases import lost_ledger, rows
+from nvinx.leases.ledger_schema import INSERT_LEASE
+from nvinx.leases.ports import EngineEntry
+from nvinx.leases.rows import RowError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    import sqlite3
+    from collections.abc import Collection
+    from pathlib import Path
 
-_JOB = msgspec.json.Decoder(Job)
-_PLACEMENT = msgspec.json.Decoder(Placement)
-_SEEN = msgspec.json.Decoder(tuple[tuple[int, int], ...])
-_REASON = msgspec.json.Decoder(Reason | None)
+    from nvinx.leases.ports import Lease, QueuedRequest
 
 # The same rows are read again and again.
-_job = lru_cache(4096)(_JOB.decode)
-_placement = lru_cache(1024)(_PLACEMENT.decode)
-_seen = lru_cache(1024)(_SEEN.decode)
-_reason = lru_cache(1024)(_REASON.decode)
+_lease = lru_cache(1024)(rows.lease)
+_request = lru_cache(4096)(rows.request)
 
-_REQUEST = "SELECT job, since, reason FROM request WHERE engine != ?"
+# As bytes, since what is in there need not be text, and never more than a row may have.
+_LEASES = """
+SELECT CAST(id AS BLOB), CAST(substr(job, 1, ?1) AS BLOB), CAST(substr(placement, 1, ?1) AS BLOB),
+    since, CAST(substr(seen, 1, ?1) AS BLOB)
+FROM lease WHERE boot = ?2 ORDER BY since, id
+"""
+_REQUESTS = """
+SELECT CAST(id AS BLOB), CAST(substr(job, 1, ?1) AS BLOB), since,
+    CAST(substr(reason, 1, ?1) AS BLOB)
+FROM request WHERE boot = ?2 AND engine != ?3
+"""
+_ALL = f"{_REQUESTS} ORDER BY priority DESC, place, rowid"
+_FIRST = f"{_REQUESTS} AND stands ORDER BY priority DESC, place, rowid LIMIT ?4"
+_OLDEST_ALONE = f"{_REQUESTS} AND stands AND alone ORDER BY since LIMIT ?4"
 _AMONG = "(SELECT value FROM json_each(?))"
 
 
 class SqliteTransaction:
-    """The ledger inside one transaction; one that only looks raises LookOnlyError for a change."""
+    """The ledger inside one transaction; one that only looks raises LookOnlyError for a change.
 
-    def __init__(self, db: sqlite3.Connection, boot: str, *, writes: bool = True) -> None:
+    unreadable: how many requests there are besides those that were given last. Their engines, if
+    they live, write them anew.
+    """
+
+    def __init__(
+        self, db: sqlite3.Connection, boot: str, state_dir: Path, *, writes: bool = True
+    ) -> None:
         self._db = db
         self._boot = boot
+        self._state_dir = state_dir
         self._writes = writes
         self._changed = False
+        self.unreadable = 0
 
     def leases(self) -> tuple[Lease, ...]:
-        rows = self._db.execute("SELECT job, placement, since, seen FROM lease ORDER BY since, id")
-        with _whole():
-            return tuple(
-                Lease(_job(job), _placement(placement), since, _seen(seen))
-                for job, placement, since, seen in rows
-            )
+        found = self._db.execute(_LEASES, (rows.LONGEST + 1, self._boot))
+        return tuple(_lease(*row) for row in found)
 
     def requests(self, but: str = "", most: int | None = None) -> tuple[QueuedRequest, ...]:
-        if most is None:
-            return _requests(
-                self._db.execute(f"{_REQUEST} ORDER BY priority DESC, place, rowid", (but,))
-            )
-        first = f"{_REQUEST} AND stands ORDER BY priority DESC, place, rowid LIMIT ?"
-        oldest = f"{_REQUEST} AND stands AND alone ORDER BY since LIMIT ?"
-        rows = dict.fromkeys(
-            row for query in (first, oldest) for row in self._db.execute(query, (but, most))
-        )
-        return _requests(rows)
+        queries = (_ALL,) if most is None else (_FIRST, _OLDEST_ALONE)
+        values = (rows.LONGEST + 1, self._boot, but, *([] if most is None else [most]))
+        found = dict.fromkeys(row for query in queries for row in self._db.execute(query, values))
+        requests = []
+        for row in found:
+            with suppress(RowError):
+                requests.append(_request(*row))
+        self.unreadable = len(found) - len(requests)
+        return tuple(requests)
 
     def engines(self, ids: Collection[str] | None = None) -> dict[str, EngineEntry]:
-        query = "SELECT id, waiting, seen, answered, asked, asked_by FROM engine"
+        query = "SELECT id, waiting, seen, answered, asked, asked_by FROM engine WHERE boot = ?"
         if ids is None:
-            rows = self._db.execute(query)
+            found = self._db.execute(query, (self._boot,))
         else:
-            rows = self._db.execute(f"{query} WHERE id IN {_AMONG}", (_list(ids),))
-        return {row[0]: EngineEntry(*row) for row in rows}
+            found = self._db.execute(f"{query} AND id IN {_AMONG}", (self._boot, _list(ids)))
+        return {row[0]: EngineEntry(*row) for row in found}
 
     def change(self) -> int:
         (number,) = self._db.execute("SELECT number FROM change").fetchone()
@@ -80,25 +94,29 @@ class SqliteTransaction:
         return dict(self._db.execute(query, (_list(job_ids),)))
 
     def hold(self, lease: Lease) -> None:
+        self._write("DELETE FROM lease WHERE id = ? AND boot != ?", lease.id, self._boot)
         if self._db.execute("SELECT 1 FROM lease WHERE id = ?", (lease.id,)).fetchone():
             raise LeaseExistsError(lease.id)
         self._change(
-            "INSERT INTO lease (id, boot, since, job, placement, seen) VALUES (?, ?, ?, ?, ?, ?)",
+            INSERT_LEASE,
             lease.id,
             self._boot,
             lease.since,
-            _text(lease.job, _JOB.decode),
-            _text(lease.placement, _PLACEMENT.decode),
-            _text(lease.seen, _SEEN.decode),
+            rows.job_text(lease.job),
+            rows.placement_text(lease.placement),
+            rows.seen_text(lease.seen),
         )
+        lost_ledger.write(self._state_dir, lease)
 
     def note(self, lease: Lease) -> None:
         self._write(
-            "UPDATE lease SET seen = ? WHERE id = ?", _text(lease.seen, _SEEN.decode), lease.id
+            "UPDATE lease SET seen = ? WHERE id = CAST(? AS TEXT)",
+            rows.seen_text(lease.seen),
+            _raw(lease.id),
         )
 
     def drop(self, lease_id: str) -> None:
-        self._change("DELETE FROM lease WHERE id = ?", lease_id)
+        self._change("DELETE FROM lease WHERE id = CAST(? AS TEXT)", _raw(lease_id))
 
     def enqueue(self, request: QueuedRequest) -> None:
         *_, behind, place = position(Waiting(request.job, request.since))
@@ -107,7 +125,9 @@ class SqliteTransaction:
             "INSERT INTO request"
             " (id, boot, engine, priority, place, since, alone, stands, job, reason)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (id) DO UPDATE SET stands = excluded.stands, reason = excluded.reason",
+            " ON CONFLICT (id) DO UPDATE SET priority = excluded.priority, place = excluded.place,"
+            " since = excluded.since, alone = excluded.alone, stands = excluded.stands,"
+            " job = excluded.job, reason = excluded.reason",
             request.id,
             self._boot,
             request.job.engine,
@@ -116,12 +136,12 @@ class SqliteTransaction:
             request.since,
             claim.residency is Residency.GPU_EXCLUSIVE,
             reason is None or not reason.of_machine,
-            _text(request.job, _JOB.decode),
-            _text(reason, _REASON.decode),
+            rows.job_text(request.job),
+            rows.reason_text(reason),
         )
 
     def dequeue(self, request_id: str) -> None:
-        self._change("DELETE FROM request WHERE id = ?", request_id)
+        self._change("DELETE FROM request WHERE id = CAST(? AS TEXT)", _raw(request_id))
 
     def answer(self, engine: str, waiting: int, at: float) -> None:
         self._write(
@@ -144,8 +164,8 @@ class SqliteTransaction:
         )
 
     def leave(self, engine: str) -> None:
-        self._change("DELETE FROM request WHERE engine = ?", engine)
-        self._write("DELETE FROM engine WHERE id = ?", engine)
+        self._change("DELETE FROM request WHERE engine = CAST(? AS TEXT)", _raw(engine))
+        self._write("DELETE FROM engine WHERE id = CAST(? AS TEXT)", _raw(engine))
 
     def _write(self, statement: str, *values: object) -> int:
         if not self._writes:
@@ -159,28 +179,11 @@ class SqliteTransaction:
             self._changed = True
 
 
+def _raw(row_id: str) -> bytes:
+    """An id as it is written, which need not be text."""
+    return row_id.encode(errors="surrogateescape")
+
+
 def _list(ids: Collection[str]) -> str:
-    return msgspec.json.encode(list(ids)).decode()
-
-
-def _requests(rows: Iterable[tuple[Any, ...]]) -> tuple[QueuedRequest, ...]:
-    with _whole():
-        return tuple(
-            QueuedRequest(_job(job), since, _reason(reason)) for job, since, reason in rows
-        )
-
-
-@contextmanager
-def _whole() -> Iterator[None]:
-    """A row that cannot be read was half written when the power went."""
-    try:
-        yield
-    except msgspec.DecodeError as error:
-        raise sqlite3.DatabaseError(f"malformed row: {error}") from error
-
-
-def _text(value: object, read: Callable[[bytes], object]) -> str:
-    """As JSON that is read back; ValueError before anybody else would stumble over it."""
-    text = msgspec.json.encode(value)
-    read(text)
-    return text.decode()
+    """As JSON, without those that are no text, which nobody has."""
+    return msgspec.json.encode([i for i in ids if _raw(i).isascii()]).decode()

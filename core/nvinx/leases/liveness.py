@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 
 from nvinx.errors import StateDirError
 from nvinx.host import locks, proc, statedir
+from nvinx.host.plain_files import make_plain, open_plain
 from nvinx.leases import notices
-from nvinx.leases.markers import Markers, owner
+from nvinx.leases.markers import Markers, is_token, owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -49,9 +50,7 @@ class ProcessLiveness:
 
     def announce(self, token: str) -> None:
         while token not in self._held:
-            fd = os.open(self.file(token), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, self._mode)
-            if self._mode & 0o060:
-                os.fchmod(fd, self._mode)  # whatever the umask
+            fd = self._opened(token)
             fcntl.flock(fd, fcntl.LOCK_SH)
             if self._is_in_place(fd, token):
                 self._held[token] = fd
@@ -72,7 +71,8 @@ class ProcessLiveness:
             self._notices[token] = notices.listen(self._pipe(token), self._mode)
 
     def notify(self, token: str) -> None:
-        notices.send(self._pipe(token))
+        if is_token(token):
+            notices.send(self._pipe(token))
 
     def await_notice(self, token: str, timeout_s: float, wake: int | None = None) -> bool:
         return notices.wait(self._notices.get(token), timeout_s, wake)
@@ -83,7 +83,7 @@ class ProcessLiveness:
 
     def alive(self, tokens: Collection[str]) -> set[str]:
         locked = {token for token in tokens if self._is_locked(token)}
-        silent = set(tokens) - locked
+        silent = {token for token in set(tokens) - locked if is_token(token)}
         return locked | (set(self._markers.pids(silent).values()) if silent else set())
 
     def owners(self, pids: Collection[int]) -> dict[int, str]:
@@ -102,6 +102,27 @@ class ProcessLiveness:
     def _pipe(self, token: str) -> Path:
         return self._folder / f"{token}.notice"
 
+    def _opened(self, token: str) -> int:
+        """Its file, made where it is not there. Raises StateDirError where it is not ours to use.
+
+        The rights of one that is there are left as they are: it may have a second name elsewhere.
+        """
+        file = self.file(token)
+        try:
+            with suppress(FileExistsError):
+                return make_plain(file, self._mode)
+            return open_plain(file, os.O_RDWR)
+        except OSError as error:
+            problem = f"its file {file.name} cannot be used ({error.strerror})"
+            fix = "if somebody else made it, remove it; else check the rights and free space there"
+            raise StateDirError(str(self._folder), problem, fix) from error
+
+    def _existing(self, token: str) -> Path:
+        """Its file, for a token that somebody else named. Raises FileNotFoundError."""
+        if not is_token(token):
+            raise FileNotFoundError(token)
+        return self.file(token)
+
     def _tokens(self, until: float) -> Iterator[str]:
         """Those with a file, written at that time or before, in seconds since 1970."""
         for path in self._folder.glob("*.lock"):
@@ -112,13 +133,13 @@ class ProcessLiveness:
     def _is_in_place(self, fd: int, token: str) -> bool:
         """Whether the locked file is still the one that others look at: a sweep may race us."""
         try:
-            return os.path.samestat(os.fstat(fd), os.stat(self.file(token)))
+            return os.path.samestat(os.fstat(fd), self.file(token).lstat())
         except FileNotFoundError:
             return False
 
     def _is_locked(self, token: str) -> bool:
-        with suppress(FileNotFoundError):
-            return locks.is_held(self.file(token))
+        with suppress(OSError):
+            return locks.is_held(self._existing(token))
         return False
 
     def _tidy(self, token: str, unless: Callable[[], object] = lambda: None) -> None:
@@ -127,16 +148,16 @@ class ProcessLiveness:
         Who carries only the marker needs no file. unless: is asked once nobody can lock it.
         """
         try:
-            fd = os.open(self.file(token), os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
+            fd = open_plain(self._existing(token))
+        except OSError:
             return
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not unless():
                 self._pipe(token).unlink(missing_ok=True)
                 self.file(token).unlink(missing_ok=True)
-        except BlockingIOError:
-            return
+        except OSError:
+            return  # it is locked, or not ours to remove
         finally:
             os.close(fd)
 

@@ -16,8 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
 MARKER = "NVINX_JOB"
+_LONGEST = 200
 _LOOKS = 50  # enough for any but a machine that does nothing but start processes
 _BEFORE = b"\0%b=" % MARKER.encode()
+
+
+def is_token(word: str) -> bool:
+    """Whether this could be the name of a lease or an engine, and so of their files."""
+    return (
+        len(word) <= _LONGEST
+        and word.isascii()
+        and word[:1].isalnum()
+        and all(letter.isalnum() or letter in "._-" for letter in word)
+    )
 
 
 def marker(pid: int) -> bytes | None:

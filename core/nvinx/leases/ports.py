@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
     from contextlib import AbstractContextManager
 
     from nvinx.admission.job import Job, Placement
@@ -21,16 +22,28 @@ class Lease(Struct, frozen=True):
 
     since: seconds on the machine's boot clock. seen: GPU processes that were found to belong to
     the job, as (pid, start time in clock ticks), for those that hide their other signs of life.
+    problem: why it could not be read; then it holds its whole card, or all cards if it names none.
     """
 
     job: Job
     placement: Placement
     since: float
     seen: tuple[tuple[int, int], ...] = ()
+    problem: str | None = None
 
     @property
     def id(self) -> str:
         return self.job.id
+
+    def holds(self, card_id: str) -> bool:
+        return self.placement.card is None or card_id in self.placement.cards
+
+    def on_these(self, card_ids: Sequence[str]) -> Lease:
+        """The same, naming these cards where it holds every one."""
+        if self.placement.card is not None or not card_ids:
+            return self
+        first, *more = card_ids
+        return replace(self, placement=replace(self.placement, card=first, more=tuple(more)))
 
 
 class QueuedRequest(Struct, frozen=True):
@@ -70,7 +83,9 @@ class EngineEntry(Struct, frozen=True):
 class Transaction(Protocol):
     """The ledger as one transaction sees it; every change takes effect together, or none does."""
 
-    def leases(self) -> tuple[Lease, ...]: ...
+    def leases(self) -> tuple[Lease, ...]:
+        """All of them; one that cannot be read has a problem, and holds a card nevertheless."""
+        ...
 
     def requests(self, but: str = "", most: int | None = None) -> tuple[QueuedRequest, ...]:
         """Those at the front of the line, in its order. but: an engine whose own are left out.

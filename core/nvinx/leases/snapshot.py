@@ -27,6 +27,7 @@ class Snapshot(Struct, frozen=True):
 
     bench: its cards with what programs outside nvinx use of them. inventory: what the driver said.
     requests: the first of each engine, in the line's order. waiting: how many there are in all.
+    unreadable: how many requests make no sense, and are left out.
     """
 
     bench: Bench
@@ -35,48 +36,68 @@ class Snapshot(Struct, frozen=True):
     waiting: int
     inventory: GpuInventory
     now: float
+    unreadable: int = 0
 
     @property
     def cards(self) -> tuple[Card, ...]:
         return self.bench.cards
 
     def on_card(self, card: Card) -> tuple[Lease, ...]:
-        return tuple(lease for lease in self.leases if card.id in lease.placement.cards)
+        return tuple(lease for lease in self.leases if lease.holds(card.id))
 
     def leased_mib(self, card: Card) -> int:
         """What leases hold of a card: all of it for one that has it alone."""
         there = self.on_card(card)
         if any(lease.placement.alone for lease in there):
             return card.total_mib
-        return sum(lease.placement.vram_mib for lease in there)
+        return min(sum(lease.placement.vram_mib for lease in there), card.total_mib)
+
+
+class _Found(Struct, frozen=True):
+    """What of the ledger belongs to the living."""
+
+    leases: tuple[Lease, ...] = ()
+    requests: tuple[QueuedRequest, ...] = ()
+    waiting: int = 0
+    unreadable: int = 0
 
 
 def take(bench: Bench, state_dir: Path) -> Snapshot:
     """Look at everything of the living; looking changes nothing, nor makes a ledger."""
-    leases, requests, waiting = _ledger(state_dir)
-    seen = NvmlProbe().read()
-    liveness = ProcessLiveness(state_dir / "life") if seen.gpus and leases else None
-    owned = {} if liveness is None else owners(seen, leases, liveness)
-    cards = with_external_use(bench.cards, seen, leases, owned)
-    bench = replace(bench, cards=cards)
-    return Snapshot(bench, leases, requests, waiting, seen, boot_seconds())
+    there, seen = _ledger(state_dir), NvmlProbe().read()
+    liveness = ProcessLiveness(state_dir / "life") if seen.gpus and there.leases else None
+    owned = {} if liveness is None else owners(seen, there.leases, liveness)
+    cards = with_external_use(bench.cards, seen, there.leases, owned)
+    return Snapshot(
+        bench=replace(bench, cards=cards),
+        leases=there.leases,
+        requests=there.requests,
+        waiting=there.waiting,
+        inventory=seen,
+        now=boot_seconds(),
+        unreadable=there.unreadable,
+    )
 
 
 def requests(state_dir: Path) -> tuple[QueuedRequest, ...]:
     """The first jobs of each living engine that wait for a card."""
-    return _ledger(state_dir)[1]
+    return _ledger(state_dir).requests
 
 
-def _ledger(folder: Path) -> tuple[tuple[Lease, ...], tuple[QueuedRequest, ...], int]:
-    if not (folder / "ledger.db").exists():
-        return (), (), 0
+def _ledger(folder: Path) -> _Found:
+    if not (folder / "ledger.db").exists() and not any((folder / "life").glob("*.lock")):
+        return _Found()
     ledger, liveness = SqliteLedger(folder / "ledger.db"), ProcessLiveness(folder / "life")
     try:
         with ledger.look() as entries:
             leases, requests, engines = entries.leases(), entries.requests(), entries.engines()
+            unreadable = entries.unreadable
     finally:
         ledger.close()
-    alive = liveness.alive({x.id for x in leases} | engines.keys())
-    held = tuple(x for x in leases if x.id in alive)
-    first = tuple(r for r in requests if r.job.engine in alive)
-    return held, first, sum(e.waiting for e in engines.values() if e.id in alive)
+    alive = liveness.alive({lease.id for lease in leases} | engines.keys())
+    return _Found(
+        leases=tuple(lease for lease in leases if lease.id in alive),
+        requests=tuple(request for request in requests if request.job.engine in alive),
+        waiting=sum(engine.waiting for engine in engines.values() if engine.id in alive),
+        unreadable=unreadable,
+    )

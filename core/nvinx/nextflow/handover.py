@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from nvinx.errors import StateDirError
+from nvinx.host.plain_files import demand_plain
 from nvinx.leases.liveness import ProcessLiveness
 
 if TYPE_CHECKING:
@@ -41,12 +43,21 @@ def new_lease_file(state_dir: Path) -> LeaseFile:
 
 
 def lock(file: LeaseFile, fd: int) -> bool:
-    """Lock the file for whoever shares the descriptor; False if it was swept away before."""
+    """Lock the file for whoever shares the descriptor; False if it was swept away before.
+
+    Raises StateDirError where somebody put something else in its place.
+    """
     fcntl.flock(fd, fcntl.LOCK_SH)
     try:
-        return os.path.samestat(os.fstat(fd), file.path.stat())
+        demand_plain(file.path)
+        return os.path.samestat(os.fstat(fd), file.path.lstat())
     except FileNotFoundError:
         return False
+    except OSError as error:
+        fix = "ask whoever else may write there who replaced it, and remove it"
+        raise StateDirError(
+            str(file.path.parent), f"{file.path.name} {error.strerror}", fix
+        ) from error
 
 
 def as_shell(exports: Mapping[str, str]) -> str:

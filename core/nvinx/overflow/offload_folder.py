@@ -33,5 +33,5 @@ def _sweep(scratch: Path) -> None:
     """Remove our own folders of processes that are gone."""
     for old in scratch.glob(f"{_PREFIX}*"):
         with suppress(OSError):
-            if old.stat().st_uid == os.getuid() and not locks.is_held(old / _LOCK):
+            if old.lstat().st_uid == os.getuid() and not locks.is_held(old / _LOCK):
                 shutil.rmtree(old, ignore_errors=True)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import to_builtins
 
+from nvinx.host import files
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -59,7 +61,7 @@ class Trace:
         try:
             home = self._folder / FOLDER
             home.mkdir(exist_ok=True)
-            (home / ".gitignore").write_text("*\n", encoding="utf-8")
+            files.write_once(home / ".gitignore", "*\n")
             for old in sorted(home.glob(_NAME))[: -KEPT + 1]:
                 old.unlink(missing_ok=True)
             name = f"trace-{now:%Y%m%dT%H%M%S.%f}-{os.getpid()}.jsonl"

@@ -1,0 +1,107 @@
+"""What a new ledger takes over where the old one was lost: leases that live are entered again.
+
+Each lease is also written into its sign of life. So whoever opens a ledger that is not there, or is
+empty, finds the leases whose signs are locked, with what they hold.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from nvinx.errors import StateDirError
+from nvinx.host import locks, proc
+from nvinx.host.plain_files import open_plain
+from nvinx.leases import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from nvinx.leases.ports import Lease
+
+_LIFE, _SUFFIX = "life", ".lock"
+_DELETED = " (deleted)"
+_IS_ENGINE = re.compile(r"\d+(-[0-9a-f]+)+")
+_NOTHING = b"{}"
+
+
+class Copy(NamedTuple):
+    """The columns of a lease, as they were written; what is unknown is no valid column."""
+
+    id: str
+    job: bytes
+    placement: bytes
+    since: float
+
+
+class _Copy(msgspec.Struct):
+    job: msgspec.Raw
+    placement: msgspec.Raw
+    since: float
+
+
+def write(state_dir: Path, lease: Lease) -> None:
+    """Write the lease into its sign of life, if it has one. Raises OSError."""
+    job, placement = rows.job_text(lease.job), rows.placement_text(lease.placement)
+    copy = _Copy(msgspec.Raw(job.encode()), msgspec.Raw(placement.encode()), lease.since)
+    try:
+        fd = open_plain(state_dir / _LIFE / f"{lease.id}{_SUFFIX}", os.O_WRONLY)
+    except FileNotFoundError:
+        return
+    try:
+        os.ftruncate(fd, os.write(fd, msgspec.json.encode(copy)))
+    finally:
+        os.close(fd)
+
+
+def living(state_dir: Path) -> Iterator[Copy]:
+    """The leases whose signs of life somebody holds; an empty one is of no lease yet.
+
+    Raises StateDirError where the folder of these signs was deleted while processes hold them, as
+    nobody could see any more that they live.
+    """
+    _demand_no_orphans(state_dir / _LIFE)
+    for file in (state_dir / _LIFE).glob(f"*{_SUFFIX}"):
+        token = file.name.removesuffix(_SUFFIX)
+        with suppress(OSError):
+            if file.lstat().st_size > 0 and locks.is_held(file):
+                yield _read(token, file)
+
+
+def _read(token: str, file: Path) -> Copy:
+    try:
+        fd = open_plain(file)
+        try:
+            copy = msgspec.json.decode(os.read(fd, rows.LONGEST), type=_Copy)
+        finally:
+            os.close(fd)
+    except (OSError, ValueError, RecursionError):
+        return Copy(token, _NOTHING, _NOTHING, 0.0)
+    return Copy(token, bytes(copy.job), bytes(copy.placement), copy.since)
+
+
+def _demand_no_orphans(life: Path) -> None:
+    found = sorted(set(_orphans(str(life.resolve()))))
+    if not found:
+        return
+    who = ", ".join(f"{pid} ({proc.name(pid)})" for pid in found[:5])
+    problem = f"was deleted while leases were held there, by process {who}"
+    fix = "wait until they end, or end them, or name another folder"
+    raise StateDirError(str(life.parent), problem, fix)
+
+
+def _orphans(life: str) -> Iterator[int]:
+    """Processes that hold the lock of a lease whose file was deleted under them."""
+    for pid in proc.pids():
+        for fd, target in proc.open_files(pid):
+            folder, _, name = target.rpartition("/")
+            if folder != life or not name.endswith(_SUFFIX + _DELETED):
+                continue
+            is_engine = _IS_ENGINE.fullmatch(name.removesuffix(_SUFFIX + _DELETED))
+            if not is_engine and proc.is_locked(pid, fd):
+                yield pid
