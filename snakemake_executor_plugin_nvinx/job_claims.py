@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from nvinx.catalog import Residency
 from nvinx.errors import HintError
-from nvinx.jobs import hints, stage_hint
+from nvinx.jobs import default_hints, gpu_words, hints, stage_hint
 from nvinx.jobs.claim import Claim
 from nvinx.sizes import need_from_mb
 from snakemake_executor_plugin_nvinx import snakemake_internals
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from nvinx.catalog import ModelSpec
     from nvinx.history.statistics import RunStatistics
@@ -48,6 +48,34 @@ def _first_open(job: Any, names: tuple[str, ...]) -> str | None:
     return next((n for n in names if n in named and n not in known), None)
 
 
+def hints_of(job: Any) -> dict[str, Any]:
+    """What is known of a job's resources, with what others call a GPU in nvinx's hints.
+
+    A local rule has no hints but its own.
+    """
+    resources, defaults = stated(job), snakemake_internals.default_names(job)
+    for_scheduler = {word.name: word.value for word in _words_in_params(job) if word.means}
+    own = for_scheduler | {k: v for k, v in resources.items() if k not in defaults}
+    if job.is_local:
+        return gpu_words.translated(own)
+    return default_hints.beside(own, {k: v for k, v in resources.items() if k in defaults})
+
+
+def ignored(job: Any, claim: Claim) -> list[gpu_words.Reading]:
+    """What looks like a wish for a GPU in the rule and has no effect on this claim of it."""
+    if claim.uses_gpu:
+        return [r for r in gpu_words.readings(stated(job)) if not r.means and r.is_size]
+    if hints.wish(hints_of(job)) is not None:
+        return []  # the rule says itself that it wants no card
+    words = (*gpu_words.readings(stated(job)), *_words_in_params(job))
+    return [word for word in words if not word.means]
+
+
+def _words_in_params(job: Any) -> Iterator[gpu_words.Reading]:
+    """Of those that are plain values: what a function gives may need files that are not there."""
+    return gpu_words.readings_of_params(dict(job.rule.params.items()))
+
+
 def kind_of(job: Any) -> str:
     """The name under which runs of the rule are remembered, in every copy of the workflow.
 
@@ -58,19 +86,23 @@ def kind_of(job: Any) -> str:
     return f"{rule.name}@{hashlib.sha256(repr(does).encode()).hexdigest()[:8]}"
 
 
-def claim_of(job: Any, models: Mapping[str, ModelSpec], calibrated: Collection[str] = ()) -> Claim:
-    """The claim of a job or group job; calibrated: see `hints.read`.
+def claim_of(
+    job: Any,
+    models: Mapping[str, ModelSpec],
+    calibrated: Collection[str] = (),
+    cards: Collection[str] = (),
+    *,
+    translate: bool = True,
+) -> Claim:
+    """The claim of a job or group job; calibrated, cards: see `hints.read`.
+
+    translate: what others call a GPU counts as nvinx's hints.
 
     Raises HintError naming the rule.
     """
     if job.is_group():
-        return _claim_of_group(job, models, calibrated)
-    resources = stated(job)
-    hint = hints.wish(resources)
-    if job.is_local and hint is not None:
-        problem = "a local rule runs outside the executor, so nvinx cannot place it"
-        fix = "take the rule out of localrules, or the hint out of the rule"
-        raise HintError(job.rule.name, f"{hint}={resources[hint]!r}", problem, fix)
+        return _claim_of_group(job, models, calibrated, cards, translate=translate)
+    resources = hints_of(job) if translate else stated(job)
     common = hints.Common(
         cores=job.threads,
         mem_mb=resources.get("mem_mb"),
@@ -79,7 +111,13 @@ def claim_of(job: Any, models: Mapping[str, ModelSpec], calibrated: Collection[s
         priority=_whole(job.priority),
         kind=kind_of(job),
     )
-    return hints.read(job.rule.name, resources, common, models, calibrated)
+    claim = hints.read(job.rule.name, resources, common, models, calibrated, cards)
+    if job.is_local and claim.uses_gpu:
+        hint = hints.wish(resources) or "model"
+        problem = "a local rule runs outside the executor, so nvinx cannot place it"
+        fix = "take the rule out of localrules, or the hint out of the rule"
+        raise HintError(job.rule.name, f"{hint}={resources[hint]!r}", problem, fix)
+    return claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +148,12 @@ def length_s(job: Any, statistics: RunStatistics) -> float:
 
 
 def _claim_of_group(
-    group: Any, models: Mapping[str, ModelSpec], calibrated: Collection[str]
+    group: Any,
+    models: Mapping[str, ModelSpec],
+    calibrated: Collection[str],
+    cards: Collection[str],
+    *,
+    translate: bool,
 ) -> Claim:
     """One claim for all members: their layered sums where Snakemake adds them up.
 
@@ -121,7 +164,7 @@ def _claim_of_group(
             problem = "depends on a file that is made inside the job's own group"
             fix = "write a number, or take the rule out of the group"
             raise HintError(job.rule.name, hint, problem, fix)
-    claims = [claim_of(job, models, calibrated) for job in group.jobs]
+    claims = [claim_of(job, models, calibrated, cards, translate=translate) for job in group.jobs]
     on_gpu = [c for c in claims if c.uses_gpu]
     sizes = [c.vram_mib for c in on_gpu if c.vram_mib is not None]
     limits = [c.max_slowdown for c in on_gpu if c.max_slowdown is not None]
@@ -137,6 +180,7 @@ def _claim_of_group(
         max_slowdown=min(limits, default=None),
         kind="+".join(sorted({c.kind for c in claims})),
         priority=max(c.priority for c in claims),
+        card_name=next((c.card_name for c in on_gpu if c.card_name), None),
     )
 
 

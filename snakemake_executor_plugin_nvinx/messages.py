@@ -69,6 +69,10 @@ def jobs_hidden(number: int) -> str:
     )
 
 
+def ignored(rule: str, stated: str, write: str) -> str:
+    return f"nvinx: rule {rule}: {stated} means nothing to nvinx. Fix: write {write}."
+
+
 def ram_capped(rule: str, ram_mib: int) -> str:
     return (
         f"nvinx: rule {rule} declares more RAM than this bench has; it counts as {gb(ram_mib)}. "

@@ -66,6 +66,7 @@ def _task(job: Any, name: str, after: tuple[str, ...], run: Run) -> Task:
         runtime_s=claim.runtime_s,
         priority=claim.priority,
         kind=claim.kind,
+        card_name=claim.card_name,
     )
 
 

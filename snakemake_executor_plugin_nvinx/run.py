@@ -131,8 +131,11 @@ class Run:
     def claim(self, job: Any) -> tuple[Claim, str]:
         """The job's claim and name. Raises HintError naming the rule."""
         known = self.bench.slowdowns.traits if self.bench.slowdowns else ()
-        claim = job_claims.claim_of(job, self.bench.models, known)
+        claim = job_claims.claim_of(job, self.bench.models, known, self.bench.card_names)
         rule, ram_mib = job_claims.rule_of(job), self.bench.ram_mib
+        for member in snakemake_internals.members(job):
+            for word in job_claims.ignored(member, claim):
+                self._tell(messages.ignored(member.rule.name, word.stated, word.write))
         if adjust.keeps_running_out(claim, self.statistics):
             self._tell(explain.holds_alone(rule, self.statistics.ran_out(claim.kind)))
         adjusted = adjust.to_ram(adjust.by_statistics(claim, self.statistics), ram_mib)

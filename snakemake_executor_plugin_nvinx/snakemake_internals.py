@@ -71,6 +71,14 @@ def replace_resources(job: Any, wanted: dict[str, Any]) -> None:
     job._resources = type(job.resources)(fromdict=wanted)
 
 
+def default_names(job: Any) -> set[str]:
+    """The resources that the job has from a profile or `--default-resources`, not from its rule."""
+    settings, rule = job.rule.workflow.resource_settings, job.rule
+    _, stated = rule.ruleinfo.resources or ((), {})
+    stated = {*stated, *settings._parsed_overwrite_resources.get(rule.name, {})}
+    return set(settings._parsed_default_resources) - stated
+
+
 def evaluate_tmpdir(job: Any) -> None:
     """Evaluate `resources.tmpdir` here: remote mode leaves it, and params that use it, open.
 

@@ -150,6 +150,11 @@ def impossible(reason: Reason, no_gpu: str | None = None) -> tuple[str, str]:
                 f"{reason.job} needs {need} of RAM, the bench has {have}",
                 "lower mem_mb, or raise ram_gb in nvinx.yaml",
             )
+        case Why.NO_CARD_OF_THAT_NAME:
+            return (
+                f"{reason.job} asks for a card by a name that none here has",
+                "write gpu=1, or a part of a name that `nvinx bench` shows",
+            )
         case Why.TOO_LARGE_TO_SPLIT:
             missing = (reason.need or 0) - (reason.have or 0)
             return (
@@ -172,6 +177,7 @@ _TEXTS = {
     Why.NEEDS_NO_GPU: "no GPU asked",
     Why.NO_GPU_ON_BENCH: "no GPU on this bench",
     Why.LARGER_THAN_CARD: "larger than the card",
+    Why.NO_CARD_OF_THAT_NAME: "no card of the name it asks for",
     Why.TOO_LARGE_TO_SPLIT: "needs {need}; card, RAM and disk hold {have}",
     Why.SPILLS_TO_RAM: "larger than the card, spills to RAM",
     Why.SOONER_ON_CPU: "done sooner on the CPU than by waiting",

@@ -124,6 +124,10 @@ class Bench:
         return any(card.simulated for card in self.cards)
 
     @property
+    def card_names(self) -> tuple[str, ...]:
+        return tuple(card.name for card in self.cards)
+
+    @property
     def capacity(self) -> Capacity:
         """All that there is to hand out."""
         return Capacity(self.cards, self.cores, self.ram_mib)
