@@ -83,14 +83,14 @@ def test_more_than_one_gpu_is_refused_in_any_words(resources):
 @pytest.mark.parametrize(
     ("resources", "vram_mib"),
     [
-        ({"gpu_mem_mb": 900}, 859),
-        ({"gpu": 1, "gpu_memory_mb": 900}, 859),
-        ({"gpus": 1, "gpu_mem": "900MB"}, 859),
-        ({"gpu_mem_gb": 2}, 1908),
-        ({"gpu_vram_gb": "1.5"}, 1431),
-        ({"gpus_minimum_memory_mb": 900}, 859),
-        ({"gpus": 1, "vram_mb": 900}, 859),
-        ({"gpu_mem_mb": 4000, "vram_mb": 900}, 859),
+        ({"gpu_mem_mb": 900}, 858),
+        ({"gpu": 1, "gpu_memory_mb": 900}, 858),
+        ({"gpus": 1, "gpu_mem": "900MB"}, 858),
+        ({"gpu_mem_gb": 2}, 1907),
+        ({"gpu_vram_gb": "1.5"}, 1430),
+        ({"gpus_minimum_memory_mb": 900}, 858),
+        ({"gpus": 1, "vram_mb": 900}, 858),
+        ({"gpu_mem_mb": 4000, "vram_mb": 900}, 858),
     ],
     ids=str,
 )
