@@ -140,7 +140,8 @@ def weights(job: Any) -> Weights:
 
 def length_s(job: Any, statistics: RunStatistics) -> float:
     """How long the job takes as its rule says, else as earlier runs took; else all count alike."""
-    stated_s = _seconds(stated(job))
+    is_known = snakemake_internals.can_be_evaluated(job)
+    stated_s = _seconds(stated(job)) if is_known else None
     if stated_s is not None:
         return stated_s
     kind = kind_of(job)
@@ -155,7 +156,7 @@ def _claim_of_group(
     *,
     translate: bool,
 ) -> Claim:
-    """One claim for all members: their layered sums where Snakemake adds them up.
+    """One claim for all members: of what they need, what they need at once.
 
     The strictest residency wins, since the members share one placement.
     """
@@ -164,14 +165,14 @@ def _claim_of_group(
             problem = "depends on a file that is made inside the job's own group"
             fix = "write a number, or take the rule out of the group"
             raise HintError(job.rule.name, hint, problem, fix)
-    claims = [claim_of(job, models, calibrated, cards, translate=translate) for job in group.jobs]
+    by_job = {j: claim_of(j, models, calibrated, cards, translate=translate) for j in group.jobs}
+    claims = list(by_job.values())
     on_gpu = [c for c in claims if c.uses_gpu]
-    sizes = [c.vram_mib for c in on_gpu if c.vram_mib is not None]
     limits = [c.max_slowdown for c in on_gpu if c.max_slowdown is not None]
     residencies = {c.residency for c in claims}
     return Claim(
         residency=next(r for r in _STRICTEST_FIRST if r in residencies),
-        vram_mib=sum(sizes) if sizes else None,
+        vram_mib=_at_once(group, by_job),
         ram_mib=max(need_from_mb(group.resources.get("mem_mb") or 0), *(c.ram_mib for c in claims)),
         disk_mib=max(c.disk_mib for c in claims),
         cores=int(group.resources.get("_cores") or max(c.cores for c in claims)),
@@ -182,6 +183,15 @@ def _claim_of_group(
         priority=max(c.priority for c in claims),
         card_name=next((c.card_name for c in on_gpu if c.card_name), None),
     )
+
+
+def _at_once(group: Any, claims: Mapping[Any, Claim]) -> int | None:
+    """The VRAM of those members that run side by side; None where nobody states any."""
+    layers = [
+        [claims[job].vram_mib for job in layer] for layer in snakemake_internals.levels(group)
+    ]
+    sums = [sum(size or 0 for size in layer) for layer in layers if any(layer)]
+    return max(sums, default=None)
 
 
 _UNKNOWN_S = 60.0

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nvinx.bench.resolve import Bench
+    from nvinx.jobs.claim import Claim
     from nvinx.staging.ports import Warmed
 
 
@@ -67,6 +68,11 @@ def jobs_hidden(number: int) -> str:
         f"nvinx: --jobs hides up to {number} of the jobs from nvinx, so a ready GPU job may stay "
         "unseen while CPU jobs queue. Fix: give --jobs unlimited."
     )
+
+
+def grew_too_large(name: str, attempt: int, wanted: Claim, given: Claim) -> str:
+    asks = f"asks for {gb(wanted.vram_mib)} in attempt {attempt}"
+    return f"nvinx: {name} {asks}; it gets {gb(given.vram_mib)}, all that a card here can give."
 
 
 def ignored(rule: str, stated: str, write: str) -> str:

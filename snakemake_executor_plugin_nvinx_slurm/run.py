@@ -102,7 +102,8 @@ class SlurmRun:
         claims = []
         for handle in handles:
             rule = job_claims.rule_of(handle)
-            if rule in problems or handle.is_local:
+            known = snakemake_internals.can_be_evaluated(handle)
+            if rule in problems or handle.is_local or not known:
                 continue
             try:
                 claims.append(self.ask(handle).claim)
