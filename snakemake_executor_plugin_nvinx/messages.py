@@ -29,7 +29,8 @@ def no_file(path: str) -> str:
 
 def greeting(bench: Bench, cores: int) -> list[str]:
     """What a run works with: one line a card, and one if there is none."""
-    source = bench.path or "this machine"
+    none = f"this machine (no bench file: {', '.join(bench.searched)})"
+    source = bench.path or none
     rest = f"{cores} cores, {gb(bench.ram_mib)} RAM"
     lines = [f"nvinx: bench from {source}: {len(bench.cards)} GPU(s), {rest}"]
     for card in bench.cards:

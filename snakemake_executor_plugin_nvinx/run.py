@@ -211,7 +211,7 @@ class Run:
 
     def refusal(self, job: Any, reason: Reason) -> ImpossibleJobError:
         """Why a job or group can never run here, as an error."""
-        problem, fix = explain.impossible(reason, self.bench.problem)
+        problem, fix = explain.impossible(reason, self.bench.problem, self.bench.searched)
         if job.is_group():
             return ImpossibleJobError(
                 job.groupid, problem, f"{fix}, or take a rule out of the group", kind="group"

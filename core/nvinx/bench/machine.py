@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nvinx.bench import file as bench_file
@@ -28,4 +29,5 @@ def bench(
     file = None if path is None else bench_file.load(path)
     slowdowns = None if file is None else bench_file.slowdowns(file)
     inventory = NvmlProbe().read()
-    return resolve(file, detect(), inventory, headroom_mb=headroom_mb, slowdowns=slowdowns)
+    found = resolve(file, detect(), inventory, headroom_mb=headroom_mb, slowdowns=slowdowns)
+    return replace(found, searched=tuple(map(str, bench_file.places(workflow_dir))))

@@ -104,6 +104,7 @@ class Bench:
     missing. `slowdowns` predicts who slows whom; None when nobody calibrated. `utilisation`: by
     model, 0..1. `bandwidth`: between the tiers of a model that is split. `cluster`: cards of other
     machines that Slurm hands out; `cluster_headroom_mib`: VRAM of each that jobs never get.
+    `searched`: where a bench file was looked for.
     """
 
     cards: tuple[Card, ...]
@@ -118,6 +119,7 @@ class Bench:
     bandwidth: Bandwidth = field(default_factory=Bandwidth)
     cluster: tuple[ClusterNodes, ...] = ()
     cluster_headroom_mib: int = 0
+    searched: tuple[str, ...] = ()
 
     @property
     def simulated(self) -> bool:
