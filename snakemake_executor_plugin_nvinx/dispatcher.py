@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from nvinx.admission.events import Refuse, Start
-from nvinx.admission.explain import impossible
-from nvinx.errors import ImpossibleJobError, NvinxError
+from nvinx.errors import NvinxError
 from nvinx.jobs.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -61,6 +60,10 @@ class Engine(Protocol):
 
     def next_up(self, line: Iterable[tuple[Job, Any]]) -> None:
         """Who waits and could use a card, in the line's order; called after every decision."""
+        ...
+
+    def refuse(self, handle: Any, reason: Reason) -> None:
+        """A job can never run on this bench."""
         ...
 
     def hand_back(self, handles: Sequence[Any]) -> None: ...
@@ -184,7 +187,7 @@ class Dispatcher:
             if isinstance(decision, Start):
                 self._engine.start(job, handle, decision.placement)
             elif isinstance(decision, Refuse):
-                raise ImpossibleJobError(job.name, *impossible(decision.reason))
+                self._engine.refuse(handle, decision.reason)
             del self._jobs[decision.job_id], self._handles[decision.job_id]
         waits = self._broker.waits
         self._engine.waiting(waits)

@@ -57,7 +57,7 @@ class Executor(RealExecutor):
         settings = self.workflow.executor_settings or ExecutorSettings()
         self._run = Run.open(settings, self.workflow, self._lost)
         snakemake_internals.cap_threads(self.workflow, self._run.cores)
-        self._run.demand_possible(snakemake_internals.pending_jobs(self.workflow))
+        self._run.demand_possible()
         if settings.workload is not None:
             self._forecast(settings.workload)
         for line in self._run.greeting():
@@ -90,7 +90,7 @@ class Executor(RealExecutor):
     def run_jobs(self, jobs: list[Any]) -> None:
         """Queue the whole ready set; what starts, and when, is the broker's decision."""
         from nvinx.admission.job import Job
-        from nvinx.errors import NvinxError
+        from nvinx.errors import HintError, NvinxError
         from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ready
 
         if self._failure is not None:
@@ -100,7 +100,11 @@ class Executor(RealExecutor):
             self._run.begin()
             self._run.look_ahead()
             for job in jobs:
-                claim, name = self._run.ready(job)
+                try:
+                    claim, name = self._run.ready(job)
+                except HintError as error:
+                    self._refuse(job, error)
+                    continue
                 ready.append(
                     (Job(self._job_ids.new(job), name, claim, self._run.context.engine), job)
                 )
@@ -171,6 +175,15 @@ class Executor(RealExecutor):
             self.logger.info(line)
         future = self._pool.submit(self._runner.run, handle)
         future.add_done_callback(lambda done: self._note_end(job, handle, done))
+
+    def refuse(self, handle: Any, reason: Reason) -> None:
+        self._refuse(handle, self._run.refusal(handle, reason))
+
+    def _refuse(self, handle: Any, error: Exception) -> None:
+        """Let a job fail before it starts, with all that depends on it."""
+        self.logger.error(f"nvinx: {error}")
+        handle.log_error(msg="nvinx cannot start it; the reason stands above")
+        snakemake_internals.refuse(self.workflow, handle)
 
     def hand_back(self, handles: Sequence[Any]) -> None:
         snakemake_internals.hand_back(self.workflow, handles)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from nvinx.catalog import Residency
 from nvinx.errors import HintError
-from nvinx.jobs import hints, stage_hint
+from nvinx.jobs import default_hints, gpu_words, hints, stage_hint
 from nvinx.jobs.claim import Claim
 from nvinx.sizes import need_from_mb
 from snakemake_executor_plugin_nvinx import snakemake_internals
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from nvinx.catalog import ModelSpec
     from nvinx.history.statistics import RunStatistics
@@ -48,6 +48,34 @@ def _first_open(job: Any, names: tuple[str, ...]) -> str | None:
     return next((n for n in names if n in named and n not in known), None)
 
 
+def hints_of(job: Any) -> dict[str, Any]:
+    """What is known of a job's resources, with what others call a GPU in nvinx's hints.
+
+    A local rule has no hints but its own.
+    """
+    resources, defaults = stated(job), snakemake_internals.default_names(job)
+    for_scheduler = {word.name: word.value for word in _words_in_params(job) if word.means}
+    own = for_scheduler | {k: v for k, v in resources.items() if k not in defaults}
+    if job.is_local:
+        return gpu_words.translated(own)
+    return default_hints.beside(own, {k: v for k, v in resources.items() if k in defaults})
+
+
+def ignored(job: Any, claim: Claim) -> list[gpu_words.Reading]:
+    """What looks like a wish for a GPU in the rule and has no effect on this claim of it."""
+    if claim.uses_gpu:
+        return [r for r in gpu_words.readings(stated(job)) if not r.means and r.is_size]
+    if hints.wish(hints_of(job)) is not None:
+        return []  # the rule says itself that it wants no card
+    words = (*gpu_words.readings(stated(job)), *_words_in_params(job))
+    return [word for word in words if not word.means]
+
+
+def _words_in_params(job: Any) -> Iterator[gpu_words.Reading]:
+    """Of those that are plain values: what a function gives may need files that are not there."""
+    return gpu_words.readings_of_params(dict(job.rule.params.items()))
+
+
 def kind_of(job: Any) -> str:
     """The name under which runs of the rule are remembered, in every copy of the workflow.
 
@@ -58,19 +86,23 @@ def kind_of(job: Any) -> str:
     return f"{rule.name}@{hashlib.sha256(repr(does).encode()).hexdigest()[:8]}"
 
 
-def claim_of(job: Any, models: Mapping[str, ModelSpec], calibrated: Collection[str] = ()) -> Claim:
-    """The claim of a job or group job; calibrated: see `hints.read`.
+def claim_of(
+    job: Any,
+    models: Mapping[str, ModelSpec],
+    calibrated: Collection[str] = (),
+    cards: Collection[str] = (),
+    *,
+    translate: bool = True,
+) -> Claim:
+    """The claim of a job or group job; calibrated, cards: see `hints.read`.
+
+    translate: what others call a GPU counts as nvinx's hints.
 
     Raises HintError naming the rule.
     """
     if job.is_group():
-        return _claim_of_group(job, models, calibrated)
-    resources = stated(job)
-    hint = hints.wish(resources)
-    if job.is_local and hint is not None:
-        problem = "a local rule runs outside the executor, so nvinx cannot place it"
-        fix = "take the rule out of localrules, or the hint out of the rule"
-        raise HintError(job.rule.name, f"{hint}={resources[hint]!r}", problem, fix)
+        return _claim_of_group(job, models, calibrated, cards, translate=translate)
+    resources = hints_of(job) if translate else stated(job)
     common = hints.Common(
         cores=job.threads,
         mem_mb=resources.get("mem_mb"),
@@ -79,7 +111,13 @@ def claim_of(job: Any, models: Mapping[str, ModelSpec], calibrated: Collection[s
         priority=_whole(job.priority),
         kind=kind_of(job),
     )
-    return hints.read(job.rule.name, resources, common, models, calibrated)
+    claim = hints.read(job.rule.name, resources, common, models, calibrated, cards)
+    if job.is_local and claim.uses_gpu:
+        hint = hints.wish(resources) or "model"
+        problem = "a local rule runs outside the executor, so nvinx cannot place it"
+        fix = "take the rule out of localrules, or the hint out of the rule"
+        raise HintError(job.rule.name, f"{hint}={resources[hint]!r}", problem, fix)
+    return claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +140,8 @@ def weights(job: Any) -> Weights:
 
 def length_s(job: Any, statistics: RunStatistics) -> float:
     """How long the job takes as its rule says, else as earlier runs took; else all count alike."""
-    stated_s = _seconds(stated(job))
+    is_known = snakemake_internals.can_be_evaluated(job)
+    stated_s = _seconds(stated(job)) if is_known else None
     if stated_s is not None:
         return stated_s
     kind = kind_of(job)
@@ -110,9 +149,14 @@ def length_s(job: Any, statistics: RunStatistics) -> float:
 
 
 def _claim_of_group(
-    group: Any, models: Mapping[str, ModelSpec], calibrated: Collection[str]
+    group: Any,
+    models: Mapping[str, ModelSpec],
+    calibrated: Collection[str],
+    cards: Collection[str],
+    *,
+    translate: bool,
 ) -> Claim:
-    """One claim for all members: their layered sums where Snakemake adds them up.
+    """One claim for all members: of what they need, what they need at once.
 
     The strictest residency wins, since the members share one placement.
     """
@@ -121,14 +165,14 @@ def _claim_of_group(
             problem = "depends on a file that is made inside the job's own group"
             fix = "write a number, or take the rule out of the group"
             raise HintError(job.rule.name, hint, problem, fix)
-    claims = [claim_of(job, models, calibrated) for job in group.jobs]
+    by_job = {j: claim_of(j, models, calibrated, cards, translate=translate) for j in group.jobs}
+    claims = list(by_job.values())
     on_gpu = [c for c in claims if c.uses_gpu]
-    sizes = [c.vram_mib for c in on_gpu if c.vram_mib is not None]
     limits = [c.max_slowdown for c in on_gpu if c.max_slowdown is not None]
     residencies = {c.residency for c in claims}
     return Claim(
         residency=next(r for r in _STRICTEST_FIRST if r in residencies),
-        vram_mib=sum(sizes) if sizes else None,
+        vram_mib=_at_once(group, by_job),
         ram_mib=max(need_from_mb(group.resources.get("mem_mb") or 0), *(c.ram_mib for c in claims)),
         disk_mib=max(c.disk_mib for c in claims),
         cores=int(group.resources.get("_cores") or max(c.cores for c in claims)),
@@ -137,7 +181,17 @@ def _claim_of_group(
         max_slowdown=min(limits, default=None),
         kind="+".join(sorted({c.kind for c in claims})),
         priority=max(c.priority for c in claims),
+        card_name=next((c.card_name for c in on_gpu if c.card_name), None),
     )
+
+
+def _at_once(group: Any, claims: Mapping[Any, Claim]) -> int | None:
+    """The VRAM of those members that run side by side; None where nobody states any."""
+    layers = [
+        [claims[job].vram_mib for job in layer] for layer in snakemake_internals.levels(group)
+    ]
+    sums = [sum(size or 0 for size in layer) for layer in layers if any(layer)]
+    return max(sums, default=None)
 
 
 _UNKNOWN_S = 60.0

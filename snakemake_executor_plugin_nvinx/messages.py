@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nvinx.bench.resolve import Bench
+    from nvinx.jobs.claim import Claim
     from nvinx.staging.ports import Warmed
 
 
@@ -28,7 +29,8 @@ def no_file(path: str) -> str:
 
 def greeting(bench: Bench, cores: int) -> list[str]:
     """What a run works with: one line a card, and one if there is none."""
-    source = bench.path or "this machine"
+    none = f"this machine (no bench file: {', '.join(bench.searched)})"
+    source = bench.path or none
     rest = f"{cores} cores, {gb(bench.ram_mib)} RAM"
     lines = [f"nvinx: bench from {source}: {len(bench.cards)} GPU(s), {rest}"]
     for card in bench.cards:
@@ -67,6 +69,15 @@ def jobs_hidden(number: int) -> str:
         f"nvinx: --jobs hides up to {number} of the jobs from nvinx, so a ready GPU job may stay "
         "unseen while CPU jobs queue. Fix: give --jobs unlimited."
     )
+
+
+def grew_too_large(name: str, attempt: int, wanted: Claim, given: Claim) -> str:
+    asks = f"asks for {gb(wanted.vram_mib)} in attempt {attempt}"
+    return f"nvinx: {name} {asks}; it gets {gb(given.vram_mib)}, all that a card here can give."
+
+
+def ignored(rule: str, stated: str, write: str) -> str:
+    return f"nvinx: rule {rule}: {stated} means nothing to nvinx. Fix: write {write}."
 
 
 def ram_capped(rule: str, ram_mib: int) -> str:

@@ -46,6 +46,9 @@ def _names(jobs: list[Any]) -> dict[Any, str]:
 def _task(job: Any, name: str, after: tuple[str, ...], run: Run) -> Task:
     if job.is_local:
         return Task(name=name, duration_s=_LOCAL_S, runtime_s=_LOCAL_S, after=after)
+    if not snakemake_internals.can_be_evaluated(job):
+        duration_s = job_claims.length_s(job, run.statistics)
+        return Task(name=name, duration_s=duration_s, after=after)
     claim, _ = run.claim(job)
     possible = options(claim, run.broker.state.capacity)
     spills = possible == (Residency.GPU_RAM_OVERFLOW,)
@@ -66,6 +69,7 @@ def _task(job: Any, name: str, after: tuple[str, ...], run: Run) -> Task:
         runtime_s=claim.runtime_s,
         priority=claim.priority,
         kind=claim.kind,
+        card_name=claim.card_name,
     )
 
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from nvinx.leases.broker import Broker
     from nvinx.leases.context import Context
     from nvinx.leases.peaks import PeakWatch
+    from nvinx.reasons import Reason
     from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
 
 _KEEP_EVERY_S = 5.0
@@ -133,8 +134,11 @@ class Run:
     def claim(self, job: Any) -> tuple[Claim, str]:
         """The job's claim and name. Raises HintError naming the rule."""
         known = self.bench.slowdowns.traits if self.bench.slowdowns else ()
-        claim = job_claims.claim_of(job, self.bench.models, known)
+        claim = job_claims.claim_of(job, self.bench.models, known, self.bench.card_names)
         rule, ram_mib = job_claims.rule_of(job), self.bench.ram_mib
+        for member in snakemake_internals.members(job):
+            for word in job_claims.ignored(member, claim):
+                self._tell(messages.ignored(member.rule.name, word.stated, word.write))
         if adjust.keeps_running_out(claim, self.statistics):
             self._tell(explain.holds_alone(rule, self.statistics.ran_out(claim.kind)))
         adjusted = adjust.to_ram(adjust.by_statistics(claim, self.statistics), ram_mib)
@@ -149,8 +153,15 @@ class Run:
             self._news.append(line)
 
     def ready(self, job: Any) -> tuple[Claim, str]:
-        """The claim and name of a job that is handed over, with the chain of jobs behind it."""
+        """The claim and name of a job that is handed over, with the chain of jobs behind it.
+
+        A wish that grew from try to try grows no further than the card. Raises HintError.
+        """
         claim, name = self.claim(job)
+        if job.attempt > 1 and self.broker.impossible(Job("", name, claim)) is not None:
+            wanted, claim = claim, adjust.to_card(claim, self.broker.state.capacity)
+            if claim != wanted:
+                self._news.append(messages.grew_too_large(name, job.attempt, wanted, claim))
         chains = (self._chains_s.get(member, 0.0) for member in snakemake_internals.members(job))
         return replace(claim, chain_s=max(chains)), name
 
@@ -168,32 +179,46 @@ class Run:
         news, self._news = self._news, []
         return news
 
-    def demand_possible(self, jobs: Iterable[Any]) -> None:
-        """Raise one error that names every rule which is wrong or can never run here."""
+    def demand_possible(self) -> None:
+        """Raise one error that names every rule or group which is wrong or can never run here.
+
+        What waits for a file is looked at when its job is handed over.
+        """
+        grouped = snakemake_internals.groups(self._workflow)
+        inside = {job for group in grouped for job in group.jobs}
+        alone = (j for j in snakemake_internals.pending_jobs(self._workflow) if j not in inside)
         problems: dict[str, str] = {}
-        for job in jobs:
+        for job in (*alone, *grouped):
             rule = job_claims.rule_of(job)
-            if rule not in problems:
+            if rule not in problems and snakemake_internals.can_be_evaluated(job):
                 try:
-                    self._demand_possible(job, rule)
+                    self._demand_possible(job)
                 except NvinxError as error:
                     problems[rule] = str(error)
         if problems:
             raise NvinxError("\n".join(problems.values()))
 
-    def _demand_possible(self, job: Any, rule: str) -> None:
+    def _demand_possible(self, job: Any) -> None:
         try:
             claim, name = self.claim(job)
         except HintError:
-            if job_claims.is_open(job):
-                return  # checked when its input is there and it is handed over
+            if any(map(job_claims.is_open, snakemake_internals.members(job))):
+                return
             raise
         if job.is_local:
             return
         reason = self.broker.impossible(Job("", name, claim))
         if reason is not None:
-            problem, fix = explain.impossible(reason, self.bench.problem)
-            raise ImpossibleJobError(rule, problem, fix)
+            raise self.refusal(job, reason)
+
+    def refusal(self, job: Any, reason: Reason) -> ImpossibleJobError:
+        """Why a job or group can never run here, as an error."""
+        problem, fix = explain.impossible(reason, self.bench.problem, self.bench.searched)
+        if job.is_group():
+            return ImpossibleJobError(
+                job.groupid, problem, f"{fix}, or take a rule out of the group", kind="group"
+            )
+        return ImpossibleJobError(job.rule.name, problem, fix)
 
     def begin(self) -> None:
         """Before the first job: write what jobs need. Raises StateDirError."""

@@ -48,8 +48,9 @@ class ExecutorSettings(ExecutorSettingsBase):
         metadata=said(
             Path,
             "Bench file (nvinx.yaml) that describes the GPU, RAM, cores and models. "
-            "Default: $NVINX_BENCH, else nvinx.yaml beside the Snakefile, else the user's config "
-            "folder, else the machine as it is.",
+            "Default: $NVINX_BENCH, else nvinx.yaml in the working folder, in the project's (above "
+            "workflow/), beside the Snakefile or in the user's config folder, else the machine as "
+            "it is.",
         ),
     )
     headroom_mb: int | None = field(

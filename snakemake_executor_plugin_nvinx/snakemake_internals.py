@@ -59,6 +59,17 @@ def cap_threads(workflow: Any, cores: int) -> None:
         forget_resources(workflow.dag.jobs)
 
 
+def can_be_evaluated(job: Any) -> bool:
+    """Whether a job's resources can be computed yet, which may need what earlier jobs make.
+
+    Functions of users may raise anything then; once the job is ready, Snakemake reports it.
+    """
+    try:
+        return all(member.resources is not None for member in members(job))
+    except Exception:
+        return False
+
+
 def forget_resources(jobs: Iterable[Any]) -> None:
     """Have the resources of these jobs evaluated again when next asked for."""
     for job in jobs:
@@ -69,6 +80,14 @@ def forget_resources(jobs: Iterable[Any]) -> None:
 def replace_resources(job: Any, wanted: dict[str, Any]) -> None:
     """Have a job ask for these resources from now on, until it is evaluated anew."""
     job._resources = type(job.resources)(fromdict=wanted)
+
+
+def default_names(job: Any) -> set[str]:
+    """The resources that the job has from a profile or `--default-resources`, not from its rule."""
+    settings, rule = job.rule.workflow.resource_settings, job.rule
+    _, stated = rule.ruleinfo.resources or ((), {})
+    stated = {*stated, *settings._parsed_overwrite_resources.get(rule.name, {})}
+    return set(settings._parsed_default_resources) - stated
 
 
 def evaluate_tmpdir(job: Any) -> None:
@@ -111,6 +130,19 @@ def with_shell(resources: Any, executable: str) -> Any:
 
 def members(job: Any) -> list[Any]:
     return list(job.jobs) if job.is_group() else [job]
+
+
+def groups(workflow: Any) -> set[Any]:
+    """The groups as the run knows them now."""
+    return set(workflow.dag._group.values())
+
+
+def levels(group: Any) -> list[list[Any]]:
+    """A group's members in Snakemake's layers: those of one run side by side, layer after layer."""
+    if runs_all_at_once(group):
+        return [list(group.jobs)]
+    layers = group.dag.toposorted(group.jobs, inherit_pipe_dependencies=True)
+    return [list(layer) for layer in layers]
 
 
 def runs_all_at_once(group: Any) -> bool:
@@ -171,6 +203,17 @@ def hand_back(workflow: Any, jobs: Iterable[Any]) -> None:
             scheduler.running.discard(job)
             scheduler._free_resources(job)
             workflow.dag._ready_jobs.add(job)
+    scheduler._open_jobs.release()
+
+
+def refuse(workflow: Any, job: Any) -> None:
+    """Let a job fail that never started: nothing of it is cleaned up, and it is not tried again."""
+    scheduler = workflow.scheduler
+    with scheduler._lock:
+        scheduler.running.discard(job)
+        scheduler._free_resources(job)
+        scheduler._errors = True
+        scheduler.failed.add(job)
     scheduler._open_jobs.release()
 
 

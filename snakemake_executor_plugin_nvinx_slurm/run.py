@@ -104,7 +104,8 @@ class SlurmRun:
         claims = []
         for handle in handles:
             rule = job_claims.rule_of(handle)
-            if rule in problems or handle.is_local:
+            known = snakemake_internals.can_be_evaluated(handle)
+            if rule in problems or handle.is_local or not known:
                 continue
             try:
                 claims.append(self.ask(handle).claim)
@@ -143,7 +144,7 @@ class SlurmRun:
     def _claim(self, handle: Any) -> Claim:
         known = self._bench.slowdowns.traits if self._bench.slowdowns else ()
         _demand_one_voice(handle)
-        claim = job_claims.claim_of(handle, self._bench.models, known)
+        claim = job_claims.claim_of(handle, self._bench.models, known, translate=False)
         adapted = adjust.by_statistics(claim, self._past.statistics)
         if adapted.residency is not claim.residency:
             rule = job_claims.rule_of(handle)

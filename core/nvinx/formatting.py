@@ -65,3 +65,11 @@ _SMALL_GB = 0.1
 
 
 _MINUTE_S = 60
+
+
+def value_text(value: object) -> str:
+    """A value that somebody wrote, as Python writes it."""
+    try:
+        return repr(value)
+    except ValueError:  # Python writes no number of thousands of digits
+        return "a huge number"

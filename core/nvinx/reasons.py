@@ -17,6 +17,7 @@ class Why(Enum):
     NEEDS_NO_GPU = "needs_no_gpu"
     NO_GPU_ON_BENCH = "no_gpu_on_bench"
     LARGER_THAN_CARD = "larger_than_card"
+    NO_CARD_OF_THAT_NAME = "no_card_of_that_name"
     TOO_LARGE_TO_SPLIT = "too_large_to_split"
     SPILLS_TO_RAM = "spills_to_ram"
     DURING_EXCLUSIVE = "during_exclusive"

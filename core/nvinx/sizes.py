@@ -1,6 +1,8 @@
-"""Sizes at the edge, whole MiB inside: needs round up, capacities round down.
+"""Sizes at the edge, whole MiB inside: what is stated rounds down, what was seen in use rounds up.
 
-`GB` and `MB` are decimal and `GiB` and `MiB` binary, as in Snakemake's own `mem` and `mem_mib`.
+Shares that add up to a size so fit into it, whatever they are: the sum of what is rounded down is
+never more than the sum, rounded down. `GB` and `MB` are decimal and `GiB` and `MiB` binary, as in
+Snakemake's own `mem` and `mem_mib`.
 """
 
 from __future__ import annotations
@@ -14,14 +16,19 @@ _NUMBER_AND_UNIT = r"\s*(\d+(?:\.\d+)?)\s*([kmgt])(i?)b?\s*"
 _PREFIXES = "kmgt"
 
 
-def need_mib(size_bytes: float) -> int:
-    """Whole MiB that hold this many bytes."""
+def used_mib(size_bytes: float) -> int:
+    """Whole MiB that hold this many bytes, which were seen in use."""
     return math.ceil(size_bytes / MIB)
 
 
 def capacity_mib(size_bytes: float) -> int:
     """Whole MiB that this many bytes hold."""
     return math.floor(size_bytes / MIB)
+
+
+def need_mib(size_bytes: float) -> int:
+    """Whole MiB of a stated need; of one that is not nothing, 1 at least."""
+    return max(math.floor(size_bytes / MIB), math.ceil(min(size_bytes, 1)))
 
 
 def need_from_mb(size_mb: float) -> int:
@@ -49,8 +56,8 @@ def mb_from_mib(size_mib: float) -> float:
 
 
 def whole_mb(size_mib: float) -> int:
-    """MB that this many MiB hold, as for a size that was declared in MB and rounded up to MiB."""
-    return math.floor(mb_from_mib(size_mib))
+    """The fewest MB that, stated as a need, are this many MiB."""
+    return math.ceil(mb_from_mib(size_mib))
 
 
 def rounded_gb(size_mib: float) -> float:

@@ -10,7 +10,9 @@ from snakemake.executors.local import Executor as LocalExecutor
 from snakemake.jobs import GroupJob, Job
 from snakemake.rules import Rule
 from snakemake.scheduling.job_scheduler import JobScheduler
+from snakemake.settings.types import ResourceSettings
 from snakemake.shell import shell
+from snakemake.workflow import Workflow
 
 HERE = f"Snakemake {snakemake.__version__} changed what nvinx builds on: "
 
@@ -29,6 +31,7 @@ def source(thing):
         "_open_jobs",
         "_free_resources",
         "running",
+        "failed",
         "keepgoing",
     ],
 )
@@ -41,7 +44,9 @@ def test_executor_errors_can_be_reported_to_the_scheduler():
     assert list(parameters) == ["self", "exception"], HERE + "executor_error_callback"
 
 
-@pytest.mark.parametrize("name", ["_ready_jobs", "needrun_jobs", "dependencies"])
+@pytest.mark.parametrize(
+    "name", ["_ready_jobs", "needrun_jobs", "dependencies", "_group", "toposorted"]
+)
 def test_the_dag_has_what_handing_back_and_ordering_need(name):
     assert name in source(DAG), HERE + f"DAG.{name}"
 
@@ -74,3 +79,10 @@ def test_jobs_keep_their_expanded_resources_where_we_reset_them():
 
 def test_a_rule_may_name_its_shell():
     assert 'resources.get("shell_exec")' in source(shell.__new__), HERE + "shell_exec"
+
+
+def test_it_can_be_told_what_a_rule_has_from_defaults_alone():
+    names = ("_parsed_default_resources", "_parsed_overwrite_resources")
+    for name in names:
+        assert hasattr(ResourceSettings, name), HERE + f"ResourceSettings.{name}"
+    assert "rule.ruleinfo = ruleinfo" in source(Workflow.rule), HERE + "Rule.ruleinfo"

@@ -137,7 +137,7 @@ def test_runs_are_remembered(bench):
     from nvinx.history.store import SqliteHistory
 
     (entry,) = SqliteHistory(bench.state / "history.db").entries()
-    assert (entry.run.kind, entry.source, entry.run.declared_mib) == ("embed", "embed", 859)
+    assert (entry.run.kind, entry.source, entry.run.declared_mib) == ("embed", "embed", 858)
 
 
 def test_a_share_is_imposed_unless_that_is_turned_off(bench):

@@ -96,7 +96,11 @@ class Workspace:
 
     def start(self, *args: str, cores: int = 4) -> subprocess.Popen[str]:
         """Start Snakemake in a process group of its own."""
-        words = [sys.executable, "-m", "snakemake", *self._options(cores), *args]
+        return self.start_plainly(*self._options(cores), *args)
+
+    def start_plainly(self, *args: str) -> subprocess.Popen[str]:
+        """The same with no options but these."""
+        words = [sys.executable, "-m", "snakemake", *args]
         return self.family.start(words, self.work, self._environment())
 
     def wait(self, process: subprocess.Popen[str]) -> str:

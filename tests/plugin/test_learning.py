@@ -31,7 +31,7 @@ def test_each_job_is_remembered_with_its_co_residents(make_workspace: MakeWorksp
     assert entries["whole"].run.co_residents == {}
     assert entries["whole"].source == str(workspace.path("Snakefile"))
     parts = [entries[f"part[{n}]"].run for n in (1, 2, 3)]
-    assert {run.declared_mib for run in parts} == {1431}
+    assert {run.declared_mib for run in parts} == {1430}
     assert {run.kind for run in parts} == {kind for run in parts for kind in run.co_residents}
 
 

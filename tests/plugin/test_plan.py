@@ -124,3 +124,31 @@ def test_two_plans_of_one_workflow_are_the_same(make_workspace: MakeWorkspace) -
     first, second = (_jobs(_plan(workspace, "--json")) for _ in range(2))
     assert first == second
     assert list(first) == list(second)
+
+
+def test_the_snakefile_and_the_bench_file_are_found_where_snakemake_looks(
+    make_workspace: MakeWorkspace,
+) -> None:
+    workspace = make_workspace("shared_card")
+    workspace.write("workflow/Snakefile", workspace.read("Snakefile"))
+    workspace.path("Snakefile").unlink()
+    workspace.path("config.yaml").rename(workspace.path("settings.yaml"))
+    planned = _jobs(_plan(workspace, "--json", "--", "--configfile", "settings.yaml"))
+    assert planned["whole"]["placement"] == "gpu_exclusive"
+
+    workspace.path("nvinx.yaml").rename(workspace.path("bench.yaml"))
+    refused = workspace.run("--configfile", "settings.yaml")
+    assert f"read from ./nvinx.yaml, ./workflow/nvinx.yaml, {workspace.home}" in refused.text
+
+
+def test_the_bench_file_of_a_project_is_used_by_snakemake_too(
+    make_workspace: MakeWorkspace,
+) -> None:
+    workspace = make_workspace("plain")
+    rule = "rule one:\n    output: 'one.txt'\n    resources: gpu=1\n    shell: 'touch {output}'\n"
+    workspace.write("workflow/Snakefile", rule)
+    process = workspace.start_plainly("--executor", "nvinx", "--cores", "2", "--jobs", "5")
+    text = workspace.wait(process)
+
+    assert process.returncode == 0, text
+    assert "bench from ./nvinx.yaml: 1 GPU(s)" in text

@@ -268,7 +268,7 @@ def test_what_jobs_took_is_remembered(workflow):
     from nvinx.history.store import SqliteHistory
 
     (run,) = SqliteHistory(workflow.folder / "state" / "history.db").runs(["toy"])
-    assert (run.name, run.card, run.declared_mib) == ("a", "toy", 859)
+    assert (run.name, run.card, run.declared_mib) == ("a", "toy", 858)
 
 
 def test_a_controller_that_is_away_for_a_while_loses_no_job(workflow):

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from nvinx.catalog import Residency
+from nvinx.jobs import gpu_hint
 
 if TYPE_CHECKING:
+    from nvinx.bench.capacity import Capacity
     from nvinx.history.statistics import RunStatistics
     from nvinx.jobs.claim import Claim
 
@@ -34,3 +36,13 @@ def to_ram(claim: Claim, ram_mib: int) -> Claim:
     if claim.ram_mib <= ram_mib or claim.may_overflow:
         return claim
     return replace(claim, ram_mib=ram_mib)
+
+
+def to_card(claim: Claim, capacity: Capacity) -> Claim:
+    """With no more VRAM than the largest card of its name can give, where it states any."""
+    cards = [c for c in capacity.cards if gpu_hint.matches(claim.card_name, c.name)]
+    shares = claim.residency is Residency.GPU_SHARED
+    most = max((card.shareable_mib if shares else card.total_mib for card in cards), default=0)
+    if claim.vram_mib is None or not 0 < most < claim.vram_mib:
+        return claim
+    return replace(claim, vram_mib=most)

@@ -126,19 +126,23 @@ def holds_alone(rule: str, times: int) -> str:
     )
 
 
-def impossible(reason: Reason, no_gpu: str | None = None) -> tuple[str, str]:
+def impossible(
+    reason: Reason, no_gpu: str | None = None, searched: Sequence[str] = ()
+) -> tuple[str, str]:
     """The problem and the fix for a job that can never run on this bench.
 
-    no_gpu: what the driver said where there is no GPU; its own fix gives way to ours.
+    no_gpu: what the driver said where there is no GPU; its own fix gives way to ours. searched:
+    where a bench file may lie.
     """
     need, have = gb(reason.need), gb(reason.have)
     match reason.why:
         case Why.NO_GPU_ON_BENCH:
             asks = "needs a GPU" if reason.need is None else f"needs {need} of VRAM"
             cause = f" ({no_gpu.partition('. Fix:')[0]})" if no_gpu else ""
+            where = f", read from {', '.join(searched)}" if searched else ""
             return f"{reason.job} {asks}, and there is no GPU on this bench{cause}", (
                 "check the driver with nvidia-smi, declare a simulated card in nvinx.yaml "
-                "(nvinx init --simulate-vram-gb 4), or add cpu_fallback=1"
+                f"(nvinx init --simulate-vram-gb 4{where}), or add cpu_fallback=1"
             )
         case Why.NOT_ENOUGH_CORES:
             return (
@@ -149,6 +153,11 @@ def impossible(reason: Reason, no_gpu: str | None = None) -> tuple[str, str]:
             return (
                 f"{reason.job} needs {need} of RAM, the bench has {have}",
                 "lower mem_mb, or raise ram_gb in nvinx.yaml",
+            )
+        case Why.NO_CARD_OF_THAT_NAME:
+            return (
+                f"{reason.job} asks for a card by a name that none here has",
+                "write gpu=1, or a part of a name that `nvinx bench` shows",
             )
         case Why.TOO_LARGE_TO_SPLIT:
             missing = (reason.need or 0) - (reason.have or 0)
@@ -172,6 +181,7 @@ _TEXTS = {
     Why.NEEDS_NO_GPU: "no GPU asked",
     Why.NO_GPU_ON_BENCH: "no GPU on this bench",
     Why.LARGER_THAN_CARD: "larger than the card",
+    Why.NO_CARD_OF_THAT_NAME: "no card of the name it asks for",
     Why.TOO_LARGE_TO_SPLIT: "needs {need}; card, RAM and disk hold {have}",
     Why.SPILLS_TO_RAM: "larger than the card, spills to RAM",
     Why.SOONER_ON_CPU: "done sooner on the CPU than by waiting",

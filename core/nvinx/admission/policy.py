@@ -25,6 +25,7 @@ from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Round, Start
 from nvinx.admission.job import Placement
 from nvinx.catalog import Residency
+from nvinx.jobs import gpu_hint
 from nvinx.reasons import Reason, Why
 
 if TYPE_CHECKING:
@@ -240,6 +241,8 @@ def _on(card: Card, claim: Claim, residency: Residency) -> Placement:
 
 
 def _could_hold(card: Card, claim: Claim, residency: Residency) -> bool:
+    if not gpu_hint.matches(claim.card_name, card.name):
+        return False
     if residency is Residency.GPU_RAM_OVERFLOW:
         return claim.least_on_card_mib <= replace(card, foreign_mib=0).weights_mib
     limit = card.shareable_mib if residency is Residency.GPU_SHARED else card.total_mib
@@ -249,16 +252,22 @@ def _could_hold(card: Card, claim: Claim, residency: Residency) -> bool:
 def _does_not_fit(job: Job, capacity: Capacity) -> Reason:
     if not capacity.cards:
         return Reason(job.name, Why.NO_GPU_ON_BENCH, job.claim.vram_mib)
+    wanted = [c for c in capacity.cards if gpu_hint.matches(job.claim.card_name, c.name)]
+    if not wanted:
+        return Reason(job.name, Why.NO_CARD_OF_THAT_NAME)
     if job.claim.may_overflow:
         spilt = job.claim.ram_mib + job.claim.disk_mib
-        most = max(replace(card, foreign_mib=0).weights_mib for card in capacity.cards) + spilt
+        most = max(replace(card, foreign_mib=0).weights_mib for card in wanted) + spilt
         return Reason(job.name, Why.TOO_LARGE_TO_SPLIT, job.claim.vram_mib, most)
     exclusive = job.claim.residency is Residency.GPU_EXCLUSIVE
-    largest = max(c.total_mib if exclusive else c.shareable_mib for c in capacity.cards)
+    largest = max(c.total_mib if exclusive else c.shareable_mib for c in wanted)
     return Reason(job.name, Why.LARGER_THAN_CARD, job.claim.vram_mib, largest)
 
 
 def _why_cpu(claim: Claim, capacity: Capacity) -> Why:
     if not claim.uses_gpu:
         return Why.NEEDS_NO_GPU
-    return Why.LARGER_THAN_CARD if capacity.cards else Why.NO_GPU_ON_BENCH
+    if not capacity.cards:
+        return Why.NO_GPU_ON_BENCH
+    named = any(gpu_hint.matches(claim.card_name, card.name) for card in capacity.cards)
+    return Why.LARGER_THAN_CARD if named else Why.NO_CARD_OF_THAT_NAME

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 NAME = "nvinx.yaml"
 VARIABLE = "NVINX_BENCH"
+_WORKFLOW = "workflow"
 
 
 def find(
     explicit: Path | None, workflow_dir: Path | None, environ: Mapping[str, str]
 ) -> Path | None:
-    """The bench file in force: the option, NVINX_BENCH, beside the workflow, the user's; or none.
+    """The bench file in force: the option, NVINX_BENCH, the first of `places`; or none.
 
     Raises BenchError when the option or NVINX_BENCH names something that is not there.
     """
@@ -30,10 +31,28 @@ def find(
     if environ.get(VARIABLE):
         fix = f"name a file that exists in {VARIABLE}, or unset it"
         return _demanded(Path(environ[VARIABLE]), f"{VARIABLE} names", fix)
-    if workflow_dir is not None and (workflow_dir / NAME).exists():
-        return workflow_dir / NAME
-    users = _user_folder() / NAME
-    return users if users.exists() else None
+    return next((place for place in places(workflow_dir) if place.exists()), None)
+
+
+def places(workflow_dir: Path | None = None) -> tuple[Path, ...]:
+    """Where a bench file is looked for, in this order, whoever asks.
+
+    The working folder, the folder of the project, the one with the Snakefile, the user's own.
+    workflow_dir: where the Snakefile lies; by default where Snakemake finds one.
+    """
+    here = Path.cwd()
+    flow = workflow_dir or here
+    if flow == here and (snakefile := default_snakefile(here)) is not None:
+        flow = snakefile.parent
+    project = [flow.parent] if flow.name == _WORKFLOW else []
+    folders = dict.fromkeys((here, *project, flow, _user_folder()))
+    return tuple(folder / NAME for folder in folders)
+
+
+def default_snakefile(folder: Path) -> Path | None:
+    """The Snakefile that Snakemake takes in a folder where none is named; None without one."""
+    names = (folder / sub / name for sub in ("", _WORKFLOW) for name in ("Snakefile", "snakefile"))
+    return next((path for path in names if path.is_file()), None)
 
 
 def load(path: Path) -> BenchFile:

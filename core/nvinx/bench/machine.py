@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from nvinx.bench import file as bench_file
 from nvinx.bench.resolve import Bench, resolve
 from nvinx.gpu.ports import GpuInventory
@@ -28,7 +30,8 @@ def bench(
     file = None if path is None else bench_file.load(path)
     slowdowns = None if file is None else bench_file.slowdowns(file)
     inventory = _look() if file is None or file.has_real_cards else GpuInventory()
-    return resolve(file, detect(), inventory, headroom_mb=headroom_mb, slowdowns=slowdowns)
+    found = resolve(file, detect(), inventory, headroom_mb=headroom_mb, slowdowns=slowdowns)
+    return replace(found, searched=tuple(map(str, bench_file.places(workflow_dir))))
 
 
 def _look() -> GpuInventory:

@@ -106,6 +106,7 @@ class Bench(Struct, frozen=True):
     missing. `slowdowns` predicts who slows whom; None when nobody calibrated. `utilisation`: by
     model, 0..1. `bandwidth`: between the tiers of a model that is split. `cluster`: cards of other
     machines that Slurm hands out; `cluster_headroom_mib`: VRAM of each that jobs never get.
+    `searched`: where a bench file was looked for.
     """
 
     cards: tuple[Card, ...]
@@ -120,10 +121,15 @@ class Bench(Struct, frozen=True):
     bandwidth: Bandwidth = field(default_factory=Bandwidth)
     cluster: tuple[ClusterNodes, ...] = ()
     cluster_headroom_mib: int = 0
+    searched: tuple[str, ...] = ()
 
     @property
     def simulated(self) -> bool:
         return any(card.simulated for card in self.cards)
+
+    @property
+    def card_names(self) -> tuple[str, ...]:
+        return tuple(card.name for card in self.cards)
 
     @property
     def capacity(self) -> Capacity:

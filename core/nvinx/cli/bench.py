@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     "--bench",
     "file",
     type=click.Path(path_type=Path),
-    help="The bench file to use, before $NVINX_BENCH, ./nvinx.yaml and the user's own.",
+    help="The bench file to use, before $NVINX_BENCH and the nvinx.yaml that is found.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--measure", is_flag=True, help="Measure how fast weights come from RAM and disk.")
@@ -125,6 +125,8 @@ def _print(bench: Bench) -> None:
 
     console = Console(markup=False, highlight=False, emoji=False)
     console.print(f"Bench file: {bench.path or 'none; this machine as it is'}", soft_wrap=True)
+    if bench.path is None:
+        console.print(f"Looked for: {', '.join(bench.searched)}", soft_wrap=True)
     table = Table("what", "in force", "from", box=box.SIMPLE)
     for row in _rows(bench):
         table.add_row(*row)

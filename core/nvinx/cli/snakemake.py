@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 
 def split(words: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
-    """The Snakefile here, unless the first word names another source; the rest is Snakemake's."""
+    """Snakemake's own Snakefile, unless the first word names another source; the rest is for it."""
+    from nvinx.bench.file import default_snakefile
+
     named = bool(words) and not words[0].startswith("-")
-    source = Path(words[0] if named else "Snakefile")
+    source = Path(words[0]) if named else default_snakefile(Path()) or Path("Snakefile")
     if not source.is_file():
         raise click.BadParameter(f"File '{source}' does not exist.", param_hint="'[SOURCE]'")
     return source, words[1:] if named else words

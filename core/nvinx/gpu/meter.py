@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from nvinx.gpu.nvml import id_at, memory
 from nvinx.gpu.ports import GpuFacts, GpuReading
-from nvinx.sizes import capacity_mib, need_mib
+from nvinx.sizes import capacity_mib, used_mib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,7 +73,7 @@ class NvmlMeter:
         used = _answer(pynvml, lambda: memory(pynvml, d)[1])
         reading = GpuReading(
             None if busy is None else busy / 100,
-            None if used is None else need_mib(used),
+            None if used is None else used_mib(used),
             None if power is None else power / 1000,
             _answer(pynvml, lambda: pynvml.nvmlDeviceGetClockInfo(d, pynvml.NVML_CLOCK_SM)),
             _answer(

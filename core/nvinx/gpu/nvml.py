@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from nvinx.gpu.ports import GpuInventory, GpuProcess, GpuState
-from nvinx.sizes import capacity_mib, need_mib
+from nvinx.sizes import capacity_mib, used_mib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,7 +157,7 @@ class _Scan:
             index=position,
             name=self.nvml.nvmlDeviceGetName(device),
             total_mib=capacity_mib(total),
-            used_mib=None if processes is None else need_mib(used),
+            used_mib=None if processes is None else used_mib(used),
             processes=processes or (),
         )
 
@@ -183,7 +183,7 @@ class _Scan:
             more = process.usedGpuMemory
             known = [u for u in (used.get(process.pid), more) if u is not None]
             used[process.pid] = max(known, default=None)
-        return tuple(GpuProcess(p, None if u is None else need_mib(u)) for p, u in used.items())
+        return tuple(GpuProcess(p, None if u is None else used_mib(u)) for p, u in used.items())
 
     def _listed(self, device: Any, kind: str) -> list[Any] | None:
         for version in ("_v3", "_v2"):

@@ -14,8 +14,8 @@ class Claim(Struct, frozen=True, kw_only=True):
     nothing was declared. disk_mib: of the scratch folder, for what fits neither card nor RAM.
     runtime_s, cpu_runtime_s: expected, alone on the card and on the CPU; None where nobody knows.
     chain_s: the longest chain of jobs that begins with this one, 0 where the engine knows none.
-    kind: the name under which runs of such jobs are remembered. Raises ValueError when a number is
-    negative or VRAM is missing.
+    kind: the name under which runs of such jobs are remembered. card_name: a part of the name of
+    the only cards that will do. Raises ValueError when a number is negative or VRAM is missing.
     """
 
     residency: Residency
@@ -32,6 +32,7 @@ class Claim(Struct, frozen=True, kw_only=True):
     chain_s: float = 0.0
     priority: int = 0
     kind: str = ""
+    card_name: str | None = None
 
     def __post_init__(self) -> None:
         if min(self.cores, self.ram_mib, self.disk_mib, self.vram_mib or 0) < 0:

@@ -9,15 +9,18 @@ from msgspec import Struct
 
 from nvinx.catalog import ModelSpec, Residency
 from nvinx.errors import HintError
-from nvinx.jobs import stage_hint
+from nvinx.formatting import value_text
+from nvinx.jobs import gpu_hint, stage_hint
 from nvinx.jobs.claim import Claim
 from nvinx.sizes import need_from_gb, need_from_mb, need_mib, parse_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from nvinx.jobs.gpu_hint import GpuWish
+
 HINTS = (
-    "gpu",
+    gpu_hint.HINT,
     "vram_mb",
     "vram",
     "residency",
@@ -31,6 +34,8 @@ HINTS = (
 NO_WISH = ("model", stage_hint.HINT)  # alone they do not ask for a card
 _LARGEST = 1e15  # of any number: larger ones can be neither converted nor counted with
 _NOT_OURS = {"gpu_model", "gpus", "gpu_type", "gpu_manufacturer"}
+_SIZES = ("vram_mb", "vram")
+_LONGEST_NUMBER = 15  # digits
 _ALIKE = ("vram", "resid", "cpu_fall", "cpu_run", "ram_over", "max_slow", "slowdown", "nvinx")
 
 
@@ -51,30 +56,35 @@ def read(
     common: Common,
     models: Mapping[str, ModelSpec],
     calibrated: Collection[str] = (),
+    cards: Collection[str] = (),
 ) -> Claim:
     """The claim that a rule's hints make.
 
     hints: resource values by name; names that are not nvinx's are left alone, except those that
     look like a misspelt hint. models: those of the bench file; calibrated: those whose slowdowns
-    are known. Raises HintError naming rule, value and fix.
+    are known; cards: what those of the bench are called, where that is known. Raises HintError
+    naming rule, value and fix.
     """
     reader = _Reader(rule, hints)
     reader.demand_known_names()
+    gpu = gpu_hint.named(rule, hints.get(gpu_hint.HINT))
+    if reader.is_switched_off(gpu):
+        reader = _Reader(rule, {k: v for k, v in hints.items() if k not in HINTS})
+        gpu = None
     model = reader.model(models, calibrated)
     spec = models.get(model) if model is not None else None
     vram_mib, residency = reader.vram_mib(), reader.residency()
-    gpus = reader.count("gpu")
-    if gpus > 1:
-        raise reader.error("gpu", "a job gets one card at most", "write gpu=1")
     stated_vram = vram_mib
     if spec is not None:
         vram_mib = need_from_gb(spec.vram_gb) if vram_mib is None and spec.vram_gb else vram_mib
         residency = residency or spec.residency
     if residency is None:
-        residency = _default_residency(vram_mib, gpus, has_gpu_hint="gpu" in hints)
+        residency = _default_residency(vram_mib, gpu)
     cpu_fallback = reader.flag("cpu_fallback", bool(spec and spec.cpu_fallback_supported))
     overflow = reader.flag("ram_overflow", bool(spec and spec.ram_overflow_supported))
-    reader.demand_consistent(residency, stated_vram, vram_mib, gpus)
+    reader.demand_consistent(residency, stated_vram, vram_mib, gpu)
+    if gpu is not None and cards and not cpu_fallback:
+        reader.demand_one_of(cards, gpu)
     stage_hint.named(rule, hints.get(stage_hint.HINT))
     ram_mib, disk_mib = reader.mib("mem_mb", common.mem_mb), reader.mib("disk_mb", common.disk_mb)
     if common.mem_mb is None and spec is not None and spec.ram_gb_needed and overflow:
@@ -98,6 +108,7 @@ def read(
         cpu_runtime_s=reader.cpu_runtime_s(cpu_fallback),
         priority=reader.priority(common.priority),
         kind=str(common.kind),
+        card_name=gpu.card if gpu and residency.uses_gpu else None,
     )
 
 
@@ -106,12 +117,10 @@ def wish(hints: Mapping[str, Any]) -> str | None:
     return next((name for name in HINTS if name in hints and name not in NO_WISH), None)
 
 
-def _default_residency(vram_mib: int | None, gpus: int, *, has_gpu_hint: bool) -> Residency:
-    if has_gpu_hint and gpus == 0:
-        return Residency.CPU_ONLY
+def _default_residency(vram_mib: int | None, gpu: GpuWish | None) -> Residency:
     if vram_mib is not None:
         return Residency.GPU_SHARED
-    return Residency.GPU_EXCLUSIVE if gpus else Residency.CPU_ONLY
+    return Residency.GPU_EXCLUSIVE if gpu else Residency.CPU_ONLY
 
 
 class _Reader:
@@ -122,7 +131,7 @@ class _Reader:
         self._hints = hints
 
     def error(self, hint: str, problem: str, fix: str) -> HintError:
-        shown = f"{hint}={_shown(self._hints[hint])}" if hint in self._hints else hint
+        shown = f"{hint}={value_text(self._hints[hint])}" if hint in self._hints else hint
         return HintError(self._rule, shown, problem, fix)
 
     def demand_known_names(self) -> None:
@@ -132,6 +141,23 @@ class _Reader:
                 close = _close(name, HINTS, cutoff=0.5)
                 fix = f"did you mean {close[0]}?" if close else f"use one of {', '.join(HINTS)}"
                 raise self.error(name, "nvinx knows no such hint", fix.rstrip("?"))
+
+    def is_switched_off(self, gpu: GpuWish | None) -> bool:
+        """Whether the rule says by `gpu=0` or a size of 0 that it wants no card, as a switch does.
+
+        All that it says besides then counts for nothing.
+        """
+        if gpu is not None:
+            return gpu.count == 0
+        sizes = [self._size(name) for name in _SIZES if name in self._hints]
+        asks = any(name in self._hints for name in ("residency", "model"))
+        return bool(sizes) and not any(sizes) and not asks
+
+    def demand_one_of(self, cards: Collection[str], gpu: GpuWish) -> None:
+        if any(gpu_hint.matches(gpu.card, card) for card in cards):
+            return
+        problem = f"no card here is called so (there is {', '.join(sorted(set(cards)))})"
+        raise self.error(gpu_hint.HINT, problem, "write gpu=1, or a part of one of these names")
 
     def model(self, models: Mapping[str, ModelSpec], calibrated: Collection[str]) -> str | None:
         name = self._hints.get("model")
@@ -159,15 +185,19 @@ class _Reader:
             raise self.error("residency", "no such residency", fix) from None
 
     def vram_mib(self) -> int | None:
-        """VRAM from `vram_mb` or `vram`; both are fine when they agree."""
-        sizes = {name: self._size(name) for name in ("vram_mb", "vram") if name in self._hints}
+        """VRAM from `vram_mb` or `vram`; both are fine when they agree. 0 says nothing."""
+        sizes = {name: self._size(name) for name in _SIZES if name in self._hints}
         if len(set(sizes.values())) > 1:
             raise self.error("vram", f"contradicts vram_mb={self._hints['vram_mb']!r}", "keep one")
-        return next(iter(sizes.values()), None)
+        return next(iter(sizes.values()), None) or None
 
     def _size(self, name: str) -> int:
         value = self._hints[name]
+        if name == "vram_mb" and isinstance(value, str) and _is_digits(value):
+            value = int(value)
         if name == "vram_mb" and _is_number(value):
+            if value < 0:
+                raise self.error(name, "must not be below 0", "state the VRAM the job needs")
             mib = need_from_mb(value)
         elif name == "vram" and isinstance(value, str):
             try:
@@ -179,35 +209,27 @@ class _Reader:
             example = "vram_mb=900" if name == "vram_mb" else "vram='900MB'"
             problem = "must be a number of MB" if name == "vram_mb" else "needs a unit"
             raise self.error(name, problem, f"write it like {example}")
-        if mib <= 0:
-            raise self.error(name, "must be more than nothing", "state the VRAM the job needs")
         return mib
 
     def mib(self, name: str, mb: float | None) -> int:
         if mb is None:
             return 0
         if not _is_number(mb) or mb < 0:
-            problem = f"{_shown(mb)} is no number of MB"
+            problem = f"{value_text(mb)} is no number of MB"
             raise self.error(name, problem, f"write it like {name}=2000")
         return need_from_mb(mb)
-
-    def count(self, name: str) -> int:
-        value = self._hints.get(name, 0)
-        if not isinstance(value, int) or value < 0:
-            raise self.error(name, "must be a whole number", f"write {name}=1")
-        return int(value)
 
     def runtime_s(self, seconds: float | None) -> float | None:
         if seconds is None:
             return None
         if not _is_number(seconds) or seconds < 0:
-            problem = f"{_shown(seconds)} s is no time"
+            problem = f"{value_text(seconds)} s is no time"
             raise self.error("runtime", problem, "write it in minutes, like runtime=30")
         return float(seconds)
 
     def priority(self, value: int) -> int:
         if not _is_number(value) or int(value) != value:
-            problem = f"{_shown(value)} is no whole number"
+            problem = f"{value_text(value)} is no whole number"
             raise self.error("priority", problem, "write it like priority=10")
         return int(value)
 
@@ -246,26 +268,24 @@ class _Reader:
         return minutes * 60
 
     def demand_consistent(
-        self, residency: Residency, stated: int | None, vram_mib: int | None, gpus: int
+        self,
+        residency: Residency,
+        stated: int | None,
+        vram_mib: int | None,
+        gpu: GpuWish | None,
     ) -> None:
         if residency is Residency.CPU_ONLY:
-            self._demand_no_gpu_words(stated, gpus)
-        elif "gpu" in self._hints and gpus == 0:
-            raise self.error("gpu", f"contradicts {residency.value}", "leave gpu=0 out")
+            self._demand_no_gpu_words(stated, gpu)
         if residency.needs_vram and vram_mib is None:
             problem = f"{residency.value} needs to know how much VRAM the job takes"
             raise self.error("residency", problem, "add vram_mb=... (or model=...)")
 
-    def _demand_no_gpu_words(self, stated: int | None, gpus: int) -> None:
-        hint = "vram_mb" if "vram_mb" in self._hints else "vram"
-        if "residency" not in self._hints and "gpu" in self._hints:
-            where, fix = "gpu=0", f"leave {hint} out, or write gpu=1"
-        else:
-            where, fix = "residency cpu_only", "leave one of the two out"
+    def _demand_no_gpu_words(self, stated: int | None, gpu: GpuWish | None) -> None:
+        problem, fix = "contradicts residency cpu_only", "leave one of the two out"
         if stated is not None:
-            raise self.error(hint, f"contradicts {where}", fix)
-        if gpus:
-            raise self.error("gpu", f"contradicts {where}", fix)
+            raise self.error("vram_mb" if "vram_mb" in self._hints else "vram", problem, fix)
+        if gpu:
+            raise self.error(gpu_hint.HINT, problem, fix)
         for name in ("ram_overflow", "max_slowdown", "cpu_runtime", stage_hint.HINT):
             if self._hints.get(name, stage_hint.OFF) not in (0, stage_hint.OFF):
                 raise self.error(
@@ -273,6 +293,11 @@ class _Reader:
                     "means nothing for a job that uses no GPU",
                     f"leave {name} out, or add vram_mb=... or gpu=1",
                 )
+
+
+def _is_digits(text: str) -> bool:
+    digits = text.strip()
+    return digits.isascii() and digits.isdecimal() and len(digits) <= _LONGEST_NUMBER
 
 
 def _close(word: str, known: Collection[str], cutoff: float = 0.6) -> list[str]:
@@ -284,10 +309,3 @@ def _close(word: str, known: Collection[str], cutoff: float = 0.6) -> list[str]:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
-
-
-def _shown(value: object) -> str:
-    try:
-        return repr(value)
-    except ValueError:  # Python writes no number of thousands of digits
-        return "a huge number"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nvinx.errors import HintError
+from nvinx.formatting import value_text
 
 HINT = "nvinx_stage"
 OFF = "off"
@@ -20,13 +21,14 @@ def named(rule: str, value: object) -> tuple[str, ...] | None:
     import shlex
 
     example = f'write {HINT}="weights.bin more.bin", or {HINT}="{OFF}"'
+    stated = f"{HINT}={value_text(value)}"
     if not isinstance(value, str):
-        raise HintError(rule, f"{HINT}={value!r}", "must name files, in a string", example)
+        raise HintError(rule, stated, "must name files, in a string", example)
     try:
         paths = tuple(shlex.split(value))
     except ValueError:
         problem, fix = "has a quote that is not closed", "close it, or write \\' for one in a name"
-        raise HintError(rule, f"{HINT}={value!r}", problem, fix) from None
+        raise HintError(rule, stated, problem, fix) from None
     if not all(paths) or not paths:
-        raise HintError(rule, f"{HINT}={value!r}", "names no file", example)
+        raise HintError(rule, stated, "names no file", example)
     return paths

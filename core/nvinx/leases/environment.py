@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.json import encode
 
 from nvinx.catalog import Residency
-from nvinx.sizes import MIB
+from nvinx.sizes import MIB, whole_mb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,7 @@ def variables(job_id: str, placement: Placement, capacity: Capacity) -> dict[str
     return {
         **common,
         "CUDA_VISIBLE_DEVICES": ",".join(str(c.index) if c.simulated else c.id for c in cards),
-        "NVINX_VRAM_MB": str(declared_mb(placement.vram_mib)),
+        "NVINX_VRAM_MB": str(_vram_mb(placement)),
         "NVINX_MAX_MEMORY": encode(_max_memory(placement, cards)).decode(),
         "NVINX_SIMULATED": "1" if cards[0].simulated else "",
         "NVINX_CARD_MB": str((cards[0].total_mib + cards[0].undeclared_mib) * MIB // 10**6),
@@ -51,14 +51,21 @@ def _max_memory(placement: Placement, cards: Sequence[Card]) -> dict[str, int]:
         limits["cpu"] = declared_mb(placement.ram_mib) * 10**6
         disk = {"disk": declared_mb(placement.disk_mib) * 10**6} if placement.disk_mib else {}
         return limits | disk
-    return {"0": declared_mb(placement.vram_mib) * 10**6}
+    return {"0": _vram_mb(placement) * 10**6}
+
+
+def _vram_mb(placement: Placement) -> int:
+    """MB that a job declared, or that the card has which it holds alone."""
+    if placement.residency.shares_card:
+        return declared_mb(placement.vram_mib)
+    return placement.vram_mib * MIB // 10**6
 
 
 def declared_mb(mib: int) -> int:
-    """The MB that were declared: of the one or two that round up to this many MiB, the round one.
+    """The MB that were declared: of the one or two that are this many MiB, the round one.
 
     So a declared 900 or 3000 MB reads as just that; it is never more than was declared, but for a
     neighbour of a multiple of ten.
     """
-    fewest, most = max((mib - 1) * MIB // 10**6 + 1, 0), mib * MIB // 10**6
+    fewest, most = whole_mb(mib), whole_mb(mib + 1) - 1
     return most if most % 10 == 0 else fewest

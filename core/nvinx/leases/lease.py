@@ -84,7 +84,7 @@ def claim_of(asked: dict[str, object], common: hints.Common, bench: Bench) -> Cl
         fix = f"use {', '.join(hints.HINTS)}"
         raise HintError(name, unknown[0], "nvinx knows no such hint", fix, kind="lease")
     with as_lease(name):
-        return hints.read(name, known, common, bench.models, calibrated)
+        return hints.read(name, known, common, bench.models, calibrated, bench.card_names)
 
 
 def _warn(line: str) -> None:

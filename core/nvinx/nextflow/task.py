@@ -72,7 +72,7 @@ def claim(task: Task, bench: Bench) -> Claim:
         kind=task.name.partition(" (")[0],
     )
     calibrated = bench.slowdowns.traits if bench.slowdowns else ()
-    return hints.read(task.name, asked, common, bench.models, calibrated)
+    return hints.read(task.name, asked, common, bench.models, calibrated, bench.card_names)
 
 
 def climb(task: Task, first: Claim, capacity: Capacity) -> tuple[Claim, Claim, RetryStep | None]:

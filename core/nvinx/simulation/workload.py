@@ -26,7 +26,7 @@ class Task(Struct, frozen=True, kw_only=True):
     duration_s: alone, on the GPU if it uses one. cpu_duration_s: on the CPU instead; None: it may
     not run there. runtime_s: what its author declared, None where nothing. after: names of tasks
     that end before it begins. release_s: when it becomes known. kind: under which runs of such jobs
-    are remembered; by default the name up to a bracket.
+    are remembered; by default the name up to a bracket. card_name: as in `Claim`.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Task(Struct, frozen=True, kw_only=True):
     runtime_s: float | None = None
     priority: int = 0
     kind: str | None = None
+    card_name: str | None = None
 
     @property
     def wish(self) -> Residency:
@@ -124,6 +125,7 @@ class Workload:
             chain_s=self.chains_s[name],
             priority=task.priority,
             kind=task.kind or name.partition("[")[0],
+            card_name=task.card_name,
         )
         return Job(name, name, claim, "workload")
 

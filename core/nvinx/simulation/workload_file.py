@@ -23,6 +23,7 @@ _KEYS = (
     "runtime_s",
     "priority",
     "kind",
+    "card_name",
 )
 
 
@@ -84,6 +85,7 @@ def _task(at: At, position: int) -> Task:
         runtime_s=entry.number("runtime_s"),
         priority=int(entry.number("priority") or 0),
         kind=entry.text("kind"),
+        card_name=entry.text("card_name"),
     )
 
 

@@ -17,6 +17,7 @@ from nvinx.bench.capacity import Capacity, Card
 from nvinx.catalog import Residency
 from nvinx.errors import ImpossibleJobError
 from nvinx.formatting import few_names, gb
+from nvinx.jobs import gpu_hint
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -97,8 +98,13 @@ class Cluster:
             raise ImpossibleJobError(rule, self._too_much(claim), "ask for less in the rule")
         if not claim.uses_gpu:
             return Ask(claim)
-        cards = [node for node in able if node.cards]
+        cards = [
+            node
+            for node in able
+            if node.cards and gpu_hint.matches(claim.card_name, node.card_name or "")
+        ]
         _demand_sizes(rule, claim, cards)
+        wanted, claim = claim, replace(claim, card_name=None)  # the nodes below are all so
         wide = [n for n in cards if (n.card_mib or 0) >= (claim.vram_mib or 0)]
         if wide and claim.residency is Residency.GPU_SHARED:
             return _shared(claim, wide, self.nodes)
@@ -110,7 +116,7 @@ class Cluster:
             return _whole(spills, spilling, self.nodes)
         if claim.cpu_fallback:
             return Ask(replace(claim, residency=Residency.CPU_ONLY, vram_mib=None))
-        raise ImpossibleJobError(rule, self._no_card(claim, cards), _fix(cards))
+        raise ImpossibleJobError(rule, self._no_card(wanted, cards), _fix(cards))
 
     def _too_much(self, claim: Claim) -> str:
         most = self.capacity()
@@ -122,6 +128,8 @@ class Cluster:
     def _no_card(self, claim: Claim, cards: Sequence[Node]) -> str:
         if not cards:
             has = any(node.cards for node in self.nodes)
+            if has and claim.card_name is not None:
+                return f"wants a {claim.card_name}, and no node is known to have one"
             why = "beside enough cores and RAM" if has else "in this cluster"
             return f"wants a card, and no node has one {why}"
         largest = max(node.card_mib or 0 for node in cards)

@@ -268,3 +268,18 @@ def test_a_round_asks_only_so_many_in_vain():
     assert bench.why("j0", 1.0).why is Why.CARD_HELD_EXCLUSIVELY
     assert bench.why("j499", 1.0) == Reason("j499", Why.CARD_HELD_EXCLUSIVELY, behind=("whole",))
     assert len(bench.finish("whole", 2.0)) == 1
+
+
+def test_a_job_that_names_a_card_gets_none_but_that_and_is_impossible_without_it():
+    bench = Bench(BLIND, card(0, name="NVIDIA T4"), card(1, name="NVIDIA A100"))
+    bench.submit(exclusive_job("one", card_name="a100"), exclusive_job("two", card_name="a100"))
+    assert bench.where("one").card == "gpu-1"
+    assert bench.why("two").why is Why.CARD_HELD_EXCLUSIVELY
+    reason = BLIND.impossible(exclusive_job("no", card_name="h100"), bench.state.capacity)
+    assert reason == Reason("no", Why.NO_CARD_OF_THAT_NAME)
+
+
+def test_a_job_that_names_a_card_that_is_not_there_runs_on_the_cpu_if_it_may():
+    bench = Bench(BLIND)
+    bench.submit(exclusive_job("one", card_name="h100", cpu_fallback=True))
+    assert bench.where("one").why is Why.NO_CARD_OF_THAT_NAME

@@ -227,7 +227,7 @@ def test_a_split_that_does_not_work_is_found_before_loading(tmp_path):
     small = simulated_card(total_mib=2)
     here = told(small, ram_mib=2)
 
-    with pytest.raises(DoesNotFitError, match="5 MB are missing"):
+    with pytest.raises(DoesNotFitError, match="4 MB are missing"):
         here.from_pretrained_kwargs(tmp_path)
     roomy = told(small, ram_mib=20)
     assert roomy.from_pretrained_kwargs(tmp_path)["device_map"] == "auto"

@@ -19,6 +19,8 @@ def read(text):
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     return tmp_path
 
 
@@ -38,6 +40,27 @@ def test_the_nearest_bench_file_is_found_first(home):
     assert bench_file.find(None, beside.parent, {"NVINX_BENCH": ""}) == beside
     assert bench_file.find(None, home, {}) == user
     assert bench_file.find(None, None, {}) == user
+
+
+@pytest.mark.parametrize("snakefile", ["Snakefile", "snakefile", "workflow/Snakefile"])
+def test_every_door_looks_in_the_same_places(home, monkeypatch, snakefile):
+    project = home / "project"
+    flow = (project / snakefile).parent
+    put(project / snakefile)
+    user = home / "config" / "nvinx"
+    searched = tuple(dict.fromkeys(f / "nvinx.yaml" for f in (project, flow, user)))
+    monkeypatch.chdir(project)
+
+    assert bench_file.places() == bench_file.places(project) == searched
+    assert bench_file.places(flow) == searched
+    assert bench_file.default_snakefile(project) == project / snakefile
+
+
+def test_from_elsewhere_the_working_folder_comes_before_the_project(home):
+    here, flow = Path.cwd(), home / "project" / "workflow"
+    names = [path.parent for path in bench_file.places(flow)]
+
+    assert names == [here, flow.parent, flow, home / "config" / "nvinx"]
 
 
 def test_a_bench_file_need_not_exist(home):

@@ -10,6 +10,7 @@ from nvinx.bench.capacity import Capacity
 from nvinx.errors import StateDirError
 from nvinx.leases.broker import Broker
 from nvinx.leases.ports import Ports
+from nvinx.reasons import Why
 from nvinx.testing import FakeClock, FakeLiveness, MemoryLedger
 from snakemake_executor_plugin_nvinx import dispatcher as dispatcher_module
 from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ended, Ready
@@ -22,7 +23,7 @@ class Engine:
 
     def __init__(self):
         self.started, self.handed_back, self.failures, self.learnt = [], [], [], []
-        self.line = []
+        self.line, self.refused = [], []
         self.stopping = False
         self.asked_to_end, self.failed = threading.Event(), threading.Event()
 
@@ -34,6 +35,9 @@ class Engine:
 
     def next_up(self, line):
         self.line = [(job.id, handle) for job, handle in line]
+
+    def refuse(self, handle, reason):
+        self.refused.append((handle, reason.why))
 
     def hand_back(self, handles):
         self.handed_back += handles
@@ -147,3 +151,15 @@ def test_once_nothing_more_may_start_what_waits_goes_back(parts):
 
     assert sorted(engine.handed_back) == ["handle b", "handle c"]
     assert engine.started == ["handle x"]
+
+
+def test_a_job_that_can_never_run_is_refused_alone(parts):
+    _, _, engine, dispatcher = parts
+    big, other = shared_job("big", 90_000), shared_job("a")
+    dispatcher.send(Ready(((big, "handle big"), (other, "handle a"))))
+    assert eventually(lambda: engine.started == ["handle a"])
+    dispatcher.send(Ended("a"))
+    dispatcher.stop()
+
+    assert engine.refused == [("handle big", Why.LARGER_THAN_CARD)]
+    assert engine.failures == []

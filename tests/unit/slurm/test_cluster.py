@@ -41,6 +41,17 @@ def test_a_job_that_wants_the_card_asks_for_all_its_shards():
     assert asks(WHOLE, node(cards=2, shards=8)) == ("shard:4", set(), ALONE)
 
 
+def test_a_job_that_names_a_card_is_kept_from_the_other_nodes():
+    other = node("n2", card_name="NVIDIA A100")
+    assert asks(exclusive_claim(card_name="a100"), node(card_name="T4"), other) == (
+        "shard:4",
+        {"n1"},
+        ALONE,
+    )
+    with pytest.raises(ImpossibleJobError, match="wants a h100, and no node is known"):
+        asks(exclusive_claim(card_name="h100"), other)
+
+
 def test_cpu_work_asks_for_no_card():
     assert asks(CPU) == ("", set(), Residency.CPU_ONLY)
 

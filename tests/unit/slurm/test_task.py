@@ -17,7 +17,7 @@ from nvinx.jobs.outcome import Outcome
 from nvinx.slurm import node as slurm_node
 from nvinx.slurm.task import End, Task
 
-SHARED = shared_claim(859, kind="embed")
+SHARED = shared_claim(858, kind="embed")
 CPU = cpu_claim()
 UUID = "GPU-1234"
 DRIVER = GpuInventory(
@@ -44,7 +44,7 @@ def test_a_task_reads_as_it_was_written(name, logs, state, caps):
 def test_an_end_reads_as_it_was_written(outcome):
     run = PastRun(
         name="embed[3]", kind="embed", profile="embed", residency=Residency.GPU_SHARED, ran_s=1.5,
-        card="A100", co_residents={"fold": 0.5}, outcome=outcome, declared_mib=859, peak_mib=700,
+        card="A100", co_residents={"fold": 0.5}, outcome=outcome, declared_mib=858, peak_mib=700,
     )  # fmt: skip
     for made in (
         End(node="n1", outcome=outcome, peak_mib=700, run=run),

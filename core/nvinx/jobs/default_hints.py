@@ -1,0 +1,43 @@
+"""Hints that a profile or `--default-resources` gives all rules, beside a rule's own. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nvinx.catalog import Residency
+from nvinx.jobs import gpu_hint, gpu_words, hints
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SIZES = {"vram", "vram_mb"}
+_ASKING = {gpu_hint.HINT, "residency", "model", *_SIZES}
+
+
+def beside(own: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """A rule's resources with the defaults that do not contradict them; all in nvinx's hints.
+
+    Where the rule says itself what it needs of a card, no default says so; a default may still give
+    the size that it leaves out, or the name of the card.
+    """
+    own, defaults = gpu_words.translated(own), gpu_words.translated(defaults)
+    asks = own.keys() & _ASKING
+    if asks:
+        kept = {name: value for name, value in defaults.items() if _adds(name, value, own)}
+    elif defaults.keys() & _ASKING:
+        kept = defaults
+    else:
+        kept = {name: value for name, value in defaults.items() if name not in hints.HINTS}
+    return {**kept, **own}
+
+
+def _adds(name: str, value: object, own: Mapping[str, Any]) -> bool:
+    if name not in hints.HINTS:
+        return True
+    if own.get("residency") == Residency.CPU_ONLY.value:
+        return False
+    if name in _SIZES:
+        return "residency" in own and not own.keys() & {"model", *_SIZES}
+    if name == gpu_hint.HINT:
+        return gpu_hint.HINT not in own and gpu_hint.is_name(value)
+    return name not in _ASKING

@@ -1,0 +1,142 @@
+"""What other executors, schedulers and sites call a GPU, in nvinx's own hints. Pure.
+
+The names are those of Snakemake's executors for Slurm, Kubernetes, HTCondor and clouds, and of the
+profiles and workflows that were written for them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+
+from nvinx.formatting import value_text
+from nvinx.jobs import gpu_hint, hints, scheduler_options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_COUNTS = {
+    *("gpus", "ngpus", "n_gpus", "n_gpu", "num_gpus", "num_gpu", "nb_gpus", "gpu_num"),
+    *("gpu_count", "gpus_count", "gpus_per_task", "gpus_per_node", "gpus_per_job"),
+    *("nvidia_gpu", "nvidia_gpus", "request_gpus", "slurm_gpus"),
+}
+_NAMES = {"gpu_model", "gpu_type", "gpu_name"}
+_MAKERS = {"gpu_manufacturer", "gpu_vendor"}
+_SIZE = re.compile(
+    r"(?:gpus?_?(?:v?ram|mem|memory)|(?:ram|mem|memory)_gpu|gpus_minimum_memory)"
+    r"(?:_(?P<unit>[mg]i?b))?"
+)
+_NUMBER = re.compile(r"\d+(\.\d+)?")
+_NUMBER_AND_UNIT = re.compile(r"\d+(\.\d+)?\s*[mgMG]i?[bB]")
+_LIKE_GPU = re.compile(r"(?<![a-z0-9])(?<!no[-_])(?<!non[-_])(?:n?gpus?|cuda|nvidia)(?![a-z])")
+_OFF = {"", "0", "false", "no", "off", "none", "cpu"}
+_NOT_WORDS = {"tmpdir", "shell_exec", "mem", "disk", "runtime"}
+_WRITE = "gpu=1 for a whole card, or vram_mb=... for a part of one"
+
+_WRITE_SIZE = "vram_mb=..., which is in MB"
+
+
+class Reading(Struct, frozen=True):
+    """What one resource, or param, was taken for.
+
+    means: the same in nvinx's hints; empty where it is ignored. write: what to write instead then.
+    """
+
+    name: str
+    value: Any
+    means: Mapping[str, Any] = field(default_factory=dict)
+    write: str = _WRITE
+
+    @property
+    def is_size(self) -> bool:
+        return self.write == _WRITE_SIZE
+
+    @property
+    def stated(self) -> str:
+        return f"{self.name}={value_text(self.value)}"
+
+
+def translated(resources: Mapping[str, Any]) -> dict[str, Any]:
+    """The resources, with nvinx's hints for what others call a GPU; its own come first."""
+    found = [reading.means for reading in readings(resources)]
+    sizes = [means["vram"] for means in found if "vram" in means]
+    own = dict(resources)
+    if sizes and not {"vram", "vram_mb"} & own.keys():
+        own["vram"] = sizes[0]
+    gpu = _together([means[gpu_hint.HINT] for means in found if gpu_hint.HINT in means])
+    stated = str(own.get(gpu_hint.HINT, "none")).strip().lower()
+    if gpu is not None and (stated == "none" or (stated in _ANY_CARD and isinstance(gpu, str))):
+        own[gpu_hint.HINT] = gpu
+    return own
+
+
+def readings(resources: Mapping[str, Any]) -> Iterator[Reading]:
+    """Whatever looks like a wish for a GPU and is no hint of nvinx, unless it is switched off."""
+    for name, value in resources.items():
+        if name not in hints.HINTS and name not in _NOT_WORDS and isinstance(value, int | str):
+            reading = _read(name, value)
+            if reading is not None:
+                yield reading
+
+
+def readings_of_params(params: Mapping[str, Any]) -> Iterator[Reading]:
+    """The same of a rule's params: they are its program's, so but for `gres` they are ignored."""
+    for name, value in params.items():
+        if isinstance(value, int | str) and (reading := _read(name, value)) is not None:
+            is_scheduler = "gres" in name or name.startswith("slurm")
+            yield reading if is_scheduler else Reading(name, value)
+
+
+def _read(name: str, value: int | str) -> Reading | None:
+    text = str(value).strip()
+    if name in _COUNTS and text.isascii() and text.isdigit():
+        return Reading(name, value, {gpu_hint.HINT: int(text[:9])})
+    if text.lower() in _OFF or (isinstance(value, int) and value <= 0):
+        return None
+    if means := _meaning(name, value, text):
+        return Reading(name, value, means)
+    if name in _MAKERS:
+        return Reading(name, value, write="nothing: nvinx knows NVIDIA's cards only")
+    if _SIZE.fullmatch(name):
+        return Reading(name, value, write=_WRITE_SIZE)
+    return Reading(name, value) if _looks_like_gpu(name, value) else None
+
+
+def _meaning(name: str, value: int | str, text: str) -> dict[str, Any]:
+    """In nvinx's hints; empty where that is not known."""
+    if name in _NAMES and isinstance(value, str):
+        return {gpu_hint.HINT: text}
+    if size := _SIZE.fullmatch(name):
+        return _vram(text, size["unit"])
+    is_switch = name in _COUNTS and value is True
+    is_ours = name in _MAKERS and text.lower() == "nvidia"
+    if is_switch or is_ours or name.endswith("_per_gpu"):
+        return {gpu_hint.HINT: 1}
+    option = f"--gpus={text}" if name in _COUNTS else f"--gres={text}" if name == "gres" else text
+    count = scheduler_options.cards_asked(option) if isinstance(value, str) else None
+    return {} if count is None else {gpu_hint.HINT: count}
+
+
+def _vram(text: str, unit: str | None) -> dict[str, Any]:
+    if unit and _NUMBER.fullmatch(text):
+        return {"vram": text + unit}
+    return {"vram": text} if _NUMBER_AND_UNIT.fullmatch(text) else {}
+
+
+def _looks_like_gpu(name: str, value: int | str) -> bool:
+    if isinstance(value, str) and "/" in value:
+        return False  # a path, whose name says nothing of where the job runs
+    return bool(_LIKE_GPU.search(name.lower()) or _LIKE_GPU.search(str(value).lower()))
+
+
+def _together(wishes: list[Any]) -> Any:
+    """One wish for several words: the name with the largest number."""
+    counts = [wish for wish in wishes if isinstance(wish, int)]
+    names = [wish for wish in wishes if isinstance(wish, str)]
+    count = max(counts, default=1 if names else None)
+    return f"{names[0]}:{count}" if names and count else count
+
+
+_ANY_CARD = {"1", "true", "yes", "on"}

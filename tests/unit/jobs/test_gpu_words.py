@@ -1,0 +1,152 @@
+"""Whatever others call a GPU is understood, or named as what is ignored."""
+
+import pytest
+
+from nvinx.catalog import Residency
+from nvinx.errors import HintError
+from nvinx.jobs import gpu_words
+from nvinx.jobs.hints import Common, read
+
+A100 = "NVIDIA A100-SXM4-80GB"
+
+
+def claim(**resources):
+    return read("embed", gpu_words.translated(resources), Common(), {}, (), [A100])
+
+
+def ignored(resources, of=gpu_words.readings):
+    return [reading.name for reading in of(resources) if not reading.means]
+
+
+WHOLE_CARD = [
+    {"gpus": 1},
+    {"gpus": "1"},
+    {"gpus": "a100:1"},
+    {"ngpus": 1},
+    {"n_gpus": 1},
+    {"num_gpus": 1},
+    {"gpu_count": True},
+    {"nvidia_gpu": 1},
+    {"request_gpus": 1},
+    {"gpus_per_task": 1},
+    {"gres": "gpu:1"},
+    {"gres": "gpu"},
+    {"gres": "gpu:a100:1"},
+    {"gres": "gres/gpu:1"},
+    {"gres": "lscratch:50,gpu:p100:1"},
+    {"gres": "shard:3"},
+    {"gres": "mps:50"},
+    {"slurm_extra": "'--gres=gpu:1'"},
+    {"slurm_extra": "--gpus=1 --nice"},
+    {"slurm_extra": "--gpus a100:1"},
+    {"slurm_extra": "--gpus-per-node=1"},
+    {"slurm_extra": "-G 1"},
+    {"slurm_extra": "--gres=shard:2"},
+    {"slurm": "gres=gpu:1"},
+    {"slurm": "partition=gpu gres=gpu:1 qos=short"},
+    {"lsf_extra": "-gpu num=1:mode=shared"},
+    {"sge_extra": "-l gpu=1"},
+    {"pbs": "select=1:ncpus=4:ngpus=1"},
+    {"cluster": "--gres gpu:1"},
+    {"gpu_manufacturer": "nvidia"},
+    {"gpu_model": "a100"},
+    {"gpu": 1, "gpu_model": "a100"},
+    {"nvidia_gpu": 1, "gpu_manufacturer": "NVIDIA", "gpu_model": "A100"},
+    {"tasks_per_gpu": 1},
+    {"cpus_per_gpu": 8, "mem_mb_per_gpu": 8000},
+]
+
+
+@pytest.mark.parametrize("resources", WHOLE_CARD, ids=str)
+def test_what_asks_for_one_gpu_elsewhere_gets_the_card(resources):
+    assert claim(**resources).residency is Residency.GPU_EXCLUSIVE
+    assert ignored({k: v for k, v in resources.items() if k != "slurm"}) == []
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        {"gpus": 2},
+        {"gres": "gpu:4"},
+        {"gres": "gpu:v100:2"},
+        {"slurm_extra": "--gpus=2"},
+        {"gpus": 2, "gpu_model": "a100"},
+        {"gpu": 2, "gpu_model": "a100"},
+    ],
+    ids=str,
+)
+def test_more_than_one_gpu_is_refused_in_any_words(resources):
+    with pytest.raises(HintError, match="a job gets one card at most"):
+        claim(**resources)
+
+
+@pytest.mark.parametrize(
+    ("resources", "vram_mib"),
+    [
+        ({"gpu_mem_mb": 900}, 858),
+        ({"gpu": 1, "gpu_memory_mb": 900}, 858),
+        ({"gpus": 1, "gpu_mem": "900MB"}, 858),
+        ({"gpu_mem_gb": 2}, 1907),
+        ({"gpu_vram_gb": "1.5"}, 1430),
+        ({"gpus_minimum_memory_mb": 900}, 858),
+        ({"gpus": 1, "vram_mb": 900}, 858),
+        ({"gpu_mem_mb": 4000, "vram_mb": 900}, 858),
+    ],
+    ids=str,
+)
+def test_a_size_in_other_words_is_the_vram(resources, vram_mib):
+    made = claim(**resources)
+    assert (made.residency, made.vram_mib) == (Residency.GPU_SHARED, vram_mib)
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        {"gpus": 0},
+        {"gpus": "0"},
+        {"ngpus": 0, "vram_mb": 900},
+        {"gres": ""},
+        {"gres": "lscratch:50"},
+        {"gpu": 0, "gres": "gpu:1"},
+        {"gpu": "off", "gpu_model": "a100"},
+        {"nvidia_gpu": 0, "gpu_model": ""},
+        {"slurm_extra": "--mail-type=END"},
+        {"tasks_per_gpu": -1},
+        {"tmpdir": "/scratch/gpu/tmp", "weights": "/data/gpu/model.bin"},
+        {"slurm_partition": "short", "virtual": 1},
+        {"use_gpu": False, "device": "cpu"},
+    ],
+    ids=str,
+)
+def test_what_asks_for_no_gpu_stays_on_the_cpu_without_a_word(resources):
+    assert claim(**resources).residency is Residency.CPU_ONLY
+    assert ignored(resources) == []
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        {"slurm_partition": "gpu"},
+        {"partition": "gpu_short"},
+        {"queue": "long-gpu"},
+        {"gpu_manufacturer": "amd"},
+        {"gpus": "all"},
+        {"gpu_mem": 8},
+        {"use_gpu": 1},
+        {"gpu_slots": 2},
+        {"device": "cuda:0"},
+        {"constraint": "nvidia"},
+        {"slurm_extra": "--constraint=gpu"},
+    ],
+    ids=str,
+)
+def test_what_looks_like_a_gpu_and_says_too_little_is_named(resources):
+    assert claim(**resources).residency is Residency.CPU_ONLY
+    assert ignored(resources) == list(resources)
+
+
+def test_params_are_the_programs_but_for_a_schedulers():
+    params = {"gres": "gpu:1", "gpus": 1, "extra": "--use-gpu", "device": "cuda", "k": 31}
+    assert ignored(params, gpu_words.readings_of_params) == ["gpus", "extra", "device"]
+    quiet = {"extra": "--no-gpu", "model": "weights/gpu.bin", "gpu": False, "device": "cpu"}
+    assert ignored(quiet, gpu_words.readings_of_params) == []
