@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nvinx.bench.coruns import corun
+from nvinx.bench.oom_words import KEY as OOM_PATTERNS
+from nvinx.bench.oom_words import oom_patterns
 from nvinx.bench.resolve import BenchFile, ClusterNodes, DeclaredGpu, Interference, headroom_error
 from nvinx.bench.strict_yaml import At, Table, read, shown, suggestion, table
 from nvinx.catalog import ModelSpec, Residency
 from nvinx.errors import BenchError
 from nvinx.overflow.split import Bandwidth
 
-_TOP = ("hardware", "gpus", "headroom_gb", "models", "interference", "cluster")
+_TOP = ("hardware", "gpus", "headroom_gb", "models", "interference", "cluster", OOM_PATTERNS)
 _HARDWARE = (
     "vram_gb",
     "ram_gb",
@@ -57,6 +59,7 @@ def parse(text: str, path: str) -> BenchFile:
         models=_models(top),
         interference=_interference(top),
         cluster=_cluster(top),
+        oom_patterns=oom_patterns(top),
         lines=lines,
     )
     _check_headroom(file)

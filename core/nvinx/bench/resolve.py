@@ -87,6 +87,7 @@ class BenchFile:
     models: Mapping[str, ModelSpec] = field(default_factory=dict)
     interference: Interference | None = None
     cluster: tuple[ClusterNodes, ...] = ()
+    oom_patterns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict)
 
     def origin(self, key: str) -> str:
@@ -104,6 +105,7 @@ class Bench:
     missing. `slowdowns` predicts who slows whom; None when nobody calibrated. `utilisation`: by
     model, 0..1. `bandwidth`: between the tiers of a model that is split. `cluster`: cards of other
     machines that Slurm hands out; `cluster_headroom_mib`: VRAM of each that jobs never get.
+    `oom_patterns`: by rule, regular expressions for what its programs write when VRAM runs out.
     """
 
     cards: tuple[Card, ...]
@@ -118,6 +120,7 @@ class Bench:
     bandwidth: Bandwidth = field(default_factory=Bandwidth)
     cluster: tuple[ClusterNodes, ...] = ()
     cluster_headroom_mib: int = 0
+    oom_patterns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def simulated(self) -> bool:
@@ -167,6 +170,7 @@ def resolve(
         utilisation=said.interference.utilisation if said.interference else {},
         bandwidth=said.bandwidth,
         cluster=said.cluster,
+        oom_patterns=said.oom_patterns,
         cluster_headroom_mib=_cluster_headroom(said, headroom_mb),
     )
 

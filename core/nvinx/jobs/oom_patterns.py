@@ -48,8 +48,11 @@ class Pattern:
 _DEVICE, _CAP, _HANDLE, _HOST = Memory.DEVICE, Memory.CAP, Memory.HANDLE, Memory.HOST
 _GH = "github.com"
 
-# The frameworks that nvinx holds to what a job declares: more room is then a larger cap.
-HELD_TO_CAP = frozenset({"PyTorch", "XLA", "TensorFlow", "CuPy"})
+USER = "oom_patterns"  # says what the user's own patterns say
+
+# Whom nvinx holds to what a job declares, or who may hold himself to it: more room then helps even
+# where nobody else is on the card.
+HELD_TO_CAP = frozenset({"PyTorch", "XLA", "TensorFlow", "CuPy", USER})
 
 PATTERNS = (
     Pattern("PyTorch", _CAP, r"per_process_memory_fraction limit", "pytorch.org/docs"),

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nvinx.jobs.oom_patterns import PATTERNS, Memory, Pattern
+from nvinx.jobs.oom_patterns import PATTERNS, USER, Memory, Pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -90,7 +90,7 @@ def evidence(texts: Iterable[str], status: int = 1, own: Sequence[str] = ()) -> 
 
 
 def _by_user(text: str) -> Pattern:
-    return Pattern("oom_patterns", Memory.DEVICE, text, "the bench file")
+    return Pattern(USER, Memory.DEVICE, text, "the bench file")
 
 
 def _in_text(text: str, patterns: Sequence[Pattern]) -> Evidence | None:
