@@ -47,9 +47,18 @@ nvinx_adopt() {
     fi
 }
 
-# Called by afterScript, in the same shell.
+# Called by afterScript, in the same shell. Which words mean out of memory may stand in the bench
+# file, so the task's name goes along, and where that file lies.
 nvinx_end() {
-    [[ ${nxf_main_ret:-0} == 0 ]] || ! nvinx lease is-oom --status "$nxf_main_ret" .command.err || nxf_main_ret=144
+    local i who=()
+    for ((i = 0; i < ${#nvinx_wish[@]}; i += 2)); do
+        case ${nvinx_wish[i]} in
+            --name | --bench | --launch-dir) who+=("${nvinx_wish[@]:i:2}") ;;
+        esac
+    done
+    [[ ${nxf_main_ret:-0} == 0 ]] ||
+        ! nvinx lease is-oom --status "$nxf_main_ret" "${who[@]}" .command.out .command.err ||
+        nxf_main_ret=144
 }
 
 trap nvinx_stopped TERM INT USR2

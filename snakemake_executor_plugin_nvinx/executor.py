@@ -111,8 +111,7 @@ class Executor(RealExecutor):
         except NvinxError as error:
             self.fail(error)
             return
-        for warning in self._run.warnings():
-            self.logger.warning(warning)
+        self._warn()
         for job, handle in ready:
             self._run.trace.submitted(job, self._job_ids.makers(handle))
         if self._dispatcher is None:
@@ -286,11 +285,11 @@ class Executor(RealExecutor):
         end = self._run.judge(job, handle, error)
         if end.outcome is Outcome.OUT_OF_MEMORY and not self.is_stopping():
             again = self._run.again(job, handle, end, self._job_ids.new(handle))
-            for line in self._run.warnings():
-                self.logger.warning(line)
+            self._warn()
             if again is not None:
                 self._try_again(job, again, handle, end)
                 return
+        self._warn()
         self._run.note_ended(end)
         if error is not None:
             keeps_going = self.workflow.execution_settings.keep_going
@@ -312,6 +311,10 @@ class Executor(RealExecutor):
         self._send(end)
         self._send(Ready(((again, handle),)))
         self._end(job)
+
+    def _warn(self) -> None:
+        for line in self._run.warnings():
+            self.logger.warning(line)
 
     def _send(self, message: Message) -> None:
         if self._dispatcher is not None:

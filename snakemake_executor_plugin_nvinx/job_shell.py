@@ -27,23 +27,24 @@ if TYPE_CHECKING:
 
     from nvinx.leases.ports import Liveness
 
-# The end of stderr is kept for nvinx to read. What keeps it is no sign of the job's life, so it
-# starts before the lock is taken, without the marker, and with no word of the job in its command
-# line. It outlives TERM, so that the job's last words get through, and ends when the job's last
-# process has closed its stderr.
+# The ends of stdout and stderr are kept for nvinx to read. What keeps them is no sign of the job's
+# life, so it starts before the lock is taken, without the marker, and with no word of the job in
+# its command line. It outlives TERM, so that the job's last words get through, and ends when the
+# job's last process has closed what it listens to.
 _SCRIPT = """#!{bash}
 . "${{0%/*}}/${{0##*/}}.env"
+_nvinx_keep() {{
+  trap '' INT TERM HUP
+  unset NVINX_JOB
+  export _nvinx_tail="$_nvinx_tail/$1"
+  exec tee >(exec {bash} -c '
+    {{ tail -c {kept} >>"$_nvinx_tail" && : >"$_nvinx_tail.whole" || cat >/dev/null
+    }} >/dev/null 2>&1
+  ')
+}}
 if [ -n "$_nvinx_tail" ] && command -v tee >/dev/null && command -v tail >/dev/null; then
-  rm -f "$_nvinx_tail.whole"
-  exec 2> >(
-    trap '' INT TERM HUP
-    unset NVINX_JOB
-    export _nvinx_tail
-    exec tee >(exec {bash} -c '
-      {{ tail -c {kept} >>"$_nvinx_tail" && : >"$_nvinx_tail.whole" || cat >/dev/null
-      }} 2>/dev/null
-    ') >&2
-  )
+  rm -f "$_nvinx_tail"/*.whole
+  exec > >(_nvinx_keep stdout) 2> >(_nvinx_keep stderr >&2)
 fi
 if [ -f "$_nvinx_lock" ] && command -v flock >/dev/null; then
   exec 243<"$_nvinx_lock"
@@ -97,13 +98,14 @@ class Shells:
     def make(self, token: str, real: str, variables: Mapping[str, str], lock: Path | None) -> str:
         """The path to use as the job's shell; its basename is the real shell's.
 
-        lock: of the lease, None on the CPU; only a job with a lease has the end of its stderr kept.
+        lock: of the lease, None on the CPU; only a job with a lease has the ends of its output
+        kept.
         Raises StateDirError when its folder cannot be written.
         """
         real_path = shutil.which(real) or real
         lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
         lines.append(f"_nvinx_lock={shlex.quote(str(lock or ''))}")
-        lines.append(f"_nvinx_tail={shlex.quote(str(self.stderr(token)) if lock else '')}")
+        lines.append(f"_nvinx_tail={shlex.quote(str(self.folder / token) if lock else '')}")
         lines.append(f"_nvinx_shell={shlex.quote(real_path)} _nvinx_name={shlex.quote(real)}")
         home = self.folder / token
         link = home / os.path.basename(real_path)
@@ -116,9 +118,9 @@ class Shells:
             raise _unwritable(home, error) from error
         return str(link)
 
-    def stderr(self, token: str) -> Path:
-        """The file that gets the end of a job's stderr; one called `.whole` tells that."""
-        return self.folder / token / "stderr"
+    def words(self, token: str) -> tuple[Path, ...]:
+        """Files that get the ends of what a job writes; others called `.whole` tell that."""
+        return tuple(self.folder / token / stream for stream in ("stderr", "stdout"))
 
     def drop(self, token: str) -> None:
         """Remove what `make` made; a thousand jobs feel the difference to `shutil.rmtree`."""

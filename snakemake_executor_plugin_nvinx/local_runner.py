@@ -31,6 +31,8 @@ class Runner:
         self._executor = executor
         self._run = run
         self._places: dict[Any, tuple[str, Placement]] = {}
+        self._told: dict[Any, dict[str, str]] = {}
+        self._attempts: dict[Any, int] = {}
         self._members = ThreadPoolExecutor(
             _MEMBERS_PER_JOB * workers, thread_name_prefix="nvinx-member"
         )
@@ -39,8 +41,14 @@ class Runner:
 
     def place(self, handle: Any, token: str, placement: Placement) -> None:
         """Before a job runs: where, under which token."""
+        again = self._run.oom_retry.is_again(handle)
+        self._told[handle] = self._run.oom_retry.environment(handle)
+        if again:
+            self._attempts[handle] = handle.attempt
+            snakemake_internals.set_attempt(handle, self._run.oom_retry.number(handle))
         for member in snakemake_internals.members(handle):
-            snakemake_internals.evaluate_tmpdir(member)
+            snakemake_internals.evaluate_tmpdir(member, anew=again)
+            self._told[member] = self._told[handle]
             self._places[member] = (token, placement)
         self._places[handle] = (token, placement)
 
@@ -48,6 +56,9 @@ class Runner:
         """The job has ended."""
         for member in (handle, *snakemake_internals.members(handle)):
             self._places.pop(member, None)
+            self._told.pop(member, None)
+        if handle in self._attempts:
+            snakemake_internals.set_attempt(handle, self._attempts.pop(handle))
 
     def run(self, handle: Any) -> None:
         """Run a placed job to its end. Raises what it fails with, or PreparationError."""
@@ -104,6 +115,7 @@ class Runner:
     def _shell_for(self, job: Any, real: str | None = None) -> Any:
         token, placement = self._places[job]
         try:
-            return self._run.shell(real or snakemake_internals.shell_of(job), token, placement)
+            real = real or snakemake_internals.shell_of(job)
+            return self._run.shell(real, token, placement, self._told[job])
         except NvinxError as error:
             raise PreparationError(error) from error

@@ -73,6 +73,7 @@ class Run:
     _planned: int = 0
     _warned: set[str] = field(default_factory=set)
     _news: list[str] = field(default_factory=list)
+    _had_company: set[str] = field(default_factory=set)
     _ended: list[PastRun] = field(default_factory=list)
     _kept_at: float = 0.0
     _looked_at: float = field(default_factory=time.monotonic)
@@ -106,7 +107,9 @@ class Run:
             bench=bench,
             trace=trace,
             sampler=Sampler(bench.cards, trace.sample) if settings.trace == "on" else None,
-            oom_retry=OomRetry(context.broker.state.capacity),
+            oom_retry=OomRetry(
+                context.broker.state.capacity, bench.oom_patterns, caps=settings.caps == "on"
+            ),
             peaks=context.peaks(lost),
             staging=Staging(staging.stager(settings.stage), settings.stage_share),
             _workflow=workflow,
@@ -244,11 +247,11 @@ class Run:
                     self.trace.met(new)
         return self.bench.cards
 
-    def shell(self, real: str, token: str, placement: Placement) -> ShellExec:
-        """A stand-in for the shell `real` that first exports where the job was placed."""
+    def shell(self, real: str, token: str, placement: Placement, more: dict[str, str]) -> ShellExec:
+        """A stand-in for the shell `real` that first exports where the job was placed, and more."""
         if self._shells is None:
             raise RuntimeError("begin() comes before the first job")
-        exports = self.context.exports(token, placement, caps=self._caps)
+        exports = self.context.exports(token, placement, caps=self._caps) | more
         lock = self.context.lock(token, placement)
         return ShellExec(self._shells.make(token, real, exports, lock))
 
@@ -257,6 +260,8 @@ class Run:
         if self.peaks is not None and placement.card is not None:
             self.peaks.watch(job.id, placement.cards)
         beside = self.broker.beside(job.id)
+        if beside:
+            self._had_company |= {job.id, *(other.job.id for other in beside)}
         others = [other.job.claim for other in beside]
         slower = (
             None if placement.card is None else self.context.estimates.slowdown(job.claim, others)
@@ -269,19 +274,34 @@ class Run:
     def judge(self, job: Job, handle: Any, error: BaseException | None) -> Ended:
         """How a job ended that was started. Out of memory is looked for where it used a card."""
         peak_mib = None if self.peaks is None else self.peaks.take(job.id)
-        if error is None:
-            self.oom_retry.forget(handle)
-            return Ended(job.id, Outcome.OK, peak_mib)
+        outcome = Outcome.OK if error is None else Outcome.FAILED
         if self.broker.is_on_card(job.id) and self._shells is not None:
-            stderr = self._shells.stderr(job.id)
-            return Ended(job.id, self.oom_retry.outcome(handle, error, stderr), peak_mib)
-        return Ended(job.id, Outcome.FAILED, peak_mib)
+            words = self._shells.words(job.id)
+            outcome, told = self.oom_retry.outcome(handle, error, words)
+            self._news += [] if told is None else [told]
+        return Ended(job.id, outcome, peak_mib)
 
     def again(self, job: Job, handle: Any, end: Ended, token: str) -> Job | None:
         """The job to queue instead of one that ran out of memory; None when all was tried."""
-        claim, news = self.oom_retry.next_claim(job, handle, end.peak_mib)
+        claim, news = self.oom_retry.next_claim(
+            job,
+            handle,
+            end.peak_mib,
+            was_alone=job.id not in self._had_company,
+            asks_for=partial(self._asked_for, handle),
+        )
         self._news += news
         return None if claim is None else replace(job, id=token, claim=claim)
+
+    def _asked_for(self, handle: Any, attempt: int) -> Claim:
+        """What a rule asks for at an attempt that Snakemake has not come to."""
+        known = self.bench.slowdowns.traits if self.bench.slowdowns else ()
+        before = handle.attempt
+        snakemake_internals.set_attempt(handle, attempt)
+        try:
+            return job_claims.claim_of(handle, self.bench.models, known)
+        finally:
+            snakemake_internals.set_attempt(handle, before)
 
     def on_card(self, card_id: str) -> dict[str, str]:
         """Names of this run's jobs on a card, by token."""

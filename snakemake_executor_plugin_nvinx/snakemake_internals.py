@@ -6,6 +6,7 @@ The contract test for this file names the Snakemake version when one of these ch
 from __future__ import annotations
 
 import copy
+import os
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
@@ -90,15 +91,33 @@ def default_names(job: Any) -> set[str]:
     return set(settings._parsed_default_resources) - stated
 
 
-def evaluate_tmpdir(job: Any) -> None:
+def set_attempt(job: Any, number: int) -> None:
+    """Have a job, or all of a group, evaluate its functions of `attempt` with this number."""
+    job.attempt = number
+
+
+def lacks_output(job: Any) -> bool:
+    """Whether a job that ended well left out a file that it was to write.
+
+    Files that Snakemake itself makes afterwards (`touch`) do not count, nor pipes.
+    """
+    return any(
+        not os.path.exists(file)
+        for member in members(job)
+        for file in member.output
+        if file not in member.touch_output and file not in member.pipe_or_service_output
+    )
+
+
+def evaluate_tmpdir(job: Any, *, anew: bool = False) -> None:
     """Evaluate `resources.tmpdir` here: remote mode leaves it, and params that use it, open.
 
-    Params keep their values of the first attempt, as they do under `--cores`.
+    anew: params, too. Else they keep their values of the first attempt, as under `--cores`.
     """
     job._resources = job.rule.expand_resources(
         job.wildcards_dict, job.input, job.attempt, skip_evaluation=set()
     )
-    if job.attempt == 1:
+    if job.attempt == 1 or anew:
         job._params = None
         job._non_derived_params = None
 

@@ -17,6 +17,7 @@ from nvinx.admission import adjust, explain
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.job import Job
 from nvinx.bench import machine
+from nvinx.bench.oom_words import words_for
 from nvinx.catalog import Residency
 from nvinx.errors import HintError, ImpossibleJobError, NvinxError
 from nvinx.history.past import Past
@@ -91,7 +92,7 @@ class SlurmRun:
             _settings=settings,
             _workflow=workflow,
             _past=past,
-            _oom_retry=OomRetry(cluster.capacity()),
+            _oom_retry=OomRetry(cluster.capacity(), bench.oom_patterns),
             anti_affinity=AntiAffinity(estimates.conflict),
             folder=tasks / engine,
             engine=engine,
@@ -176,6 +177,9 @@ class SlurmRun:
             job=job,
             card_mib=ask.card_mib,
             card_name=self._card_name_of(ask),
+            attempt=self._oom_retry.number(handle),
+            last_failure=Outcome.OUT_OF_MEMORY if self._oom_retry.is_again(handle) else None,
+            oom_patterns=words_for(self._bench.oom_patterns, rule),
             logs=tuple(
                 str(Path(log).absolute())
                 for m in snakemake_internals.members(handle)

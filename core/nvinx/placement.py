@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nvinx.catalog import Residency
+from nvinx.jobs import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,8 @@ class CurrentPlacement:
     job may use in MB (10^6 bytes), None when nobody said. max_memory: bytes by device, int keys for
     GPUs, "cpu", and "disk" where the job may use its scratch folder; empty when nobody said.
     simulated: the card is declared, not real, so a program should compute on the CPU. card_mb: all
-    of the card, in MB.
+    of the card, in MB. attempt: 1 for the first try of this job, one more for each that failed.
+    last_failure: "out_of_memory" where the try before ran out of VRAM, else None.
     """
 
     residency: Residency | None
@@ -33,6 +35,8 @@ class CurrentPlacement:
     job: str | None = None
     simulated: bool = False
     card_mb: int | None = None
+    attempt: int = 1
+    last_failure: str | None = None
 
     @property
     def managed(self) -> bool:
@@ -98,6 +102,8 @@ def current(environ: Mapping[str, str] | None = None) -> CurrentPlacement:
         job,
         env.get("NVINX_SIMULATED", "") == "1",
         int(card) if (card := env.get("NVINX_CARD_MB", "")) else None,
+        int(env.get(attempt.NUMBER) or 1),
+        env.get(attempt.LAST_FAILURE) or None,
     )
 
 

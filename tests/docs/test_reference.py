@@ -10,7 +10,7 @@ from pages import ROOT
 from nvinx.bench import coruns
 from nvinx.bench import parse as bench_parser
 from nvinx.bench.capacity import Capacity
-from nvinx.jobs import hints
+from nvinx.jobs import attempt, hints
 from nvinx.leases import environment, memory_caps
 from nvinx.runs import read as recorded
 
@@ -62,7 +62,7 @@ def test_every_variable_of_a_job_is_told():
     capacity, placement = Capacity((card(),), 1, 1000), granted(shared_claim())
 
     assert first_cells("hints.md", "What a job sees") == set(
-        environment.variables("job", placement, capacity)
+        environment.variables("job", placement, capacity) | attempt.variables(1)
     )
     assert first_cells("hints.md", "Caps") == set(
         memory_caps.variables(placement, capacity, "site", {})

@@ -124,6 +124,79 @@ def test_tries_are_remembered_and_shown_as_jobs_of_the_run(run) -> None:
     assert workspace.record().count('"name": "grows"') == 2
 
 
+def test_an_output_left_out_for_lack_of_memory_counts_though_the_job_ended_well(run) -> None:
+    outcome, tries = run("skips")
+
+    assert outcome.status == 0, outcome.text
+    assert tries == ["900", "1350"]
+    assert outcome.files["out/skips.txt"] == "done\n"
+    assert "WARNING: ran out of memory, skipping batch" in outcome.text
+
+
+def test_an_output_that_is_always_left_out_is_missing_in_the_end(run) -> None:
+    outcome, tries = run("skips_always")
+
+    assert outcome.status == 1
+    assert len(tries) == 3
+    assert "nothing is left to try" in outcome.text
+    assert "MissingOutputException" in outcome.text
+
+
+def test_an_output_that_is_missing_for_another_reason_is_snakemakes_business(run) -> None:
+    outcome, tries = run("leaves_out", "--latency-wait", "0")
+
+    assert outcome.status == 1
+    assert tries == ["once"]
+    assert "ran out" not in outcome.text
+
+
+@pytest.mark.parametrize("rule", ["recovers", "lacks_ram"])
+def test_neither_a_recovered_failure_nor_a_lack_of_ram_asks_for_more_vram(run, rule) -> None:
+    outcome, tries = run(rule)
+
+    assert outcome.status == 1
+    assert tries == ["once"]
+    assert "ran out of GPU memory" not in outcome.text
+
+
+def test_a_lack_of_ram_is_told(run) -> None:
+    outcome, _ = run("lacks_ram")
+
+    assert (
+        "lacks_ram ran out of the machine's memory (RAM), where more VRAM is no help"
+        in outcome.text
+    )
+
+
+def test_the_bench_file_may_say_what_a_rules_programs_write(run) -> None:
+    outcome, tries = run("own_words")
+
+    assert outcome.status == 0, outcome.text
+    assert tries == ["900", "1350"]
+    assert "It said: the board is full (7)" in outcome.text
+
+
+def test_functions_of_attempt_are_evaluated_anew_and_a_try_is_told_of_the_one_before(run) -> None:
+    outcome, tries = run("scaled")
+
+    assert outcome.status == 0, outcome.text
+    assert tries[::2] == ["900 64 64 1", "1800 32 32 2 out_of_memory"]
+
+
+def test_a_run_block_sees_its_attempt_as_well(run) -> None:
+    outcome, tries = run("scaled_alike")
+
+    assert outcome.status == 0, outcome.text
+    assert tries[::2] == ["900 900 1", "1800 1800 2"]
+
+
+def test_a_job_that_filled_the_whole_card_alone_is_not_given_more_of_it(run) -> None:
+    outcome, tries = run("full_board")
+
+    assert outcome.status == 0, outcome.text
+    assert tries == ["gpu_shared", "cpu_only"]
+
+
 def test_what_a_job_says_on_stderr_still_reaches_the_terminal(run) -> None:
     outcome, _ = run("grows")
 

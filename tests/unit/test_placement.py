@@ -8,6 +8,8 @@ from builders import card, simulated_card
 from nvinx.admission.job import Placement
 from nvinx.bench.capacity import Capacity
 from nvinx.catalog import Residency
+from nvinx.jobs import attempt
+from nvinx.jobs.outcome import Outcome
 from nvinx.leases.environment import variables
 from nvinx.placement import current
 from nvinx.reasons import Why
@@ -84,3 +86,11 @@ def test_a_job_reads_the_size_that_its_rule_declared():
         assert abs(int(env["NVINX_VRAM_MB"]) - declared) <= 1
         assert declared % 10 or int(env["NVINX_VRAM_MB"]) == declared
         assert json.loads(env["NVINX_MAX_MEMORY"])["0"] == int(env["NVINX_VRAM_MB"]) * 10**6
+
+
+def test_a_try_knows_its_number_and_how_the_one_before_ended():
+    first = told(Residency.GPU_SHARED, "GPU-1b2c", 900) | attempt.variables(1)
+    again = first | attempt.variables(2, Outcome.OUT_OF_MEMORY)
+    assert (current(first).attempt, current(first).last_failure) == (1, None)
+    assert (current(again).attempt, current(again).last_failure) == (2, "out_of_memory")
+    assert (current({}).attempt, current({}).last_failure) == (1, None)

@@ -100,7 +100,8 @@ def ran_out(claim: Claim, peak_mib: int | None) -> str:
     return how if peak_mib is None else f"{how} ({gb(peak_mib)} seen)"
 
 
-def tries_again(name: str, how: str, step: RetryStep, claim: Claim) -> str:
+def tries_again(name: str, how: str, step: RetryStep, claim: Claim, said: str | None = None) -> str:
+    """said: the words by which it was known to have run out."""
     ways = {
         RetryStep.MORE_ROOM: f"with {gb(claim.vram_mib)}",
         RetryStep.MEASURED_PEAK: f"with {gb(claim.vram_mib)}, by what it was seen to use",
@@ -108,7 +109,20 @@ def tries_again(name: str, how: str, step: RetryStep, claim: Claim) -> str:
         RetryStep.SPILL: "spilling to RAM",
         RetryStep.CPU: "on the CPU",
     }
-    return f"nvinx: {name} ran out of GPU memory {how}; it is tried again {ways[step]}."
+    because = "" if said is None else f" It said: {_shortened(said)}"
+    return f"nvinx: {name} ran out of GPU memory {how}; it is tried again {ways[step]}.{because}"
+
+
+def lacks_ram(name: str, said: str) -> str:
+    """A job ran out of the machine's own memory; `said`: its words."""
+    return (
+        f"nvinx: {name} ran out of the machine's memory (RAM), where more VRAM is no help: "
+        f"{_shortened(said)} Fix: let it take less at once, or run fewer jobs beside it (mem_mb)."
+    )
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= _WORDS else f"{line[:_WORDS]}..."
 
 
 def gave_up(name: str, rule: str, story: Sequence[str]) -> str:
@@ -172,6 +186,7 @@ def impossible(
 
 
 _FELT = 1.05
+_WORDS = 120  # of what a program said
 _WORTH_TELLING_S = 0.5
 
 _TEXTS = {

@@ -29,27 +29,45 @@ class RetryStep(Enum):
     CPU = "cpu"
 
 
+# What is of no use to a job that had a card to itself: a larger share of it, and, where the job may
+# run elsewhere, the card.
+_GROWS = (RetryStep.MORE_ROOM, RetryStep.MEASURED_PEAK)
+_ELSEWHERE = (*_GROWS, RetryStep.WHOLE_CARD)
+
+
 def next_attempt(
-    claim: Claim, tried: Sequence[RetryStep], capacity: Capacity, peak_mib: int | None = None
+    claim: Claim,
+    tried: Sequence[RetryStep],
+    capacity: Capacity,
+    peak_mib: int | None = None,
+    had_card: bool = False,
+    wanted_mib: int | None = None,
 ) -> tuple[RetryStep, Claim] | None:
     """The next step that applies, with the claim for it; None when all were tried.
 
     claim: as it ran last. peak_mib: the most that the job was seen to use, None where unknown.
+    had_card: it could use all of its card, so that more room there is no help. wanted_mib: what its
+    rule asks for at this attempt.
     """
     order = list(RetryStep)
     first = max((order.index(step) + 1 for step in tried), default=0)
     left = order[first:]
-    return next(((r, c) for r, c in _applicable(claim, capacity, peak_mib) if r in left), None)
+    may_leave = claim.may_overflow or claim.cpu_fallback
+    if claim.residency is Residency.GPU_SHARED and had_card:
+        left = [step for step in left if step not in (_ELSEWHERE if may_leave else _GROWS)]
+    applicable = _applicable(claim, capacity, peak_mib, wanted_mib)
+    return next(((r, c) for r, c in applicable if r in left), None)
 
 
 def _applicable(
-    claim: Claim, capacity: Capacity, peak_mib: int | None
+    claim: Claim, capacity: Capacity, peak_mib: int | None, wanted_mib: int | None
 ) -> Iterator[tuple[RetryStep, Claim]]:
     shares = claim.residency is Residency.GPU_SHARED
     largest = max((card.shareable_mib for card in capacity.cards), default=0)
     now_mib = claim.vram_mib or 0
     if shares and now_mib < largest:
-        yield RetryStep.MORE_ROOM, replace(claim, vram_mib=min(round(_MORE * now_mib), largest))
+        more_mib = max(wanted_mib or round(_MORE * now_mib), now_mib)
+        yield RetryStep.MORE_ROOM, replace(claim, vram_mib=min(more_mib, largest))
     if shares and peak_mib is not None and now_mib < _ABOVE_PEAK * peak_mib <= largest:
         yield RetryStep.MEASURED_PEAK, replace(claim, vram_mib=round(_ABOVE_PEAK * peak_mib))
     if shares:

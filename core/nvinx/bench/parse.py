@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from nvinx.bench.oom_words import KEY as OOM_PATTERNS
+from nvinx.bench.oom_words import oom_patterns
 from nvinx.bench.resolve import BenchFile, ClusterNodes, DeclaredGpu, Interference, headroom_error
 from nvinx.bench.strict_yaml import At, Table, read, shown, suggestion, table
 from nvinx.catalog import ModelSpec, Residency
@@ -15,7 +17,7 @@ from nvinx.overflow.bandwidth import Bandwidth
 if TYPE_CHECKING:
     from nvinx.interference.slowdown import CoRun
 
-_TOP = ("hardware", "gpus", "headroom_gb", "models", "interference", "cluster")
+_TOP = ("hardware", "gpus", "headroom_gb", "models", "interference", "cluster", OOM_PATTERNS)
 _HARDWARE = (
     "vram_gb",
     "ram_gb",
@@ -61,6 +63,7 @@ def parse(text: str, path: str) -> BenchFile:
         models=_models(top),
         interference=_interference(top),
         cluster=_cluster(top),
+        oom_patterns=oom_patterns(top),
         lines=lines,
     )
     _check_headroom(file)

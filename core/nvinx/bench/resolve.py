@@ -85,6 +85,7 @@ class BenchFile(Struct, frozen=True):
     models: Mapping[str, ModelSpec] = field(default_factory=dict)
     interference: Interference | None = None
     cluster: tuple[ClusterNodes, ...] = ()
+    oom_patterns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -107,6 +108,7 @@ class Bench(Struct, frozen=True):
     model, 0..1. `bandwidth`: between the tiers of a model that is split. `cluster`: cards of other
     machines that Slurm hands out; `cluster_headroom_mib`: VRAM of each that jobs never get.
     `searched`: where a bench file was looked for.
+    `oom_patterns`: by rule, regular expressions for what its programs write when VRAM runs out.
     """
 
     cards: tuple[Card, ...]
@@ -122,6 +124,7 @@ class Bench(Struct, frozen=True):
     cluster: tuple[ClusterNodes, ...] = ()
     cluster_headroom_mib: int = 0
     searched: tuple[str, ...] = ()
+    oom_patterns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def simulated(self) -> bool:
@@ -175,6 +178,7 @@ def resolve(
         utilisation=said.interference.utilisation if said.interference else {},
         bandwidth=said.bandwidth,
         cluster=said.cluster,
+        oom_patterns=said.oom_patterns,
         cluster_headroom_mib=_cluster_headroom(said, headroom_mb),
     )
 

@@ -66,14 +66,30 @@ def acquire(
 @command.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--status", type=int, required=True, help="The exit status of the program.")
-def is_oom(files: tuple[Path, ...], status: int) -> None:
+@click.option("--name", default="", help="The task's name, as in the bench file's oom_patterns.")
+@click.option("--bench", default="", help="The bench file to use.")
+@click.option(
+    "--launch-dir",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Where a bench file may lie.",
+)
+def is_oom(files: tuple[Path, ...], status: int, name: str, bench: str, launch_dir: Path) -> None:
     """Exit with 0 if a program that wrote FILES ran out of GPU memory, else with 1."""
+    from nvinx.bench import machine
+    from nvinx.bench.oom_words import words_for
     from nvinx.host.files import tail
-    from nvinx.jobs import outcome
-    from nvinx.jobs.outcome import Outcome
+    from nvinx.jobs import out_of_memory, outcome
 
-    text = "\n".join(tail(file, outcome.TAIL_BYTES) for file in files)
-    raise SystemExit(outcome.outcome_of(status, text) is not Outcome.OUT_OF_MEMORY)
+    patterns = machine.bench(Path(bench) if bench else None, launch_dir).oom_patterns
+    own = words_for(patterns, name.partition(" (")[0])
+    texts = [tail(file, outcome.TAIL_BYTES) for file in files]
+    found = out_of_memory.evidence(texts, status, own) if status else None
+    if found is not None and not found.is_vram:
+        from nvinx.admission import explain
+
+        _say(explain.lacks_ram(name or "the program", found.line))
+    raise SystemExit(found is None or not found.is_vram)
 
 
 def _say(line: str) -> None:

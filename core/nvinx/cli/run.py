@@ -102,17 +102,24 @@ class _Manner(NamedTuple):
 
 def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: _Manner) -> int:
     """Run the command, again where it ran out of memory and may; its exit status."""
+    from dataclasses import replace
+
     from nvinx.admission import explain, retry
+    from nvinx.bench.oom_words import words_for
+    from nvinx.jobs import attempt
     from nvinx.jobs.outcome import Outcome, outcome_of
     from nvinx.leases import command as commands
 
     tried: list[RetryStep] = []
+    own = words_for(client.bench.oom_patterns, how.name)
     while True:
         held = _waited_for(client, claim, how)
         cards, beside = client.bench.cards, client.beside(held)
         how.say(explain.started(held.job, held.placement, cards, beside))
+        told = attempt.variables(len(tried) + 1, Outcome.OUT_OF_MEMORY if tried else None)
+        held = replace(held, exports=held.exports | told)
         status, words = commands.run(command, held, listen=how.retry_oom)
-        outcome = outcome_of(status, words)
+        outcome = outcome_of(status, words, own=own)
         peak_mib = _given_back(client, held, outcome)
         again = None
         if how.retry_oom and outcome is Outcome.OUT_OF_MEMORY:

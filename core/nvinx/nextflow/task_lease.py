@@ -10,6 +10,8 @@ from msgspec import Struct
 from nvinx.admission import explain
 from nvinx.bench import machine
 from nvinx.host import files
+from nvinx.jobs import attempt
+from nvinx.jobs.outcome import Outcome
 from nvinx.leases.client import LeaseClient
 from nvinx.leases.wait_messages import WaitMessages
 from nvinx.nextflow import guard_script, handover
@@ -74,7 +76,9 @@ class TaskLease:
             held.unlink(missing_ok=True)
 
     def _take(self, client: LeaseClient, lease_file: LeaseFile) -> None:
-        exports = self._waited_for(client, lease_file).exports
+        again = self._task.times_out_of_memory > 0
+        told = attempt.variables(self._task.attempt, Outcome.OUT_OF_MEMORY if again else None)
+        exports = self._waited_for(client, lease_file).exports | told
         files.write(handover.as_shell(exports), self._place.folder / READY)
         client.liveness.sweep(older_than_s=_YOUNG_S)
 

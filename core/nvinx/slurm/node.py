@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from nvinx.bench.resolve import Bench
 from nvinx.gpu.nvml import NvmlProbe
 from nvinx.host import resources
 from nvinx.host.files import tail, write
+from nvinx.jobs import attempt
 from nvinx.jobs.outcome import TAIL_BYTES, outcome_of
 from nvinx.leases import command as commands
 from nvinx.leases.client import LeaseClient
@@ -46,9 +48,11 @@ def run(file: Path, command: Sequence[str], say: Callable[[str], None]) -> int:
     ) as client:
         held = client.acquire(task.job.claim, task.job.name, wait)
         say(explain.started(held.job, held.placement, bench.cards, client.beside(held)))
+        told = attempt.variables(task.attempt, task.last_failure)
+        held = replace(held, exports=held.exports | told)
         status, words = commands.run(command, held, listen=True)
         logs = (tail(Path(log), TAIL_BYTES) for log in task.logs)
-        outcome = outcome_of(status, "\n".join((words, *logs)))
+        outcome = outcome_of(status, words, *logs, own=task.oom_patterns)
         peak_mib = client.release(held, outcome)
         run = client.ended[-1] if client.ended else None
     end = End(node=node_name(os.environ), outcome=outcome, peak_mib=peak_mib, run=run)

@@ -19,7 +19,8 @@ class Task:
     card_mib: VRAM of its card that jobs may have, 0 where it gets none. card_name: what such cards
     are called in the history; as the driver calls them where it is None. logs: files in which the
     rule's own words end up. state_dir: a folder on the node's own disk. caps: hold the framework to
-    what is declared.
+    what is declared. attempt, last_failure: which try it is, and how the one before ended.
+    oom_patterns: what its programs write when VRAM runs out, besides what all write.
     """
 
     job: Job
@@ -28,6 +29,9 @@ class Task:
     logs: tuple[str, ...] = ()
     state_dir: str | None = None
     caps: bool = True
+    attempt: int = 1
+    last_failure: Outcome | None = None
+    oom_patterns: tuple[str, ...] = ()
 
     def text(self) -> str:
         return msgspec.json.encode(self).decode()

@@ -47,6 +47,28 @@ def test_spilling_and_the_cpu_are_for_those_that_may():
     assert list(climb(exclusive_claim())) == []
 
 
+def test_what_the_rule_asks_for_at_this_attempt_goes_before_half_as_much_again():
+    step, claim = next_attempt(SHARED, [], CAPACITY, wanted_mib=1800)
+    assert (step, claim.vram_mib) == (RetryStep.MORE_ROOM, 1800)
+
+
+def test_a_rule_that_asks_for_less_now_keeps_what_it_had():
+    assert next_attempt(SHARED, [], CAPACITY, wanted_mib=450)[1].vram_mib == 900
+
+
+def test_a_job_that_had_the_card_goes_elsewhere_if_it_may():
+    able = shared_claim(900, ram_mib=9, cpu_fallback=True)
+    assert next_attempt(able, [], CAPACITY, had_card=True)[0] is RetryStep.CPU
+    spills = shared_claim(900, ram_mib=9, ram_overflow=True)
+    assert next_attempt(spills, [], CAPACITY, had_card=True)[0] is RetryStep.SPILL
+
+
+def test_one_that_may_run_nowhere_else_gets_at_most_the_card_once_more():
+    step, claim = next_attempt(SHARED, [], CAPACITY, had_card=True)
+    assert step is RetryStep.WHOLE_CARD
+    assert next_attempt(claim, [step], CAPACITY, had_card=True) is None
+
+
 @given(
     st.integers(1, 4000),
     st.booleans(),

@@ -1,9 +1,12 @@
 """A bench file is read strictly: a mistake is refused with its line and a way out."""
 
+import re
+
 import pytest
 from builders import BENCH_FILE
 
 from nvinx.bench import strict_yaml
+from nvinx.bench.oom_words import words_for
 from nvinx.bench.parse import parse
 from nvinx.bench.resolve import DeclaredGpu, Interference
 from nvinx.catalog import ModelSpec, Residency
@@ -215,3 +218,25 @@ def test_a_file_reads_the_same_whether_libyaml_is_there_or_not(text, monkeypatch
     with_libyaml = understood()
     monkeypatch.delattr("yaml.CSafeLoader", raising=False)
     assert understood() == with_libyaml
+
+
+def test_what_programs_write_when_vram_runs_out_may_be_said_by_rule():
+    file = read("oom_patterns:\n  fold: no room\n  '*': [full, 'board \\(\\d+\\)']\n")
+    assert file.oom_patterns == {"fold": ("no room",), "*": ("full", r"board \(\d+\)")}
+    assert words_for(file.oom_patterns, "fold") == ("no room", "full", r"board \(\d+\)")
+    assert words_for(file.oom_patterns, "other") == ("full", r"board \(\d+\)")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ("oom_patterns:\n  fold: 'a ('\n", 2, "'a \\(' is no regular expression"),
+        ("oom_patterns:\n  fold: [x, 3]\n", 2, "a pattern is 3, not a text"),
+        ("oom_patterns:\n  fold: ''\n", 2, "a pattern is '', not a text"),
+        ("oom_patterns: full\n", 1, "oom_patterns is 'full', not a mapping"),
+    ],
+)
+def test_a_pattern_that_cannot_be_used_is_refused_with_its_line(text, line, problem):
+    error = refused(text)
+    assert error.line == line
+    assert re.search(problem, error.problem)

@@ -1,0 +1,108 @@
+"""The words in which programs say that memory ran out, each with where it was seen. Pure.
+
+A new program is a new line. A pattern is matched against one line at a time, and the first of the
+table that matches has the word, so special ones stand before general ones.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+
+
+class Memory(Enum):
+    """What ran out.
+
+    DEVICE: the card. CAP: what the program's allocator may take, which is less than the card.
+    HANDLE: a library such as cuBLAS found no room for its own workspace. HOST: the machine's RAM.
+    """
+
+    DEVICE = "device"
+    CAP = "cap"
+    HANDLE = "handle"
+    HOST = "host"
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """By whom it is said, what ran out, a regular expression for the line, and a thread with it.
+
+    sure: False where the same words have other causes too. needs_gpu: counts only where the text
+    speaks of a GPU elsewhere.
+    """
+
+    by: str
+    memory: Memory
+    text: str
+    source: str
+    sure: bool = True
+    needs_gpu: bool = False
+
+    @cached_property
+    def compiled(self) -> re.Pattern[str]:
+        return re.compile(self.text)
+
+
+_DEVICE, _CAP, _HANDLE, _HOST = Memory.DEVICE, Memory.CAP, Memory.HANDLE, Memory.HOST
+_GH = "github.com"
+
+USER = "oom_patterns"  # says what the user's own patterns say
+
+# Whom nvinx holds to what a job declares, or who may hold himself to it: more room then helps even
+# where nobody else is on the card.
+HELD_TO_CAP = frozenset({"PyTorch", "XLA", "TensorFlow", "CuPy", USER})
+
+PATTERNS = (
+    Pattern("PyTorch", _CAP, r"per_process_memory_fraction limit", "pytorch.org/docs"),
+    Pattern("PyTorch", _CAP, r"CUDA out of memory.*\ballowed;", "pytorch.org/docs"),
+    Pattern("PyTorch", _DEVICE, r"torch\.(?:cuda\.)?OutOfMemoryError|c10::(?:CUDA)?OutOfMemoryError", f"{_GH}/nanoporetech/dorado/issues/740"),
+    Pattern("PyTorch", _DEVICE, r"(?:CUDA|HIP) out of memory", f"{_GH}/facebookresearch/esm/issues/407"),
+    Pattern("PyTorch", _HOST, r"DefaultCPUAllocator: (?:can't allocate|not enough) memory", f"{_GH}/IvanoLauriola/MKLpy/issues/27"),
+    Pattern("CUDA", _HOST, r"could not allocate pinned host memory|bytes on host: CUDA_ERROR_OUT_OF_MEMORY", f"{_GH}/talmolab/sleap/issues/2001"),
+    Pattern("XLA", _DEVICE, r"(?i:resource[_ ]exhausted): (?:Out of memory|Failed to allocate|OOM)", f"{_GH}/google-deepmind/alphafold/issues/197"),
+    Pattern("TensorFlow", _DEVICE, r"OOM when allocating tensor", f"{_GH}/tensorflow/tensorflow"),
+    Pattern("XLA", _DEVICE, r"Allocator \(GPU_\d+_bfc\) ran out of memory", f"{_GH}/YoshitakaMo/localcolabfold/issues/61"),
+    Pattern("CuPy", _DEVICE, r"cupy\.cuda\.memory\.OutOfMemoryError|CuPy OutOfMemoryError", f"{_GH}/cupy/cupy/pull/314"),
+    Pattern("RAPIDS", _DEVICE, r"RMM_ERROR_OUT_OF_MEMORY|std::bad_alloc: (?:out_of_memory: )?CUDA error|rmm::out_of_memory", f"{_GH}/NVIDIA/cudf/issues/10517"),
+    Pattern("XGBoost", _DEVICE, r"bad_alloc: cudaErrorMemoryAllocation", f"{_GH}/dmlc/xgboost/issues/9793"),
+    Pattern("CUDA", _DEVICE, r"cudaErrorMemoryAllocation\b|CUDA_ERROR_OUT_OF_MEMORY\b|hipErrorOutOfMemory\b", f"{_GH}/openmm/openmm/issues/3975"),
+    Pattern("CUDA", _HOST, r"Return value 2 from '(?:cudaMallocHost|cudaHostAlloc)", f"{_GH}/charmplusplus/charm/issues/1488"),
+    Pattern("CUDA", _HANDLE, r"\bCU(?:BLAS|DNN|SOLVER|SPARSE|FFT|RAND)_(?:STATUS_)?ALLOC(?:ATION)?_FAILED\b", f"{_GH}/cupy/cupy/issues/5894"),
+    Pattern("CUDA", _HANDLE, r"CUBLAS_STATUS_NOT_INITIALIZED.*cublasCreate|failed to create cublas handle: CUBLAS_STATUS_NOT_INITIALIZED", f"{_GH}/EleutherAI/lm-evaluation-harness/issues/1689", sure=False),
+    Pattern("XLA", _HANDLE, r"(?i:could not create cudnn handle): CUDNN_STATUS_(?:INTERNAL_ERROR|NOT_INITIALIZED)", f"{_GH}/jax-ml/jax/issues/17217", sure=False),
+    Pattern("XLA", _HANDLE, r"cusolverDnCreate\(&handle\) failed: cuSolver internal error|Failed to create cuSolverDN instance", f"{_GH}/YoshitakaMo/localcolabfold/issues/90", sure=False),
+    Pattern("RELION", _DEVICE, r"(?i:cudaCustomAlloc(?:ator)?) out of memory", f"{_GH}/3dem/relion/issues/1075"),
+    Pattern("RELION", _DEVICE, r"out of memory in \S+ at line \d+ \(error-code 2\)", f"{_GH}/3dem/relion/issues/87"),
+    Pattern("AMBER", _DEVICE, r"cudaMalloc\w* GpuBuffer::Allocate failed|GpuBuffer::Allocate failed \(cudaMalloc\w*\)", "archive.ambermd.org"),
+    Pattern("vLLM", _DEVICE, r"Free memory on device .*is less than desired GPU memory utilization", f"{_GH}/vllm-project/vllm/issues/20305"),
+    Pattern("vLLM", _CAP, r"No available memory for the cache blocks|larger than the (?:maximum number of tokens that can be stored in|available) KV cache", f"{_GH}/vllm-project/vllm/issues/2418"),
+    Pattern("SGLang", _CAP, r"Not enough memory\. Please try (?:to increase|increasing) --mem-fraction-static", f"{_GH}/sgl-project/sglang/issues/322"),
+    Pattern("ggml", _DEVICE, r"unable to allocate (?:CUDA\d+|backend) buffer|failed to allocate CUDA\d+ buffer", f"{_GH}/ggml-org/llama.cpp/issues/7366"),
+    Pattern("ONNX Runtime", _DEVICE, r"BFCArena::AllocateRawInternal.*Failed to allocate memory", f"{_GH}/microsoft/onnxruntime/issues/22702", needs_gpu=True),
+    Pattern("TensorRT", _DEVICE, r"Error Code 2: OutOfMemory|Requested amount of GPU memory \(\d+ bytes\) could not be allocated", f"{_GH}/NVIDIA/TensorRT/issues/4258"),
+    Pattern("PaddlePaddle", _DEVICE, r"Out of memory error on GPU \d+", f"{_GH}/PaddlePaddle/Paddle/issues/42228"),
+    Pattern("Theano", _DEVICE, r"Error allocating \d+ bytes of device memory", f"{_GH}/Theano/Theano/issues/3748"),
+    Pattern("Guppy", _CAP, r"CUDA device \d+ reached memory limit while trying to allocate [1-9]", f"{_GH}/nanoporetech/megalodon/issues/297"),
+    Pattern("Guppy", _DEVICE, r"Could not allocate shared buffer for CUDA basecaller", f"{_GH}/nanoporetech/rerio/issues/25"),
+    Pattern("LAMMPS", _DEVICE, r"Insufficient memory on accelerator", f"{_GH}/lammps/lammps/issues/2040"),
+    Pattern("QUDA", _DEVICE, r"Failed to allocate device memory of size", f"{_GH}/lattice/quda/issues/527"),
+    Pattern("ColabFold", _DEVICE, r"Not Enough GPU memory\?", f"{_GH}/sokrypton/ColabFold/issues/207", sure=False),
+    Pattern("Julia", _DEVICE, r"Out of GPU memory trying to allocate|OutOfGPUMemoryError", f"{_GH}/JuliaGPU/CUDA.jl/issues/1346"),
+    Pattern("OpenCL", _DEVICE, r"CL_MEM_OBJECT_ALLOCATION_FAILURE|clCreateBuffer.*\(-4\)", f"{_GH}/iotaledger-archive/ccurl/issues/34"),
+    # The machine's own memory
+    Pattern("Java", _HOST, r"java\.lang\.OutOfMemoryError", f"{_GH}/satijalab/seurat/issues/242"),
+    Pattern("R", _HOST, r"cannot allocate vector of (?:size|length)", f"{_GH}/satijalab/seurat/issues/2997"),
+    Pattern("NumPy", _HOST, r"Unable to allocate .* for an array with shape|\b_ArrayMemoryError\b", f"{_GH}/MIC-DKFZ/nnUNet/issues/2213"),
+    Pattern("Slurm", _HOST, r"oom[-_ ]kill|cgroup out-of-memory handler", f"{_GH}/KChen-lab/MEDALT/issues/9"),
+    Pattern("the kernel", _HOST, r"Out of memory: Kill(?:ed)? process|Memory cgroup out of memory", "kernel.org"),
+    Pattern("C", _HOST, r"[Cc](?:annot|ould not|an't) allocate memory|virtual memory exhausted", f"{_GH}/soedinglab/MMseqs2/issues/513"),
+    # In general
+    Pattern("CUDA", _DEVICE, r"(?i)(?:cuda|hip|gpu|\bdevice\b|\bcu[A-Z]?mem|\[TRT\]|accelerator|\bvram\b|\.cuh?\b|thrust::).*\bout of memory\b", f"{_GH}/soedinglab/MMseqs2/issues/905"),
+    Pattern("CUDA", _DEVICE, r"(?i)\bout of memory\b.*(?:cuda|\bhip|gpu|\bdevice\b|\bvram\b)", f"{_GH}/ggml-org/llama.cpp/issues/1230"),
+    Pattern("C++", _HOST, r"\bstd::bad_alloc\b", f"{_GH}/gnina/gnina/issues/30"),
+    Pattern("Python", _HOST, r"^(?:\w+\.)*MemoryError\b", f"{_GH}/numpy/numpy/issues/13225"),
+    Pattern("PyTorch", _DEVICE, r"\bran out of memory, skipping batch", f"{_GH}/jwohlwend/boltz/issues/575"),
+    Pattern("a program", _DEVICE, r"(?i)\b(?:out of memory|ran out of memory)\b|\bGPU OOM\b", f"{_GH}/ComputationalRadiationPhysics/picongpu/issues/3064", sure=False, needs_gpu=True),
+)  # fmt: skip

@@ -1,0 +1,168 @@
+"""Whether a program ran out of memory, of which, and by what words. Pure.
+
+The last error before the end counts. An allocation that failed and was recovered from does not:
+the program said so and went on. Errors that only follow from a failed allocation do not hide it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nvinx.jobs.oom_patterns import PATTERNS, USER, Memory, Pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_KILLED = (137, -9)
+_NEAR = 15  # lines in which an error that names no other cause follows from the one before
+_LONGEST = 2000  # characters of a line that are read
+
+_GPU = re.compile(r"(?i)cuda|\bgpu|nvidia|\bhip\b|rocm")
+_HARMLESS = re.compile(
+    r"(?i)not a failure|0 out of memory|no out of memory|if .{0,40}out of memory"
+)
+_GOES_ON = re.compile(
+    r"(?i)\bretry|\bre-?trying|try(?:ing)? again|falling back|fall(?:s)? back|fallback|"
+    r"\bwill try|(?:reduc\w+|smaller|half|halv\w+) (?:the )?(?:batch|chunk)|"
+    r"\brecover|\bon (?:the )?cpu instead|switch\w* to (?:the )?cpu|\bresum(?:e|ed|ing)\b"
+)
+_LEAVES_OUT = re.compile(
+    r"(?i)\bskip|could not predict|failed \(cuda out of memory\) on|\bnet error"
+)
+_CHAINED = re.compile(
+    r"^(?:The above exception was the direct cause|During handling of the above exception)"
+)
+_TRACEBACK = re.compile(r"^Traceback \(most recent call last\)")
+_FRAME = re.compile(r"^\s|^\[bt\]|^frame #|^#\d+ |^\[\d+\] |^=+$|^-+$|^\*+|^\^+$")
+_EXCEPTION = re.compile(r"^(?:[a-zA-Z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit)\b(?::|$)")
+_ERROR = re.compile(
+    r"(?i)(?:^|[\s\]\[(:])(?:fatal|error|panic(?:ked)?|abort(?:ed)?)\b\s*[:!\]]|"
+    r"execution halted|segmentation fault|command not found|permission denied|no space left|"
+    r"illegal memory access|^exception in thread|assertion .*failed"
+)
+# What a failed allocation brings about: the end of processes, files that were never written, and
+# the words of whoever started the program.
+_AFTERMATH = re.compile(
+    r"(?i)\babort(?:ed|ing)?\b|core dumped|segmentation fault|signal|terminate called|mpi_abort|"
+    r"mpirun|srun:|prefilter died|FileNotFoundError|no such file or directory|CalledProcessError|"
+    r"ChildFailedError|ProcessExitedException|BrokenProcessPool|RayTaskError|RemoteError|"
+    r"engine core|enginecore|DataLoader worker|MissingOutputException|RuleException|WorkflowError|"
+    r"exiting because|error in rule|output files are missing|cannot open|IndexError: list index|"
+    r"unable to load model|error loading model|DNN library initialization failed|"
+    r"non-zero exit status|SystemExit|NCCL"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What ran out, who said so in which line (counted from 0), and whether that is certain.
+
+    left_out: the program went on without what it had no memory for.
+    """
+
+    memory: Memory
+    by: str
+    line: str
+    number: int
+    sure: bool = True
+    left_out: bool = False
+
+    @property
+    def is_vram(self) -> bool:
+        return self.memory is not Memory.HOST
+
+
+def evidence(texts: Iterable[str], status: int = 1, own: Sequence[str] = ()) -> Evidence | None:
+    """How a failed program ran out of memory, by what it wrote; None where nothing says so.
+
+    texts: the ends of its stderr and of its logs. status: its exit status, negative or above 128
+    for a signal. own: regular expressions by the user, for this program's VRAM.
+    """
+    patterns = (*(_by_user(text) for text in own), *PATTERNS)
+    found = [each for text in texts if (each := _in_text(text, patterns)) is not None]
+    if found:
+        return max(found, key=lambda each: (each.is_vram, each.sure))
+    if status in _KILLED:
+        return Evidence(Memory.HOST, "the kernel", f"killed (exit status {status})", 0, sure=False)
+    return None
+
+
+def _by_user(text: str) -> Pattern:
+    return Pattern(USER, Memory.DEVICE, text, "the bench file")
+
+
+def _in_text(text: str, patterns: Sequence[Pattern]) -> Evidence | None:
+    """The last error of one text, where it is one of memory."""
+    reading = _Reading(patterns, speaks_of_gpu=bool(_GPU.search(text)))
+    for number, line in enumerate(text.splitlines()):
+        reading.read(number, line[:_LONGEST].strip("\x00"))
+    return reading.verdict()
+
+
+class _Reading:
+    """One pass over a text, from its beginning to its end."""
+
+    def __init__(self, patterns: Sequence[Pattern], *, speaks_of_gpu: bool) -> None:
+        self._patterns = patterns
+        self._speaks_of_gpu = speaks_of_gpu
+        self._found: Evidence | None = None
+        self._since = 0  # lines after it, but for those of stacks
+        self._recovered = self._went_on = self._chained = self._apart = False
+
+    def read(self, number: int, line: str) -> None:
+        if not line.strip():
+            return
+        found = self._match(number, line)
+        if found is not None:
+            self._note(found)
+        elif self._found is not None:
+            self._follow(self._found, line)
+
+    def verdict(self) -> Evidence | None:
+        return None if self._recovered and self._went_on else self._found
+
+    def _match(self, number: int, line: str) -> Evidence | None:
+        if _HARMLESS.search(line):
+            return None
+        for each in self._patterns:
+            if each.compiled.search(line) and (self._speaks_of_gpu or not each.needs_gpu):
+                left_out = bool(_LEAVES_OUT.search(line))
+                return Evidence(each.memory, each.by, line.strip(), number, each.sure, left_out)
+        return None
+
+    def _note(self, found: Evidence) -> None:
+        """A word of memory; a vaguer one soon after another adds nothing."""
+        before = self._found
+        if before is not None and before.sure > found.sure and self._is_near():
+            return
+        self._found, self._since = found, 0
+        self._recovered = bool(_GOES_ON.search(found.line)) and not found.left_out
+        self._went_on = self._chained = self._apart = False
+
+    def _is_near(self) -> bool:
+        return self._since <= _NEAR
+
+    def _follow(self, found: Evidence, line: str) -> None:
+        """What the program wrote after it had said so."""
+        if _CHAINED.search(line):
+            self._chained = True
+        elif _TRACEBACK.search(line):
+            self._apart = not self._chained
+        elif _FRAME.search(line):
+            return
+        elif _GOES_ON.search(line) and self._is_near() and not found.left_out:
+            self._recovered = True
+        elif _EXCEPTION.search(line) or _ERROR.search(line):
+            self._take_error(line)
+        elif not _AFTERMATH.search(line):
+            self._went_on = True
+        self._since += 1
+
+    def _take_error(self, line: str) -> None:
+        """Another error: what followed from the first, or one with a cause of its own."""
+        follows = self._chained or bool(_AFTERMATH.search(line))
+        if not follows and (self._apart or self._recovered or not self._is_near()):
+            self._found = None
+        self._chained = self._apart = False

@@ -1,0 +1,100 @@
+"""Texts of real programs get the right verdict: what ran out, or that nothing did."""
+
+import pytest
+from oom_texts import TEXTS
+
+from nvinx.jobs.oom_patterns import PATTERNS, Memory
+from nvinx.jobs.out_of_memory import evidence
+
+
+def verdict(said):
+    found = evidence([said.text], said.status)
+    return None if found is None else found.memory.value
+
+
+@pytest.mark.parametrize("said", TEXTS, ids=[f"{n} {said.by}" for n, said in enumerate(TEXTS)])
+def test_each_text_is_taken_for_what_it_is(said):
+    assert verdict(said) == said.memory
+
+
+def test_of_the_texts_all_are_found_and_none_is_a_false_alarm(record_property):
+    """Of VRAM, which is what a rung of the ladder is taken for."""
+    vram = {"device", "cap", "handle"}
+    asked = [(said.memory in vram, verdict(said) in vram) for said in TEXTS]
+    hits = sum(is_so and told for is_so, told in asked)
+    precision = hits / sum(told for _, told in asked)
+    recall = hits / sum(is_so for is_so, _ in asked)
+    print(f"{len(TEXTS)} texts: precision {precision:.3f}, recall {recall:.3f}")
+    record_property("precision", precision)
+    record_property("recall", recall)
+    assert (precision, recall) == (1.0, 1.0)
+
+
+def test_there_are_texts_enough_of_every_kind():
+    kinds = {said.memory for said in TEXTS}
+    assert len(TEXTS) >= 89
+    assert kinds == {None, *(memory.value for memory in Memory)}
+
+
+def test_every_pattern_of_the_table_is_the_reason_of_some_verdict_or_stands_for_one():
+    """A pattern that no text needs is one that nobody has tried."""
+    untried = [
+        pattern.text
+        for pattern in PATTERNS
+        if not any(
+            pattern.compiled.search(line)
+            for said in TEXTS
+            if said.memory == pattern.memory.value
+            for line in said.text.splitlines()
+        )
+    ]
+    assert untried == []
+
+
+def test_the_evidence_names_the_line_and_the_program():
+    found = evidence(["loading\nERROR: CudaCustomAllocator out of memory\n [totalFreeSpace: 9 B]"])
+    assert (found.by, found.number) == ("RELION", 1)
+    assert found.line == "ERROR: CudaCustomAllocator out of memory"
+    assert found.sure
+
+
+def test_what_also_has_other_causes_is_not_sure():
+    said = "RuntimeError: CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`"
+    assert not evidence([said]).sure
+
+
+def test_an_error_far_behind_a_recovered_one_is_the_last():
+    between = "\n".join(f"step {n}" for n in range(40))
+    text = f"torch.OutOfMemoryError: CUDA out of memory\n{between}\nerror: bad input"
+    assert evidence([text]) is None
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "The above exception was the direct cause of the following exception:",
+        "During handling of the above exception, another exception occurred:",
+    ],
+)
+def test_an_exception_raised_because_of_it_does_not_hide_it(link):
+    frames = "\n".join(f'  File "t.py", line {n}, in f' for n in range(40))
+    text = (
+        f"RuntimeError: CUDA out of memory.\n\n{link}\n\n"
+        f"Traceback (most recent call last):\n{frames}\nValueError: the batch failed"
+    )
+    assert evidence([text]).memory is Memory.DEVICE
+
+
+def test_a_second_failure_after_a_recovered_one_counts():
+    text = "CUDA out of memory, retrying\nstep 1\nRuntimeError: CUDA out of memory."
+    assert evidence([text]).memory is Memory.DEVICE
+
+
+def test_the_words_may_stand_in_any_of_the_files():
+    assert evidence(["", "epoch 3\nCUDA out of memory."]).memory is Memory.DEVICE
+
+
+def test_the_users_own_words_count_as_the_card():
+    assert evidence(["the board is full"]) is None
+    found = evidence(["the board is full"], own=["board is full"])
+    assert (found.memory, found.by) == (Memory.DEVICE, "oom_patterns")
