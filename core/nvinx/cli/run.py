@@ -102,7 +102,7 @@ class _Manner(NamedTuple):
 
 def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: _Manner) -> int:
     """Run the command, again where it ran out of memory and may; its exit status."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from nvinx.admission import explain, retry
     from nvinx.bench.oom_words import words_for
