@@ -162,6 +162,14 @@ def test_an_engine_answers_what_it_was_asked(ledger):
         assert (entries.engines(), entries.requests()) == ({}, ())
 
 
+def test_a_question_is_seen_by_those_who_look_soon(ledger):
+    with ledger.transaction() as entries:
+        entries.question("fold[1]", 10.0)
+        entries.question("fold[1]", 20.0)
+        assert entries.questions(since=20.0) == ("fold[1]",)
+        assert entries.questions(since=20.1) == ()
+
+
 def test_a_look_reads_all_and_writes_nothing(ledger):
     with ledger.transaction() as entries:
         entries.hold(held("a"))

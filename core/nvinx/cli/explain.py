@@ -29,20 +29,17 @@ def command(job: str, folder: Path, state_dir: Path | None) -> None:
 
     JOB is a name such as `embed[3]`, or a rule for all its jobs.
     """
+    from nvinx.leases.questions import is_called
     from nvinx.runs import read as recorded
 
     run = recorded.last(folder)
-    ran = [entry for entry in run.jobs.values() if _is(entry.name, job)] if run else []
+    ran = [entry for entry in run.jobs.values() if is_called(entry.name, (job,))] if run else []
     lines = [*_waiting(job, state_dir), *map(_sentence, ran)]
     for line in lines:
         click.echo(line)
     if not lines:
         click.echo(f"No job {job} waits, nor is one in the last run of {folder}.", err=True)
         raise SystemExit(_NOT_FOUND)
-
-
-def _is(name: str, asked: str) -> bool:
-    return asked in (name, name.partition("[")[0])
 
 
 def _waiting(job: str, state_dir: Path | None) -> Iterator[str]:
@@ -52,13 +49,12 @@ def _waiting(job: str, state_dir: Path | None) -> Iterator[str]:
     from nvinx.host.clock import boot_seconds
     from nvinx.leases import snapshot
 
-    requests = snapshot.requests(statedir.choose(state_dir, os.environ))
+    requests = snapshot.requests_of(job, statedir.choose(state_dir, os.environ))
     now = boot_seconds()
     for request in requests:
-        if _is(request.job.name, job):
-            why = explain.waiting(request.reason)
-            waited = duration(now - request.since)
-            yield f"{request.job.name} has waited for a card for {waited}: {why}."
+        why = explain.waiting(request.reason)
+        waited = duration(now - request.since)
+        yield f"{request.job.name} has waited for a card for {waited}: {why}."
 
 
 def _sentence(ran: Ran) -> str:

@@ -23,12 +23,13 @@ from nvinx.history.statistics import RunStatistics
 from nvinx.jobs.outcome import Outcome
 from nvinx.leases.everyone import FRONT, Everyone, engine_of
 from nvinx.leases.ports import Lease, QueuedRequest
+from nvinx.leases.questions import PATIENCE_S, is_called
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from nvinx.admission.events import Decision, Event, Policy, Round, Start
-    from nvinx.admission.job import Job, Running
+    from nvinx.admission.job import Job, Running, Waiting
     from nvinx.admission.waiting_queue import Queue
     from nvinx.bench.capacity import Capacity, Card
     from nvinx.history.runs import PastRun
@@ -323,6 +324,7 @@ class Broker:
     def _publish(self, entries: Transaction, waiting: Queue, decided: Round, at: float) -> None:
         """Bring the first of our requests in the ledger up to date, if anything changed."""
         front = {w.job.id: w for w in islice(queue_order.front(waiting, at), FRONT)}
+        front |= {w.job.id: w for w in self._asked_for(entries, waiting, at)}
         for gone in self._requests.keys() - front.keys():
             entries.dequeue(gone)
             del self._requests[gone]
@@ -331,6 +333,14 @@ class Broker:
             if self._is_news(request, at):
                 entries.enqueue(request)
                 self._requests[job_id] = request, at
+
+    def _asked_for(self, entries: Transaction, waiting: Queue, at: float) -> Iterator[Waiting]:
+        """Jobs further back that somebody wants to know of."""
+        names = entries.questions(since=at - PATIENCE_S)
+        if not names:
+            return iter(())
+        line = waiting.in_line(on_cpu=False)
+        return islice((one for one in line if is_called(one.job.name, names)), FRONT)
 
     def _is_news(self, request: QueuedRequest, at: float) -> bool:
         """Whether others would read it otherwise; mere numbers and names may be a little old."""

@@ -45,6 +45,11 @@ CREATE TABLE IF NOT EXISTS engine (
     asked    REAL NOT NULL DEFAULT 0,
     asked_by TEXT NOT NULL DEFAULT ''
 ) STRICT;
+CREATE TABLE IF NOT EXISTS question (
+    name  TEXT PRIMARY KEY,
+    boot  TEXT NOT NULL,
+    asked REAL NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS change (number INTEGER NOT NULL) STRICT;
 """
 # What is known of a request follows from its job.
@@ -68,7 +73,7 @@ _MIGRATIONS: dict[int, str] = {
     2: _REQUESTS_OF_BEFORE.format(tables=_TABLES),
 }
 INSERT_LEASE = "INSERT INTO lease (id, boot, since, job, placement, seen) VALUES (?, ?, ?, ?, ?, ?)"
-_TABLES_WITH_ROWS = ("lease", "request", "engine")
+_TABLES_WITH_ROWS = ("lease", "request", "engine", "question")
 
 
 def is_ready(db: sqlite3.Connection, boot: str) -> bool:

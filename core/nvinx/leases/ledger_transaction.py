@@ -42,6 +42,7 @@ FROM request WHERE boot = ?2 AND engine != ?3
 _ALL = f"{_REQUESTS} ORDER BY priority DESC, place, rowid"
 _FIRST = f"{_REQUESTS} AND stands ORDER BY priority DESC, place, rowid LIMIT ?4"
 _OLDEST_ALONE = f"{_REQUESTS} AND stands AND alone ORDER BY since LIMIT ?4"
+_QUESTIONS_LAST_S = 60.0
 _AMONG = "(SELECT value FROM json_each(?))"
 
 
@@ -88,6 +89,20 @@ class SqliteTransaction:
     def change(self) -> int:
         (number,) = self._db.execute("SELECT number FROM change").fetchone()
         return int(number)
+
+    def questions(self, since: float) -> tuple[str, ...]:
+        query = "SELECT name FROM question WHERE boot = ? AND asked >= ?"
+        return tuple(name for (name,) in self._db.execute(query, (self._boot, since)))
+
+    def question(self, name: str, at: float) -> None:
+        self._write("DELETE FROM question WHERE asked < ?", at - _QUESTIONS_LAST_S)
+        self._write(
+            "INSERT INTO question (name, boot, asked) VALUES (CAST(? AS TEXT), ?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET asked = excluded.asked",
+            _raw(name),
+            self._boot,
+            at,
+        )
 
     def requested_by(self, job_ids: Collection[str]) -> dict[str, str]:
         query = f"SELECT id, engine FROM request WHERE id IN {_AMONG}"

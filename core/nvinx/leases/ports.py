@@ -103,6 +103,14 @@ class Transaction(Protocol):
         """Grows with every change that could let a waiting job start."""
         ...
 
+    def questions(self, since: float) -> tuple[str, ...]:
+        """The names of jobs or rules that somebody wants to know of, asked then or later."""
+        ...
+
+    def question(self, name: str, at: float) -> None:
+        """Have the engines show why their jobs of this name wait, wherever these stand."""
+        ...
+
     def requested_by(self, job_ids: Collection[str]) -> dict[str, str]:
         """Which of the jobs stand in line, and for which engine."""
         ...

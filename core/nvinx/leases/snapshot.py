@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -12,14 +13,18 @@ from nvinx.host.clock import boot_seconds
 from nvinx.leases.external_use import owners, with_external_use
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.liveness import ProcessLiveness
+from nvinx.leases.questions import PATIENCE_S, is_called
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from nvinx.bench.capacity import Card
     from nvinx.bench.resolve import Bench
     from nvinx.gpu.ports import GpuInventory
     from nvinx.leases.ports import Lease, QueuedRequest
+
+_LOOK_AGAIN_S = 0.05
 
 
 class Snapshot(Struct, frozen=True):
@@ -79,9 +84,36 @@ def take(bench: Bench, state_dir: Path) -> Snapshot:
     )
 
 
-def requests(state_dir: Path) -> tuple[QueuedRequest, ...]:
-    """The first jobs of each living engine that wait for a card."""
-    return _ledger(state_dir).requests
+def requests_of(name: str, state_dir: Path) -> tuple[QueuedRequest, ...]:
+    """Waiting jobs of this name, or of this rule, wherever they stand; no more than a few.
+
+    Where none is at the front of its engine's queue, the engines are asked for it.
+    """
+    found = _named(name, there := _ledger(state_dir))
+    if found or there.waiting <= len(there.requests):
+        return found
+    engines = {request.job.engine for request in there.requests}
+    _ask(name, engines, state_dir)
+    end = time.monotonic() + PATIENCE_S
+    while not found and time.monotonic() < end:
+        time.sleep(_LOOK_AGAIN_S)
+        found = _named(name, _ledger(state_dir))
+    return found
+
+
+def _named(name: str, there: _Found) -> tuple[QueuedRequest, ...]:
+    return tuple(r for r in there.requests if is_called(r.job.name, (name,)))
+
+
+def _ask(name: str, engines: Collection[str], folder: Path) -> None:
+    ledger, liveness = SqliteLedger(folder / "ledger.db"), ProcessLiveness(folder / "life")
+    try:
+        with ledger.transaction() as entries:
+            entries.question(name, boot_seconds())
+    finally:
+        ledger.close()
+    for engine in engines:
+        liveness.notify(engine)
 
 
 def _ledger(folder: Path) -> _Found:

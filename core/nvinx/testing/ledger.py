@@ -32,6 +32,7 @@ class _Rows:
     leases: dict[str, Lease] = field(default_factory=dict)
     requests: dict[str, QueuedRequest] = field(default_factory=dict)
     engines: dict[str, EngineEntry] = field(default_factory=dict)
+    questions: dict[str, float] = field(default_factory=dict)
     change: int = 0
 
 
@@ -46,7 +47,13 @@ class MemoryLedger:
     def transaction(self) -> Iterator[MemoryTransaction]:
         with self._lock:
             old = self._committed
-            draft = _Rows(dict(old.leases), dict(old.requests), dict(old.engines), old.change)
+            draft = _Rows(
+                dict(old.leases),
+                dict(old.requests),
+                dict(old.engines),
+                dict(old.questions),
+                old.change,
+            )
             yield MemoryTransaction(draft)
             self._committed = draft
 
@@ -86,6 +93,12 @@ class MemoryTransaction:
 
     def change(self) -> int:
         return self._there.change
+
+    def questions(self, since: float) -> tuple[str, ...]:
+        return tuple(name for name, asked in self._there.questions.items() if asked >= since)
+
+    def question(self, name: str, at: float) -> None:
+        self._rows.questions[name] = at
 
     def requested_by(self, job_ids: Collection[str]) -> dict[str, str]:
         return {i: r.job.engine for i, r in self._there.requests.items() if i in job_ids}

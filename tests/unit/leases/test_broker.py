@@ -18,6 +18,7 @@ from nvinx.leases.broker import Broker
 from nvinx.leases.everyone import FRONT, UNHEARD_AFTER_S
 from nvinx.leases.external_use import with_external_use
 from nvinx.leases.ports import Ports
+from nvinx.leases.questions import PATIENCE_S
 from nvinx.reasons import Why
 from nvinx.testing import FakeClock, FakeLiveness, MemoryLedger
 
@@ -515,3 +516,15 @@ def test_a_thousand_waiting_jobs_are_asked_no_more_than_a_few(machine, monkeypat
     asked.clear()
     one.finish("a1")
     assert few < len(asked) <= 101
+
+
+def test_a_job_that_stands_far_back_is_shown_to_whoever_asks_for_it(machine):
+    one = machine.engine("one", replace(CAPACITY, cores=1))
+    one.submit([replace(shared_job(f"a{n}", 10), name=f"rule[{n}]") for n in range(1000)])
+    with machine.ledger.transaction() as entries:
+        entries.question("rule[900]", 0.0)
+    one.poll()
+    assert machine.requests()["a900"] is Why.NOT_ENOUGH_CORES
+    machine.clock.now = PATIENCE_S + 1
+    one.poll()
+    assert "a900" not in machine.requests()
