@@ -14,19 +14,19 @@ import fcntl
 import os
 import re
 import time
-from contextlib import suppress
-from functools import partial
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from nvinx.errors import StateDirError
 from nvinx.host import locks, proc, statedir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
 MARKER = "NVINX_JOB"
 _LOOKS = 50  # enough for any but a machine that does nothing but start processes
+_AT_ONCE = 200  # files that a sweep keeps open
 _TOKEN = re.compile(rb"(?:^|\0)%b=([^\0]+)" % MARKER.encode())
 
 
@@ -97,8 +97,19 @@ class ProcessLiveness:
     def sweep(self, older_than_s: float = 0.0) -> None:
         """Remove the files of tokens that show no life: what killed processes left behind."""
         tokens = set(self._tokens(time.time() - older_than_s))
-        for token in tokens - self.alive(tokens):
-            self._tidy(token, unless=partial(pids_of, {token}))
+        dead = sorted(tokens - self.alive(tokens))
+        for first in range(0, len(dead), _AT_ONCE):
+            self._remove(dead[first : first + _AT_ONCE])
+
+    def _remove(self, tokens: Collection[str]) -> None:
+        """Remove files, but of those whom a process carries; asked while nobody can lock them.
+
+        Who carries only the marker needs no file.
+        """
+        with ExitStack() as stack:
+            free = {token for token in tokens if stack.enter_context(self._kept_free(token))}
+            for token in free - set(pids_of(free).values()):
+                self.file(token).unlink(missing_ok=True)
 
     def _tokens(self, until: float) -> Iterator[str]:
         """Those with a file, written at that time or before, in seconds since 1970."""
@@ -119,34 +130,40 @@ class ProcessLiveness:
             return locks.is_held(self.file(token))
         return False
 
-    def _tidy(self, token: str, unless: Callable[[], object] = lambda: None) -> None:
-        """Remove the file unless somebody else still locks it; an `announce` under way notices.
+    def _tidy(self, token: str) -> None:
+        """Remove the file unless somebody else still locks it; an `announce` under way notices."""
+        with self._kept_free(token) as free:
+            if free:
+                self.file(token).unlink(missing_ok=True)
 
-        Who carries only the marker needs no file. unless: is asked once nobody can lock it.
-        """
+    @contextmanager
+    def _kept_free(self, token: str) -> Iterator[bool]:
+        """Whether nobody locks the file; then nobody can before the end."""
         try:
             fd = os.open(self.file(token), os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
+            yield False
             return
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not unless():
-                self.file(token).unlink(missing_ok=True)
-        except BlockingIOError:
-            return
+            yield _locks_alone(fd)
         finally:
             os.close(fd)
+
+
+def _locks_alone(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _is_only_holder(fd: int) -> bool:
     """Whether nobody else shares the lock; it is held as before afterwards."""
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        return _locks_alone(fd)
     finally:
         fcntl.flock(fd, fcntl.LOCK_SH)
-    return True
 
 
 def pids_of(tokens: Collection[str]) -> dict[int, str]:
@@ -179,7 +196,8 @@ def _token_of(pid: int, wanted: dict[bytes, str]) -> str | None:
     if marker in wanted:
         return wanted[marker]
     command = proc.command_line(pid)
-    return next((token for raw, token in wanted.items() if b"/" + raw + b"/" in command), None)
+    folders = command.split(b"/")[1:-1]
+    return next((wanted[folder] for folder in folders if folder in wanted), None)
 
 
 def _may_be_between_programs(pid: int, look: int) -> bool:
