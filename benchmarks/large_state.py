@@ -3,8 +3,8 @@
     python benchmarks/large_state.py [--rounds 5] [--json]
 
 CPU time with little in the state folder and with much: past runs of many kinds in the history,
-leases that live, leases of the dead that nobody has dropped, lock files of the dead, and a workflow
-whose trace has many jobs.
+leases that live on eight cards, leases of the dead that nobody has dropped, lock files of the dead,
+and a workflow whose trace has many jobs.
 """
 
 import contextlib
@@ -37,10 +37,12 @@ from nvinx.reasons import Why
 from nvinx.runs import read
 from nvinx.runs.trace import Trace
 
-CARD = Card(id="simulated-0", index=0, name="card", total_mib=100_000, simulated=True)
-BENCH = Bench(cards=(CARD,), cores=4, ram_mib=16_000, models={}, origins={})
+CARDS = tuple(
+    Card(id=f"simulated-{n}", index=n, name="card", total_mib=100_000, simulated=True)
+    for n in range(8)
+)
+BENCH = Bench(cards=CARDS, cores=4, ram_mib=16_000, models={}, origins={})
 CLAIM = Claim(residency=Residency.GPU_SHARED, vram_mib=100, cores=0, kind="small")
-PLACEMENT = Placement(Residency.GPU_SHARED, Why.FITS_BESIDE_OTHERS, CARD.id, 100)
 OF_A_KIND = 40
 
 
@@ -67,7 +69,7 @@ def state(size: Size) -> Iterator[Path]:
         with ledger.transaction() as entries:
             for number in range(size.living):
                 holder.announce(f"living.{number}")
-                entries.hold(lease(f"living.{number}"))
+                entries.hold(lease("living", number))
         yield folder
         for number in range(size.living):
             holder.retire(f"living.{number}")
@@ -80,8 +82,12 @@ def past_run(number: int) -> PastRun:
     return PastRun(name="x", kind=kind, profile=kind, residency=residency, ran_s=3.0, card="card")
 
 
-def lease(lease_id: str) -> Lease:
-    return Lease(Job(lease_id, lease_id, CLAIM, "another"), PLACEMENT, boot_seconds())
+def lease(whose: str, number: int) -> Lease:
+    """On one card after the other."""
+    card = CARDS[number % len(CARDS)].id
+    placement = Placement(Residency.GPU_SHARED, Why.FITS_BESIDE_OTHERS, card, 100)
+    lease_id = f"{whose}.{number}"
+    return Lease(Job(lease_id, lease_id, CLAIM, "another"), placement, boot_seconds())
 
 
 def write_trace(folder: Path, jobs: int) -> None:
@@ -98,7 +104,7 @@ def bury(folder: Path, dead: int) -> None:
     with ledger.transaction() as entries:
         for number in range(dead):
             (folder / "life" / f"dead.{number}.lock").touch()
-            entries.hold(lease(f"dead.{number}"))
+            entries.hold(lease("dead", number))
     ledger.close()
 
 
