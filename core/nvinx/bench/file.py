@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nvinx.bench import parse as bench_parser
 from nvinx.errors import BenchError
+from nvinx.host import user_folders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +33,7 @@ def find(
         return _demanded(Path(environ[VARIABLE]), f"{VARIABLE} names", fix)
     if workflow_dir is not None and (workflow_dir / NAME).exists():
         return workflow_dir / NAME
-    users = _user_folder() / NAME
+    users = user_folders.config() / NAME
     return users if users.exists() else None
 
 
@@ -84,9 +85,3 @@ def _demanded(path: Path, who: str, fix: str) -> Path:
     if not path.exists():
         raise BenchError(str(path), None, f"{who} this bench file, which is not there", fix)
     return path
-
-
-def _user_folder() -> Path:
-    from platformdirs import user_config_path
-
-    return user_config_path("nvinx", appauthor=False)
