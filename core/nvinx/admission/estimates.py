@@ -103,15 +103,18 @@ class Estimates:
         """Throughput with the newcomer and without; joining pays when the first is larger.
 
         Where neither a calibration nor earlier runs speak, busy shares that add up to more than 1
-        count as no gain, and unknown ones as nothing.
+        count as no gain, and unknown ones as nothing. Nothing was predicted then that could err, so
+        the gain counts as large however many are there.
         """
-        before, after = self.throughput(residents), self.throughput([*residents, claim])
+        before = self.throughput(residents)
         profiles = {resident.profile for resident in residents}
         silent = self._slowdowns is None and all(
             self._taught(claim.profile, profile) is None for profile in profiles
         )
+        if not silent:
+            return self.throughput([*residents, claim]), before
         shares = (self._utilisation.get(each.profile, 0.0) for each in (*residents, claim))
-        return (before if silent and sum(shares) > 1.0 else after), before
+        return (before if sum(shares) > 1.0 else math.inf), before
 
     def conflict(self, one: Claim, other: Claim) -> bool:
         """Whether the two must not meet on a card: less gets done, or one is slowed too much."""
