@@ -326,12 +326,12 @@ class Run:
 
     def summary(self) -> str | None:
         """What sharing brought, for the end of the log; None where no card was used."""
-        if self.trace.path is None:
+        if self.trace.path is None or self.trace.jobs > _MOST_REPLAYED:
             return None
         with contextlib.suppress(NvinxError):  # nobody may fail for a sentence
             run = recorded.read(self.trace.path)
             on_card = [job for job in run.jobs.values() if job.ok and job.slowdown is not None]
-            if on_card and len(run.jobs) <= _MOST_REPLAYED:
+            if on_card:
                 return messages.saved(
                     len(run.jobs), replay.makespan_s(run), replay.one_at_a_time_s(run)
                 )

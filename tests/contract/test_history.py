@@ -7,9 +7,11 @@ import pytest
 
 from nvinx.catalog import Residency
 from nvinx.errors import HistoryError
+from nvinx.history import store
+from nvinx.history.past import Past
 from nvinx.history.runs import PastRun
-from nvinx.history.statistics import KEPT
-from nvinx.history.store import SqliteHistory
+from nvinx.history.statistics import KEPT, RunStatistics
+from nvinx.history.store import _FORGET, _SELECT, OF_NAME, SqliteHistory
 from nvinx.jobs.outcome import Outcome
 
 
@@ -87,3 +89,51 @@ def test_a_file_of_another_nvinx_is_named_and_left_as_it_is(history, tmp_path):
     db.close()
     with pytest.raises(HistoryError, match="has schema 99"):
         history.runs(["card"])
+
+
+def test_runs_of_one_kind_or_profile_are_read_without_the_others(history, tmp_path):
+    others = [run(kind=f"other@{n}") for n in range(50)]
+    history.add([*others, run(2.0), run(card=None), run(card="another make")], "w")
+    assert history.runs(["card"], "embed@1") == (run(2.0), run(card=None))
+    assert len(history.runs(["card"], "m")) == 52
+    assert history.runs(["card"], "unheard of") == ()
+
+
+def test_what_is_asked_or_forgotten_by_name_is_found_by_an_index(history, tmp_path):
+    history.add([run()], "w")
+    with sqlite3.connect(tmp_path / "history.db") as db:
+        for statement, values in ((f"{_SELECT} {OF_NAME}", ("a", "a")), (_FORGET, ("a", None))):
+            plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+            assert not [step for step in plan if step.startswith("SCAN")], plan
+    db.close()
+
+
+def test_what_is_known_of_a_kind_is_read_once_and_no_other_kind_is(tmp_path):
+    past = Past.read(tmp_path, ["card"])
+    past.keep([run(float(n), kind=f"kind@{n}") for n in range(1, 40)], "w")
+    asked, past = [], Past.read(tmp_path, ["card"])
+    read = past.runs
+    past.statistics = RunStatistics(recall=lambda name: asked.append(name) or read(name))
+    assert [past.statistics.gpu_s("kind@7") for _ in range(3)] == [7.0] * 3
+    past.statistics.add(run(9.0, kind="kind@7"))
+    assert past.statistics.gpu_s("kind@7") == 8.0
+    assert asked == ["kind@7", "m"]
+
+
+def test_a_row_that_nobody_can_read_is_told_of_when_it_is_met(tmp_path):
+    past = Past.read(tmp_path, ["card"])
+    past.keep([run()], "w")
+    with sqlite3.connect(tmp_path / "history.db") as db:
+        db.execute("UPDATE run SET company = 'these are no partners'")
+    db.close()
+    past = Past.read(tmp_path, ["card"])
+    assert past.problem is None
+    assert past.statistics.gpu_s("embed@1") is None
+    assert "has a row that is no run" in past.keep([], "w")
+
+
+def test_of_all_kinds_together_only_so_many_runs_are_kept(history, monkeypatch):
+    monkeypatch.setattr(store, "_FORGET_OLD", store._FORGET_OLD.replace(str(store.MOST), "30"))
+    for n in range(50):
+        history.add([run(kind=f"kind@{n}")], "w")
+    assert [r.kind for r in history.runs(["card"])] == [f"kind@{n}" for n in range(20, 50)]

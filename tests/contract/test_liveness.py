@@ -10,6 +10,7 @@ import time
 import pytest
 from waiting import GIVE_UP_S, eventually
 
+from nvinx.host import proc as processes
 from nvinx.leases.liveness import ProcessLiveness
 
 TOKEN = f"engine-{os.getpid()}.7"  # of this worker's tests alone
@@ -93,6 +94,7 @@ def test_a_child_that_closed_the_lock_is_found_by_its_marker(liveness, child):
 def test_a_starter_that_was_killed_leaves_no_life_behind(liveness, child, tmp_path):
     code = f"""
 from pathlib import Path
+from nvinx.host import proc as processes
 from nvinx.leases.liveness import ProcessLiveness
 ProcessLiveness(Path({str(tmp_path / "life")!r})).announce({TOKEN!r})
 print("up", flush=True)
@@ -224,3 +226,23 @@ def test_a_token_lives_while_its_only_process_turns_into_another(liveness, child
     end = time.monotonic() + 2
     looks = [liveness.alive([TOKEN]) for _ in iter(lambda: time.monotonic() < end, False)]
     assert looks.count(set()) == 0, f"dead in {looks.count(set())} of {len(looks)} looks"
+
+
+def test_a_sweep_lists_the_processes_a_few_times_however_many_files_there_are(
+    liveness, child, monkeypatch
+):
+    carrier = child(["sleep", "60"], env={**os.environ, "NVINX_JOB": "carried.1"})
+    tokens = [f"dead.{number}" for number in range(450)]
+    liveness.announce("held.1")
+    for token in (*tokens, "carried.1"):
+        liveness.file(token).touch()
+    lists = []
+    listed = processes.pids
+    monkeypatch.setattr(processes, "pids", lambda: lists.append("/proc") or listed())
+    assert eventually(lambda: liveness.alive({"carried.1"}))
+    lists.clear()
+    liveness.sweep()
+    left = {path.name for path in liveness.file("x").parent.iterdir()}
+    assert left == {"held.1.lock", "carried.1.lock"}
+    assert len(lists) < 100
+    assert carrier.poll() is None

@@ -25,6 +25,7 @@ HEAVY = (
     "nvinx.overflow.split",
     "nvinx.runs",
     "nvinx.simulation",
+    "platformdirs",
     "prometheus_client",
     "psutil",
     "pynvml",

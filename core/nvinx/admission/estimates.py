@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from nvinx.history.statistics import RunStatistics
     from nvinx.interference.slowdown import SlowdownModel
@@ -40,77 +41,84 @@ class Estimates:
         self._known: dict[tuple[str, tuple[str, ...]], float] = {}
         self._conflicts: dict[tuple[str, float | None, str, float | None], bool] = {}
 
-    def slowdown(self, claim: Claim, partners: Sequence[Claim]) -> float:
+    def slowdown(self, claim: Claim, partners: Iterable[Claim]) -> float:
         """Time beside the partners over time alone; the less is known, the more cautious."""
-        if self._statistics is None:
-            return self._predicted(claim, partners)
+        return self._beside(claim.profile, Counter(partner.profile for partner in partners))
+
+    def _beside(self, profile: str, partners: Mapping[str, int]) -> float:
+        """The slowdown of one profile. partners: how many of each there are beside it."""
         taught, rest = 0.0, []
-        for partner in partners:
-            excess = self._taught(claim, partner)
+        for partner, number in partners.items():
+            excess = self._taught(profile, partner)
             if excess is None:
-                rest.append(partner)
+                rest += [partner] * number
             else:
-                taught += excess
-        return self._predicted(claim, rest) + taught
+                taught += number * excess
+        return self._predicted(profile, rest) + taught
 
-    def _taught(self, claim: Claim, partner: Claim) -> float | None:
+    def _taught(self, profile: str, partner: str) -> float | None:
         """The excess slowdown beside one partner that runs showed, if they have the word."""
-        if self._statistics is None or self._are_calibrated(claim, partner):
+        if self._statistics is None or self._are_calibrated(profile, partner):
             return None
-        return self._statistics.excess_slowdown(claim.profile, partner.profile)
+        return self._statistics.excess_slowdown(profile, partner)
 
-    def _are_calibrated(self, *claims: Claim) -> bool:
+    def _are_calibrated(self, *profiles: str) -> bool:
         known = self._slowdowns.traits if self._slowdowns is not None else {}
-        return all(claim.profile in known for claim in claims)
+        return all(profile in known for profile in profiles)
 
-    def _predicted(self, claim: Claim, partners: Sequence[Claim]) -> float:
+    def _predicted(self, profile: str, partners: Sequence[str]) -> float:
         if not partners or self._slowdowns is None:
             return 1.0
-        names = tuple(sorted(partner.profile for partner in partners))
-        key = (claim.profile, names)
+        names = tuple(sorted(partners))
+        key = (profile, names)
         if key not in self._known:
-            said = self._slowdowns.predict(key[0], names)
+            said = self._slowdowns.predict(profile, names)
             self._known[key] = said.slowdown * (said.high / said.slowdown) ** _CAUTION[said.source]
         return max(self._known[key], 1.0)
 
-    def throughput(self, claims: Sequence[Claim]) -> float:
+    def throughput(self, claims: Collection[Claim]) -> float:
         """Work per time of these jobs on one card, in units of one job alone."""
         if self._slowdowns is None and self._statistics is None:
             return float(len(claims))
-        return sum(
-            1.0 / self.slowdown(claim, [*claims[:k], *claims[k + 1 :]])
-            for k, claim in enumerate(claims)
-        )
+        there = Counter(claim.profile for claim in claims)
+        return sum(n / self._beside(name, _without_one(there, name)) for name, n in there.items())
 
     def is_worth_measuring(self, claim: Claim) -> bool:
         """Whether it pays to leave this job alone on a card once, to learn its time."""
-        if self._statistics is None or self._are_calibrated(claim):
+        if self._statistics is None or self._are_calibrated(claim.profile):
             return False
         return self._statistics.wants_alone(claim.profile)
 
-    def too_slow(self, claims: Sequence[Claim]) -> tuple[Claim, float] | None:
+    def too_slow(self, claims: Collection[Claim]) -> tuple[Claim, float] | None:
         """The first whose `max_slowdown` would be broken if these shared a card, and by what."""
-        for k, claim in enumerate(claims):
-            if claim.max_slowdown is not None:
-                factor = self.slowdown(claim, [*claims[:k], *claims[k + 1 :]])
-                if factor > claim.max_slowdown:
-                    return claim, factor
+        limited = [claim for claim in claims if claim.max_slowdown is not None]
+        there = Counter(claim.profile for claim in claims) if limited else Counter[str]()
+        for claim in limited:
+            factor = self._beside(claim.profile, _without_one(there, claim.profile))
+            if factor > (claim.max_slowdown or math.inf):
+                return claim, factor
         return None
 
     def gain(self, claim: Claim, residents: Sequence[Claim]) -> tuple[float, float]:
         """Throughput with the newcomer and without; joining pays when the first is larger.
 
         Where neither a calibration nor earlier runs speak, busy shares that add up to more than 1
-        count as no gain, and unknown ones as nothing.
+        count as no gain, and unknown ones as nothing. Nothing was predicted then that could err, so
+        the gain counts as large however many are there.
         """
-        before, after = self.throughput(residents), self.throughput([*residents, claim])
-        silent = self._slowdowns is None and all(self._taught(claim, r) is None for r in residents)
+        before = self.throughput(residents)
+        profiles = {resident.profile for resident in residents}
+        silent = self._slowdowns is None and all(
+            self._taught(claim.profile, profile) is None for profile in profiles
+        )
+        if not silent:
+            return self.throughput([*residents, claim]), before
         shares = (self._utilisation.get(each.profile, 0.0) for each in (*residents, claim))
-        return (before if silent and sum(shares) > 1.0 else after), before
+        return (before if sum(shares) > 1.0 else math.inf), before
 
     def conflict(self, one: Claim, other: Claim) -> bool:
         """Whether the two must not meet on a card: less gets done, or one is slowed too much."""
-        if self._statistics is not None and not self._are_calibrated(one, other):
+        if self._statistics is not None and not self._are_calibrated(one.profile, other.profile):
             return self._conflict(one, other)  # runs may teach otherwise
         key = (one.profile, one.max_slowdown, other.profile, other.max_slowdown)
         if key not in self._conflicts:
@@ -135,3 +143,8 @@ class Estimates:
             return math.inf
         expected = since + runtime_s * self.slowdown(claim, partners or ())
         return expected if expected > at else at + 0.1 * (at - since)
+
+
+def _without_one(there: Mapping[str, int], profile: str) -> Mapping[str, int]:
+    """Who is beside one of this profile: all others, and those of the same but itself."""
+    return {**there, profile: there[profile] - 1}

@@ -76,7 +76,7 @@ def admit(state: State, at: float, policy: Policy) -> tuple[State, Round]:
 
 def check(state: State) -> None:
     """The invariants, as assertions: tests call this after every step."""
-    assert not set(state.waiting) & set(state.running), "a job both waits and runs"
+    assert not any(job_id in state.waiting for job_id in state.running), "a job waits and runs"
     cores = sum(r.job.claim.cores for r in state.running.values())
     assert cores <= state.capacity.cores, "cores over capacity"
     if state.capacity.ram_mib is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nvinx.bench import parse as bench_parser
 from nvinx.errors import BenchError
+from nvinx.host import user_folders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +46,7 @@ def places(workflow_dir: Path | None = None) -> tuple[Path, ...]:
     if flow == here and (snakefile := default_snakefile(here)) is not None:
         flow = snakefile.parent
     project = [flow.parent] if flow.name == _WORKFLOW else []
-    folders = dict.fromkeys((here, *project, flow, _user_folder()))
+    folders = dict.fromkeys((here, *project, flow, user_folders.config()))
     return tuple(folder / NAME for folder in folders)
 
 
@@ -103,9 +104,3 @@ def _demanded(path: Path, who: str, fix: str) -> Path:
     if not path.exists():
         raise BenchError(str(path), None, f"{who} this bench file, which is not there", fix)
     return path
-
-
-def _user_folder() -> Path:
-    from platformdirs import user_config_path
-
-    return user_config_path("nvinx", appauthor=False)

@@ -168,6 +168,7 @@ def _runs(state: Path, bench: Bench) -> tuple[PastRun, ...]:
     from nvinx.history.past import Past
 
     past = Past.read(state, [card.name for card in bench.cards])
+    runs = past.runs()
     if past.problem is not None:
         click.echo(f"nvinx: {past.problem}", err=True)
-    return past.runs
+    return runs

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from nvinx.jobs.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from nvinx.history.runs import PastRun
     from nvinx.jobs.claim import Claim
@@ -35,11 +35,18 @@ class RunStatistics:
     One thread adds, others may ask meanwhile.
     """
 
-    def __init__(self, runs: Iterable[PastRun] = ()) -> None:
-        self._on_cpu: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=KEPT))
-        self._on_card: dict[str, deque[PastRun]] = defaultdict(lambda: deque(maxlen=KEPT))
-        self._of_profile: dict[str, deque[PastRun]] = defaultdict(lambda: deque(maxlen=KEPT))
-        self._outcomes: dict[str, deque[Outcome]] = defaultdict(lambda: deque(maxlen=LATELY))
+    def __init__(
+        self,
+        runs: Iterable[PastRun] = (),
+        recall: Callable[[str], Iterable[PastRun]] = lambda _: (),
+    ) -> None:
+        """recall: gives the earlier runs of a kind or profile, the oldest first.
+
+        It is asked once for each name, when that is first spoken of, so that what is known of
+        thousands of others costs nothing.
+        """
+        self._recall = recall
+        self._known: dict[str, _Known] = {}
         self._costs: dict[str, dict[str, float]] = {}
         for run in runs:
             self.add(run)
@@ -48,30 +55,32 @@ class RunStatistics:
         """Learn from one more run; failed ones teach nothing of times, those of no kind nothing."""
         if not run.kind:
             return
-        if run.card is not None:
-            self._outcomes[run.kind].append(run.outcome)
-        if run.outcome is not Outcome.OK or run.ran_s <= 0:
-            return
-        if run.card is None:
-            self._on_cpu[run.kind].append(run.ran_s)
-            return
-        self._on_card[run.kind].append(run)
-        self._of_profile[run.profile].append(run)
+        for name in {run.kind, run.profile}:
+            self._about(name).add(name, run)
         self._costs.pop(run.profile, None)
+
+    def _about(self, name: str) -> _Known:
+        known = self._known.get(name)
+        if known is None:
+            known = _Known()
+            for run in self._recall(name):
+                known.add(name, run)
+            known = self._known.setdefault(name, known)  # another thread may have been first
+        return known
 
     def gpu_s(self, kind: str) -> float | None:
         """Expected seconds on a card, alone if it was ever seen alone; None when never seen."""
-        runs = self._on_card.get(kind)
+        runs = self._about(kind).on_card
         return _typical_s(runs) if runs else None
 
     def cpu_s(self, kind: str) -> float | None:
         """Expected seconds on the CPU; None when never seen there."""
-        seconds = self._on_cpu.get(kind)
+        seconds = self._about(kind).on_cpu
         return _median(seconds) if seconds else None
 
     def ran_out(self, kind: str) -> int:
         """How many of its last few runs on a card ran out of memory."""
-        return sum(o is Outcome.OUT_OF_MEMORY for o in list(self._outcomes.get(kind, ())))
+        return sum(o is Outcome.OUT_OF_MEMORY for o in list(self._about(kind).outcomes))
 
     def with_runtimes(self, claim: Claim) -> Claim:
         """The claim with the times that nobody declared."""
@@ -86,7 +95,7 @@ class RunStatistics:
     def excess_slowdown(self, profile: str, partner: str) -> float | None:
         """How much longer a run takes beside this partner, as a share; None when not known."""
         if profile not in self._costs:
-            self._costs[profile] = _costs(list(self._of_profile.get(profile, ())))
+            self._costs[profile] = _costs(list(self._about(profile).of_profile))
         return self._costs[profile].get(partner)
 
     def wants_alone(self, profile: str) -> bool:
@@ -94,10 +103,32 @@ class RunStatistics:
 
         Only where there were runs beside others and none alone, and they were short.
         """
-        runs = list(self._of_profile.get(profile, ()))
+        runs = list(self._about(profile).of_profile)
         if not runs or any(run.was_alone for run in runs):
             return False
         return _median(run.ran_s for run in runs) <= MEASURE_AT_MOST_S
+
+
+class _Known:
+    """The last runs of one name, which may be that of a kind, of a profile, or of both."""
+
+    def __init__(self) -> None:
+        self.on_cpu: deque[float] = deque(maxlen=KEPT)
+        self.on_card: deque[PastRun] = deque(maxlen=KEPT)
+        self.of_profile: deque[PastRun] = deque(maxlen=KEPT)
+        self.outcomes: deque[Outcome] = deque(maxlen=LATELY)
+
+    def add(self, name: str, run: PastRun) -> None:
+        if run.card is not None and run.kind == name:
+            self.outcomes.append(run.outcome)
+        if run.outcome is not Outcome.OK or run.ran_s <= 0:
+            return
+        if run.kind == name and run.card is None:
+            self.on_cpu.append(run.ran_s)
+        elif run.kind == name:
+            self.on_card.append(run)
+        if run.profile == name and run.card is not None:
+            self.of_profile.append(run)
 
 
 def _typical_s(runs: Iterable[PastRun]) -> float:

@@ -38,6 +38,11 @@ CREATE TABLE IF NOT EXISTS run (
     peak_mib     INTEGER
 ) STRICT
 """
+# What is asked for by name is found without reading what is about others.
+_INDICES = (
+    "CREATE INDEX IF NOT EXISTS run_of_kind ON run (kind, card, id)",
+    "CREATE INDEX IF NOT EXISTS run_of_profile ON run (profile, id)",
+)
 # Columns by the fields that they hold.
 _COLUMNS = {
     **{name: name for name in ("name", "kind", "profile", "residency", "ran_s", "card")},
@@ -47,14 +52,16 @@ _COLUMNS = {
 _MARKS = ", ".join("?" * (2 + len(_COLUMNS)))
 _NAMES = ", ".join(_COLUMNS.values())
 _INSERT = f"INSERT INTO run (ended_at, source, {_NAMES}) VALUES ({_MARKS})"
+_SELECT = f"SELECT ended_at, source, {_NAMES} FROM run"
+OF_NAME = "WHERE kind = ? OR profile = ? ORDER BY id"
 # Of each kind as many as anybody learns from, on the CPU and on each make of card.
 _FORGET = f"""
-DELETE FROM run WHERE id IN (
-    SELECT id FROM (
-        SELECT id, row_number() OVER (PARTITION BY kind, card ORDER BY id DESC) AS age FROM run
-    ) WHERE age > {KEPT}
+DELETE FROM run WHERE kind = ?1 AND card IS ?2 AND id <= (
+    SELECT id FROM run WHERE kind = ?1 AND card IS ?2 ORDER BY id DESC LIMIT 1 OFFSET {KEPT}
 )
 """
+MOST = 100_000  # runs in all, since rules that were changed leave their kinds behind
+_FORGET_OLD = f"DELETE FROM run WHERE id <= (SELECT max(id) FROM run) - {MOST}"
 
 
 class Entry(Struct, frozen=True):
@@ -77,38 +84,61 @@ class SqliteHistory:
     def add(self, runs: Iterable[PastRun], source: str) -> None:
         """Keep these runs of one workflow or program, and forget the oldest of their kinds."""
         now = time.time()
-        rows = [(now, source, *_row(run)) for run in runs]
-        if rows:
-            with self._open() as db:
-                db.executemany(_INSERT, rows)
-                db.execute(_FORGET)
+        listed = list(runs)
+        if listed:
+            with self._writing() as db:
+                db.executemany(_INSERT, [(now, source, *_row(run)) for run in listed])
+                db.executemany(_FORGET, {(run.kind, run.card) for run in listed})
+                db.execute(_FORGET_OLD)
+
+    def demand_usable(self) -> None:
+        """Look whether the file can be read at all."""
+        self._read("LIMIT 0")
 
     def entries(self) -> tuple[Entry, ...]:
         """What is kept, the oldest first; looking makes no file."""
+        return self._read("ORDER BY id")
+
+    def _read(self, which: str, *values: str) -> tuple[Entry, ...]:
         if not self._path.exists():
             return ()
-        with self._open() as db:
-            rows = db.execute(f"SELECT ended_at, source, {_NAMES} FROM run ORDER BY id").fetchall()
+        with self._open() as (db, found):
+            rows = db.execute(f"{_SELECT} {which}", values).fetchall() if found else []
         try:
             return tuple(Entry(_run(values), source, ended) for ended, source, *values in rows)
         except ValueError as error:
             raise HistoryError(str(self._path), f"has a row that is no run ({error})") from error
 
-    def runs(self, cards: Iterable[str]) -> tuple[PastRun, ...]:
-        """Runs on the CPU, and on cards of these makes."""
+    def runs(self, cards: Iterable[str], about: str | None = None) -> tuple[PastRun, ...]:
+        """Runs on the CPU, and on cards of these makes. about: of this kind or profile only."""
         wanted = {None, *cards}
-        return tuple(entry.run for entry in self.entries() if entry.run.card in wanted)
+        entries = self.entries() if about is None else self._read(OF_NAME, about, about)
+        return tuple(entry.run for entry in entries if entry.run.card in wanted)
 
     def clear(self, kind: str | None = None) -> int:
         """Forget the runs of a kind, or all; how many there were."""
         if not self._path.exists():
             return 0
-        with self._open() as db:
+        with self._writing() as db:
             return db.execute("DELETE FROM run WHERE ?1 IS NULL OR kind = ?1", (kind,)).rowcount
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        """One transaction."""
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction that may write."""
+        with self._open() as (db, found):
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute("BEGIN IMMEDIATE")
+            db.execute(_TABLE)
+            for index in _INDICES:
+                db.execute(index)
+            if found != SCHEMA:
+                db.execute(f"PRAGMA user_version = {SCHEMA}")
+            yield db
+            db.execute("COMMIT")
+
+    @contextmanager
+    def _open(self) -> Iterator[tuple[sqlite3.Connection, int]]:
+        """A connection, and the schema of what is there; 0 where nothing is."""
         try:
             statedir.make_file(self._path)
             demand_plain(self._path)
@@ -117,12 +147,7 @@ class SqliteHistory:
                 (found,) = db.execute("PRAGMA user_version").fetchone()
                 if found not in (0, SCHEMA):
                     raise HistoryError(str(self._path), f"has schema {found}, not {SCHEMA}")
-                db.execute("PRAGMA synchronous = NORMAL")
-                db.execute("BEGIN IMMEDIATE")
-                db.execute(_TABLE)
-                db.execute(f"PRAGMA user_version = {SCHEMA}")
-                yield db
-                db.execute("COMMIT")
+                yield db, found
         except (sqlite3.Error, OSError) as error:
             raise HistoryError(str(self._path), f"cannot be used ({error})") from error
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nvinx.errors import StateDirError
+from nvinx.host import user_folders
 from nvinx.host.plain_files import make_plain
 
 if TYPE_CHECKING:
@@ -42,9 +43,7 @@ def choose(explicit: Path | None, environ: Mapping[str, str]) -> Path:
         return explicit.expanduser().absolute()
     if environ.get("NVINX_STATE_DIR"):
         return Path(environ["NVINX_STATE_DIR"]).expanduser().absolute()
-    from platformdirs import user_state_path
-
-    return user_state_path("nvinx", appauthor=False)
+    return user_folders.state()
 
 
 def prepare(folder: Path) -> Path:

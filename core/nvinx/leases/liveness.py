@@ -13,8 +13,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from contextlib import suppress
-from functools import partial
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from nvinx.errors import StateDirError
@@ -24,8 +23,10 @@ from nvinx.leases import notices
 from nvinx.leases.markers import Markers, is_token, owner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
+
+_AT_ONCE = 200  # files that a sweep keeps open
 
 
 class ProcessLiveness:
@@ -96,8 +97,24 @@ class ProcessLiveness:
     def sweep(self, older_than_s: float = 0.0) -> None:
         """Remove the files of tokens that show no life: what killed processes left behind."""
         tokens = set(self._tokens(time.time() - older_than_s))
-        for token in tokens - self.alive(tokens):
-            self._tidy(token, unless=partial(self._markers.pids, {token}))
+        dead = sorted(tokens - self.alive(tokens))
+        for first in range(0, len(dead), _AT_ONCE):
+            self._remove(dead[first : first + _AT_ONCE])
+
+    def _remove(self, tokens: Collection[str]) -> None:
+        """Remove files, but of those whom a process carries; asked while nobody can lock them.
+
+        Who carries only the marker needs no file.
+        """
+        with ExitStack() as stack:
+            free = {token for token in tokens if stack.enter_context(self._kept_free(token))}
+            for token in free - set(self._markers.pids(free).values()):
+                self._unlink(token)
+
+    def _unlink(self, token: str) -> None:
+        with suppress(OSError):  # it may not be ours to remove
+            self._pipe(token).unlink(missing_ok=True)
+            self.file(token).unlink(missing_ok=True)
 
     def _pipe(self, token: str) -> Path:
         return self._folder / f"{token}.notice"
@@ -142,32 +159,37 @@ class ProcessLiveness:
             return locks.is_held(self._existing(token))
         return False
 
-    def _tidy(self, token: str, unless: Callable[[], object] = lambda: None) -> None:
-        """Remove the file unless somebody else still locks it; an `announce` under way notices.
+    def _tidy(self, token: str) -> None:
+        """Remove the file unless somebody else still locks it; an `announce` under way notices."""
+        with self._kept_free(token) as free:
+            if free:
+                self._unlink(token)
 
-        Who carries only the marker needs no file. unless: is asked once nobody can lock it.
-        """
+    @contextmanager
+    def _kept_free(self, token: str) -> Iterator[bool]:
+        """Whether nobody locks the file; then nobody can before the end."""
         try:
             fd = open_plain(self._existing(token))
         except OSError:
+            yield False
             return
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not unless():
-                self._pipe(token).unlink(missing_ok=True)
-                self.file(token).unlink(missing_ok=True)
-        except OSError:
-            return  # it is locked, or not ours to remove
+            yield _locks_alone(fd)
         finally:
             os.close(fd)
+
+
+def _locks_alone(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _is_only_holder(fd: int) -> bool:
     """Whether nobody else shares the lock; it is held as before afterwards."""
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        return _locks_alone(fd)
     finally:
         fcntl.flock(fd, fcntl.LOCK_SH)
-    return True

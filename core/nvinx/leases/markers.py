@@ -66,7 +66,8 @@ class _Signs(NamedTuple):
     def token(self, wanted: dict[bytes, str]) -> str | None:
         if self.marker in wanted:
             return wanted[self.marker]
-        return next((t for raw, t in wanted.items() if b"/" + raw + b"/" in self.command), None)
+        folders = self.command.split(b"/")[1:-1]
+        return next((wanted[folder] for folder in folders if folder in wanted), None)
 
 
 class Markers:

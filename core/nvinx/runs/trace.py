@@ -48,6 +48,7 @@ class Trace:
         """folder: of the workflow; None: write nothing."""
         self._clock, self._folder = clock, folder
         self.path: Path | None = None
+        self.jobs = 0  # that were submitted
         self._lock = threading.Lock()
         self._fd: int | None = None
         self._zero: float | None = None
@@ -85,6 +86,7 @@ class Trace:
 
     def submitted(self, job: Job, after: Sequence[str] = ()) -> None:
         """after: ids of the jobs of this run that made its input."""
+        self.jobs += 1
         self._write("submitted", **to_builtins(job), after=list(after))
 
     def waited(self, job_id: str, reason: Reason) -> None:

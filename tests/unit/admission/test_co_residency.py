@@ -43,3 +43,21 @@ def test_who_is_seen_late_counts_from_when_it_began():
     co_residency.observe([a], 0.0)
     co_residency.observe([a, late], 10.0)
     assert co_residency.finish(a, 10.0).co_residents == pytest.approx({"late": 0.8})
+
+
+def test_each_of_many_is_told_of_all_others_and_never_of_itself():
+    co_residency = CoResidency()
+    several = [on("g", f"{n}", float(n), model="k") for n in range(4)]
+    for n in range(4):
+        co_residency.observe(several[: n + 1], float(n))
+    co_residency.observe(several, 10.0)
+    found = [co_residency.finish(one, 10.0).co_residents for one in several]
+    spent = [(9 + 8 + 7) / 10, (9 + 8 + 7) / 9, (8 + 8 + 7) / 8, (7 + 7 + 7) / 7]
+    assert found == [pytest.approx({"k": s}) for s in spent]
+
+
+def test_what_other_engines_left_is_not_remembered():
+    co_residency = CoResidency()
+    for n in range(50):
+        co_residency.observe([on("g", f"{n}", float(n), model="k")], float(n))
+    assert len(co_residency._stays) + len(co_residency._left) + len(co_residency._there) < 5

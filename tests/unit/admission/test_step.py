@@ -4,6 +4,7 @@ import pytest
 from builders import card, cpu_job, exclusive_job, shared_job
 from msgspec.structs import replace
 
+from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import CardsChanged, Finished, Refuse, Start, Submitted, Withdrawn
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import State
@@ -11,6 +12,7 @@ from nvinx.admission.step import check, step
 from nvinx.bench.capacity import Capacity
 from nvinx.catalog import Residency
 from nvinx.errors import IllegalEventError
+from nvinx.history.statistics import RunStatistics
 from nvinx.reasons import Why
 
 CARD = card(total_mib=4096, headroom_mib=512)
@@ -42,6 +44,16 @@ def test_jobs_that_fit_together_share_the_card():
 
     assert starts(last) == ["a", "b", "c"]
     assert {r.placement.card for r in state.running.values()} == {"gpu-0"}
+
+
+def test_where_nothing_is_known_of_slowdowns_as_many_share_a_card_as_its_vram_holds():
+    estimates = Estimates(statistics=RunStatistics())
+    crowd = [shared_job(f"small[{n}]", 50) for n in range(72)]
+    state, decisions = run(
+        submit(*crowd), capacity=Capacity((CARD,), 100, None), policy=LongestChainFirst(estimates)
+    )
+    assert len(starts(decisions)) == CARD.shareable_mib // 50 == 71
+    assert reason(state, "small[71]").why is Why.NOT_ENOUGH_VRAM
 
 
 def test_a_job_that_does_not_fit_is_told_how_much_it_needs_and_what_is_free():
