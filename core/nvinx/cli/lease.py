@@ -64,6 +64,16 @@ def acquire(
 
 
 @command.command()
+def is_around() -> None:
+    """Exit with 0 in a job that nvinx placed and that lives, else with 1."""
+    import os
+
+    from nvinx.leases import outer
+
+    raise SystemExit(outer.find(os.environ) is None)
+
+
+@command.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--status", type=int, required=True, help="The exit status of the program.")
 def is_oom(files: tuple[Path, ...], status: int) -> None:

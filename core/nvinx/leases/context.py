@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nvinx.admission.events import Policy
     from nvinx.admission.state import Placement
     from nvinx.bench.resolve import Bench
+    from nvinx.leases.outer import Outer
 
 SITE = str(Path(__file__).parents[1] / "site")
 
@@ -73,27 +74,37 @@ def open_context(
     cores: int | None = None,
     policy: Callable[[Estimates], Policy] = LongestChainFirst,
     learns: bool = True,
+    inside: Outer | None = None,
 ) -> Context:
     """Open the state folder, its ledger and its history, and a broker for this bench.
 
     state_dir: found as everywhere by default. cores: instead of the bench's. learns: by what
-    earlier runs and its own show. Raises StateDirError, LedgerVersionError.
+    earlier runs and its own show. inside: the lease to share out, instead of the machine; bench
+    then is of its share. Raises StateDirError, LedgerVersionError.
     """
-    engine = new_engine()
+    within = "" if inside is None else inside.token
+    engine = new_engine(within)
+    if inside is not None:
+        state_dir = inside.make_folder()
     folder = statedir.prepare(statedir.choose(state_dir, os.environ))
     real = any(not card.simulated for card in bench.cards)
     probe, ram_left = (NvmlProbe(), resources.ram_left_mib) if real else (None, None)
-    liveness = ProcessLiveness(folder / "life")
+    liveness = ProcessLiveness(folder / "life", within)
     names = [card.name for card in bench.cards]
-    past = Past.read(folder, names) if learns else Past.unread(folder)
+    remembered = folder if inside is None or inside.state_dir is None else inside.state_dir
+    past = Past.read(remembered, names) if learns else Past.unread(remembered)
     estimates = Estimates(bench.slowdowns, bench.utilisation, past.statistics)
     ledger = SqliteLedger(folder / "ledger.db")
-    ports = Ports(ledger, liveness, boot_seconds, probe, ram_left)
+    ports = Ports(ledger, liveness, boot_seconds, None if within else probe, ram_left)
     capacity = bench.capacity if cores is None else replace(bench.capacity, cores=cores)
     broker = Broker(engine, capacity, ports, policy(estimates), past.statistics)
     return Context(engine, bench, folder, past, estimates, liveness, probe, broker, ledger)
 
 
-def new_engine() -> str:
-    """A name for one program that asks for leases, which no other has."""
-    return f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+def new_engine(within: str = "") -> str:
+    """A name for one program that asks for leases, which no other has.
+
+    within: the token of the lease that it shares out.
+    """
+    name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    return f"{within}+{name}" if within else name

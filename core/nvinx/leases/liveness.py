@@ -26,17 +26,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
-MARKER = "NVINX_JOB"
+MARKER = "NVINX_JOB"  # "A+B" for a job B of an engine that shares out the lease A
 _LOOKS = 50  # enough for any but a machine that does nothing but start processes
-_IS_TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_IS_TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 _TOKEN = re.compile(rb"(?:^|\0)%b=([^\0]+)" % MARKER.encode())
 
 
 class ProcessLiveness:
     """Signs of life through files under `folder` and through /proc. Not for network folders."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, within: str = "") -> None:
+        """within: the token of the lease that is shared out here; "" where it is the machine."""
         self._folder = folder
+        self._depth = within.count("+") + bool(within)
         self._held: dict[str, int] = {}
         self._notified: dict[str, int] = {}
         try:
@@ -89,7 +91,7 @@ class ProcessLiveness:
 
     def owners(self, pids: Collection[int]) -> dict[int, str]:
         found = ((pid, _owner(pid)) for pid in pids)
-        return {pid: token for pid, token in found if token is not None}
+        return {pid: self._ours(token) for pid, token in found if token is not None}
 
     def started(self, pid: int) -> int | None:
         return proc.started(pid)
@@ -99,6 +101,10 @@ class ProcessLiveness:
         tokens = set(self._tokens(time.time() - older_than_s))
         for token in tokens - self.alive(tokens):
             self._tidy(token, unless=partial(pids_of, {token}))
+
+    def _ours(self, token: str) -> str:
+        """The token of this ledger that one belongs to, of a lease that may share it out."""
+        return "+".join(token.split("+")[: self._depth + 1])
 
     def _opened(self, token: str) -> int:
         """Its file, made where it is not there. Raises StateDirError where it is not ours to use.
@@ -175,11 +181,13 @@ def pids_of(tokens: Collection[str]) -> dict[int, str]:
 
     A job's last process may hand over to a child that was born after the list was made, and one
     that becomes another program shows nothing for a moment. So where a token was not found, look
-    again at what is new, and at what showed nothing, until there is no such process.
+    again at what is new, and at what showed nothing, until there is no such process. This very
+    process is none of them: what it holds it shows by locks, and a marker left over from another
+    job would make it wait for itself.
     """
     wanted = {token.encode(): token for token in tokens}
     found: dict[int, str] = {}
-    looked_at: set[int] = set()
+    looked_at = {os.getpid()}
     for look in range(_LOOKS):
         new = set(proc.pids()) - looked_at
         if not new:
@@ -197,8 +205,10 @@ def pids_of(tokens: Collection[str]) -> dict[int, str]:
 
 def _token_of(pid: int, wanted: dict[bytes, str]) -> str | None:
     marker = _marker(pid)
-    if marker in wanted:
-        return wanted[marker]
+    while marker:
+        if marker in wanted:
+            return wanted[marker]
+        marker = marker.rpartition(b"+")[0]
     command = proc.command_line(pid)
     return next((token for raw, token in wanted.items() if b"/" + raw + b"/" in command), None)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _LIFE, _SUFFIX = "life", ".lock"
 _DELETED = " (deleted)"
-_IS_ENGINE = re.compile(r"\d+(-[0-9a-f]+)+")
+_IS_ENGINE = re.compile(r"(.*\+)?\d+(-[0-9a-f]+)+")
 _NOTHING = b"{}"
 
 
@@ -73,14 +73,27 @@ def living(state_dir: Path) -> Iterator[Copy]:
                 yield _read(token, file)
 
 
+def lease_of(token: str, file: Path) -> Lease:
+    """The lease that a sign of life is of; a path below /proc serves, too."""
+    copy = _copy(token, file.read_bytes())
+    return rows.lease(token.encode(), copy.job, copy.placement, copy.since, b"[]")
+
+
 def _read(token: str, file: Path) -> Copy:
     try:
         fd = open_plain(file)
         try:
-            copy = msgspec.json.decode(os.read(fd, rows.LONGEST), type=_Copy)
+            return _copy(token, os.read(fd, rows.LONGEST))
         finally:
             os.close(fd)
-    except (OSError, ValueError, RecursionError):
+    except OSError:
+        return Copy(token, _NOTHING, _NOTHING, 0.0)
+
+
+def _copy(token: str, text: bytes) -> Copy:
+    try:
+        copy = msgspec.json.decode(text, type=_Copy)
+    except (ValueError, RecursionError):
         return Copy(token, _NOTHING, _NOTHING, 0.0)
     return Copy(token, bytes(copy.job), bytes(copy.placement), copy.since)
 
