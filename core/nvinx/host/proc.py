@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Positions in /proc/PID/stat once "pid (name) " has been cut off; see proc_pid_stat(5).
 _STATE, _PARENT, _STARTED, _VIRTUAL_SIZE = 0, 1, 19, 20
 _PIECE = 1 << 16
+INITIAL_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO of the kernel; from there all processes are seen
 
 
 def pids() -> Iterator[int]:
@@ -31,6 +32,13 @@ def environment(pid: int) -> bytes:
 def command_line(pid: int) -> bytes:
     """Words that end with NUL; empty also for a process inside `execve`, and for the kernel's."""
     return _read(pid, "cmdline")
+
+
+def namespace() -> int:
+    """Which processes we see: the number of our PID namespace, another one in a container."""
+    with suppress(OSError):
+        return os.stat("/proc/self/ns/pid").st_ino
+    return INITIAL_NAMESPACE
 
 
 def name(pid: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from nvinx.gpu.nvml import NvmlProbe
 from nvinx.history.past import Past
 from nvinx.host import resources, statedir
 from nvinx.host.clock import boot_seconds
-from nvinx.leases import memory_caps
+from nvinx.leases import memory_caps, tokens
 from nvinx.leases.broker import Broker
 from nvinx.leases.environment import variables
 from nvinx.leases.ledger import SqliteLedger
@@ -83,7 +82,7 @@ def open_context(
     then is of its share. Raises StateDirError, LedgerVersionError.
     """
     within = "" if inside is None else inside.token
-    engine = new_engine(within)
+    engine = tokens.new(within)
     if inside is not None:
         state_dir = inside.make_folder()
     folder = statedir.prepare(statedir.choose(state_dir, os.environ))
@@ -99,12 +98,3 @@ def open_context(
     capacity = bench.capacity if cores is None else replace(bench.capacity, cores=cores)
     broker = Broker(engine, capacity, ports, policy(estimates), past.statistics)
     return Context(engine, bench, folder, past, estimates, liveness, probe, broker, ledger)
-
-
-def new_engine(within: str = "") -> str:
-    """A name for one program that asks for leases, which no other has.
-
-    within: the token of the lease that it shares out.
-    """
-    name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    return f"{within}+{name}" if within else name

@@ -1,10 +1,11 @@
 """Signs of life of a token (a lease or an engine), so that nothing alive ever loses its lease.
 
-Three signs, any of which is enough:
+Four signs, any of which is enough:
 - a shared `flock` on the token's file: the starter holds one, and the job's shell inherits one on
   a descriptor, so it survives the death of the starter and of the shell's parent;
 - the marker NVINX_JOB in a process's environment, or the token in its command line, which covers
   children that closed the descriptor, and the moment before the shell has opened it;
+- that nobody can see them from here, as they are in another container (PID namespace);
 - NVML's list of processes, which the broker checks: it also finds those that cleared both.
 """
 
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 from nvinx.errors import StateDirError
 from nvinx.host import locks, proc, statedir
 from nvinx.host.plain_files import make_plain, open_plain
+from nvinx.leases.tokens import is_seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -87,7 +89,9 @@ class ProcessLiveness:
     def alive(self, tokens: Collection[str]) -> set[str]:
         locked = {token for token in tokens if self._is_locked(token)}
         silent = {token for token in set(tokens) - locked if _IS_TOKEN.fullmatch(token)}
-        return locked | (set(pids_of(silent).values()) if silent else set())
+        unseen = {token for token in silent if not is_seen(token)}
+        silent -= unseen
+        return locked | unseen | (set(pids_of(silent).values()) if silent else set())
 
     def owners(self, pids: Collection[int]) -> dict[int, str]:
         found = ((pid, _owner(pid)) for pid in pids)

@@ -7,7 +7,6 @@ empty, finds the leases whose signs are locked, with what they hold.
 from __future__ import annotations
 
 import os
-import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +15,7 @@ import msgspec
 from nvinx.errors import StateDirError
 from nvinx.host import locks, proc
 from nvinx.host.plain_files import open_plain
-from nvinx.leases import rows
+from nvinx.leases import rows, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 _LIFE, _SUFFIX = "life", ".lock"
 _DELETED = " (deleted)"
-_IS_ENGINE = re.compile(r"(.*\+)?\d+(-[0-9a-f]+)+")
 _NOTHING = b"{}"
 
 
@@ -115,6 +113,6 @@ def _orphans(life: str) -> Iterator[int]:
             folder, _, name = target.rpartition("/")
             if folder != life or not name.endswith(_SUFFIX + _DELETED):
                 continue
-            is_engine = _IS_ENGINE.fullmatch(name.removesuffix(_SUFFIX + _DELETED))
+            is_engine = tokens.is_engine(name.removesuffix(_SUFFIX + _DELETED))
             if not is_engine and proc.is_locked(pid, fd):
                 yield pid

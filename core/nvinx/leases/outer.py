@@ -1,7 +1,8 @@
 """The lease that this process runs in already, which has to be more than a word in its environment.
 
 NVINX_JOB names it, and may be left over from a job that ended, or be copied. It counts where this
-process or one that it descends from holds the lease's sign of life.
+process or one that it descends from holds the lease's sign of life. In a container nobody can
+see what is outside, so there the word is all there is.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from nvinx.catalog import Residency
 from nvinx.errors import ImpossibleJobError
 from nvinx.formatting import gb
 from nvinx.host import proc, statedir
-from nvinx.leases import lost_ledger
+from nvinx.leases import lost_ledger, tokens
 from nvinx.leases.liveness import MARKER, ProcessLiveness
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ def find(environ: Mapping[str, str]) -> Outer | None:
     if environ.get(_BY_OTHERS):
         return Outer(token)
     if placement.current(environ).residency is Residency.CPU_ONLY:
-        return Outer(token) if _is_from(token) else None
-    return _held(token)
+        return Outer(token) if _is_from(token) or not tokens.is_seen(token) else None
+    return _held(token) or (None if tokens.is_seen(token) else Outer(token))
 
 
 def stale(environ: Mapping[str, str]) -> str | None:
