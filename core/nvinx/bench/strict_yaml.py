@@ -122,7 +122,7 @@ def read(text: str, path: str) -> At | None:
     import yaml
 
     try:
-        loader = yaml.SafeLoader(text)
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
         node = loader.get_single_node()
         return None if node is None else _Places(loader, path).of(node)
     except yaml.MarkedYAMLError as error:
@@ -131,7 +131,7 @@ def read(text: str, path: str) -> At | None:
     except yaml.reader.ReaderError as error:
         line, problem = text.count("\n", 0, error.position) + 1, "has a character YAML forbids"
     except (ArithmeticError, ValueError):
-        line, problem = loader.line + 1, "has a number or an escape that is too large"
+        line, problem = None, "has a number or an escape that is too large"
     except RecursionError:
         line, problem = None, "is nested too deep, or contains itself"
     raise BenchError(path, line, f"not YAML: {problem}", "correct it; indent with spaces, not tabs")

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from nvinx.formatting import plain
+
 _OPEN_AGAIN = 75
 
 
@@ -55,6 +57,7 @@ def acquire(
     from nvinx.nextflow.task_lease import Place, TaskLease
     from nvinx.nextflow.waiting_process import WaitingProcess
 
+    asked["name"] = plain(asked["name"])
     place = Place(Path.cwd(), launch_dir, Path(bench) if bench else None)
     task_lease = TaskLease(Task(**asked), WaitingProcess(waiting), place, _say)
     if file is None or fd is None:

@@ -10,6 +10,7 @@ import click
 
 from nvinx.cli import options
 from nvinx.errors import GaveUpError
+from nvinx.formatting import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +85,7 @@ def _run(  # noqa: PLR0913  (one argument per option)
     from nvinx.leases.client import LeaseClient
 
     bench = machine.bench(file, Path.cwd())
-    called = name or Path(command[0]).name
+    called = plain(name or Path(command[0]).name)
     say = _quiet if quiet else _say
     with LeaseClient(bench, state_dir, source=called, caps=caps, say=say) as client:
         claim = _claim(called, bench, asked)
@@ -186,10 +187,11 @@ def _quiet(line: str) -> None:
 def _explained(status: int, command: tuple[str, ...]) -> int:
     from nvinx.leases import command as commands
 
+    program = plain(command[0])
     if status == commands.NOT_FOUND:
-        click.echo(f"nvinx: {command[0]} was not found. Fix: check the name and PATH.", err=True)
+        click.echo(f"nvinx: {program} was not found. Fix: check the name and PATH.", err=True)
     elif status == commands.NOT_EXECUTABLE:
-        click.echo(f"nvinx: {command[0]} cannot be executed. Fix: check its rights.", err=True)
+        click.echo(f"nvinx: {program} cannot be executed. Fix: check its rights.", err=True)
     return status
 
 
@@ -210,12 +212,12 @@ def _run_as_placed(
     for unused in ("state_dir", "give_up", "quiet", "caps", "retry_oom"):
         asked.pop(unused)
     if any(asked[size] for size in _SIZES):
-        called = name or Path(command[0]).name
+        called = plain(name or Path(command[0]).name)
         claim = _claim(called, machine.bench(file, Path.cwd()), asked)
         outer.demand_within(claim, around, called)
     try:
         os.execvp(command[0], command)
     except FileNotFoundError:
         return _explained(127, command)
-    except OSError:
+    except (OSError, ValueError):
         return _explained(126, command)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from nvinx import placement
 from nvinx.bench import machine
 from nvinx.errors import HintError, ImpossibleJobError
+from nvinx.formatting import plain
 from nvinx.jobs import hints
 from nvinx.leases import outer
 from nvinx.leases.client import LeaseClient
@@ -56,8 +57,8 @@ def lease(  # noqa: PLR0913  (all by name)
     if around is not None and not _asks(asked):
         yield placement.current()
         return
-    found = machine.bench(None if bench is None else Path(bench), Path.cwd())
-    called = name or Path(sys.argv[0]).stem or "python"
+    found = machine.bench(None if bench is None else Path(bench), _working_folder())
+    called = plain(name or Path(sys.argv[0]).stem or "python")
     common = hints.Common(
         cores=CORELESS,
         mem_mb=mem_mb,
@@ -82,6 +83,14 @@ def lease(  # noqa: PLR0913  (all by name)
         with client.giving_back(held), _exported(held.exports):
             client.use_here(held)
             yield placement.current()
+
+
+def _working_folder() -> Path | None:
+    """None where it was deleted."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
 
 
 def _asks(asked: dict[str, object]) -> bool:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MARKER = "NVINX_JOB"  # "A+B" for a job B of an engine that shares out the lease A
 _LOOKS = 50  # enough for any but a machine that does nothing but start processes
-_IS_TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
+_IS_TOKEN = re.compile(r"[^/\x00-\x1f\x7f\ud800-\udfff]{1,200}")  # what a file may be named
 _TOKEN = re.compile(rb"(?:^|\0)%b=([^\0]+)" % MARKER.encode())
 
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nvinx import placement
 from nvinx.catalog import Residency
 from nvinx.errors import ImpossibleJobError
 from nvinx.formatting import gb
@@ -61,7 +60,7 @@ def find(environ: Mapping[str, str]) -> Outer | None:
         return None
     if environ.get(_BY_OTHERS):
         return Outer(token)
-    if placement.current(environ).residency is Residency.CPU_ONLY:
+    if environ.get("NVINX_PLACEMENT") == Residency.CPU_ONLY.value:
         return Outer(token) if _is_from(token) or not tokens.is_seen(token) else None
     return _held(token) or (None if tokens.is_seen(token) else Outer(token))
 
