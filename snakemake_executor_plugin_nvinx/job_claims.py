@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nvinx.catalog import Residency
 from nvinx.errors import HintError
+from nvinx.formatting import plain
 from nvinx.jobs import default_hints, gpu_words, hints, stage_hint
 from nvinx.jobs.claim import Claim
 from nvinx.sizes import need_from_mb
@@ -25,7 +26,7 @@ def name_of(job: Any) -> str:
     if job.is_group():
         return f"group[{job.groupid}]"
     values = ",".join(str(v) for v in job.wildcards_dict.values())
-    return f"{job.rule.name}[{values}]" if values else str(job.rule.name)
+    return plain(f"{job.rule.name}[{values}]" if values else str(job.rule.name))
 
 
 def rule_of(job: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from nvinx.bench import machine
 from nvinx.errors import HintError, ImpossibleJobError, NvinxError
 from nvinx.host.clock import boot_seconds
 from nvinx.jobs.outcome import Outcome
+from nvinx.leases import outer
 from nvinx.leases.context import open_context
 from nvinx.runs import read as recorded
 from nvinx.runs import replay
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from nvinx.jobs.claim import Claim
     from nvinx.leases.broker import Broker
     from nvinx.leases.context import Context
+    from nvinx.leases.outer import Outer
     from nvinx.leases.peaks import PeakWatch
     from nvinx.reasons import Reason
     from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
@@ -74,6 +77,7 @@ class Run:
     _warned: set[str] = field(default_factory=set)
     _news: list[str] = field(default_factory=list)
     _had_company: set[str] = field(default_factory=set)
+    _left_over: str | None = None
     _ended: list[PastRun] = field(default_factory=list)
     _kept_at: float = 0.0
     _looked_at: float = field(default_factory=time.monotonic)
@@ -90,14 +94,18 @@ class Run:
         lost: told, from a thread, of a card that has gone under running jobs, and why.
         """
         folder = Path(snakemake_internals.workflow_folder(workflow))
-        find_bench = partial(machine.bench, settings.bench, folder, settings.headroom_mb)
+        around = outer.find(os.environ)
+        inside = around if around is not None and around.lease is not None else None
+        find_bench = partial(_bench, settings, folder, inside)
         bench = find_bench()
         context = open_context(
             bench,
             settings.state_dir,
             cores=workflow.resource_settings.cores or None,
             policy=partial(LongestChainFirst, patience_s=settings.patience),
+            inside=inside,
         )
+        outer.sweep(context.state_dir, context.liveness)
         sweep(context.state_dir, context.liveness)
         context.liveness.sweep()
         trace = Trace(boot_seconds, Path() if settings.trace == "on" else None)
@@ -116,6 +124,7 @@ class Run:
             _bench_again=find_bench,
             _caps=settings.caps == "on",
             _news=[] if problem is None else [messages.untaught(problem)],
+            _left_over=outer.stale(os.environ),
         )
 
     @property
@@ -132,7 +141,8 @@ class Run:
 
     def greeting(self) -> list[str]:
         """What this run works with, for the first lines of the log."""
-        return messages.greeting(self.bench, self.cores)
+        lines = messages.greeting(self.bench, self.cores)
+        return lines if self._left_over is None else [*lines, f"nvinx: {self._left_over}"]
 
     def claim(self, job: Any) -> tuple[Claim, str]:
         """The job's claim and name. Raises HintError naming the rule."""
@@ -350,3 +360,11 @@ class Run:
         if self.sampler is not None:
             self.sampler.stop()
         self.trace.close()
+
+
+def _bench(settings: ExecutorSettings, folder: Path, inside: Outer | None) -> Bench:
+    """What there is to share out: of the machine, or of the lease that this run is in."""
+    bench = machine.bench(settings.bench, folder, settings.headroom_mb)
+    if inside is None or inside.lease is None:
+        return bench
+    return outer.share_of(bench, inside.lease)

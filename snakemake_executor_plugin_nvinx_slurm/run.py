@@ -24,7 +24,7 @@ from nvinx.history.past import Past
 from nvinx.host import files, statedir
 from nvinx.jobs import hints
 from nvinx.jobs.outcome import Outcome
-from nvinx.leases.context import new_engine
+from nvinx.leases import tokens
 from nvinx.slurm import node as slurm_node
 from nvinx.slurm import tools as slurm_tools
 from nvinx.slurm.anti_affinity import AntiAffinity
@@ -83,7 +83,7 @@ class SlurmRun:
         state = statedir.prepare(statedir.choose(settings.state_dir, os.environ))
         past = Past.read(state, {_card_name(n) for n in cluster.nodes if n.cards})
         estimates = Estimates(bench.slowdowns, bench.utilisation, past.statistics)
-        engine = new_engine()
+        engine = tokens.new()
         tasks = Path(workflow.workdir_init) / _FOLDER
         _sweep(tasks)
         return cls(

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 GROUP = 54_322
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become other users")
@@ -56,11 +59,16 @@ class User:
         return said
 
 
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """A folder that every user can get to, as those of pytest's are closed at each start of it."""
+    with tempfile.TemporaryDirectory(prefix="nvinx-users-") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
 def make(folder: Path, uid: int) -> User:
-    """A user whose home lies in the folder, which is opened so far that the user can get there."""
-    for step in (folder, *folder.parents):
-        if not step.stat().st_mode & 0o001:
-            step.chmod(step.stat().st_mode | 0o055)
+    """A user whose home lies in the folder."""
     home = folder / f"home-{uid}"
     home.mkdir(mode=0o700)
     os.chown(home, uid, GROUP)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nvinx.catalog import Residency
+from nvinx.errors import OptionError
+from nvinx.formatting import plain
 from nvinx.jobs import attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from nvinx.overflow.split import Free
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,34 +90,52 @@ def current(environ: Mapping[str, str] | None = None) -> CurrentPlacement:
     """The placement of this process, read from its environment.
 
     Outside nvinx: "cpu" when CUDA_VISIBLE_DEVICES is set to nothing, else "cuda:0" if the NVIDIA
-    driver shows a device to this process, else "cpu"; nothing is known about VRAM.
+    driver shows a device to this process, else "cpu"; nothing is known about VRAM. Raises
+    OptionError where a variable says what nvinx never wrote.
     """
     env = os.environ if environ is None else environ
     job = env.get("NVINX_JOB") or None
     if job is None:
         return CurrentPlacement(None, _guess_device(env))
-    residency = Residency(env.get("NVINX_PLACEMENT", Residency.CPU_ONLY.value))
-    vram = env.get("NVINX_VRAM_MB", "")
+    residency = _read(env, "NVINX_PLACEMENT", Residency, Residency.CPU_ONLY)
     return CurrentPlacement(
         residency,
         "cuda:0" if residency.uses_gpu else "cpu",
-        int(vram) if vram else None,
-        _max_memory(env.get("NVINX_MAX_MEMORY", "")),
+        _read(env, "NVINX_VRAM_MB", _count, None),
+        _read(env, "NVINX_MAX_MEMORY", _max_memory, {}),
         job,
         env.get("NVINX_SIMULATED", "") == "1",
-        int(card) if (card := env.get("NVINX_CARD_MB", "")) else None,
-        int(env.get(attempt.NUMBER) or 1),
+        _read(env, "NVINX_CARD_MB", _count, None),
+        _read(env, attempt.NUMBER, _count, 1),
         env.get(attempt.LAST_FAILURE) or None,
     )
 
 
+def _read(
+    env: Mapping[str, str], name: str, reader: Callable[[str], Value], nothing: Value
+) -> Value:
+    """A variable that nvinx set, or that somebody else did. Raises OptionError."""
+    text = env.get(name, "")
+    try:
+        return reader(text) if text else nothing
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        fix = "unset NVINX_JOB, if nvinx did not start this program, or leave the variable as it is"
+        raise OptionError(f"{name}={plain(text)}", "nvinx wrote no such thing", fix) from error
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 0:
+        raise ValueError(text)
+    return count
+
+
 def _max_memory(text: str) -> dict[int | str, int]:
     """JSON has only text keys; accelerate takes GPUs as int."""
-    if not text:
-        return {}
     import json
 
-    return {int(k) if k.isdigit() else k: int(v) for k, v in json.loads(text).items()}
+    sizes = json.loads(text).items()
+    return {int(key) if key.isdigit() else key: _count(str(size)) for key, size in sizes}
 
 
 def _guess_device(env: Mapping[str, str]) -> str:

@@ -17,13 +17,19 @@ ALICE, MALLORY = 54_331, 54_332
 
 
 @pytest.fixture
-def alice(tmp_path):
-    return users.make(tmp_path, ALICE)
+def place():
+    with users.open_folder() as folder:
+        yield folder
 
 
 @pytest.fixture
-def shared(alice, tmp_path):
-    return users.shared_folder(tmp_path, MALLORY)
+def alice(place):
+    return users.make(place, ALICE)
+
+
+@pytest.fixture
+def shared(place):
+    return users.shared_folder(place, MALLORY)
 
 
 @as_root
@@ -140,8 +146,8 @@ def test_a_token_that_leaves_the_folder_is_nobodys(tmp_path, token):
 
 
 @as_root
-def test_a_sign_of_life_that_one_may_not_look_at_is_taken_for_one(alice, tmp_path):
-    file = tmp_path / "theirs.lock"
+def test_a_sign_of_life_that_one_may_not_look_at_is_taken_for_one(alice, place):
+    file = place / "theirs.lock"
     file.touch(mode=0o600)
     said = alice.run(f"""
         from nvinx.host import locks

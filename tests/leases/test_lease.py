@@ -78,7 +78,7 @@ def test_another_thread_waits_and_is_told_why(here):
 
 
 def test_inside_a_lease_the_placement_at_hand_is_the_answer(here):
-    with nvinx.lease(vram_mb=900), nvinx.lease(vram_mb=3900) as inner:
+    with nvinx.lease(vram_mb=900), nvinx.lease(vram_mb=800) as inner:
         assert inner.vram_mb == 900
 
 

@@ -38,7 +38,7 @@ class Wrapper:
     def __init__(self, bench) -> None:
         self.bench = bench
 
-    def start(self, script="touch ran; exec sleep 3600", stall="", **wish):
+    def start(self, script="touch ran; exec sleep 3600", stall="", within=(), **wish):
         self.bench.write("before.sh", before_script(**wish))
         self.bench.write("task.sh", script)
         nvinx = self.bench.write(
@@ -47,7 +47,7 @@ class Wrapper:
         nvinx.chmod(0o755)
         path = f"{nvinx.parent}:{self.bench.environment()['PATH']}"
         self.bench.environ["PATH"] = path
-        return self.bench.start("bash", str(HERE / "wrapper.sh"), "before.sh", "task.sh")
+        return self.bench.start(*within, "bash", str(HERE / "wrapper.sh"), "before.sh", "task.sh")
 
     def has(self, name):
         return (self.bench.folder / name).exists()
@@ -226,10 +226,16 @@ def test_a_stub_run_and_a_cpu_task_take_no_lease(wrapper, bench, wish):
 
 
 def test_a_pipeline_that_has_its_place_already_keeps_it(wrapper, bench):
-    bench.environ["NVINX_JOB"] = "outer.1"
-    process = wrapper.start("touch ran")
+    process = wrapper.start("echo $NVINX_JOB > ran", within=(*NVINX, "run", "--name", "around"))
     assert process.wait(GIVE_UP_S) == 0
-    assert not (bench.state / "ledger.db").exists()
+    assert (bench.folder / "ran").read_text().endswith(".1\n"), "the lease of a task has no number"
+
+
+def test_a_pipeline_that_only_says_that_it_has_a_place_asks_for_one(wrapper, bench):
+    bench.environ["NVINX_JOB"] = "4242-0a0a0a0a.1"
+    process = wrapper.start("echo $NVINX_JOB > ran")
+    assert process.wait(GIVE_UP_S) == 0
+    assert (bench.folder / "ran").read_text().startswith("task-")
 
 
 def test_undeclared_vram_means_the_whole_card_and_a_model_supplies_it(wrapper, bench):

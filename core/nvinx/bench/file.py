@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NAME = "nvinx.yaml"
 VARIABLE = "NVINX_BENCH"
 _WORKFLOW = "workflow"
+_LARGEST = 10_000_000  # bytes
 
 
 def find(
@@ -32,7 +33,7 @@ def find(
     if environ.get(VARIABLE):
         fix = f"name a file that exists in {VARIABLE}, or unset it"
         return _demanded(Path(environ[VARIABLE]), f"{VARIABLE} names", fix)
-    return next((place for place in places(workflow_dir) if place.exists()), None)
+    return next((place for place in places(workflow_dir) if _is_there(place)), None)
 
 
 def places(workflow_dir: Path | None = None) -> tuple[Path, ...]:
@@ -59,7 +60,9 @@ def default_snakefile(folder: Path) -> Path | None:
 def load(path: Path) -> BenchFile:
     """What the file says. Raises BenchError when it cannot be read, or has a mistake."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST + 1)
+        text = raw.decode("utf-8-sig")
     except IsADirectoryError as error:
         fix = f"name the file in it, such as {path / NAME}"
         raise BenchError(str(path), None, "this is a folder, not a file", fix) from error
@@ -72,6 +75,9 @@ def load(path: Path) -> BenchFile:
     except OSError as error:
         problem = f"cannot be read ({error.strerror or error})"
         raise BenchError(str(path), None, problem, "make it readable for you") from error
+    if len(raw) > _LARGEST:
+        fix = "name a bench file, and look at what this one is"
+        raise BenchError(str(path), None, "is larger than 10 MB, as no bench file is", fix)
     return bench_parser.parse(text, str(path))
 
 
@@ -101,6 +107,18 @@ def slowdowns(file: BenchFile) -> SlowdownModel | None:
 
 def _demanded(path: Path, who: str, fix: str) -> Path:
     path = path.expanduser()
-    if not path.exists():
+    if not _is_there(path):
         raise BenchError(str(path), None, f"{who} this bench file, which is not there", fix)
     return path
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is such a file. Raises BenchError where that cannot be looked at."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError as error:
+        problem = f"cannot be looked at ({error.strerror})"
+        raise BenchError(str(path), None, problem, "make its folder readable for you") from error
+    return True

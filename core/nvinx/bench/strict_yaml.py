@@ -130,6 +130,8 @@ def read(text: str, path: str) -> At | None:
         line, problem = (mark.line + 1 if mark else None), error.problem or "is not YAML"
     except yaml.reader.ReaderError as error:
         line, problem = text.count("\n", 0, error.position) + 1, "has a character YAML forbids"
+    except (ArithmeticError, ValueError):
+        line, problem = None, "has a number or an escape that is too large"
     except RecursionError:
         line, problem = None, "is nested too deep, or contains itself"
     raise _error(path, line, problem)

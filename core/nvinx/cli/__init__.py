@@ -5,11 +5,13 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import os
 from typing import Any
 
 import click
 
-from nvinx.errors import NvinxError
+from nvinx.errors import NvinxError, OptionError
+from nvinx.formatting import plain
 
 DISTRIBUTION = "snakemake-executor-plugin-nvinx"
 VERBS = (
@@ -36,6 +38,7 @@ VERBS = (
 )
 _REFUSED = 2
 _SELDOM = 100_000  # objects more than at the last collection
+_LONGEST = 5000  # letters of a message
 
 
 class _Verbs(click.Group):
@@ -60,10 +63,28 @@ class _Verbs(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            _demand_folder()
             return super().invoke(ctx)
         except NvinxError as error:
-            click.echo(f"nvinx: {' '.join(str(error).split())}", err=True)
-            ctx.exit(_REFUSED)
+            _refuse(ctx, str(error))
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            _refuse(ctx, f"{error.strerror or error}{where}. Fix: check rights and free space.")
+
+
+def _demand_folder() -> None:
+    try:
+        os.getcwd()
+    except OSError as error:
+        problem = f"cannot be used ({error.strerror})"
+        raise OptionError("the working folder", problem, "change to one that is there") from error
+
+
+def _refuse(ctx: click.Context, text: str) -> None:
+    click.echo(f"nvinx: {plain(' '.join(text.split()), _LONGEST)}", err=True)
+    ctx.exit(_REFUSED)
 
 
 def _show_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:

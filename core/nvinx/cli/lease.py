@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from nvinx.formatting import plain
+
 _OPEN_AGAIN = 75
 
 
@@ -55,12 +57,23 @@ def acquire(
     from nvinx.nextflow.task_lease import Place, TaskLease
     from nvinx.nextflow.waiting_process import WaitingProcess
 
+    asked["name"] = plain(asked["name"])
     place = Place(Path.cwd(), launch_dir, Path(bench) if bench else None)
     task_lease = TaskLease(Task(**asked), WaitingProcess(waiting), place, _say)
     if file is None or fd is None:
         task_lease.prepare()
     elif not task_lease.take(file.absolute(), fd):
         raise SystemExit(_OPEN_AGAIN)
+
+
+@command.command()
+def is_around() -> None:
+    """Exit with 0 in a job that nvinx placed and that lives, else with 1."""
+    import os
+
+    from nvinx.leases import outer
+
+    raise SystemExit(outer.find(os.environ) is None)
 
 
 @command.command()

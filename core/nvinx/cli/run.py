@@ -10,18 +10,21 @@ import click
 
 from nvinx.cli import options
 from nvinx.errors import GaveUpError
-from nvinx.leases.markers import MARKER
+from nvinx.formatting import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nvinx.admission.retry import RetryStep
+    from nvinx.bench.resolve import Bench
     from nvinx.jobs.claim import Claim
     from nvinx.jobs.outcome import Outcome
     from nvinx.leases.client import HeldLease, LeaseClient
+    from nvinx.leases.outer import Outer
 
 _INTERRUPTED = 130
 _GAVE_UP = 75
+_SIZES = {"vram", "residency", "model"}
 
 
 @click.command(name="run", context_settings={"allow_interspersed_args": False})
@@ -54,8 +57,13 @@ def command(*, command: tuple[str, ...], **asked: Any) -> None:
     Without --vram, --residency or --model it gets the whole card. Its exit status is COMMAND's.
     Write `--` before a COMMAND that has options of its own.
     """
-    if os.environ.get(MARKER):
-        raise SystemExit(_run_as_placed(command))
+    from nvinx.leases import outer
+
+    around = outer.find(os.environ)
+    if around is not None:
+        raise SystemExit(_run_as_placed(command, around, **asked))
+    if left_over := outer.stale(os.environ):
+        (_quiet if asked["quiet"] else _say)(f"nvinx: warning: {left_over}")
     raise SystemExit(_run(command, **asked))
 
 
@@ -72,23 +80,29 @@ def _run(  # noqa: PLR0913  (one argument per option)
     **asked: Any,
 ) -> int:
     from nvinx.bench import machine
-    from nvinx.jobs import hints
     from nvinx.leases.client import LeaseClient
-    from nvinx.leases.lease import CORELESS, claim_of
 
     bench = machine.bench(file, Path.cwd())
-    called = name or Path(command[0]).name
+    called = plain(name or Path(command[0]).name)
+    say = _quiet if quiet else _say
+    with LeaseClient(bench, state_dir, source=called, caps=caps, say=say) as client:
+        claim = _claim(called, bench, asked)
+        return _attempts(client, claim, command, _Manner(called, say, give_up, retry_oom))
+
+
+def _claim(name: str, bench: Bench, asked: dict[str, Any]) -> Claim:
+    """What the options ask for. Raises HintError."""
+    from nvinx.jobs import hints
+    from nvinx.leases.lease import CORELESS, claim_of
+
     runtime = asked.pop("runtime")
     common = hints.Common(
         cores=CORELESS,
         runtime_s=None if runtime is None else runtime * 60,
-        kind=called,
+        kind=name,
         **{key: asked.pop(key) for key in ("mem_mb", "disk_mb", "priority")},
     )
-    say = _quiet if quiet else _say
-    with LeaseClient(bench, state_dir, source=called, caps=caps, say=say) as client:
-        claim = claim_of(_hints(asked), common, bench)
-        return _attempts(client, claim, command, _Manner(called, say, give_up, retry_oom))
+    return claim_of(_hints(asked), common, bench)
 
 
 class _Manner(NamedTuple):
@@ -146,7 +160,7 @@ def _hints(asked: dict[str, Any]) -> dict[str, Any]:
     for flag in ("cpu_fallback", "ram_overflow"):
         if flag in hints:
             hints[flag] = 1
-    if not {"vram", "residency", "model"} & hints.keys():
+    if not _SIZES & hints.keys():
         hints["gpu"] = 1
     return hints
 
@@ -177,18 +191,35 @@ def _quiet(line: str) -> None:
 def _explained(status: int, command: tuple[str, ...]) -> int:
     from nvinx.leases import command as commands
 
+    program = plain(command[0])
     if status == commands.NOT_FOUND:
-        click.echo(f"nvinx: {command[0]} was not found. Fix: check the name and PATH.", err=True)
+        click.echo(f"nvinx: {program} was not found. Fix: check the name and PATH.", err=True)
     elif status == commands.NOT_EXECUTABLE:
-        click.echo(f"nvinx: {command[0]} cannot be executed. Fix: check its rights.", err=True)
+        click.echo(f"nvinx: {program} cannot be executed. Fix: check its rights.", err=True)
     return status
 
 
-def _run_as_placed(command: tuple[str, ...]) -> int:
-    """In a job that nvinx placed already, the command has its place."""
+def _run_as_placed(
+    command: tuple[str, ...],
+    around: Outer,
+    *,
+    file: Path | None,
+    name: str | None,
+    **asked: Any,
+) -> int:
+    """In a job that nvinx placed already, the command has its place, if it asks for no more."""
+    from nvinx.bench import machine
+    from nvinx.leases import outer
+
+    for unused in ("state_dir", "give_up", "quiet", "caps", "retry_oom"):
+        asked.pop(unused)
+    if any(asked[size] for size in _SIZES):
+        called = plain(name or Path(command[0]).name)
+        claim = _claim(called, machine.bench(file, Path.cwd()), asked)
+        outer.demand_within(claim, around, called)
     try:
         os.execvp(command[0], command)
     except FileNotFoundError:
         return _explained(127, command)
-    except OSError:
+    except (OSError, ValueError):
         return _explained(126, command)

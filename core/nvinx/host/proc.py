@@ -20,6 +20,7 @@ _STACK, _ARGUMENTS, _ENVIRONMENT = 25, 45, 47
 _NOT_BY_CHANCE = 0x0040000  # ADDR_NO_RANDOMIZE; see personality(2)
 _PIECE = 1 << 16
 _SHORT = 1 << 12  # what is no longer than a page comes in one piece
+INITIAL_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO of the kernel; from there all processes are seen
 
 
 def pids() -> Iterator[int]:
@@ -34,6 +35,13 @@ def environment(pid: int) -> bytes:
 def command_line(pid: int) -> bytes:
     """Words that end with NUL; empty also for a process inside `execve`, and for the kernel's."""
     return _read(pid, "cmdline")
+
+
+def namespace() -> int:
+    """Which processes we see: the number of our PID namespace, another one in a container."""
+    with suppress(OSError):
+        return os.stat("/proc/self/ns/pid").st_ino
+    return INITIAL_NAMESPACE
 
 
 def name(pid: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from nvinx.admission.policy import LongestChainFirst
 from nvinx.history.past import Past
 from nvinx.host import resources, statedir
 from nvinx.host.clock import boot_seconds
-from nvinx.leases import memory_caps
+from nvinx.leases import memory_caps, tokens
 from nvinx.leases.broker import Broker
 from nvinx.leases.environment import variables
 from nvinx.leases.ledger import SqliteLedger
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from nvinx.admission.job import Placement
     from nvinx.bench.resolve import Bench
     from nvinx.gpu.nvml import NvmlProbe
+    from nvinx.leases.outer import Outer
 
 SITE = str(Path(__file__).parents[1] / "site")
 
@@ -74,22 +74,28 @@ def open_context(
     cores: int | None = None,
     policy: Callable[[Estimates], Policy] = LongestChainFirst,
     learns: bool = True,
+    inside: Outer | None = None,
 ) -> Context:
     """Open the state folder, its ledger and its history, and a broker for this bench.
 
     state_dir: found as everywhere by default. cores: instead of the bench's. learns: by what
-    earlier runs and its own show. Raises StateDirError, LedgerVersionError.
+    earlier runs and its own show. inside: the lease to share out, instead of the machine; bench
+    then is of its share. Raises StateDirError, LedgerVersionError.
     """
-    engine = new_engine()
+    within = "" if inside is None else inside.token
+    engine = tokens.new(within)
+    if inside is not None:
+        state_dir = inside.make_folder()
     folder = statedir.prepare(statedir.choose(state_dir, os.environ))
     real = any(not card.simulated for card in bench.cards)
     probe, ram_left = (_probe(), resources.ram_left_mib) if real else (None, None)
-    liveness = ProcessLiveness(folder / "life")
+    liveness = ProcessLiveness(folder / "life", within)
     names = [card.name for card in bench.cards]
-    past = Past.read(folder, names) if learns else Past.unread(folder)
+    remembered = folder if inside is None or inside.state_dir is None else inside.state_dir
+    past = Past.read(remembered, names) if learns else Past.unread(remembered)
     estimates = Estimates(bench.slowdowns, bench.utilisation, past.statistics)
     ledger = SqliteLedger(folder / "ledger.db")
-    ports = Ports(ledger, liveness, boot_seconds, probe, ram_left)
+    ports = Ports(ledger, liveness, boot_seconds, None if within else probe, ram_left)
     capacity = bench.capacity if cores is None else replace(bench.capacity, cores=cores)
     broker = Broker(engine, capacity, ports, policy(estimates), past.statistics)
     return Context(engine, bench, folder, past, estimates, liveness, probe, broker, ledger)
@@ -99,8 +105,3 @@ def _probe() -> NvmlProbe:
     from nvinx.gpu.nvml import NvmlProbe
 
     return NvmlProbe()
-
-
-def new_engine() -> str:
-    """A name for one program that asks for leases, which no other has."""
-    return f"{os.getpid()}-{uuid.uuid4().hex[:8]}"

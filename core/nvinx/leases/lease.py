@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from nvinx.bench import machine
 from nvinx.errors import HintError, ImpossibleJobError
+from nvinx.formatting import plain
 from nvinx.jobs import hints
+from nvinx.leases import outer
 from nvinx.leases.client import LeaseClient
 
 if TYPE_CHECKING:
@@ -46,16 +48,17 @@ def lease(  # noqa: PLR0913  (all by name)
 
     CUDA_VISIBLE_DEVICES and the other variables of a job are set in this process for as long as
     the block runs, so ask before anything starts CUDA. In a process that nvinx placed already, that
-    placement is the answer. Raises HintError, ImpossibleJobError, BenchError, StateDirError.
+    placement is the answer, if what is asked fits in. Raises HintError, ImpossibleJobError,
+    BenchError, StateDirError.
     """
     from nvinx import placement
 
-    here = placement.current()
-    if here.managed:
-        yield here
+    around = outer.find(os.environ)
+    if around is not None and not _asks(asked):
+        yield placement.current()
         return
-    found = machine.bench(None if bench is None else Path(bench), Path.cwd())
-    called = name or Path(sys.argv[0]).stem or "python"
+    found = machine.bench(None if bench is None else Path(bench), _working_folder())
+    called = plain(name or Path(sys.argv[0]).stem or "python")
     common = hints.Common(
         cores=CORELESS,
         mem_mb=mem_mb,
@@ -65,13 +68,31 @@ def lease(  # noqa: PLR0913  (all by name)
         kind=called,
     )
     claim = claim_of(asked, common, found)
+    if around is not None:
+        outer.demand_within(claim, around, called)
+        yield placement.current()
+        return
     folder = None if state_dir is None else Path(state_dir)
+    if left_over := outer.stale(os.environ):
+        _warn(f"nvinx: {left_over}")
     with LeaseClient(found, folder, source=called, say=_warn) as client:
         with as_lease(called):
             held = client.acquire(claim, called, on_wait)
         with client.giving_back(held), _exported(held.exports):
             client.use_here(held)
             yield placement.current()
+
+
+def _working_folder() -> Path | None:
+    """None where it was deleted."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
+
+
+def _asks(asked: dict[str, object]) -> bool:
+    return any(value is not None for value in asked.values())
 
 
 def claim_of(asked: dict[str, object], common: hints.Common, bench: Bench) -> Claim:

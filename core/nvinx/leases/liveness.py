@@ -1,10 +1,11 @@
 """Signs of life of a token (a lease or an engine), so that nothing alive ever loses its lease.
 
-Three signs, any of which is enough:
+Four signs, any of which is enough:
 - a shared `flock` on the token's file: the starter holds one, and the job's shell inherits one on
   a descriptor, so it survives the death of the starter and of the shell's parent;
 - the marker NVINX_JOB in a process's environment, or the token in its command line, which covers
   children that closed the descriptor, and the moment before the shell has opened it;
+- that nobody can see them from here, as they are in another container (PID namespace);
 - NVML's list of processes, which the broker checks: it also finds those that cleared both.
 """
 
@@ -21,6 +22,7 @@ from nvinx.host import locks, proc, statedir
 from nvinx.host.plain_files import make_plain, open_plain
 from nvinx.leases import notices
 from nvinx.leases.markers import Markers, is_token, owner
+from nvinx.leases.tokens import is_seen
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -32,8 +34,10 @@ _AT_ONCE = 200  # files that a sweep keeps open
 class ProcessLiveness:
     """Signs of life through files under `folder` and through /proc. Not for network folders."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, within: str = "") -> None:
+        """within: the token of the lease that is shared out here; "" where it is the machine."""
         self._folder = folder
+        self._depth = within.count("+") + bool(within)
         self._held: dict[str, int] = {}
         self._notices: dict[str, int | None] = {}
         self._markers = Markers()
@@ -85,11 +89,13 @@ class ProcessLiveness:
     def alive(self, tokens: Collection[str]) -> set[str]:
         locked = {token for token in tokens if self._is_locked(token)}
         silent = {token for token in set(tokens) - locked if is_token(token)}
-        return locked | (set(self._markers.pids(silent).values()) if silent else set())
+        unseen = {token for token in silent if not is_seen(token)}
+        silent -= unseen
+        return locked | unseen | (set(self._markers.pids(silent).values()) if silent else set())
 
     def owners(self, pids: Collection[int]) -> dict[int, str]:
         found = ((pid, owner(pid)) for pid in pids)
-        return {pid: token for pid, token in found if token is not None}
+        return {pid: self._ours(token) for pid, token in found if token is not None}
 
     def started(self, pid: int) -> int | None:
         return proc.started(pid)
@@ -118,6 +124,10 @@ class ProcessLiveness:
 
     def _pipe(self, token: str) -> Path:
         return self._folder / f"{token}.notice"
+
+    def _ours(self, token: str) -> str:
+        """The token of this ledger that one belongs to, of a lease that may share it out."""
+        return "+".join(token.split("+")[: self._depth + 1])
 
     def _opened(self, token: str) -> int:
         """Its file, made where it is not there. Raises StateDirError where it is not ours to use.

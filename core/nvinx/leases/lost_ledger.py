@@ -7,7 +7,6 @@ empty, finds the leases whose signs are locked, with what they hold.
 from __future__ import annotations
 
 import os
-import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +15,7 @@ import msgspec
 from nvinx.errors import StateDirError
 from nvinx.host import locks, proc
 from nvinx.host.plain_files import open_plain
-from nvinx.leases import rows
+from nvinx.leases import rows, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 _LIFE, _SUFFIX = "life", ".lock"
 _DELETED = " (deleted)"
-_IS_ENGINE = re.compile(r"\d+(-[0-9a-f]+)+")
 _NOTHING = b"{}"
 
 
@@ -73,14 +71,27 @@ def living(state_dir: Path) -> Iterator[Copy]:
                 yield _read(token, file)
 
 
+def lease_of(token: str, file: Path) -> Lease:
+    """The lease that a sign of life is of; a path below /proc serves, too."""
+    copy = _copy(token, file.read_bytes())
+    return rows.lease(token.encode(), copy.job, copy.placement, copy.since, b"[]")
+
+
 def _read(token: str, file: Path) -> Copy:
     try:
         fd = open_plain(file)
         try:
-            copy = msgspec.json.decode(os.read(fd, rows.LONGEST), type=_Copy)
+            return _copy(token, os.read(fd, rows.LONGEST))
         finally:
             os.close(fd)
-    except (OSError, ValueError, RecursionError):
+    except OSError:
+        return Copy(token, _NOTHING, _NOTHING, 0.0)
+
+
+def _copy(token: str, text: bytes) -> Copy:
+    try:
+        copy = msgspec.json.decode(text, type=_Copy)
+    except (ValueError, RecursionError):
         return Copy(token, _NOTHING, _NOTHING, 0.0)
     return Copy(token, bytes(copy.job), bytes(copy.placement), copy.since)
 
@@ -102,6 +113,6 @@ def _orphans(life: str) -> Iterator[int]:
             folder, _, name = target.rpartition("/")
             if folder != life or not name.endswith(_SUFFIX + _DELETED):
                 continue
-            is_engine = _IS_ENGINE.fullmatch(name.removesuffix(_SUFFIX + _DELETED))
+            is_engine = tokens.is_engine(name.removesuffix(_SUFFIX + _DELETED))
             if not is_engine and proc.is_locked(pid, fd):
                 yield pid

@@ -8,6 +8,7 @@ gets the pid of another, is taken for what it was.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from nvinx.host import proc
@@ -15,7 +16,7 @@ from nvinx.host import proc
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-MARKER = "NVINX_JOB"
+MARKER = "NVINX_JOB"  # "A+B" for a job B of an engine that shares out the lease A
 _LONGEST = 200
 _LOOKS = 50  # enough for any but a machine that does nothing but start processes
 _BEFORE = b"\0%b=" % MARKER.encode()
@@ -23,12 +24,7 @@ _BEFORE = b"\0%b=" % MARKER.encode()
 
 def is_token(word: str) -> bool:
     """Whether this could be the name of a lease or an engine, and so of their files."""
-    return (
-        len(word) <= _LONGEST
-        and word.isascii()
-        and word[:1].isalnum()
-        and all(letter.isalnum() or letter in "._-" for letter in word)
-    )
+    return 0 < len(word) <= _LONGEST and "/" not in word and word.isprintable()
 
 
 def marker(pid: int) -> bytes | None:
@@ -64,8 +60,11 @@ class _Signs(NamedTuple):
         return self.program is None or self.program.has_memory
 
     def token(self, wanted: dict[bytes, str]) -> str | None:
-        if self.marker in wanted:
-            return wanted[self.marker]
+        marker = self.marker
+        while marker:
+            if marker in wanted:
+                return wanted[marker]
+            marker = marker.rpartition(b"+")[0]
         folders = self.command.split(b"/")[1:-1]
         return next((wanted[folder] for folder in folders if folder in wanted), None)
 
@@ -82,12 +81,14 @@ class Markers:
         Where one was not found, all are looked at a second time: if none is new and none became
         another program, then at the moment between the two nobody carried it, and only who carries
         a token hands it on. Those that are, are looked at until they are as before. The kernel's
-        own processes, and those that ended, never carry one again.
+        own processes, and those that ended, never carry one again. This very process counts as
+        none of them: what it holds it shows by locks, and a marker left over from another job would
+        make it wait for itself.
         """
         wanted = {token.encode(): token for token in tokens}
         found: dict[int, str] = {}
         settled: dict[int, proc.Program] = {}
-        done: set[int] = set()
+        done = {os.getpid()}
         for _ in range(_LOOKS):
             news = 0
             for pid, signs in self._read(set(proc.pids()) - done):

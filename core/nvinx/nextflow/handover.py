@@ -9,13 +9,13 @@ from __future__ import annotations
 import fcntl
 import os
 import shlex
-import uuid
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from nvinx.errors import StateDirError
 from nvinx.host.plain_files import demand_plain
+from nvinx.leases import tokens
 from nvinx.leases.liveness import ProcessLiveness
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class LeaseFile(Struct, frozen=True):
 def new_lease_file(state_dir: Path) -> LeaseFile:
     """A file that nobody has, in a folder that is there for it. Raises StateDirError."""
     liveness = ProcessLiveness(state_dir / "life")
-    return LeaseFile(liveness.file(f"task-{os.getpid()}-{uuid.uuid4().hex[:8]}"))
+    return LeaseFile(liveness.file(f"task-{tokens.new()}"))
 
 
 def lock(file: LeaseFile, fd: int) -> bool:

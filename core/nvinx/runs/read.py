@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,14 @@ from nvinx.admission import explain
 from nvinx.admission.job import Placement
 from nvinx.bench.capacity import Card
 from nvinx.errors import RecordError
+from nvinx.formatting import plain
+from nvinx.jobs.claim import Claim
+from nvinx.jobs.outcome import Outcome
 from nvinx.reasons import Reason
-from nvinx.runs import trace
+from nvinx.runs import trace, trace_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -76,39 +79,27 @@ def last(folder: Path) -> RecordedRun | None:
 
 
 def read(path: Path) -> RecordedRun:
-    """The run that a trace tells of. Raises RecordError when the file is none."""
+    """The run that a trace tells of, without the lines that make no sense.
+
+    Raises RecordError where the file, or its first line, is none.
+    """
     try:
-        return _fold(_events(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        run = _begun(trace_lines.event(lines[0]))
+    except (OSError, *trace_lines.NONSENSE) as error:
         raise RecordError(str(path)) from error
-
-
-def _events(text: str) -> Iterator[dict[str, Any]]:
-    """A last line that was cut short by a kill is left out."""
-    lines = text.split("\n")
-    for number, line in enumerate(lines):
-        try:
-            event = json.loads(line) if line else None
-        except ValueError:
-            if number < len(lines) - 1:
-                raise
-            return
-        if event is not None:
-            yield event
-
-
-def _fold(events: Iterable[dict[str, Any]]) -> RecordedRun:
-    run: RecordedRun | None = None
-    for event in events:
-        if run is None:
-            if event["event"] != "run" or event["schema"] != trace.SCHEMA:
-                raise ValueError("no trace of ours")
-            run = RecordedRun(event, {}, [], _cards(event))
-        elif event["event"] in _TAKE:
-            _TAKE[event["event"]](run, event)
-    if run is None:
-        raise ValueError("an empty file")
+    for line in lines[1:]:
+        with suppress(*trace_lines.NONSENSE):
+            event = trace_lines.event(line)
+            if event["event"] in _TAKE:
+                _TAKE[event["event"]](run, event)
     return run
+
+
+def _begun(event: dict[str, Any]) -> RecordedRun:
+    if event["event"] != "run" or event["schema"] != trace.SCHEMA:
+        raise ValueError("no trace of ours")
+    return RecordedRun(event, {}, [], _cards(event))
 
 
 def _cards(event: dict[str, Any]) -> tuple[Card, ...]:
@@ -116,30 +107,33 @@ def _cards(event: dict[str, Any]) -> tuple[Card, ...]:
 
 
 def _submitted(run: RecordedRun, event: dict[str, Any]) -> None:
-    run.jobs[event["id"]] = Ran(
-        event["name"], event["s"], claim=event["claim"], after=tuple(event["after"])
-    )
+    job_id, name, after = convert((event["id"], event["name"], event["after"]), _SUBMITTED)
+    convert(event["claim"], Claim)
+    run.jobs[job_id] = Ran(plain(name), event["s"], claim=event["claim"], after=after)
 
 
 def _waits(run: RecordedRun, event: dict[str, Any]) -> None:
-    run.jobs[event["id"]].waited_for = event["reason"]
+    reason = convert(event["reason"], Reason)
+    behind = [plain(name) for name in reason.behind]
+    run.jobs[event["id"]].waited_for = {**event["reason"], "behind": behind}
 
 
 def _started(run: RecordedRun, event: dict[str, Any]) -> None:
     job = run.jobs[event["id"]]
-    job.started_s, job.placement = event["s"], event["placement"]
-    job.beside, job.slowdown = tuple(event["beside"]), event["slowdown"]
     placement = convert(event["placement"], Placement)
-    job.where = explain.where(placement, run.cards)
-    job.why = explain.start_reason(
-        placement, job.waited_s or 0.0, convert(job.waited_for, Reason | None)
-    )
+    beside, slowdown = convert((event["beside"], event["slowdown"]), _BESIDE)
+    waited_s, reason = event["s"] - job.submitted_s, convert(job.waited_for, Reason | None)
+    where = explain.where(placement, run.cards)
+    job.why = explain.start_reason(placement, waited_s, reason)
+    job.started_s, job.placement, job.where = event["s"], event["placement"], where
+    job.beside, job.slowdown = beside, slowdown
 
 
 def _ended(run: RecordedRun, event: dict[str, Any]) -> None:
     job = run.jobs[event["id"]]
-    job.ended_s, job.peak_mib, job.outcome = event["s"], event["peak_mib"], event["outcome"]
-    job.ok = event["outcome"] == "ok"
+    peak_mib, outcome = convert((event["peak_mib"], event["outcome"]), _END)
+    job.ended_s, job.peak_mib, job.outcome = event["s"], peak_mib, outcome.value
+    job.ok = outcome is Outcome.OK
 
 
 def _met(run: RecordedRun, event: dict[str, Any]) -> None:
@@ -152,6 +146,11 @@ def _sample(run: RecordedRun, event: dict[str, Any]) -> None:
 
 def _over(run: RecordedRun, event: dict[str, Any]) -> None:
     run.over_s = event["s"]
+
+
+_SUBMITTED = tuple[str, str, tuple[str, ...]]
+_BESIDE = tuple[tuple[str, ...], float | None]
+_END = tuple[int | None, Outcome]
 
 
 _TAKE: dict[str, Callable[[RecordedRun, dict[str, Any]], None]] = {

@@ -1,0 +1,133 @@
+"""The lease that this process runs in already, which has to be more than a word in its environment.
+
+NVINX_JOB names it, and may be left over from a job that ended, or be copied. It counts where this
+process or one that it descends from holds the lease's sign of life. In a container nobody can
+see what is outside, so there the word is all there is.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from nvinx.catalog import Residency
+from nvinx.errors import ImpossibleJobError
+from nvinx.formatting import gb
+from nvinx.host import proc, statedir
+from nvinx.leases import lost_ledger, tokens
+from nvinx.leases.markers import MARKER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from nvinx.bench.resolve import Bench
+    from nvinx.jobs.claim import Claim
+    from nvinx.leases.liveness import ProcessLiveness
+    from nvinx.leases.ports import Lease
+
+_INSIDE = "inside"
+_BY_OTHERS = "SLURM_JOB_ID"  # the cluster gave the place, and sees to it
+
+
+class Outer(Struct, frozen=True):
+    """Where this process was placed. lease: None where it holds no card, or not through nvinx."""
+
+    token: str
+    state_dir: Path | None = None
+    lease: Lease | None = None
+
+    @property
+    def folder(self) -> Path:
+        """A state folder for those that share out the lease."""
+        if self.state_dir is None:
+            raise RuntimeError("without a lease there is nothing to share out")
+        return self.state_dir / _INSIDE / self.token
+
+    def make_folder(self) -> Path:
+        above = self.folder.parent
+        statedir.subfolder(above, shared=statedir.is_shared(above.parent))
+        return self.folder
+
+
+def find(environ: Mapping[str, str]) -> Outer | None:
+    """What this process was placed in; None where nothing that lives has placed it."""
+    token = environ.get(MARKER)
+    if not token:
+        return None
+    if environ.get(_BY_OTHERS):
+        return Outer(token)
+    if environ.get("NVINX_PLACEMENT") == Residency.CPU_ONLY.value:
+        return Outer(token) if _is_from(token) or not tokens.is_seen(token) else None
+    return _held(token) or (None if tokens.is_seen(token) else Outer(token))
+
+
+def stale(environ: Mapping[str, str]) -> str | None:
+    """A sentence about a job that is named and not there; None where none is named."""
+    token = environ.get(MARKER)
+    if not token or find(environ) is not None:
+        return None
+    return f"{MARKER} names a job that this process is no part of, so it does not count"
+
+
+def demand_within(claim: Claim, outer: Outer, name: str) -> None:
+    """Raise ImpossibleJobError where the claim is for more than the lease around it has."""
+    held = None if outer.lease is None else outer.lease.placement
+    if held is None or held.alone or not claim.uses_gpu:
+        return
+    wanted = None if claim.residency is Residency.GPU_EXCLUSIVE else claim.least_on_card_mib
+    if wanted is not None and wanted <= held.vram_mib:
+        return
+    asked = "the whole card" if wanted is None else gb(wanted)
+    problem = f"asks for {asked} inside a lease of {gb(held.vram_mib)}"
+    fix = "ask for no more than the lease around it has, or raise that one"
+    raise ImpossibleJobError(name, problem, fix, kind="lease")
+
+
+def share_of(bench: Bench, lease: Lease) -> Bench:
+    """The bench as those see it that share out the lease: its cards alone, with what it holds."""
+    held = lease.placement
+    cards = []
+    for card in bench.cards:
+        if lease.holds(card.id):
+            size = card.total_mib if held.alone else min(held.vram_mib, card.total_mib)
+            whole = max(card.device_mib, card.total_mib)
+            cards.append(replace(card, total_mib=size, headroom_mib=0, device_mib=whole))
+    return replace(bench, cards=tuple(cards))
+
+
+def sweep(state_dir: Path, liveness: ProcessLiveness) -> None:
+    """Remove what those left that shared out leases which have ended."""
+    with suppress(OSError):
+        tokens = {folder.name for folder in (state_dir / _INSIDE).iterdir()}
+        for token in tokens - liveness.alive(tokens):
+            shutil.rmtree(state_dir / _INSIDE / token, ignore_errors=True)
+
+
+def _held(token: str) -> Outer | None:
+    for pid in _line():
+        for fd, target in proc.open_files(pid):
+            file = Path(target)
+            if file.name == f"{token}.lock" and proc.is_locked(pid, fd):
+                lease = lost_ledger.lease_of(token, Path(f"/proc/{pid}/fd/{fd}"))
+                return Outer(token, file.parents[1], lease)
+    return None
+
+
+def _is_from(token: str) -> bool:
+    """Whether the engine that names itself in the token started this process."""
+    engine = token.rpartition("+")[2].partition("-")[0]
+    return engine == "task" or (engine.isdigit() and int(engine) in _line())
+
+
+def _line() -> Iterator[int]:
+    """This process and those that it descends from."""
+    pid: int | None = os.getpid()
+    while pid:
+        yield pid
+        pid = proc.parent(pid)

@@ -1,0 +1,46 @@
+"""The names of engines and leases, which say where their processes can be seen."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+
+from nvinx.host import proc
+
+# PID, PID namespace where it is not the machine's own, and what makes it unique; then the job.
+_TOKEN = re.compile(
+    r"(?:.*\+)?(?:task-)?[0-9]+(?:-(?P<namespace>[0-9a-f]+))?-[0-9a-f]{8}(?P<job>\.[0-9]+)?"
+)
+
+
+def new(within: str = "") -> str:
+    """A name that no other program of the machine has.
+
+    within: the token of the lease that it shares out.
+    """
+    namespace = proc.namespace()
+    where = "" if namespace == proc.INITIAL_NAMESPACE else f"-{namespace:x}"
+    name = f"{os.getpid()}{where}-{uuid.uuid4().hex[:8]}"
+    return f"{within}+{name}" if within else name
+
+
+def is_seen(token: str) -> bool:
+    """Whether processes of the token would be seen from here, if there are any."""
+    ours = proc.namespace()
+    return ours == proc.INITIAL_NAMESPACE or _namespace(token) in (None, ours)
+
+
+def is_engine(token: str) -> bool:
+    """Whether an engine is named so, and no lease of one."""
+    found = _TOKEN.fullmatch(token)
+    return found is not None and not found["job"] and "task-" not in token
+
+
+def _namespace(token: str) -> int | None:
+    """Of its processes; None where it does not say."""
+    found = _TOKEN.fullmatch(token)
+    if found is None:
+        return None
+    written = found["namespace"]
+    return proc.INITIAL_NAMESPACE if written is None else int(written, 16)

@@ -1,0 +1,95 @@
+"""Programs in other PID namespaces, as in containers, with the same state folder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from bench_folder import NVINX
+from waiting import GIVE_UP_S, eventually
+
+CONTAINER = ("unshare", "--fork", "--pid", "--mount-proc", "--kill-child")
+# The command closes the lock, so that its marker is the only sign that it lives.
+HIDDEN = "exec 243<&-; echo up; trap '' TERM; exec >/dev/null 2>&1; while :; do sleep 1; done"
+
+
+@pytest.fixture(autouse=True)
+def _needs_namespaces():
+    try:
+        tried = subprocess.run([*CONTAINER, "true"], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("namespaces need the program unshare")
+    if tried.returncode != 0:
+        pytest.skip(f"no namespaces here: {tried.stderr.strip()}")
+
+
+def start(bench, where, *words):
+    return bench.family.start(
+        (*where, *NVINX, *words), bench.folder, bench.environment(), stderr=subprocess.PIPE
+    )
+
+
+def hidden_job(bench, where):
+    """A lease whose engine was killed, and whose command shows nothing but its marker."""
+    program = f"""
+import os, subprocess, time, nvinx
+with nvinx.lease(gpu=1, name="hidden"):
+    subprocess.Popen(["bash", "-c", {HIDDEN!r}], start_new_session=True)
+    time.sleep(1)
+    print("left", flush=True)
+    if {bool(where)}:
+        os.close(int(next(n for n in os.listdir("/proc/self/fd")
+            if os.path.realpath("/proc/self/fd/" + n).endswith(".1.lock"))))
+        time.sleep(3600)
+    os._exit(0)
+"""
+    process = bench.family.start(
+        (*where, sys.executable, "-c", program), bench.folder, bench.environment()
+    )
+    said = {process.stdout.readline().strip() for _ in range(2)}
+    assert said == {"up", "left"}
+    return process
+
+
+@pytest.mark.parametrize("here", [(), CONTAINER], ids=["on the host", "in a container"])
+def test_a_job_that_cannot_be_seen_from_a_container_keeps_its_lease(bench, here):
+    hidden_job(bench, here)
+    other = start(bench, CONTAINER, "run", "--give-up", "2", "--", "echo", "mine")
+    out, err = other.communicate(timeout=GIVE_UP_S)
+    assert (other.returncode, out) == (75, ""), err
+    assert "card held alone by hidden" in err
+
+
+def test_from_the_host_a_job_in_a_container_is_seen(bench):
+    hidden_job(bench, CONTAINER)
+    done = bench.run("run", "--give-up", "1", "--", "echo", "mine")
+    assert done.returncode == 75, done.stderr
+
+
+def test_a_job_in_a_container_that_ended_is_gone_for_the_host(bench):
+    process = hidden_job(bench, CONTAINER)
+    process.kill()
+    process.wait()
+    done = bench.run("run", "--", "echo", "mine")
+    assert (done.returncode, done.stdout) == (0, "mine\n"), done.stderr
+
+
+@pytest.mark.parametrize("where", [(), CONTAINER], ids=["on the host", "in a container"])
+def test_a_container_waits_for_its_turn_as_everybody(bench, where):
+    first = start(bench, where, "run", "--name", "first", "--", "sleep", "3600")
+    assert eventually(bench.held)
+    second = start(bench, CONTAINER, "run", "--", "echo", "mine")
+    assert eventually(bench.waits)
+    assert second.poll() is None
+    for process in bench.family.living():
+        if process.cmdline() == ["sleep", "3600"]:
+            process.terminate()
+    assert second.communicate(timeout=GIVE_UP_S)[0] == "mine\n"
+    first.wait(GIVE_UP_S)
+
+
+def test_what_nvinx_placed_outside_a_container_has_its_place_in_it(bench):
+    inner = [*CONTAINER, *NVINX, "run", "--", "printenv", "NVINX_PLACEMENT"]
+    done = bench.run("run", "--vram", "900MB", "--", *inner)
+    assert (done.returncode, done.stdout) == (0, "gpu_shared\n"), done.stderr
