@@ -42,6 +42,8 @@ class Executor(RealExecutor):
         from nvinx.errors import NvinxError
 
         snakemake_internals.run_in_processes(self.workflow)
+        snakemake_internals.take_local_rules(self.workflow)
+        snakemake_internals.hold_limits(self.workflow)
         try:
             self._open()
         except NvinxError as error:

@@ -56,7 +56,7 @@ def hints_of(job: Any) -> dict[str, Any]:
     resources, defaults = stated(job), snakemake_internals.default_names(job)
     for_scheduler = {word.name: word.value for word in _words_in_params(job) if word.means}
     own = for_scheduler | {k: v for k, v in resources.items() if k not in defaults}
-    if job.is_local:
+    if snakemake_internals.is_local_rule(job):
         return gpu_words.translated(own)
     return default_hints.beside(own, {k: v for k, v in resources.items() if k in defaults})
 
@@ -112,9 +112,9 @@ def claim_of(
         kind=kind_of(job),
     )
     claim = hints.read(job.rule.name, resources, common, models, calibrated, cards)
-    if job.is_local and claim.uses_gpu:
+    if claim.uses_gpu and snakemake_internals.is_local_rule(job):
         hint = hints.wish(resources) or "model"
-        problem = "a local rule runs outside the executor, so nvinx cannot place it"
+        problem = "a local rule gets no card"
         fix = "take the rule out of localrules, or the hint out of the rule"
         raise HintError(job.rule.name, f"{hint}={resources[hint]!r}", problem, fix)
     return claim

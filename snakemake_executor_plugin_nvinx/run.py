@@ -22,6 +22,7 @@ from nvinx.runs import read as recorded
 from nvinx.runs import replay
 from nvinx.runs.sampler import Sampler
 from nvinx.runs.trace import Trace
+from nvinx.sizes import need_from_mb
 from snakemake_executor_plugin_nvinx import (
     job_claims,
     messages,
@@ -88,7 +89,7 @@ class Run:
         """
         folder = Path(snakemake_internals.workflow_folder(workflow))
         find_bench = partial(machine.bench, settings.bench, folder, settings.headroom_mb)
-        bench = find_bench()
+        bench = _limited(find_bench(), snakemake_internals.ram_limit_mb(workflow))
         context = open_context(
             bench,
             settings.state_dir,
@@ -203,8 +204,6 @@ class Run:
             if any(map(job_claims.is_open, snakemake_internals.members(job))):
                 return
             raise
-        if job.is_local:
-            return
         reason = self.broker.impossible(Job("", name, claim))
         if reason is not None:
             raise self.refusal(job, reason)
@@ -328,3 +327,12 @@ class Run:
         if self.sampler is not None:
             self.sampler.stop()
         self.trace.close()
+
+
+def _limited(bench: Bench, ram_mb: int | None) -> Bench:
+    """The bench with no more RAM than the user lets this run have."""
+    return (
+        bench
+        if ram_mb is None
+        else replace(bench, ram_mib=min(bench.ram_mib, need_from_mb(ram_mb)))
+    )

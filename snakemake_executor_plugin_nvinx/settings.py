@@ -110,3 +110,20 @@ class ExecutorSettings(ExecutorSettingsBase):
             "nothing. `nvinx plan` uses it.",
         ),
     )
+
+    def __post_init__(self) -> None:
+        from snakemake_executor_plugin_nvinx import snakemake_internals
+
+        snakemake_internals.fill_in_limits(self._cores)
+
+    def _cores(self, snakefile: Path | None, folder: Path | None) -> int:
+        """The cores of the bench that this run will use; a mistake in its file is told later."""
+        from nvinx.bench import machine
+        from nvinx.errors import NvinxError
+        from nvinx.host.resources import detect
+
+        flow = None if snakefile is None else Path(snakefile).absolute().parent
+        try:
+            return machine.cores(self.bench, flow, folder)
+        except NvinxError:
+            return detect().cores

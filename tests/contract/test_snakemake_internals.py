@@ -5,6 +5,7 @@ import inspect
 import pytest
 import snakemake
 import snakemake.api
+import snakemake.cli
 from snakemake.dag import DAG
 from snakemake.executors.local import Executor as LocalExecutor
 from snakemake.jobs import GroupJob, Job
@@ -86,3 +87,18 @@ def test_it_can_be_told_what_a_rule_has_from_defaults_alone():
     for name in names:
         assert hasattr(ResourceSettings, name), HERE + f"ResourceSettings.{name}"
     assert "rule.ruleinfo = ruleinfo" in source(Workflow.rule), HERE + "Rule.ruleinfo"
+
+
+def test_local_rules_and_limits_stand_where_we_change_them():
+    for name in ("_localrules", "local_exec", "norun", "is_template_engine"):
+        assert name in source(Workflow.is_local), HERE + f"Workflow.is_local: {name}"
+    assert "resource_scopes.is_local" in source(Job._get_scheduler_resources), HERE + "scopes"
+    assert "self.dag.workflow.is_local(self.rule)" in source(Job), HERE + "Job.is_local"
+
+
+def test_the_command_line_is_filled_in_between_reading_the_settings_and_using_them():
+    text = source(snakemake.cli.args_to_api)
+    steps = ("executor_plugin.get_settings(args)", "args.cores is None", "cores=args.cores")
+    places = [text.find(step) for step in (*steps, "nodes=args.jobs")]
+    assert -1 not in places, HERE + "args_to_api"
+    assert places == sorted(places), HERE + "args_to_api"

@@ -81,7 +81,7 @@ def test_a_default_gives_way_to_a_rule_and_means_nothing_to_a_local_one(
     on = workspace.run("--forceall", "--default-resources", "gpu=1")
     assert on.status == 0, on.text
     assert (on.files["own.txt"], on.files["default.txt"]) == ("gpu_shared\n", "gpu_exclusive\n")
-    assert on.files["here.txt"] == "nowhere\n"
+    assert on.files["here.txt"] == "cpu_only\n"
 
 
 def test_a_card_that_is_not_there_is_refused_with_those_that_are(workspace: Workspace) -> None:

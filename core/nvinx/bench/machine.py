@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def cores(
+    explicit: Path | None = None, workflow_dir: Path | None = None, here: Path | None = None
+) -> int:
+    """The cores of the bench in force, without a look at its cards. Raises BenchError."""
+    path = bench_file.find(explicit, workflow_dir, os.environ, here)
+    stated = None if path is None else bench_file.load(path).cpu_cores
+    return detect().cores if stated is None else stated
+
+
 def bench(
     explicit: Path | None = None,
     workflow_dir: Path | None = None,
