@@ -57,7 +57,7 @@ class Executor(RealExecutor):
         from snakemake_executor_plugin_nvinx.run import Run
 
         settings = self.workflow.executor_settings or ExecutorSettings()
-        self._run = Run.open(settings, self.workflow, self._lost)
+        self._run = Run.open(settings, self.workflow, self._lost, self._astray)
         snakemake_internals.cap_threads(self.workflow, self._run.cores)
         self._run.demand_possible()
         if settings.workload is not None:
@@ -231,6 +231,13 @@ class Executor(RealExecutor):
         card = self._run.broker.state.capacity.card(card_id)
         self.logger.error(messages.card_lost(card.index, problem, list(there.values())))
         processes.end(list(there))
+
+    def _astray(self, token: str, index: int) -> None:
+        """A job uses a card that it was not given: its rule has set CUDA_VISIBLE_DEVICES itself."""
+        from snakemake_executor_plugin_nvinx import messages
+
+        if (placed := self._run.where(token)) is not None:
+            self.logger.warning(messages.astray(*placed, index))
 
     def fail(self, error: Exception) -> None:
         """Start nothing more. Snakemake is told once the last running job has ended.

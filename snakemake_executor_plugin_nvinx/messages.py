@@ -37,8 +37,8 @@ def greeting(bench: Bench, cores: int) -> list[str]:
         kind = "simulated, no such card is in this machine" if card.simulated else card.id
         free = f"{gb(card.headroom_mib)} kept free" if card.headroom_mib else "nothing kept free"
         lines.append(f"nvinx: GPU {card.index} {card.name}: {gb(card.total_mib)}, {free} ({kind})")
-    if not bench.cards and bench.problem:
-        lines.append(f"nvinx: no GPU: {bench.problem}")
+    if bench.problem:
+        lines.append(f"nvinx: {'a GPU is missing' if bench.cards else 'no GPU'}: {bench.problem}")
     if bench.cards and bench.slowdowns is None:
         lines.append("nvinx: nothing calibrated (nvinx calibrate), so jobs share by VRAM alone")
     elif bench.cards and bench.slowdowns is not None:
@@ -57,6 +57,13 @@ def saved(jobs: int, took_s: float, alone_s: float) -> str:
 
 def card_lost(index: int, problem: str, jobs: Sequence[str]) -> str:
     return f"nvinx: GPU {index} is gone ({problem}); {few_names(jobs)} cannot go on and is ended."
+
+
+def astray(name: str, place: str, index: int) -> str:
+    return (
+        f"nvinx: {name} was sent to {place} and uses GPU {index}, which so holds more than nvinx "
+        "knows. Fix: let its rule leave CUDA_VISIBLE_DEVICES as it is."
+    )
 
 
 def untaught(problem: str) -> str:

@@ -67,6 +67,7 @@ class Run:
     _workflow: Any
     _bench_again: Callable[[], Bench]
     _caps: bool = True
+    _by_index: bool = False
     _shells: Shells | None = None
     _chains_s: dict[Any, float] = field(default_factory=dict)
     _planned: int = 0
@@ -82,10 +83,12 @@ class Run:
         settings: ExecutorSettings,
         workflow: Any,
         lost: Callable[[str, str], None],
+        astray: Callable[[str, int], None],
     ) -> Run:
         """Raises NvinxError when the bench file or the state folder cannot be used.
 
-        lost: told, from a thread, of a card that has gone under running jobs, and why.
+        lost: told, from a thread, of a card that has gone under running jobs, and why. astray: of
+        a job that uses a card which it was not given, and that card's index.
         """
         folder = Path(snakemake_internals.workflow_folder(workflow))
         find_bench = partial(machine.bench, settings.bench, folder, settings.headroom_mb)
@@ -106,11 +109,12 @@ class Run:
             trace=trace,
             sampler=Sampler(bench.cards, trace.sample) if settings.trace == "on" else None,
             oom_retry=OomRetry(context.broker.state.capacity),
-            peaks=context.peaks(lost),
+            peaks=context.peaks(lost, astray),
             staging=Staging(staging.stager(settings.stage), settings.stage_share),
             _workflow=workflow,
             _bench_again=find_bench,
             _caps=settings.caps == "on",
+            _by_index=settings.device_ids == "index",
             _news=[] if problem is None else [messages.untaught(problem)],
         )
 
@@ -245,13 +249,13 @@ class Run:
         """A stand-in for the shell `real` that first exports where the job was placed."""
         if self._shells is None:
             raise RuntimeError("begin() comes before the first job")
-        exports = self.context.exports(token, placement, caps=self._caps)
+        exports = self.context.exports(token, placement, caps=self._caps, by_index=self._by_index)
         lock = self.context.lock(token, placement)
         return ShellExec(self._shells.make(token, real, exports, lock))
 
     def note_started(self, job: Job, placement: Placement) -> list[str]:
         """Write the start down; returns the line to log, if the start is worth one."""
-        if self.peaks is not None and placement.card is not None:
+        if self.peaks is not None:
             self.peaks.watch(job.id, placement.cards)
         beside = self.broker.beside(job.id)
         others = [other.job.claim for other in beside]
@@ -283,6 +287,13 @@ class Run:
     def on_card(self, card_id: str) -> dict[str, str]:
         """Names of this run's jobs on a card, by token."""
         return {r.job.id: r.job.name for r in self.broker.state.on_card(card_id)}
+
+    def where(self, token: str) -> tuple[str, str] | None:
+        """Name and place of a running job of this run; None when it has ended."""
+        running = self.broker.state.running.get(token)
+        if running is None:
+            return None
+        return running.job.name, explain.where(running.placement, self.bench.cards)
 
     def note_ended(self, end: Ended) -> None:
         self.trace.ended(end.job_id, end.outcome, end.peak_mib)

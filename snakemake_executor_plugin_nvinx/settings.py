@@ -78,6 +78,15 @@ class ExecutorSettings(ExecutorSettingsBase):
         ),
     )
     caps: str = field(default="on", metadata=CAPS)
+    device_ids: str = field(
+        default="uuid",
+        metadata=said(
+            str,
+            "What CUDA_VISIBLE_DEVICES holds in a job: the card's UUID, or its index as nvidia-smi "
+            "counts, for programs that read a number. Default: uuid.",
+            choices=["uuid", "index"],
+        ),
+    )
     stage: str = field(
         default="on",
         metadata=said(

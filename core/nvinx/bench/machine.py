@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nvinx.bench import file as bench_file
+from nvinx.bench import visible
 from nvinx.bench.resolve import Bench, resolve
 from nvinx.gpu.nvml import NvmlProbe
 from nvinx.host.resources import detect
@@ -29,7 +30,7 @@ def bench(
     workflow_dir: Path | None = None,
     headroom_mb: int | None = None,
 ) -> Bench:
-    """The bench in force here.
+    """The bench in force here, with the cards that CUDA_VISIBLE_DEVICES leaves.
 
     Raises BenchError when its file or a headroom cannot be used, ModelFileError when the slowdown
     model that it names cannot.
@@ -39,4 +40,5 @@ def bench(
     slowdowns = None if file is None else bench_file.slowdowns(file)
     inventory = NvmlProbe().read()
     found = resolve(file, detect(), inventory, headroom_mb=headroom_mb, slowdowns=slowdowns)
-    return replace(found, searched=tuple(map(str, bench_file.places(workflow_dir))))
+    found = replace(found, searched=tuple(map(str, bench_file.places(workflow_dir))))
+    return visible.restrict(found, os.environ)
