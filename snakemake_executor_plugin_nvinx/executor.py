@@ -55,6 +55,7 @@ class Executor(RealExecutor):
         from snakemake_executor_plugin_nvinx.job_ids import JobIds
         from snakemake_executor_plugin_nvinx.local_runner import Runner
         from snakemake_executor_plugin_nvinx.run import Run
+        from snakemake_executor_plugin_nvinx.wait_lines import WaitLines
 
         settings = self.workflow.executor_settings or ExecutorSettings()
         self._run = Run.open(settings, self.workflow, self._lost, self._astray)
@@ -75,6 +76,7 @@ class Executor(RealExecutor):
         workers = self._run.cores + _SPARE_WORKERS
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="nvinx-job")
         self._runner = Runner(self, self._run, workers)
+        self._wait_lines = WaitLines()
         self._dispatcher: Dispatcher | None = None
 
     def _forecast(self, path: Path) -> None:
@@ -199,6 +201,9 @@ class Executor(RealExecutor):
     def waiting(self, reasons: dict[str, Reason]) -> None:
         for job_id, reason in reasons.items():
             self._run.trace.waited(job_id, reason)
+        cards = self._run.broker.state.capacity.cards
+        if (line := self._wait_lines.news(reasons, cards, time.monotonic())) is not None:
+            self.logger.info(line)
 
     def next_up(self, line: Iterable[tuple[Job, Any]]) -> None:
         for news in self._run.staging.look(line):

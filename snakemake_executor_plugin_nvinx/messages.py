@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nvinx.admission import explain
 from nvinx.formatting import duration, few_names, gb, size
+from nvinx.reasons import Why
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nvinx.bench.capacity import Card
     from nvinx.bench.resolve import Bench
     from nvinx.jobs.claim import Claim
+    from nvinx.reasons import Reason
     from nvinx.staging.ports import Warmed
 
 
@@ -57,6 +61,20 @@ def saved(jobs: int, took_s: float, alone_s: float) -> str:
 
 def card_lost(index: int, problem: str, jobs: Sequence[str]) -> str:
     return f"nvinx: GPU {index} is gone ({problem}); {few_names(jobs)} cannot go on and is ended."
+
+
+def waits(reason: Reason, more: int, cards: Sequence[Card]) -> str:
+    """Why a job has not started yet, for itself and so many more."""
+    others = f" (as do {more} more)" if more else ""
+    cause = explain.waiting(reason)
+    if reason.why is Why.CARD_USED_BY_OTHERS:
+        used = [
+            f"{gb(c.foreign_mib)} of {gb(c.total_mib)} of GPU {c.index}"
+            for c in cards
+            if c.foreign_mib
+        ]
+        cause = f"programs outside nvinx use {', '.join(used)}" if used else cause
+    return f"nvinx: {reason.job} waits{others}: {cause} (nvinx status)"
 
 
 def astray(name: str, place: str, index: int) -> str:
