@@ -6,6 +6,7 @@ dispatcher's decides and starts. One per running job runs it through Snakemake's
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 import threading
@@ -60,6 +61,8 @@ class Executor(RealExecutor):
         settings = self.workflow.executor_settings or ExecutorSettings()
         self._run = Run.open(settings, self.workflow, self._lost, self._astray)
         snakemake_internals.cap_threads(self.workflow, self._run.cores)
+        if settings.check is not None:
+            self._check(settings.check)
         self._run.demand_possible()
         if settings.workload is not None:
             self._forecast(settings.workload)
@@ -86,6 +89,14 @@ class Executor(RealExecutor):
 
         text = workload_file.write(plan.workload_of(self.workflow, self._run))
         path.write_text(text, encoding="utf-8")
+        self._run.context.close()
+        raise SystemExit(0)
+
+    def _check(self, path: Path) -> None:
+        """Write down what each rule means here instead of running jobs."""
+        from snakemake_executor_plugin_nvinx import check
+
+        path.write_text(json.dumps(check.checked(self.workflow, self._run)), encoding="utf-8")
         self._run.context.close()
         raise SystemExit(0)
 

@@ -40,12 +40,13 @@ def stated(job: Any) -> dict[str, Any]:
 
 def is_open(job: Any) -> bool:
     """True when a resource that decides admission waits for a file to be there."""
-    return _first_open(job, (*hints.HINTS, "mem_mb", "disk_mb")) is not None
+    return bool(open_names(job))
 
 
-def _first_open(job: Any, names: tuple[str, ...]) -> str | None:
+def open_names(job: Any, names: tuple[str, ...] = (*hints.HINTS, "mem_mb", "disk_mb")) -> list[str]:
+    """Those of these resources that wait for a file to be there."""
     known, named = stated(job), set(job.resources.keys())
-    return next((n for n in names if n in named and n not in known), None)
+    return [name for name in names if name in named and name not in known]
 
 
 def hints_of(job: Any) -> dict[str, Any]:
@@ -59,6 +60,12 @@ def hints_of(job: Any) -> dict[str, Any]:
     if snakemake_internals.is_local_rule(job):
         return gpu_words.translated(own)
     return default_hints.beside(own, {k: v for k, v in resources.items() if k in defaults})
+
+
+def understood(job: Any) -> list[gpu_words.Reading]:
+    """What others call a GPU in the rule, and nvinx too."""
+    words = (*gpu_words.readings(stated(job)), *_words_in_params(job))
+    return [word for word in words if word.means]
 
 
 def ignored(job: Any, claim: Claim) -> list[gpu_words.Reading]:
@@ -161,10 +168,10 @@ def _claim_of_group(
     The strictest residency wins, since the members share one placement.
     """
     for job in group.jobs:
-        if hint := _first_open(job, hints.HINTS):
+        if waiting := open_names(job, hints.HINTS):
             problem = "depends on a file that is made inside the job's own group"
             fix = "write a number, or take the rule out of the group"
-            raise HintError(job.rule.name, hint, problem, fix)
+            raise HintError(job.rule.name, waiting[0], problem, fix)
     by_job = {j: claim_of(j, models, calibrated, cards, translate=translate) for j in group.jobs}
     claims = list(by_job.values())
     on_gpu = [c for c in claims if c.uses_gpu]

@@ -101,6 +101,20 @@ def grew_too_large(name: str, attempt: int, wanted: Claim, given: Claim) -> str:
     return f"nvinx: {name} {asks}; it gets {gb(given.vram_mib)}, all that a card here can give."
 
 
+def sets_devices() -> str:
+    return (
+        "its command sets CUDA_VISIBLE_DEVICES, past what nvinx sets. Fix: leave it as it is, or "
+        "read $NVINX_GPU_INDEX"
+    )
+
+
+def looks_like_gpu(words: str) -> str:
+    return (
+        f"its command says {words!r}, and the rule asks for no card, so it sees none. "
+        "Fix: write gpu=1 for a whole card, or vram_mb=... for a part of one"
+    )
+
+
 def ignored(rule: str, stated: str, write: str) -> str:
     return f"nvinx: rule {rule}: {stated} means nothing to nvinx. Fix: write {write}."
 

@@ -195,13 +195,14 @@ class Run:
             rule = job_claims.rule_of(job)
             if rule not in problems and snakemake_internals.can_be_evaluated(job):
                 try:
-                    self._demand_possible(job)
+                    self.demand_possible_job(job)
                 except NvinxError as error:
                     problems[rule] = str(error)
         if problems:
             raise NvinxError("\n".join(problems.values()))
 
-    def _demand_possible(self, job: Any) -> None:
+    def demand_possible_job(self, job: Any) -> None:
+        """Raise what is wrong with one job or group, but for what waits for a file."""
         try:
             claim, name = self.claim(job)
         except HintError:

@@ -119,6 +119,14 @@ class ExecutorSettings(ExecutorSettingsBase):
             "nothing. `nvinx plan` uses it.",
         ),
     )
+    check: Path | None = field(
+        default=None,
+        metadata=said(
+            Path,
+            "Write what nvinx makes of each rule to this file, and run nothing. `nvinx check` "
+            "uses it.",
+        ),
+    )
 
     def __post_init__(self) -> None:
         from snakemake_executor_plugin_nvinx import snakemake_internals

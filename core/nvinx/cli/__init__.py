@@ -13,6 +13,7 @@ DISTRIBUTION = "snakemake-executor-plugin-nvinx"
 VERBS = (
     "bench",
     "calibrate",
+    "check",
     "doctor",
     "explain",
     "fit",
