@@ -51,6 +51,13 @@ def greeting(bench: Bench, cores: int) -> list[str]:
     return lines
 
 
+def keeps_trace() -> str:
+    return (
+        "nvinx: what happens is written to .nvinx/ here, for nvinx jobs, explain and report "
+        "(--nvinx-trace off, or another folder)"
+    )
+
+
 def saved(jobs: int, took_s: float, alone_s: float) -> str:
     """The last line of a run: its time, and what one GPU job at a time would have cost."""
     text = f"nvinx: {jobs} jobs in {duration(took_s)}"

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from nvinx.reasons import Reason
     from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
 
+_ON_OR_OFF = ("on", "off")
 _KEEP_EVERY_S = 5.0
 _LOOK_FOR_CARDS_S = 5.0
 _MOST_REPLAYED = 1000  # jobs, about a second's work
@@ -101,13 +102,14 @@ class Run:
         )
         sweep(context.state_dir, context.liveness)
         context.liveness.sweep()
-        trace = Trace(boot_seconds, Path() if settings.trace == "on" else None)
+        home = None if settings.trace in _ON_OR_OFF else Path(settings.trace)
+        trace = Trace(boot_seconds, None if settings.trace == "off" else Path(), home)
         problem = context.past.problem
         return cls(
             context=context,
             bench=bench,
             trace=trace,
-            sampler=Sampler(bench.cards, trace.sample) if settings.trace == "on" else None,
+            sampler=None if settings.trace == "off" else Sampler(bench.cards, trace.sample),
             oom_retry=OomRetry(context.broker.state.capacity),
             peaks=context.peaks(lost, astray),
             staging=Staging(staging.stager(settings.stage), settings.stage_share),
@@ -132,7 +134,10 @@ class Run:
 
     def greeting(self) -> list[str]:
         """What this run works with, for the first lines of the log."""
-        return messages.greeting(self.bench, self.cores)
+        lines = messages.greeting(self.bench, self.cores)
+        if self.trace.is_new:
+            lines.append(messages.keeps_trace())
+        return lines
 
     def claim(self, job: Any) -> tuple[Claim, str]:
         """The job's claim and name. Raises HintError naming the rule."""

@@ -106,9 +106,9 @@ class ExecutorSettings(ExecutorSettingsBase):
         default="on",
         metadata=said(
             str,
-            "Write what happens to .nvinx/trace-*.jsonl, for `nvinx jobs`, `explain` and "
-            "`report` (on), or not (off). The last ten are kept. Default: on.",
-            choices=["on", "off"],
+            "Write what happens to .nvinx/ in the working folder, for `nvinx jobs`, `explain` and "
+            "`report` (on), to another folder (its path), or not (off). The last ten are kept. "
+            "Default: on.",
         ),
     )
     workload: Path | None = field(
