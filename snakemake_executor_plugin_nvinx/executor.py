@@ -73,7 +73,7 @@ class Executor(RealExecutor):
             self.logger.warning(messages.jobs_hidden(hidden))
         self._running: dict[str, Any] = {}
         self._job_ids = JobIds(self._run.context.engine, self.workflow)
-        self._halted = self._cancelled = self._told = False
+        self._halted = self._cancelled = self._told = self._is_ending = False
         self._failure: Exception | None = None
         self._ending = threading.Lock()
         workers = self._run.cores + _SPARE_WORKERS
@@ -228,7 +228,12 @@ class Executor(RealExecutor):
 
     def end_running(self) -> None:
         """After SIGTERM: end the processes of every running job."""
+        from snakemake_executor_plugin_nvinx import messages
+
         if snakemake_internals.is_killed(self.workflow.scheduler):
+            if not self._is_ending:
+                self._is_ending = True
+                self.logger.info(messages.ends_on_sigterm(len(self._running)))
             self._end_all()
 
     def _end_all(self) -> None:

@@ -66,6 +66,14 @@ def saved(jobs: int, took_s: float, alone_s: float) -> str:
     return f"{text}; {how}" + (f": {share:.0%} saved" if share >= _WORTH_SAYING else "")
 
 
+def ends_on_sigterm(jobs: int) -> str:
+    """Snakemake's own words, that it will wait for them, are not true of ours."""
+    return (
+        f"nvinx: SIGTERM ends the {jobs} running jobs now, so that the card is free; what they "
+        "wrote counts as incomplete. (Stock Snakemake would wait for them.)"
+    )
+
+
 def card_lost(index: int, problem: str, jobs: Sequence[str]) -> str:
     return f"nvinx: GPU {index} is gone ({problem}); {few_names(jobs)} cannot go on and is ended."
 
