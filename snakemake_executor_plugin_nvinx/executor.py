@@ -76,6 +76,7 @@ class Executor(RealExecutor):
         self._halted = self._cancelled = self._told = self._is_ending = False
         self._failure: Exception | None = None
         self._ending = threading.Lock()
+        self._formatting = threading.local()
         workers = self._run.cores + _SPARE_WORKERS
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="nvinx-job")
         self._runner = Runner(self, self._run, workers)
@@ -159,8 +160,17 @@ class Executor(RealExecutor):
     def cores(self) -> int:
         return self._run.cores
 
+    def format_job_exec(self, job: Any) -> str:
+        """The command of a group: in the mode in which temporary files go once nobody needs them.
+
+        That mode runs `run:` and shadowed members as threads, so it is for those who need it.
+        """
+        has_temp = any(self.workflow.dag.get_unneeded_temp_files(job))
+        self._formatting.mode = ExecMode.REMOTE if has_temp else ExecMode.SUBPROCESS
+        return str(super().format_job_exec(job))
+
     def get_exec_mode(self) -> ExecMode:
-        return ExecMode.SUBPROCESS
+        return getattr(self._formatting, "mode", ExecMode.SUBPROCESS)
 
     def get_python_executable(self) -> str:
         return sys.executable

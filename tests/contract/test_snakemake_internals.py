@@ -46,7 +46,15 @@ def test_executor_errors_can_be_reported_to_the_scheduler():
 
 
 @pytest.mark.parametrize(
-    "name", ["_ready_jobs", "needrun_jobs", "dependencies", "_group", "toposorted"]
+    "name",
+    [
+        "_ready_jobs",
+        "needrun_jobs",
+        "dependencies",
+        "_group",
+        "toposorted",
+        "get_unneeded_temp_files",
+    ],
 )
 def test_the_dag_has_what_handing_back_and_ordering_need(name):
     assert name in source(DAG), HERE + f"DAG.{name}"

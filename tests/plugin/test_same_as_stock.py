@@ -35,6 +35,7 @@ NOTEBOOK_TOOLS = ("nbconvert", "ipykernel")
         "run_rules",
         "retried",
         "grouped",
+        "grouped_temp",
         "checkpoints",
         "streams",
         "shadows",
