@@ -43,6 +43,7 @@ class Executor(RealExecutor):
         from nvinx.errors import NvinxError
 
         snakemake_internals.run_in_processes(self.workflow)
+        snakemake_internals.let_group_texts_differ()
         snakemake_internals.take_local_rules(self.workflow)
         snakemake_internals.hold_limits(self.workflow)
         try:

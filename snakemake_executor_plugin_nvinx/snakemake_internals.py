@@ -87,6 +87,19 @@ def replace_resources(job: Any, wanted: dict[str, Any]) -> None:
     job._resources = type(job.resources)(fromdict=wanted)
 
 
+def let_group_texts_differ() -> None:
+    """Let the members of a group have different texts as resources, as they may under `--cores`.
+
+    Snakemake demands one text for all, as a cluster would get it; here each member is read alone.
+    """
+    from snakemake.resources import GroupResources
+
+    def is_text(_cls: type, _name: str, values: Iterable[Any]) -> bool:
+        return not all(isinstance(value, int) for value in values)
+
+    GroupResources._is_string_resource = classmethod(is_text)
+
+
 def take_local_rules(workflow: Any) -> None:
     """Have `localrules` handed over too, so that they count as everybody: as under `--cores`.
 

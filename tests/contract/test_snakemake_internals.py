@@ -9,6 +9,7 @@ import snakemake.cli
 from snakemake.dag import DAG
 from snakemake.executors.local import Executor as LocalExecutor
 from snakemake.jobs import GroupJob, Job
+from snakemake.resources import GroupResources
 from snakemake.rules import Rule
 from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.settings.types import ResourceSettings
@@ -110,3 +111,9 @@ def test_the_command_line_is_filled_in_between_reading_the_settings_and_using_th
     places = [text.find(step) for step in (*steps, "nodes=args.jobs")]
     assert -1 not in places, HERE + "args_to_api"
     assert places == sorted(places), HERE + "args_to_api"
+
+
+def test_groups_ask_in_one_place_whether_a_resource_is_a_text():
+    parameters = inspect.signature(GroupResources._is_string_resource).parameters
+    assert list(parameters) == ["name", "values"], HERE + "_is_string_resource"
+    assert source(GroupResources).count("cls._is_string_resource(") == 2, HERE + "GroupResources"

@@ -36,6 +36,7 @@ NOTEBOOK_TOOLS = ("nbconvert", "ipykernel")
         "retried",
         "grouped",
         "grouped_temp",
+        "grouped_texts",
         "checkpoints",
         "streams",
         "shadows",
