@@ -6,6 +6,7 @@ dispatcher's decides and starts. One per running job runs it through Snakemake's
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 import threading
@@ -42,6 +43,9 @@ class Executor(RealExecutor):
         from nvinx.errors import NvinxError
 
         snakemake_internals.run_in_processes(self.workflow)
+        snakemake_internals.let_group_texts_differ()
+        snakemake_internals.take_local_rules(self.workflow)
+        snakemake_internals.hold_limits(self.workflow)
         try:
             self._open()
         except NvinxError as error:
@@ -53,10 +57,13 @@ class Executor(RealExecutor):
         from snakemake_executor_plugin_nvinx.job_ids import JobIds
         from snakemake_executor_plugin_nvinx.local_runner import Runner
         from snakemake_executor_plugin_nvinx.run import Run
+        from snakemake_executor_plugin_nvinx.wait_lines import WaitLines
 
         settings = self.workflow.executor_settings or ExecutorSettings()
-        self._run = Run.open(settings, self.workflow, self._lost)
+        self._run = Run.open(settings, self.workflow, self._lost, self._astray)
         snakemake_internals.cap_threads(self.workflow, self._run.cores)
+        if settings.check is not None:
+            self._check(settings.check)
         self._run.demand_possible()
         if settings.workload is not None:
             self._forecast(settings.workload)
@@ -67,12 +74,14 @@ class Executor(RealExecutor):
             self.logger.warning(messages.jobs_hidden(hidden))
         self._running: dict[str, Any] = {}
         self._job_ids = JobIds(self._run.context.engine, self.workflow)
-        self._halted = self._cancelled = self._told = False
+        self._halted = self._cancelled = self._told = self._is_ending = False
         self._failure: Exception | None = None
         self._ending = threading.Lock()
+        self._formatting = threading.local()
         workers = self._run.cores + _SPARE_WORKERS
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="nvinx-job")
         self._runner = Runner(self, self._run, workers)
+        self._wait_lines = WaitLines()
         self._dispatcher: Dispatcher | None = None
 
     def _forecast(self, path: Path) -> None:
@@ -82,6 +91,14 @@ class Executor(RealExecutor):
 
         text = workload_file.write(plan.workload_of(self.workflow, self._run))
         path.write_text(text, encoding="utf-8")
+        self._run.context.close()
+        raise SystemExit(0)
+
+    def _check(self, path: Path) -> None:
+        """Write down what each rule means here instead of running jobs."""
+        from snakemake_executor_plugin_nvinx import check
+
+        path.write_text(json.dumps(check.checked(self.workflow, self._run)), encoding="utf-8")
         self._run.context.close()
         raise SystemExit(0)
 
@@ -143,8 +160,17 @@ class Executor(RealExecutor):
     def cores(self) -> int:
         return self._run.cores
 
+    def format_job_exec(self, job: Any) -> str:
+        """The command of a group: in the mode in which temporary files go once nobody needs them.
+
+        That mode runs `run:` and shadowed members as threads, so it is for those who need it.
+        """
+        has_temp = any(self.workflow.dag.get_unneeded_temp_files(job))
+        self._formatting.mode = ExecMode.REMOTE if has_temp else ExecMode.SUBPROCESS
+        return str(super().format_job_exec(job))
+
     def get_exec_mode(self) -> ExecMode:
-        return ExecMode.SUBPROCESS
+        return getattr(self._formatting, "mode", ExecMode.SUBPROCESS)
 
     def get_python_executable(self) -> str:
         return sys.executable
@@ -196,6 +222,9 @@ class Executor(RealExecutor):
     def waiting(self, reasons: dict[str, Reason]) -> None:
         for job_id, reason in reasons.items():
             self._run.trace.waited(job_id, reason)
+        cards = self._run.broker.state.capacity.cards
+        if (line := self._wait_lines.news(reasons, cards, time.monotonic())) is not None:
+            self.logger.info(line)
 
     def next_up(self, line: Iterable[tuple[Job, Any]]) -> None:
         for news in self._run.staging.look(line):
@@ -209,7 +238,12 @@ class Executor(RealExecutor):
 
     def end_running(self) -> None:
         """After SIGTERM: end the processes of every running job."""
+        from snakemake_executor_plugin_nvinx import messages
+
         if snakemake_internals.is_killed(self.workflow.scheduler):
+            if not self._is_ending:
+                self._is_ending = True
+                self.logger.info(messages.ends_on_sigterm(len(self._running)))
             self._end_all()
 
     def _end_all(self) -> None:
@@ -228,6 +262,13 @@ class Executor(RealExecutor):
         card = self._run.broker.state.capacity.card(card_id)
         self.logger.error(messages.card_lost(card.index, problem, list(there.values())))
         processes.end(list(there))
+
+    def _astray(self, token: str, index: int) -> None:
+        """A job uses a card that it was not given: its rule has set CUDA_VISIBLE_DEVICES itself."""
+        from snakemake_executor_plugin_nvinx import messages
+
+        if (placed := self._run.where(token)) is not None:
+            self.logger.warning(messages.astray(*placed, index))
 
     def fail(self, error: Exception) -> None:
         """Start nothing more. Snakemake is told once the last running job has ended.

@@ -41,12 +41,13 @@ def stated(job: Any) -> dict[str, Any]:
 
 def is_open(job: Any) -> bool:
     """True when a resource that decides admission waits for a file to be there."""
-    return _first_open(job, (*hints.HINTS, "mem_mb", "disk_mb")) is not None
+    return bool(open_names(job))
 
 
-def _first_open(job: Any, names: tuple[str, ...]) -> str | None:
+def open_names(job: Any, names: tuple[str, ...] = (*hints.HINTS, "mem_mb", "disk_mb")) -> list[str]:
+    """Those of these resources that wait for a file to be there."""
     known, named = stated(job), set(job.resources.keys())
-    return next((n for n in names if n in named and n not in known), None)
+    return [name for name in names if name in named and name not in known]
 
 
 def hints_of(job: Any) -> dict[str, Any]:
@@ -57,9 +58,15 @@ def hints_of(job: Any) -> dict[str, Any]:
     resources, defaults = stated(job), snakemake_internals.default_names(job)
     for_scheduler = {word.name: word.value for word in _words_in_params(job) if word.means}
     own = for_scheduler | {k: v for k, v in resources.items() if k not in defaults}
-    if job.is_local:
+    if snakemake_internals.is_local_rule(job):
         return gpu_words.translated(own)
     return default_hints.beside(own, {k: v for k, v in resources.items() if k in defaults})
+
+
+def understood(job: Any) -> list[gpu_words.Reading]:
+    """What others call a GPU in the rule, and nvinx too."""
+    words = (*gpu_words.readings(stated(job)), *_words_in_params(job))
+    return [word for word in words if word.means]
 
 
 def ignored(job: Any, claim: Claim) -> list[gpu_words.Reading]:
@@ -113,9 +120,9 @@ def claim_of(
         kind=kind_of(job),
     )
     claim = hints.read(job.rule.name, resources, common, models, calibrated, cards)
-    if job.is_local and claim.uses_gpu:
+    if claim.uses_gpu and snakemake_internals.is_local_rule(job):
         hint = hints.wish(resources) or "model"
-        problem = "a local rule runs outside the executor, so nvinx cannot place it"
+        problem = "a local rule gets no card"
         fix = "take the rule out of localrules, or the hint out of the rule"
         raise HintError(job.rule.name, f"{hint}={resources[hint]!r}", problem, fix)
     return claim
@@ -162,10 +169,10 @@ def _claim_of_group(
     The strictest residency wins, since the members share one placement.
     """
     for job in group.jobs:
-        if hint := _first_open(job, hints.HINTS):
+        if waiting := open_names(job, hints.HINTS):
             problem = "depends on a file that is made inside the job's own group"
             fix = "write a number, or take the rule out of the group"
-            raise HintError(job.rule.name, hint, problem, fix)
+            raise HintError(job.rule.name, waiting[0], problem, fix)
     by_job = {j: claim_of(j, models, calibrated, cards, translate=translate) for j in group.jobs}
     claims = list(by_job.values())
     on_gpu = [c for c in claims if c.uses_gpu]

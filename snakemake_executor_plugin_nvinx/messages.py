@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nvinx.admission import explain
 from nvinx.formatting import duration, few_names, gb, size
+from nvinx.reasons import Why
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nvinx.bench.capacity import Card
     from nvinx.bench.resolve import Bench
     from nvinx.jobs.claim import Claim
+    from nvinx.reasons import Reason
     from nvinx.staging.ports import Warmed
 
 
@@ -37,14 +41,21 @@ def greeting(bench: Bench, cores: int) -> list[str]:
         kind = "simulated, no such card is in this machine" if card.simulated else card.id
         free = f"{gb(card.headroom_mib)} kept free" if card.headroom_mib else "nothing kept free"
         lines.append(f"nvinx: GPU {card.index} {card.name}: {gb(card.total_mib)}, {free} ({kind})")
-    if not bench.cards and bench.problem:
-        lines.append(f"nvinx: no GPU: {bench.problem}")
+    if bench.problem:
+        lines.append(f"nvinx: {'a GPU is missing' if bench.cards else 'no GPU'}: {bench.problem}")
     if bench.cards and bench.slowdowns is None:
         lines.append("nvinx: nothing calibrated (nvinx calibrate), so jobs share by VRAM alone")
     elif bench.cards and bench.slowdowns is not None:
         measured = f"{len(bench.slowdowns.traits)} calibrated models"
         lines.append(f"nvinx: jobs share where that gets more done, by {measured}")
     return lines
+
+
+def keeps_trace() -> str:
+    return (
+        "nvinx: what happens is written to .nvinx/ here, for nvinx jobs, explain and report "
+        "(--nvinx-trace off, or another folder)"
+    )
 
 
 def saved(jobs: int, took_s: float, alone_s: float) -> str:
@@ -55,8 +66,37 @@ def saved(jobs: int, took_s: float, alone_s: float) -> str:
     return f"{text}; {how}" + (f": {share:.0%} saved" if share >= _WORTH_SAYING else "")
 
 
+def ends_on_sigterm(jobs: int) -> str:
+    """Snakemake's own words, that it will wait for them, are not true of ours."""
+    return (
+        f"nvinx: SIGTERM ends the {jobs} running jobs now, so that the card is free; what they "
+        "wrote counts as incomplete. (Stock Snakemake would wait for them.)"
+    )
+
+
 def card_lost(index: int, problem: str, jobs: Sequence[str]) -> str:
     return f"nvinx: GPU {index} is gone ({problem}); {few_names(jobs)} cannot go on and is ended."
+
+
+def waits(reason: Reason, more: int, cards: Sequence[Card]) -> str:
+    """Why a job has not started yet, for itself and so many more."""
+    others = f" (as do {more} more)" if more else ""
+    cause = explain.waiting(reason)
+    if reason.why is Why.CARD_USED_BY_OTHERS:
+        used = [
+            f"{gb(c.foreign_mib)} of {gb(c.total_mib)} of GPU {c.index}"
+            for c in cards
+            if c.foreign_mib
+        ]
+        cause = f"programs outside nvinx use {', '.join(used)}" if used else cause
+    return f"nvinx: {reason.job} waits{others}: {cause} (nvinx status)"
+
+
+def astray(name: str, place: str, index: int) -> str:
+    return (
+        f"nvinx: {name} was sent to {place} and uses GPU {index}, which so holds more than nvinx "
+        "knows. Fix: let its rule leave CUDA_VISIBLE_DEVICES as it is."
+    )
 
 
 def untaught(problem: str) -> str:
@@ -74,6 +114,20 @@ def jobs_hidden(number: int) -> str:
 def grew_too_large(name: str, attempt: int, wanted: Claim, given: Claim) -> str:
     asks = f"asks for {gb(wanted.vram_mib)} in attempt {attempt}"
     return f"nvinx: {name} {asks}; it gets {gb(given.vram_mib)}, all that a card here can give."
+
+
+def sets_devices() -> str:
+    return (
+        "its command sets CUDA_VISIBLE_DEVICES, past what nvinx sets. Fix: leave it as it is, or "
+        "read $NVINX_GPU_INDEX"
+    )
+
+
+def looks_like_gpu(words: str) -> str:
+    return (
+        f"its command says {words!r}, and the rule asks for no card, so it sees none. "
+        "Fix: write gpu=1 for a whole card, or vram_mb=... for a part of one"
+    )
 
 
 def ignored(rule: str, stated: str, write: str) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nvinx.jobs.claim import Claim
     from snakemake_executor_plugin_nvinx.run import Run
 
-_LOCAL_S = 0.01  # local rules run outside the executor, and are trifles as a rule
+_LOCAL_S = 0.01  # local rules are trifles as a rule
 
 
 def workload_of(workflow: Any, run: Run) -> Workload:
@@ -44,7 +44,7 @@ def _names(jobs: list[Any]) -> dict[Any, str]:
 
 
 def _task(job: Any, name: str, after: tuple[str, ...], run: Run) -> Task:
-    if job.is_local:
+    if snakemake_internals.is_local_rule(job):
         return Task(name=name, duration_s=_LOCAL_S, runtime_s=_LOCAL_S, after=after)
     if not snakemake_internals.can_be_evaluated(job):
         duration_s = job_claims.length_s(job, run.statistics)

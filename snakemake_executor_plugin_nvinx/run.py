@@ -26,6 +26,7 @@ from nvinx.runs import read as recorded
 from nvinx.runs import replay
 from nvinx.runs.sampler import Sampler
 from nvinx.runs.trace import Trace
+from nvinx.sizes import need_from_mb
 from snakemake_executor_plugin_nvinx import (
     job_claims,
     messages,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from nvinx.reasons import Reason
     from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
 
+_ON_OR_OFF = ("on", "off")
 _KEEP_EVERY_S = 5.0
 _LOOK_FOR_CARDS_S = 5.0
 _MOST_REPLAYED = 1000  # jobs, about a second's work
@@ -71,6 +73,7 @@ class Run:
     _workflow: Any
     _bench_again: Callable[[], Bench]
     _caps: bool = True
+    _by_index: bool = False
     _shells: Shells | None = None
     _chains_s: dict[Any, float] = field(default_factory=dict)
     _planned: int = 0
@@ -88,16 +91,18 @@ class Run:
         settings: ExecutorSettings,
         workflow: Any,
         lost: Callable[[str, str], None],
+        astray: Callable[[str, int], None],
     ) -> Run:
         """Raises NvinxError when the bench file or the state folder cannot be used.
 
-        lost: told, from a thread, of a card that has gone under running jobs, and why.
+        lost: told, from a thread, of a card that has gone under running jobs, and why. astray: of
+        a job that uses a card which it was not given, and that card's index.
         """
         folder = Path(snakemake_internals.workflow_folder(workflow))
         around = outer.find(os.environ)
         inside = around if around is not None and around.lease is not None else None
         find_bench = partial(_bench, settings, folder, inside)
-        bench = find_bench()
+        bench = _limited(find_bench(), snakemake_internals.ram_limit_mb(workflow))
         context = open_context(
             bench,
             settings.state_dir,
@@ -108,21 +113,23 @@ class Run:
         outer.sweep(context.state_dir, context.liveness)
         sweep(context.state_dir, context.liveness)
         context.liveness.sweep()
-        trace = Trace(boot_seconds, Path() if settings.trace == "on" else None)
+        home = None if settings.trace in _ON_OR_OFF else Path(settings.trace)
+        trace = Trace(boot_seconds, None if settings.trace == "off" else Path(), home)
         problem = context.past.problem
         return cls(
             context=context,
             bench=bench,
             trace=trace,
-            sampler=Sampler(bench.cards, trace.sample) if settings.trace == "on" else None,
+            sampler=None if settings.trace == "off" else Sampler(bench.cards, trace.sample),
             oom_retry=OomRetry(
                 context.broker.state.capacity, bench.oom_patterns, caps=settings.caps == "on"
             ),
-            peaks=context.peaks(lost),
+            peaks=context.peaks(lost, astray),
             staging=Staging(staging.stager(settings.stage), settings.stage_share),
             _workflow=workflow,
             _bench_again=find_bench,
             _caps=settings.caps == "on",
+            _by_index=settings.device_ids == "index",
             _news=[] if problem is None else [messages.untaught(problem)],
             _left_over=outer.stale(os.environ),
         )
@@ -142,6 +149,8 @@ class Run:
     def greeting(self) -> list[str]:
         """What this run works with, for the first lines of the log."""
         lines = messages.greeting(self.bench, self.cores)
+        if self.trace.is_new:
+            lines.append(messages.keeps_trace())
         return lines if self._left_over is None else [*lines, f"nvinx: {self._left_over}"]
 
     def claim(self, job: Any) -> tuple[Claim, str]:
@@ -205,21 +214,20 @@ class Run:
             rule = job_claims.rule_of(job)
             if rule not in problems and snakemake_internals.can_be_evaluated(job):
                 try:
-                    self._demand_possible(job)
+                    self.demand_possible_job(job)
                 except NvinxError as error:
                     problems[rule] = str(error)
         if problems:
             raise NvinxError("\n".join(problems.values()))
 
-    def _demand_possible(self, job: Any) -> None:
+    def demand_possible_job(self, job: Any) -> None:
+        """Raise what is wrong with one job or group, but for what waits for a file."""
         try:
             claim, name = self.claim(job)
         except HintError:
             if any(map(job_claims.is_open, snakemake_internals.members(job))):
                 return
             raise
-        if job.is_local:
-            return
         reason = self.broker.impossible(Job("", name, claim))
         if reason is not None:
             raise self.refusal(job, reason)
@@ -261,13 +269,14 @@ class Run:
         """A stand-in for the shell `real` that first exports where the job was placed, and more."""
         if self._shells is None:
             raise RuntimeError("begin() comes before the first job")
-        exports = self.context.exports(token, placement, caps=self._caps) | more
+        exports = self.context.exports(token, placement, caps=self._caps, by_index=self._by_index)
+        exports |= more
         lock = self.context.lock(token, placement)
         return ShellExec(self._shells.make(token, real, exports, lock))
 
     def note_started(self, job: Job, placement: Placement) -> list[str]:
         """Write the start down; returns the line to log, if the start is worth one."""
-        if self.peaks is not None and placement.card is not None:
+        if self.peaks is not None:
             self.peaks.watch(job.id, placement.cards)
         beside = self.broker.beside(job.id)
         if beside:
@@ -316,6 +325,13 @@ class Run:
     def on_card(self, card_id: str) -> dict[str, str]:
         """Names of this run's jobs on a card, by token."""
         return {r.job.id: r.job.name for r in self.broker.state.on_card(card_id)}
+
+    def where(self, token: str) -> tuple[str, str] | None:
+        """Name and place of a running job of this run; None when it has ended."""
+        running = self.broker.state.running.get(token)
+        if running is None:
+            return None
+        return running.job.name, explain.where(running.placement, self.bench.cards)
 
     def note_ended(self, end: Ended) -> None:
         self.trace.ended(end.job_id, end.outcome, end.peak_mib)
@@ -368,3 +384,12 @@ def _bench(settings: ExecutorSettings, folder: Path, inside: Outer | None) -> Be
     if inside is None or inside.lease is None:
         return bench
     return outer.share_of(bench, inside.lease)
+
+
+def _limited(bench: Bench, ram_mb: int | None) -> Bench:
+    """The bench with no more RAM than the user lets this run have."""
+    return (
+        bench
+        if ram_mb is None
+        else replace(bench, ram_mib=min(bench.ram_mib, need_from_mb(ram_mb)))
+    )

@@ -78,6 +78,15 @@ class ExecutorSettings(ExecutorSettingsBase):
         ),
     )
     caps: str = field(default="on", metadata=CAPS)
+    device_ids: str = field(
+        default="uuid",
+        metadata=said(
+            str,
+            "What CUDA_VISIBLE_DEVICES holds in a job: the card's UUID, or its index as nvidia-smi "
+            "counts, for programs that read a number. Default: uuid.",
+            choices=["uuid", "index"],
+        ),
+    )
     stage: str = field(
         default="on",
         metadata=said(
@@ -97,9 +106,9 @@ class ExecutorSettings(ExecutorSettingsBase):
         default="on",
         metadata=said(
             str,
-            "Write what happens to .nvinx/trace-*.jsonl, for `nvinx jobs`, `explain` and "
-            "`report` (on), or not (off). The last ten are kept. Default: on.",
-            choices=["on", "off"],
+            "Write what happens to .nvinx/ in the working folder, for `nvinx jobs`, `explain` and "
+            "`report` (on), to another folder (its path), or not (off). The last ten are kept. "
+            "Default: on.",
         ),
     )
     workload: Path | None = field(
@@ -110,3 +119,28 @@ class ExecutorSettings(ExecutorSettingsBase):
             "nothing. `nvinx plan` uses it.",
         ),
     )
+    check: Path | None = field(
+        default=None,
+        metadata=said(
+            Path,
+            "Write what nvinx makes of each rule to this file, and run nothing. `nvinx check` "
+            "uses it.",
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        from snakemake_executor_plugin_nvinx import snakemake_internals
+
+        snakemake_internals.fill_in_limits(self._cores)
+
+    def _cores(self, snakefile: Path | None, folder: Path | None) -> int:
+        """The cores of the bench that this run will use; a mistake in its file is told later."""
+        from nvinx.bench import machine
+        from nvinx.errors import NvinxError
+        from nvinx.host.resources import detect
+
+        flow = None if snakefile is None else Path(snakefile).absolute().parent
+        try:
+            return machine.cores(self.bench, flow, folder)
+        except NvinxError:
+            return detect().cores

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import copy
 import os
+import sys
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Executor as Pool
+    from pathlib import Path
+
+_RAM = "mem_mb"
+_COMMAND_LINE = "args_to_api"
 
 
 class InlinePool:
@@ -81,6 +86,66 @@ def forget_resources(jobs: Iterable[Any]) -> None:
 def replace_resources(job: Any, wanted: dict[str, Any]) -> None:
     """Have a job ask for these resources from now on, until it is evaluated anew."""
     job._resources = type(job.resources)(fromdict=wanted)
+
+
+def let_group_texts_differ() -> None:
+    """Let the members of a group have different texts as resources, as they may under `--cores`.
+
+    Snakemake demands one text for all, as a cluster would get it; here each member is read alone.
+    """
+    from snakemake.resources import GroupResources
+
+    def is_text(_cls: type, _name: str, values: Iterable[Any]) -> bool:
+        return not all(isinstance(value, int) for value in values)
+
+    GroupResources._is_string_resource = classmethod(is_text)
+
+
+def take_local_rules(workflow: Any) -> None:
+    """Have `localrules` handed over too, so that they count as everybody: as under `--cores`.
+
+    What has nothing to run, as a rule `all`, stays Snakemake's own.
+    """
+    is_local = workflow.is_local
+    workflow.is_local = lambda rule: is_local(rule) and (rule.norun or rule.is_template_engine)
+
+
+def is_local_rule(job: Any) -> bool:
+    """Whether the workflow says that the job is local, or it has nothing to run."""
+    return bool(job.is_local or job.rule.name in job.rule.workflow._localrules)
+
+
+def hold_limits(workflow: Any) -> None:
+    """Let all of `--resources` limit sums, also what by default is each job's own elsewhere.
+
+    But for RAM, which nvinx counts itself: a job that waits for the card then holds none.
+    """
+    names = {name for name in workflow.global_resources if not name.startswith("_")} - {_RAM}
+    workflow.resource_scopes.update(dict.fromkeys(names, "global"))
+
+
+def ram_limit_mb(workflow: Any) -> int | None:
+    """The RAM that `--resources` leaves to the run; None where it says nothing."""
+    limit = workflow.global_resources.get(_RAM)
+    return None if limit is None or limit.value is None else int(limit.value)
+
+
+def fill_in_limits(cores: Callable[[Path | None, Path | None], int]) -> None:
+    """Give the command line what it leaves out: all jobs at once, on so many cores.
+
+    Snakemake wants both before it reads the Snakefile, and asks no executor. cores: told of the
+    Snakefile and the working folder, where they are named.
+    """
+    frame = sys._getframe()
+    while frame is not None and frame.f_code.co_name != _COMMAND_LINE:
+        frame = frame.f_back  # type: ignore[assignment]
+    if frame is None or frame.f_globals.get("__name__") != "snakemake.cli":
+        return
+    args = frame.f_locals["args"]
+    if args.jobs is None:
+        args.jobs = sys.maxsize
+    if args.cores is None and not args.touch:
+        args.cores = cores(args.snakefile, args.directory)
 
 
 def default_names(job: Any) -> set[str]:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from snakemake_executor_plugin_nvinx_slurm.settings import OwnSettings
 
 _FOLDER = Path(".nvinx") / "slurm"
+_TASK = ".nvinx-task"  # as no pattern of a workflow's ends
 _KEPT_S = 30 * 24 * 3600.0  # tasks of a run that was killed, since its jobs may still be queued
 _FOR_SLURM = ("gres", "gpus", "gpu_model")  # whoever writes these speaks to Slurm alone
 
@@ -171,7 +172,7 @@ class SlurmRun:
         ask = self.ask(handle) if claim is None else self.cluster.ask(rule, claim)
         token = f"{self.engine}.{uuid.uuid4().hex[:8]}"
         job = Job(token, job_claims.name_of(handle), ask.claim, self.engine)
-        file = self.folder / f"{token}.json"
+        file = self.folder / f"{token}{_TASK}"
         node_dir = self._settings.node_state_dir
         task = Task(
             job=job,
@@ -221,7 +222,7 @@ class SlurmRun:
             problem = self._past.keep([end.run], source)
             if problem is not None:
                 self._tell(messages.untaught(problem))
-        for suffix in (".json", slurm_node.BEGUN, slurm_node.ENDED):
+        for suffix in (_TASK, slurm_node.BEGUN, slurm_node.ENDED):
             placed.file.with_suffix(suffix).unlink(missing_ok=True)
         if end is not None and end.outcome is Outcome.OK:
             self._oom_retry.forget(placed.handle)

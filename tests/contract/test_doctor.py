@@ -91,6 +91,16 @@ def test_each_failure_of_the_driver_is_a_line_with_its_fix(examine, code):
     assert status == 0
 
 
+def test_a_library_that_cannot_be_loaded_is_told_with_the_loaders_words(examine, tmp_path):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "libnvidia-ml.so.1").write_text("no library at all, but a long text\n")
+    found, _ = examine(LD_LIBRARY_PATH=str(tmp_path / "broken"))
+
+    driver = bad(found)["warning", "driver"]
+    assert "cannot be loaded" in driver["found"]
+    assert str(tmp_path / "broken") in driver["found"]
+
+
 def test_a_gpu_that_is_lost_beside_a_good_one_is_an_error(examine):
     second = CARD.replace("gpu 0 GPU-0", "gpu 1 GPU-1").replace("card 0", "card 1")
     found, status = examine(CARD, second, "fails nvmlDeviceGetUUID 1 15\n", "modes 0 1 0\n")

@@ -331,13 +331,13 @@ def test_a_gpu_that_has_no_memory_of_its_own_to_report_is_left_out(nvml: NvmlSta
     assert "does not answer" in (inventory.problem or "")
 
 
-def test_a_library_that_is_no_library_counts_as_not_found(tmp_path: Path) -> None:
+def test_a_library_that_is_no_library_is_told_with_the_loaders_words(tmp_path: Path) -> None:
     (tmp_path / "libnvidia-ml.so.1").write_text("this is not a library", encoding="ascii")
     stage = NvmlStage(tmp_path, tmp_path)
     inventory = stage.read()
     stage.close()
     assert inventory.gpus == ()
-    assert "libnvidia-ml.so.1) was not found. Fix: install" in (inventory.problem or "")
+    assert "libnvidia-ml.so.1: file too short). Fix: install" in (inventory.problem or "")
 
 
 def test_a_process_that_computes_and_draws_is_one_process(nvml: NvmlStage) -> None:

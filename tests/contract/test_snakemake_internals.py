@@ -5,9 +5,11 @@ import inspect
 import pytest
 import snakemake
 import snakemake.api
+import snakemake.cli
 from snakemake.dag import DAG
 from snakemake.executors.local import Executor as LocalExecutor
 from snakemake.jobs import GroupJob, Job
+from snakemake.resources import GroupResources
 from snakemake.rules import Rule
 from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.settings.types import ResourceSettings
@@ -45,7 +47,15 @@ def test_executor_errors_can_be_reported_to_the_scheduler():
 
 
 @pytest.mark.parametrize(
-    "name", ["_ready_jobs", "needrun_jobs", "dependencies", "_group", "toposorted"]
+    "name",
+    [
+        "_ready_jobs",
+        "needrun_jobs",
+        "dependencies",
+        "_group",
+        "toposorted",
+        "get_unneeded_temp_files",
+    ],
 )
 def test_the_dag_has_what_handing_back_and_ordering_need(name):
     assert name in source(DAG), HERE + f"DAG.{name}"
@@ -86,3 +96,24 @@ def test_it_can_be_told_what_a_rule_has_from_defaults_alone():
     for name in names:
         assert hasattr(ResourceSettings, name), HERE + f"ResourceSettings.{name}"
     assert "rule.ruleinfo = ruleinfo" in source(Workflow.rule), HERE + "Rule.ruleinfo"
+
+
+def test_local_rules_and_limits_stand_where_we_change_them():
+    for name in ("_localrules", "local_exec", "norun", "is_template_engine"):
+        assert name in source(Workflow.is_local), HERE + f"Workflow.is_local: {name}"
+    assert "resource_scopes.is_local" in source(Job._get_scheduler_resources), HERE + "scopes"
+    assert "self.dag.workflow.is_local(self.rule)" in source(Job), HERE + "Job.is_local"
+
+
+def test_the_command_line_is_filled_in_between_reading_the_settings_and_using_them():
+    text = source(snakemake.cli.args_to_api)
+    steps = ("executor_plugin.get_settings(args)", "args.cores is None", "cores=args.cores")
+    places = [text.find(step) for step in (*steps, "nodes=args.jobs")]
+    assert -1 not in places, HERE + "args_to_api"
+    assert places == sorted(places), HERE + "args_to_api"
+
+
+def test_groups_ask_in_one_place_whether_a_resource_is_a_text():
+    parameters = inspect.signature(GroupResources._is_string_resource).parameters
+    assert list(parameters) == ["name", "values"], HERE + "_is_string_resource"
+    assert source(GroupResources).count("cls._is_string_resource(") == 2, HERE + "GroupResources"

@@ -81,7 +81,7 @@ def test_a_default_gives_way_to_a_rule_and_means_nothing_to_a_local_one(
     on = workspace.run("--forceall", "--default-resources", "gpu=1")
     assert on.status == 0, on.text
     assert (on.files["own.txt"], on.files["default.txt"]) == ("gpu_shared\n", "gpu_exclusive\n")
-    assert on.files["here.txt"] == "nowhere\n"
+    assert on.files["here.txt"] == "cpu_only\n"
 
 
 def test_a_card_that_is_not_there_is_refused_with_those_that_are(workspace: Workspace) -> None:
@@ -90,3 +90,28 @@ def test_a_card_that_is_not_there_is_refused_with_those_that_are(workspace: Work
 
     assert outcome.status == 1
     assert "rule far: gpu='h100': no card here is called so (there is RTX A1000)" in outcome.text
+
+
+TWO_CARDS = """
+hardware: {cpu_cores: 4, ram_gb: 8}
+gpus:
+  - {name: first, vram_gb: 4, simulated: true}
+  - {name: second, vram_gb: 4, simulated: true}
+"""
+
+
+def test_only_the_cards_that_the_environment_names_are_used(workspace: Workspace) -> None:
+    workspace.write("nvinx.yaml", TWO_CARDS)
+    says = "resources: gpu=1"
+    rule = RULE.format(name="one", says=says).replace("NVINX_PLACEMENT", "NVINX_GPU_INDEX")
+    workspace.write("Snakefile", rule)
+    workspace.environ["CUDA_VISIBLE_DEVICES"] = "1"
+    outcome = workspace.run()
+    assert outcome.status == 0, outcome.text
+    assert outcome.files["one.txt"] == "1\n"
+    assert "CUDA_VISIBLE_DEVICES='1' hides GPU 0" in outcome.text
+
+    workspace.environ["CUDA_VISIBLE_DEVICES"] = ""
+    outcome = workspace.run("--forceall")
+    assert outcome.status == 1
+    assert "there is no GPU on this bench (CUDA_VISIBLE_DEVICES='' hides" in outcome.text

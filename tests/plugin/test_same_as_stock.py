@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 from waiting import eventually
 
+from nvinx.runs import trace
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -33,6 +35,8 @@ NOTEBOOK_TOOLS = ("nbconvert", "ipykernel")
         "run_rules",
         "retried",
         "grouped",
+        "grouped_temp",
+        "grouped_texts",
         "checkpoints",
         "streams",
         "shadows",
@@ -200,3 +204,36 @@ def test_work_cut_off_by_kill_9_is_found_incomplete_and_done_again(
     again = workspace.run("out/shell.txt", "--rerun-incomplete")
     assert again.status == 0, again.text
     assert again.files["out/shell.txt"] == "whole\n"
+
+
+def test_a_second_run_finds_the_same_files_by_their_pattern(
+    engine: str, make_workspace: MakeWorkspace
+) -> None:
+    workspace = make_workspace("plain", engine)
+    workspace.write("data/a.jsonl", "")
+    workspace.write(
+        "Snakefile",
+        "FOUND = sorted(glob_wildcards('{name}.jsonl').name)\n"
+        "PAIRS = sorted(glob_wildcards('{a}_{b}.txt').a)\n\n\n"
+        "rule list:\n    output: 'list.out'\n    params: found=str((FOUND, PAIRS))\n"
+        '    shell: "echo {params.found:q} > {output}"\n',
+    )
+    first, second = workspace.run(), workspace.run("--forceall")
+
+    assert (first.status, second.status) == (0, 0), second.text
+    assert second.files["list.out"] == first.files["list.out"] == "(['data/a'], [])\n"
+
+
+@pytest.mark.usefixtures("executor")
+def test_the_first_run_tells_of_our_folder_and_it_may_lie_elsewhere(
+    make_workspace: MakeWorkspace,
+) -> None:
+    workspace = make_workspace("choices")
+    elsewhere = workspace.run("--nvinx-trace", str(workspace.home / "traces"))
+    assert elsewhere.status == 0, elsewhere.text
+    assert not workspace.path(".nvinx").exists()
+    assert trace.latest(workspace.home / "traces") is not None
+
+    first, second = workspace.run("--forceall"), workspace.run("--forceall")
+    assert "is written to .nvinx/ here" in first.text
+    assert "is written to .nvinx/ here" not in second.text

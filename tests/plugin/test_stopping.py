@@ -81,6 +81,7 @@ def test_a_stopped_run_leaves_no_job_alive_and_can_be_taken_up_again(
     text = workspace.wait(process)
     assert process.returncode != 0
     assert "snakemake_executor_plugin_nvinx" not in text
+    assert ("SIGTERM ends the 4 running jobs now" in text) is (stop is _terminate)
     assert eventually(lambda: not _asleep(nap)), _asleep(nap)
     assert eventually(lambda: not workspace.family.living()), workspace.family.living()
     assert not [name for name in QUEUED if workspace.path(name).exists()]

@@ -26,6 +26,20 @@ def told(residency, card=None, vram_mib=0, ram_mib=0):
     )
 
 
+def test_a_program_that_reads_a_number_may_have_the_index():
+    placement = Placement(Residency.GPU_SHARED, Why.FITS_BESIDE_OTHERS, "GPU-1b2c", 900)
+    plain = variables("engine.1", placement, CAPACITY)
+    numbered = variables("engine.1", placement, CAPACITY, by_index=True)
+    index = str(CAPACITY.card("GPU-1b2c").index)
+
+    assert (plain["CUDA_VISIBLE_DEVICES"], plain["NVINX_GPU_INDEX"]) == ("GPU-1b2c", index)
+    assert (numbered["CUDA_VISIBLE_DEVICES"], numbered["CUDA_DEVICE_ORDER"]) == (
+        index,
+        "PCI_BUS_ID",
+    )
+    assert told(Residency.CPU_ONLY)["NVINX_GPU_INDEX"] == ""
+
+
 def test_a_shared_job_knows_its_card_and_its_share():
     env = told(Residency.GPU_SHARED, "GPU-1b2c", need_from_mb(900))
     here = current(env)

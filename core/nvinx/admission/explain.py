@@ -63,6 +63,19 @@ def where(placement: Placement, cards: Sequence[Card]) -> str:
     return f"GPU {index} {manner[placement.residency]}"
 
 
+def would_run(claim: Claim, possible: Sequence[Residency]) -> str:
+    """Where a job with this claim runs on an otherwise empty bench: `shares a card, 0.90 GB`."""
+    if Residency.GPU_SHARED in possible:
+        text = f"shares a card, {gb(claim.vram_mib)}"
+    elif Residency.GPU_EXCLUSIVE in possible:
+        text = "has a card alone"
+    elif Residency.GPU_RAM_OVERFLOW in possible:
+        text = f"spills to RAM, {gb(claim.vram_mib)} in all"
+    else:
+        return "on the CPU, since no card holds it" if claim.uses_gpu else "on the CPU"
+    return f"{text}, or runs on the CPU" if claim.cpu_fallback else text
+
+
 def started(
     job: Job,
     placement: Placement,

@@ -22,27 +22,31 @@ _LARGEST = 10_000_000  # bytes
 
 
 def find(
-    explicit: Path | None, workflow_dir: Path | None, environ: Mapping[str, str]
+    explicit: Path | None,
+    workflow_dir: Path | None,
+    environ: Mapping[str, str],
+    here: Path | None = None,
 ) -> Path | None:
     """The bench file in force: the option, NVINX_BENCH, the first of `places`; or none.
 
-    Raises BenchError when the option or NVINX_BENCH names something that is not there.
+    here: the working folder, if it is to be another. Raises BenchError when the option or
+    NVINX_BENCH names something that is not there.
     """
     if explicit is not None:
         return _demanded(explicit, "the option names", "name a file that exists")
     if environ.get(VARIABLE):
         fix = f"name a file that exists in {VARIABLE}, or unset it"
         return _demanded(Path(environ[VARIABLE]), f"{VARIABLE} names", fix)
-    return next((place for place in places(workflow_dir) if _is_there(place)), None)
+    return next((place for place in places(workflow_dir, here) if _is_there(place)), None)
 
 
-def places(workflow_dir: Path | None = None) -> tuple[Path, ...]:
+def places(workflow_dir: Path | None = None, here: Path | None = None) -> tuple[Path, ...]:
     """Where a bench file is looked for, in this order, whoever asks.
 
     The working folder, the folder of the project, the one with the Snakefile, the user's own.
     workflow_dir: where the Snakefile lies; by default where Snakemake finds one.
     """
-    here = Path.cwd()
+    here = Path.cwd() if here is None else here.absolute()
     flow = workflow_dir or here
     if flow == here and (snakefile := default_snakefile(here)) is not None:
         flow = snakefile.parent

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from nvinx.bench import file as bench_file
+from nvinx.bench import visible
 from nvinx.bench.resolve import Bench, resolve
 from nvinx.gpu.ports import GpuInventory
 from nvinx.host.resources import detect
@@ -16,12 +17,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def cores(
+    explicit: Path | None = None, workflow_dir: Path | None = None, here: Path | None = None
+) -> int:
+    """The cores of the bench in force, without a look at its cards. Raises BenchError."""
+    path = bench_file.find(explicit, workflow_dir, os.environ, here)
+    stated = None if path is None else bench_file.load(path).cpu_cores
+    return detect().cores if stated is None else stated
+
+
 def bench(
     explicit: Path | None = None,
     workflow_dir: Path | None = None,
     headroom_mb: int | None = None,
 ) -> Bench:
-    """The bench in force here.
+    """The bench in force here, with the cards that CUDA_VISIBLE_DEVICES leaves.
 
     Raises BenchError when its file or a headroom cannot be used, ModelFileError when the slowdown
     model that it names cannot.
@@ -31,7 +41,8 @@ def bench(
     slowdowns = None if file is None else bench_file.slowdowns(file)
     inventory = _look() if file is None or file.has_real_cards else GpuInventory()
     found = resolve(file, detect(), inventory, headroom_mb=headroom_mb, slowdowns=slowdowns)
-    return replace(found, searched=tuple(map(str, bench_file.places(workflow_dir))))
+    found = replace(found, searched=tuple(map(str, bench_file.places(workflow_dir))))
+    return visible.restrict(found, os.environ)
 
 
 def _look() -> GpuInventory:

@@ -17,6 +17,7 @@ DISTRIBUTION = "snakemake-executor-plugin-nvinx"
 VERBS = (
     "bench",
     "calibrate",
+    "check",
     "doctor",
     "explain",
     "fit",

@@ -12,12 +12,14 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nvinx.bench import machine
+from nvinx.bench import machine, visible
+from nvinx.bench.resolve import resolve
 from nvinx.errors import NvinxError
 from nvinx.formatting import gb
 from nvinx.gpu import meter, sharing
 from nvinx.gpu.nvml import NvmlProbe
 from nvinx.host import statedir
+from nvinx.host.resources import detect
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.slurm import tools as slurm_tools
 
@@ -165,12 +167,17 @@ def _gpu(gpu: GpuState, environ: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _visible(environ: Mapping[str, str]) -> Finding:
-    value = environ.get("CUDA_VISIBLE_DEVICES")
+    value = environ.get(visible.VARIABLE)
     if value is None:
-        return Finding(Level.OK, "CUDA_VISIBLE_DEVICES", "not set")
-    found = f"set to {value!r} here; nvinx sets it for each job, on all cards of the driver"
-    fix = "unset it where you start workflows, and leave cards out in the bench file instead"
-    return Finding(Level.WARNING, "CUDA_VISIBLE_DEVICES", found, fix)
+        return Finding(Level.OK, visible.VARIABLE, "not set")
+    cards = resolve(None, detect(), NvmlProbe().read()).cards
+    ids = visible.named(value, cards)
+    left = ", ".join(f"GPU {card.index}" for card in cards if card.id in ids) or "no real card"
+    found = f"set to {value!r} here; nvinx uses {left}"
+    if visible.is_ambiguous(value, cards, environ):
+        found += f", {visible.AMBIGUOUS}"
+    fix = "unset it to use all, or name others as nvidia-smi -L shows them"
+    return Finding(Level.WARNING, visible.VARIABLE, found, fix)
 
 
 def _state(explicit: Path | None, environ: Mapping[str, str]) -> Finding:

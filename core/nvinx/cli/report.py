@@ -20,7 +20,7 @@ import click
 def command(run: Path, output: Path) -> None:
     """Write RUN as one HTML page: lanes, VRAM, CPU, a table of its jobs, and what to change.
 
-    RUN is a workflow's folder, for its last run, or a trace (.nvinx/trace-*.jsonl).
+    RUN is a workflow's folder, for its last run, or a trace (.nvinx/trace*).
     """
     from nvinx.host import extras
     from nvinx.runs import read as recorded

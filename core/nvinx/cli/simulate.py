@@ -47,7 +47,7 @@ def command(  # noqa: PLR0913  (one argument per option)
 ) -> None:
     """Play WORKLOAD on the bench, and show what would run where and when.
 
-    WORKLOAD is a YAML list of jobs, or the trace of a run (.nvinx/trace-*.jsonl) to play again.
+    WORKLOAD is a YAML list of jobs, or the trace of a run (.nvinx/trace*) to play again.
 
     Slowdowns are what the bench file predicts unless --truth gives others. The lower bound is what
     no policy could beat.
@@ -79,10 +79,10 @@ def command(  # noqa: PLR0913  (one argument per option)
 
 def _read(path: Path) -> Workload:
     from nvinx.runs import read as recorded
-    from nvinx.runs import replay
+    from nvinx.runs import replay, trace
     from nvinx.simulation import workload_file
 
-    if path.suffix == ".jsonl":
+    if path.suffix == ".jsonl" or trace.is_trace(path):
         return replay.workload_of(recorded.read(path))
     return workload_file.parse(path.read_text(encoding="utf-8"), str(path))
 

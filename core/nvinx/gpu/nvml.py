@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import threading
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ from nvinx.sizes import capacity_mib, used_mib
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_LIBRARY = "libnvidia-ml.so.1"
+_UNLOADABLE = "install the driver's library for this system, or look at what LD_LIBRARY_PATH names"
 _WORDS = {
     "LIBRARY_NOT_FOUND": (
         "the NVIDIA driver's library (libnvidia-ml.so.1) was not found",
@@ -198,7 +201,19 @@ class _Scan:
 
 def _words(nvml: Any, error: Any) -> str:
     """What failed and what to do about it, in plain words."""
+    if error.value == nvml.NVML_ERROR_LIBRARY_NOT_FOUND and (loader := _loaders_words()):
+        return f"the NVIDIA driver's library cannot be loaded ({loader}). Fix: {_UNLOADABLE}"
     for name, (problem, fix) in _WORDS.items():
         if error.value == getattr(nvml, f"NVML_ERROR_{name}"):
             return f"{problem}. Fix: {fix}"
     return f"the NVIDIA driver failed ({error}). Fix: check with nvidia-smi"
+
+
+def _loaders_words() -> str | None:
+    """What the loader says of a library that is there; None where there is none, or it loads."""
+    try:
+        ctypes.CDLL(_LIBRARY)
+    except OSError as error:
+        words = str(error)
+        return None if words.startswith(f"{_LIBRARY}: cannot open") else words
+    return None

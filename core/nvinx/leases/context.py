@@ -47,14 +47,23 @@ class Context(Struct, frozen=True):
     broker: Broker
     _ledger: SqliteLedger
 
-    def peaks(self, lost: Callable[[str, str], None] | None = None) -> PeakWatch | None:
-        """Watches what jobs use of real cards. lost: told of a card that has gone, and why."""
-        return None if self.probe is None else PeakWatch(self.probe, self.liveness, lost)
+    def peaks(
+        self,
+        lost: Callable[[str, str], None] | None = None,
+        astray: Callable[[str, int], None] | None = None,
+    ) -> PeakWatch | None:
+        """Watches what jobs use of real cards. lost, astray: see `PeakWatch`."""
+        return None if self.probe is None else PeakWatch(self.probe, self.liveness, lost, astray)
 
-    def exports(self, job_id: str, placement: Placement, *, caps: bool) -> dict[str, str]:
-        """The environment of a job that is placed. caps: hold its framework to what it declared."""
+    def exports(
+        self, job_id: str, placement: Placement, *, caps: bool, by_index: bool = False
+    ) -> dict[str, str]:
+        """The environment of a job that is placed.
+
+        caps: hold its framework to what it declared. by_index: see `environment.variables`.
+        """
         capacity = self.broker.state.capacity
-        exports = variables(job_id, placement, capacity)
+        exports = variables(job_id, placement, capacity, by_index=by_index)
         if caps:
             exports |= memory_caps.variables(placement, capacity, SITE, os.environ)
         return exports

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _OF_A_CARD = (
     "CUDA_VISIBLE_DEVICES",
+    "NVINX_GPU_INDEX",
     "NVINX_VRAM_MB",
     "NVINX_MAX_MEMORY",
     "NVINX_SIMULATED",
@@ -24,19 +25,26 @@ _OF_A_CARD = (
 )
 
 
-def variables(job_id: str, placement: Placement, capacity: Capacity) -> dict[str, str]:
+def variables(
+    job_id: str, placement: Placement, capacity: Capacity, *, by_index: bool = False
+) -> dict[str, str]:
     """What to export before the job's first command.
 
     CUDA_VISIBLE_DEVICES is the card's UUID (a simulated card's index), empty on the CPU, so that a
-    program which was sent to the CPU cannot reach the card by accident.
+    program which was sent to the CPU cannot reach the card by accident. by_index: the index instead
+    of the UUID, for programs that read a number; CUDA then has to count by bus, as the driver does.
     """
     common = {"NVINX_JOB": job_id, "NVINX_PLACEMENT": placement.residency.value}
     if placement.card is None:
         return {**common, **dict.fromkeys(_OF_A_CARD, "")}
     cards = [capacity.card(card_id) for card_id in placement.cards]
+    indices = ",".join(str(card.index) for card in cards)
+    uuids = ",".join(str(card.index) if card.simulated else card.id for card in cards)
     return {
         **common,
-        "CUDA_VISIBLE_DEVICES": ",".join(str(c.index) if c.simulated else c.id for c in cards),
+        **({"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if by_index else {}),
+        "CUDA_VISIBLE_DEVICES": indices if by_index else uuids,
+        "NVINX_GPU_INDEX": indices,
         "NVINX_VRAM_MB": str(_vram_mb(placement)),
         "NVINX_MAX_MEMORY": encode(_max_memory(placement, cards)).decode(),
         "NVINX_SIMULATED": "1" if cards[0].simulated else "",

@@ -1,4 +1,4 @@
-"""The most VRAM that each job was seen to use, and whether its card is still there."""
+"""The most VRAM that each job was seen to use, where it was seen, and whether its card is there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from nvinx.gpu.ports import GpuInventory, GpuProbe
     from nvinx.leases.ports import Liveness
@@ -24,10 +24,19 @@ class PeakWatch:
     """
 
     def __init__(
-        self, probe: GpuProbe, liveness: Liveness, lost: Callable[[str, str], None] | None = None
+        self,
+        probe: GpuProbe,
+        liveness: Liveness,
+        lost: Callable[[str, str], None] | None = None,
+        astray: Callable[[str, int], None] | None = None,
     ) -> None:
-        """lost: told once of a card with watched jobs that has gone, and what the driver said."""
+        """lost: told once of a card with watched jobs that has gone, and what the driver said.
+
+        astray: told once of a job that uses a card which it does not hold, and the card's index.
+        """
         self._probe, self._liveness, self._on_lost = probe, liveness, lost
+        self._on_astray = astray
+        self._told: set[tuple[str, int]] = set()
         self._lock = threading.Lock()
         self._cards: dict[str, tuple[str, ...]] = {}
         self._own: dict[int, str] = {}
@@ -62,15 +71,14 @@ class PeakWatch:
     def sample(self) -> None:
         """One look at all watched jobs."""
         inventory = self._probe.read()
-        used: dict[int, int] = {}
-        for gpu in inventory.gpus:
-            for process in gpu.processes:
-                if process.used_mib is not None:
-                    used[process.pid] = used.get(process.pid, 0) + process.used_mib
+        there = [process for gpu in inventory.gpus for process in gpu.processes]
+        owners = self._own | self._liveness.owners({process.pid for process in there})
         sums: dict[str, int] = {}
-        owners = self._own | self._liveness.owners(used)
-        for pid, token in owners.items():
-            sums[token] = sums.get(token, 0) + used.get(pid, 0)
+        for process in there:
+            token = owners.get(process.pid)
+            if token is not None and process.used_mib is not None:
+                sums[token] = sums.get(token, 0) + process.used_mib
+        self._tell_astray(inventory, owners)
         with self._lock:
             for token in sums.keys() & self._cards.keys():
                 self._peaks[token] = max(self._peaks.get(token, 0), sums[token])
@@ -78,6 +86,20 @@ class PeakWatch:
         if self._on_lost is not None:
             for card_id in lost:
                 self._on_lost(card_id, inventory.problem or "the driver shows it no longer")
+
+    def _tell_astray(self, inventory: GpuInventory, owners: Mapping[int, str]) -> None:
+        with self._lock:
+            seen = {
+                (owners[process.pid], gpu.index)
+                for gpu in inventory.gpus
+                for process in gpu.processes
+                if gpu.id not in self._cards.get(owners.get(process.pid, ""), (gpu.id,))
+            }
+            new = seen - self._told
+            self._told |= new
+        if self._on_astray is not None:
+            for token, index in sorted(new):
+                self._on_astray(token, index)
 
     def _newly_lost(self, inventory: GpuInventory) -> list[str]:
         there = {gpu.id for gpu in inventory.gpus}

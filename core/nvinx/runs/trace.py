@@ -1,13 +1,16 @@
 """What a run did, event by event, as JSON lines: enough to see it, to explain it, to replay it.
 
-Each line has `s`, seconds since the first one, and `event`; docs/reference/trace.md lists the rest.
-It is written as things happen, so that it is there when the run was killed.
+A trace lies in the workflow's folder, where its name must fit none of the workflow's patterns: so
+it has no ending, and no sign that people put between wildcards. Each line has `s`, seconds since
+the first one, and `event`; docs/reference/trace.md lists the rest. It is written as things happen,
+so that it is there when the run was killed.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from datetime import datetime
 from pathlib import Path
@@ -30,12 +33,27 @@ if TYPE_CHECKING:
 FOLDER = Path(".nvinx")
 SCHEMA = 1
 KEPT = 10
-_NAME = "trace-*.jsonl"
+_NAME = "trace*"
+_TRACE = re.compile(r"trace[-T0-9.p]+(\.jsonl)?")  # the older with dashes and an ending
+_NOT_TIME = re.compile(r"[^0-9T]")
 
 
 def latest(folder: Path) -> Path | None:
-    """The trace of the last run below this folder; None where there is none."""
-    return max((folder / FOLDER).glob(_NAME), default=None)
+    """The trace of the last run of this workflow's folder, or in it; None where there is none."""
+    return max((*_all(folder / FOLDER), *_all(folder)), default=None, key=_begun)
+
+
+def is_trace(path: Path) -> bool:
+    """Whether a file is called as traces are."""
+    return _TRACE.fullmatch(path.name) is not None
+
+
+def _all(home: Path) -> list[Path]:
+    return sorted(filter(is_trace, home.glob(_NAME)), key=_begun)
+
+
+def _begun(path: Path) -> str:
+    return _NOT_TIME.sub("", path.name)
 
 
 class Trace:
@@ -44,9 +62,10 @@ class Trace:
     Only the last few traces of a folder are kept.
     """
 
-    def __init__(self, clock: Clock, folder: Path | None) -> None:
-        """folder: of the workflow; None: write nothing."""
+    def __init__(self, clock: Clock, folder: Path | None, home: Path | None = None) -> None:
+        """folder: of the workflow; None: write nothing. home: where to write instead of in it."""
         self._clock, self._folder = clock, folder
+        self._home = home
         self.path: Path | None = None
         self.jobs = 0  # that were submitted
         self._lock = threading.Lock()
@@ -54,18 +73,25 @@ class Trace:
         self._zero: float | None = None
         self._said: dict[str, Reason] = {}
 
+    @property
+    def is_new(self) -> bool:
+        """Whether the workflow's folder gets a folder of ours that was not there before."""
+        return self._folder is not None and self._home is None and not self._ours.exists()
+
+    @property
+    def _ours(self) -> Path:
+        return (self._folder or Path()) / FOLDER
+
     def begin(self, bench: Bench, cores: int, engine: str, command: Sequence[str]) -> None:
         """The first event: with what the run works."""
         if self._folder is None:
             return
         now = datetime.now().astimezone()
         try:
-            home = self._folder / FOLDER
-            home.mkdir(exist_ok=True)
-            files.write_once(home / ".gitignore", "*\n")
-            for old in sorted(home.glob(_NAME))[: -KEPT + 1]:
+            home = self._made()
+            for old in _all(home)[: -KEPT + 1]:
                 old.unlink(missing_ok=True)
-            name = f"trace-{now:%Y%m%dT%H%M%S.%f}-{os.getpid()}.jsonl"
+            name = f"trace{now:%Y%m%dT%H%M%S%f}p{os.getpid()}"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
             self._fd = os.open(home / name, flags, 0o666)
             self.path = home / name
@@ -83,6 +109,15 @@ class Trace:
             calibrated=bench.slowdowns is not None,
             cards=to_builtins(bench.cards),
         )
+
+    def _made(self) -> Path:
+        """The folder for traces. Raises OSError."""
+        if self._home is not None:
+            self._home.mkdir(parents=True, exist_ok=True)
+            return self._home
+        self._ours.mkdir(exist_ok=True)
+        files.write_once(self._ours / ".gitignore", "*\n")
+        return self._ours
 
     def submitted(self, job: Job, after: Sequence[str] = ()) -> None:
         """after: ids of the jobs of this run that made its input."""

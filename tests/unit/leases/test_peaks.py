@@ -75,3 +75,16 @@ def test_a_card_that_comes_back_in_time_is_not_lost():
         seen.sample()
     assert lost == []
     seen.take("a")
+
+
+def test_a_job_on_a_card_that_it_does_not_hold_is_told_once():
+    probe, liveness, strays = Probe(), FakeLiveness(), []
+    liveness.processes = {1: ("a", 10), 2: ("b", 11), 3: ("theirs", 12)}
+    seen = Quiet(probe, liveness, astray=lambda token, index: strays.append((token, index)))
+    seen.watch("a", ())
+    seen.watch("b", ("g",))
+    probe.show((1, 100), (2, None), (3, 50))
+    seen.sample()
+    seen.sample()
+
+    assert strays == [("a", 0)]

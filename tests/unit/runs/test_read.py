@@ -75,8 +75,26 @@ def test_only_the_last_few_traces_are_kept(tmp_path):
     for number in range(trace.KEPT + 3):
         Recorder(tmp_path).job(f"job{number}", (0, 0, 1))
 
-    assert len(list((tmp_path / ".nvinx").glob("*.jsonl"))) == trace.KEPT
+    assert len(list((tmp_path / ".nvinx").glob("trace*"))) == trace.KEPT
     assert list(recorded.last(tmp_path).jobs) == [f"job{trace.KEPT + 2}"]
+
+
+@pytest.mark.parametrize("pattern", ["*.*", "*.jsonl", "*_*", "*-*", "*/*.json", "**/*.txt"])
+def test_a_trace_fits_no_pattern_of_a_workflow(tmp_path, pattern):
+    Recorder(tmp_path).job("a", (0, 0, 1))
+    found = [path.name for path in (tmp_path / ".nvinx").glob(pattern)]
+
+    assert [name for name in found if name != ".gitignore"] == []
+
+
+def test_a_trace_of_before_counts_until_there_is_a_later_one(tmp_path):
+    before = tmp_path / ".nvinx" / "trace-20200101T101010.123456-99.jsonl"
+    before.parent.mkdir()
+    before.write_text("{}")
+    assert trace.latest(tmp_path) == before
+    Recorder(tmp_path).job("a", (0, 0, 1))
+
+    assert list(recorded.last(tmp_path).jobs) == ["a"]
 
 
 def test_a_folder_that_cannot_be_written_fails_no_run(tmp_path):

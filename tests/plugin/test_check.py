@@ -1,0 +1,110 @@
+"""`nvinx check` tells rule by rule what nvinx makes of a workflow, and runs nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Workspace
+
+    MakeWorkspace = Callable[..., Workspace]
+
+pytestmark = pytest.mark.usefixtures("executor")
+
+RULE = """
+rule {name}:
+    input: {input!r}
+    output: "{name}.txt"
+    {says}
+    shell: "{does}touch {{output}}"
+"""
+RULES = {
+    "understood": ("resources: gres='gpu:1'", ""),
+    "shared": ("resources: vram_mb=900, cpu_fallback=1", ""),
+    "plain": ("", ""),
+    "queue": ("resources: slurm_partition='gpu'", ""),
+    "misspelt": ("resources: vrammb=6", ""),
+    "too_large": ("resources: vram_mb=9000", ""),
+    "spills": ("resources: vram_mb=6000, ram_overflow=1, mem_mb=4000", ""),
+    "says_cuda": ("", "true --device cuda; "),
+    "sets": ("resources: gpu=1", "export CUDA_VISIBLE_DEVICES=0; "),
+    "late": ("resources: vram_mb=lambda wildcards, input: int(open(input[0]).read())", ""),
+}
+
+
+def _check(workspace: Workspace, *args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from nvinx.cli import main; main()", "check", *args],
+        cwd=workspace.work,
+        env=workspace._environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _rules(name: str, says: str, does: str) -> str:
+    needs = ["size"] if name == "late" else []
+    return RULE.format(name=name, says=says, does=does, input=needs)
+
+
+@pytest.fixture
+def workspace(make_workspace: MakeWorkspace) -> Workspace:
+    made = make_workspace("plain")
+    wanted = f"rule all:\n    input: {[f'{name}.txt' for name in RULES]}\n"
+    size = "\nrule size:\n    output: 'size'\n    shell: 'echo 900 > {output}'\n"
+    text = "".join(_rules(name, *rest) for name, rest in RULES.items())
+    made.write("workflow/Snakefile", wanted + size + text)
+    return made
+
+
+def test_each_rule_is_told_with_what_to_write(workspace: Workspace) -> None:
+    done = _check(workspace)
+
+    assert done.returncode == 1, done.stderr
+    for line in (
+        "rule understood (1 job): has a card alone\n  gres='gpu:1' is read as gpu=1\n",
+        "rule shared (1 job): shares a card, 0.90 GB, or runs on the CPU\n",
+        "rule plain (1 job): on the CPU\n",
+        "rule queue (1 job): on the CPU\n  slurm_partition='gpu' means nothing to nvinx. Fix: ",
+        "error: rule misspelt: vrammb=6: nvinx knows no such hint. Fix: did you mean vram_mb",
+        "error: rule too_large: too_large needs 9.00 GB of VRAM, the largest card can give 4.00",
+        "rule spills (1 job): spills to RAM, 6.00 GB in all\n",
+        "its command says '--device cuda', and the rule asks for no card, so it sees none. Fix: ",
+        "its command sets CUDA_VISIBLE_DEVICES, past what nvinx sets. Fix: ",
+        "rule late (1 job): not known yet\n  vram_mb needs what an earlier job makes\n",
+    ):
+        assert line in done.stdout, (line, done.stdout)
+    assert "rule all" not in done.stdout
+    assert workspace.files().keys() == {"workflow/Snakefile"}
+
+
+def test_the_same_comes_as_json_and_a_sound_workflow_is_no_error(workspace: Workspace) -> None:
+    done = _check(workspace, "--json", "workflow/Snakefile", "plain.txt", "understood.txt")
+    rules = {rule["name"]: rule for rule in json.loads(done.stdout)}
+
+    assert done.returncode == 0, done.stderr
+    assert rules.keys() == {"rule plain", "rule understood"}
+    assert rules["rule understood"]["understood"] == ["gres='gpu:1' is read as gpu=1"]
+    assert "Nothing is wrong" in _check(workspace, "workflow/Snakefile", "plain.txt").stdout
+
+
+def test_what_is_done_already_is_checked_too(workspace: Workspace) -> None:
+    workspace.write("plain.txt", "")
+    done = _check(workspace, "workflow/Snakefile", "plain.txt")
+
+    assert (done.returncode, "rule plain" in done.stdout) == (0, True), done.stderr
+
+
+def test_a_group_that_is_too_large_is_told(make_workspace: MakeWorkspace) -> None:
+    done = _check(make_workspace("grouped_sizes"), "--", "--config", "part=2500")
+
+    assert done.returncode == 1, done.stdout
+    assert "group fan: group[fan] needs 5.00 GB of VRAM" in done.stdout

@@ -1,0 +1,54 @@
+"""Every limit that a user states holds, as it does with stock Snakemake."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Workspace
+
+    MakeWorkspace = Callable[..., Workspace]
+
+
+def _most_at_once(workspace: Workspace) -> int:
+    steps = (1 if line == "begin" else -1 for line in workspace.read("spans.log").split())
+    return max(itertools.accumulate(steps))
+
+
+@pytest.mark.parametrize(
+    ("target", "args", "most"),
+    [
+        ("ram", ("--resources", "mem_mb=1000"), 1),
+        ("ram", ("--resources", "mem=1300MB"), 2),
+        ("disk", ("--resources", "disk_mb=1000"), 1),
+        ("licences", ("--resources", "licence=2"), 2),
+        ("licences", ("--resources", "licence=2", "--set-resource-scopes", "licence=local"), 2),
+        ("locals", (), 4),
+        ("wides", (), 2),
+    ],
+)
+def test_no_more_run_at_once_than_the_user_allows(
+    target: str, args: tuple[str, ...], most: int, engine: str, make_workspace: MakeWorkspace
+) -> None:
+    workspace = make_workspace("limited", engine)
+    outcome = workspace.run(target, *args)
+
+    assert outcome.status == 0, outcome.text
+    assert _most_at_once(workspace) <= most
+
+
+@pytest.mark.usefixtures("executor")
+def test_neither_cores_nor_jobs_need_be_stated(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace("limited")
+    workspace.write("nvinx.yaml", "hardware: {cpu_cores: 6, ram_gb: 4}\n")
+    process = workspace.start_plainly("--executor", "nvinx", "fraction.txt", "locals")
+    text = workspace.wait(process)
+
+    assert process.returncode == 0, text
+    assert workspace.read("fraction.txt") == "3\n"
+    assert _most_at_once(workspace) <= 6
