@@ -71,6 +71,10 @@ class Engine(Protocol):
         """How jobs ran that ended."""
         ...
 
+    def learned(self, job: Job) -> Job:
+        """A waiting job with what runs have taught of its VRAM since it was handed over."""
+        ...
+
     def is_stopping(self) -> bool: ...
 
     def end_running(self) -> None:
@@ -144,7 +148,17 @@ class Dispatcher:
         elif isinstance(message, Ended):
             self._act(self._broker.finish(message.job_id, message.outcome, message.peak_mib))
             self._engine.learn(self._broker.ended())
+            self._renew()
         return not self._stopped
+
+    def _renew(self) -> None:
+        """Queue those jobs anew of which it is now known what they need."""
+        waiting = [job for job in self._jobs.values() if job.claim.auto_vram]
+        changed = [new for job in waiting if (new := self._engine.learned(job)) != job]
+        if changed:
+            again = tuple((job, self._handles[job.id]) for job in changed)
+            self._act(self._broker.withdraw(job.id for job in changed))
+            self._accept(Ready(again))
 
     def _next(self) -> Message | None:
         """The next message; None when it is time to look again, or another engine says so."""

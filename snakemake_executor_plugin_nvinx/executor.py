@@ -108,6 +108,7 @@ class Executor(RealExecutor):
             self.fail(error)
             return
         self._warn()
+        ready = _smallest_first(ready)
         for job, handle in ready:
             self._run.trace.submitted(job, self._job_ids.makers(handle))
         if self._dispatcher is None:
@@ -193,6 +194,9 @@ class Executor(RealExecutor):
 
     def learn(self, ended: Sequence[PastRun]) -> None:
         self._run.keep(ended)
+
+    def learned(self, job: Job) -> Job:
+        return self._run.learned(job)
 
     def end_running(self) -> None:
         """After SIGTERM: end the processes of every running job."""
@@ -326,3 +330,11 @@ class Executor(RealExecutor):
 
     def handle_job_error(self, job: Any) -> None:
         """Nothing to do: the end was noted when it happened."""
+
+
+def _smallest_first(ready: Sequence[tuple[Job, Any]]) -> list[tuple[Job, Any]]:
+    """Those whose VRAM is to be learned change places, so that small inputs teach it first."""
+    to_learn = [n for n, (job, _) in enumerate(ready) if job.claim.auto_vram]
+    by_size = sorted(to_learn, key=lambda n: ready[n][0].claim.size or 0.0)
+    places = dict(zip(to_learn, by_size, strict=True))
+    return [ready[places.get(n, n)] for n in range(len(ready))]

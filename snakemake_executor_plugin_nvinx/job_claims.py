@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nvinx.catalog import Residency
@@ -14,7 +15,7 @@ from nvinx.sizes import need_from_mb
 from snakemake_executor_plugin_nvinx import snakemake_internals
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from nvinx.catalog import ModelSpec
     from nvinx.history.statistics import RunStatistics
@@ -78,8 +79,25 @@ def claim_of(job: Any, models: Mapping[str, ModelSpec], calibrated: Collection[s
         runtime_s=_seconds(resources),
         priority=_whole(job.priority),
         kind=kind_of(job),
+        size=input_size(job),
     )
     return hints.read(job.rule.name, resources, common, models, calibrated)
+
+
+def input_size(job: Any) -> float | None:
+    """Bytes of all that the job reads; None where it reads nothing, or what is not there yet."""
+    try:
+        sizes = [_bytes(Path(str(file))) for file in job.input]
+    except OSError:
+        return None
+    return float(sum(sizes)) if sizes else None
+
+
+def _bytes(path: Path) -> int:
+    """Of a file, or of all files in a folder."""
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +123,14 @@ def length_s(job: Any, statistics: RunStatistics) -> float:
     stated_s = _seconds(stated(job))
     if stated_s is not None:
         return stated_s
-    kind = kind_of(job)
-    return statistics.gpu_s(kind) or statistics.cpu_s(kind) or _UNKNOWN_S
+    kind, size = kind_of(job), _size_of(job)
+    return statistics.gpu_s(kind, size) or statistics.cpu_s(kind, size) or _UNKNOWN_S
+
+
+def _size_of(job: Any) -> float | None:
+    """As the rule measures it, else in bytes."""
+    own = stated(job).get("nvinx_size")
+    return float(own) if isinstance(own, int | float) else input_size(job)
 
 
 def _claim_of_group(
@@ -124,6 +148,7 @@ def _claim_of_group(
     claims = [claim_of(job, models, calibrated) for job in group.jobs]
     on_gpu = [c for c in claims if c.uses_gpu]
     sizes = [c.vram_mib for c in on_gpu if c.vram_mib is not None]
+    _demand_sizes(group, on_gpu)
     limits = [c.max_slowdown for c in on_gpu if c.max_slowdown is not None]
     residencies = {c.residency for c in claims}
     return Claim(
@@ -138,6 +163,14 @@ def _claim_of_group(
         kind="+".join(sorted({c.kind for c in claims})),
         priority=max(c.priority for c in claims),
     )
+
+
+def _demand_sizes(group: Any, claims: Iterable[Claim]) -> None:
+    """A group holds one share for all its jobs, which cannot be learned job by job."""
+    if any(claim.auto_vram for claim in claims):
+        problem = "cannot be learned for the jobs of a group, which hold one share together"
+        fix = "write a number, or take the rule out of the group"
+        raise HintError(str(group.groupid), "vram_mb='auto'", problem, fix)
 
 
 _UNKNOWN_S = 60.0

@@ -138,7 +138,9 @@ class Run:
         rule, ram_mib = job_claims.rule_of(job), self.bench.ram_mib
         if adjust.keeps_running_out(claim, self.statistics):
             self._tell(explain.holds_alone(rule, self.statistics.ran_out(claim.kind)))
-        adjusted = adjust.to_ram(adjust.by_statistics(claim, self.statistics), ram_mib)
+        largest_mib = self.broker.state.capacity.largest_share_mib
+        learned = adjust.by_statistics(claim, self.statistics, largest_mib)
+        adjusted = adjust.to_ram(learned, ram_mib)
         if adjusted.ram_mib < claim.ram_mib:
             self._tell(messages.ram_capped(rule, ram_mib))
         return adjusted, job_claims.name_of(job)
@@ -154,6 +156,14 @@ class Run:
         claim, name = self.claim(job)
         chains = (self._chains_s.get(member, 0.0) for member in snakemake_internals.members(job))
         return replace(claim, chain_s=max(chains)), name
+
+    def learned(self, job: Job) -> Job:
+        """A waiting job as it would be handed over now, where what it needs has been learned."""
+        if not job.claim.auto_vram or job.claim.vram_mib is not None:
+            return job
+        largest_mib = self.broker.state.capacity.largest_share_mib
+        claim = adjust.by_statistics(job.claim, self.statistics, largest_mib)
+        return job if claim.vram_mib is None else replace(job, claim=claim)
 
     def look_ahead(self) -> None:
         """Find the chains behind all jobs anew when a checkpoint has changed what is to do."""

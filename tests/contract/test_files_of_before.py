@@ -10,7 +10,7 @@ from nvinx.admission.state import Job, Placement
 from nvinx.bench.capacity import Card
 from nvinx.catalog import Residency
 from nvinx.history.runs import PastRun
-from nvinx.history.store import SqliteHistory
+from nvinx.history.store import SCHEMA, SqliteHistory
 from nvinx.host.clock import boot_id
 from nvinx.jobs.claim import Claim
 from nvinx.jobs.outcome import Outcome
@@ -91,6 +91,26 @@ def test_what_runs_of_before_taught_is_not_forgotten(tmp_path):
             ran_s=1.0,
         ),
     )
+
+
+def test_a_history_of_before_takes_runs_with_a_size_and_is_changed_once(tmp_path):
+    path = made("history", tmp_path)
+    sized = PastRun(
+        name="fold",
+        kind="fold@3",
+        profile="fold@3",
+        residency=Residency.GPU_SHARED,
+        ran_s=2.0,
+        card="toy",
+        size=350.0,
+    )
+    for _ in range(2):
+        SqliteHistory(path).add([sized], "w")
+    runs = SqliteHistory(path).runs(["toy"])
+    assert [run.size for run in runs] == [None, None, 350.0, 350.0]
+    with sqlite3.connect(path) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
+    db.close()
 
 
 def test_a_trace_of_before_tells_the_same_run():

@@ -14,12 +14,25 @@ if TYPE_CHECKING:
 _OFTEN = 2
 
 
-def by_statistics(claim: Claim, statistics: RunStatistics) -> Claim:
-    """With learned times, and with the whole card where its kind keeps running out of memory."""
-    claim = statistics.with_runtimes(claim)
+def by_statistics(claim: Claim, statistics: RunStatistics, largest_mib: int) -> Claim:
+    """With learned times and VRAM, and the whole card where its kind keeps running out of memory.
+
+    largest_mib: what a job that shares can have at most.
+    """
+    claim = _with_vram(statistics.with_runtimes(claim), statistics, largest_mib)
     if keeps_running_out(claim, statistics):
         return replace(claim, residency=Residency.GPU_EXCLUSIVE)
     return claim
+
+
+def _with_vram(claim: Claim, statistics: RunStatistics, largest_mib: int) -> Claim:
+    """A share of the card for a job whose need is to be learned, once it is known."""
+    if not claim.auto_vram or claim.vram_mib is not None:
+        return claim
+    need_mib = statistics.vram_mib(claim.kind, claim.size)
+    if need_mib is None or need_mib > largest_mib:
+        return claim
+    return replace(claim, residency=Residency.GPU_SHARED, vram_mib=need_mib)
 
 
 def keeps_running_out(claim: Claim, statistics: RunStatistics) -> bool:

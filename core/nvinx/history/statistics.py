@@ -8,22 +8,27 @@ little. Both are worked out anew when a run is added.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import defaultdict, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from nvinx.catalog import Residency
+from nvinx.history import size_model
 from nvinx.jobs.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from nvinx.history.runs import PastRun
+    from nvinx.history.size_model import SizeModel
     from nvinx.jobs.claim import Claim
 
 KEPT = 40  # runs of one kind on one sort of place: enough for a median, and old ones fade
 LATELY = 8  # runs that tell whether a kind keeps running out of memory
 MEASURE_AT_MOST_S = 600.0
+VRAM_HEADROOM = 1.03  # above what 95 % of runs stay below
 
 _DRAWN_TO_NONE = 0.5
 _SETTLED, _MOST_PASSES = 1e-9, 1000
@@ -36,11 +41,12 @@ class RunStatistics:
     """
 
     def __init__(self, runs: Iterable[PastRun] = ()) -> None:
-        self._on_cpu: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=KEPT))
+        self._on_cpu: dict[str, deque[PastRun]] = defaultdict(lambda: deque(maxlen=KEPT))
         self._on_card: dict[str, deque[PastRun]] = defaultdict(lambda: deque(maxlen=KEPT))
         self._of_profile: dict[str, deque[PastRun]] = defaultdict(lambda: deque(maxlen=KEPT))
         self._outcomes: dict[str, deque[Outcome]] = defaultdict(lambda: deque(maxlen=LATELY))
         self._costs: dict[str, dict[str, float]] = {}
+        self._models: dict[tuple[str, str], SizeModel | None] = {}
         for run in runs:
             self.add(run)
 
@@ -51,21 +57,43 @@ class RunStatistics:
         if run.outcome is not Outcome.OK or run.ran_s <= 0:
             return
         if run.card is None:
-            self._on_cpu[run.kind].append(run.ran_s)
+            self._on_cpu[run.kind].append(run)
+            self._models.pop((_CPU_S, run.kind), None)
             return
         self._on_card[run.kind].append(run)
+        self._models.pop((_VRAM, run.kind), None)
+        self._models.pop((_GPU_S, run.kind), None)
         self._of_profile[run.profile].append(run)
         self._costs.pop(run.profile, None)
 
-    def gpu_s(self, kind: str) -> float | None:
-        """Expected seconds on a card, alone if it was ever seen alone; None when never seen."""
-        runs = self._on_card.get(kind)
-        return _typical_s(runs) if runs else None
+    def gpu_s(self, kind: str, size: float | None = None) -> float | None:
+        """Expected seconds on a card, alone if it was ever seen alone; None when never seen.
 
-    def cpu_s(self, kind: str) -> float | None:
+        size: of the input, where it is known.
+        """
+        runs = list(self._on_card.get(kind, ()))
+        return _expected_s(self._model(_GPU_S, kind), size, runs) if runs else None
+
+    def cpu_s(self, kind: str, size: float | None = None) -> float | None:
         """Expected seconds on the CPU; None when never seen there."""
-        seconds = self._on_cpu.get(kind)
-        return statistics.median(seconds) if seconds else None
+        runs = list(self._on_cpu.get(kind, ()))
+        return _expected_s(self._model(_CPU_S, kind), size, runs) if runs else None
+
+    def vram_mib(self, kind: str, size: float | None = None) -> int | None:
+        """The VRAM that is enough for 95 % of runs with such an input, and a little more.
+
+        None where too few runs were measured, or none with an input nearly as large.
+        """
+        model = self._model(_VRAM, kind)
+        most = None if model is None else model.at_most(size)
+        return None if most is None else math.ceil(VRAM_HEADROOM * most)
+
+    def _model(self, what: str, kind: str) -> SizeModel | None:
+        """How an amount of a kind grows with its input; worked out anew when a run is added."""
+        if (what, kind) not in self._models:
+            runs = list((self._on_cpu if what is _CPU_S else self._on_card).get(kind, ()))
+            self._models[what, kind] = size_model.fit(_AMOUNTS[what](runs))
+        return self._models[what, kind]
 
     def ran_out(self, kind: str) -> int:
         """How many of its last few runs on a card ran out of memory."""
@@ -76,9 +104,9 @@ class RunStatistics:
         here = self.gpu_s if claim.uses_gpu else self.cpu_s
         return replace(
             claim,
-            runtime_s=claim.runtime_s or here(claim.kind),
+            runtime_s=claim.runtime_s or here(claim.kind, claim.size),
             cpu_runtime_s=claim.cpu_runtime_s
-            or (self.cpu_s(claim.kind) if claim.uses_gpu else None),
+            or (self.cpu_s(claim.kind, claim.size) if claim.uses_gpu else None),
         )
 
     def excess_slowdown(self, profile: str, partner: str) -> float | None:
@@ -98,11 +126,38 @@ class RunStatistics:
         return statistics.median(run.ran_s for run in runs) <= MEASURE_AT_MOST_S
 
 
-def _typical_s(runs: Iterable[PastRun]) -> float:
+def _typical_s(runs: Sequence[PastRun]) -> float:
     """The median of runs alone, else of all of them."""
-    listed = list(runs)
-    alone = [run.ran_s for run in listed if run.was_alone]
-    return statistics.median(alone or [run.ran_s for run in listed])
+    return statistics.median(run.ran_s for run in _alone(runs))
+
+
+def _alone(runs: Sequence[PastRun]) -> Sequence[PastRun]:
+    """The runs that had a card to themselves, or all where there was none; on the CPU all."""
+    return [run for run in runs if run.was_alone] or runs
+
+
+def _expected_s(model: SizeModel | None, size: float | None, runs: Sequence[PastRun]) -> float:
+    """By the size of the input where that says anything, else the typical time."""
+    if model is None or model.power == 0:
+        return _typical_s(runs)
+    return model.typical(size) or _typical_s(runs)
+
+
+def _seconds(runs: Sequence[PastRun]) -> list[tuple[float | None, float]]:
+    return [(run.size, run.ran_s) for run in _alone(runs)]
+
+
+def _peaks(runs: Sequence[PastRun]) -> list[tuple[float | None, float]]:
+    """VRAM of runs that lay on the card whole."""
+    return [
+        (run.size, float(run.peak_mib))
+        for run in runs
+        if run.peak_mib and run.residency is not Residency.GPU_RAM_OVERFLOW
+    ]
+
+
+_VRAM, _GPU_S, _CPU_S = "vram", "gpu_s", "cpu_s"
+_AMOUNTS = {_VRAM: _peaks, _GPU_S: _seconds, _CPU_S: _seconds}
 
 
 def _costs(runs: Iterable[PastRun]) -> dict[str, float]:
@@ -113,11 +168,11 @@ def _costs(runs: Iterable[PastRun]) -> dict[str, float]:
         by_kind[run.kind].append(run)
     for several in by_kind.values():
         if any(run.was_alone for run in several):
-            alone_s = _typical_s(several)
+            model = size_model.fit(_seconds(several))
             for run in several:
                 if not run.was_alone:
                     rows.append(run.co_residents)
-                    longer.append(run.ran_s / alone_s - 1.0)
+                    longer.append(run.ran_s / _expected_s(model, run.size, several) - 1.0)
     return _least_squares(rows, longer)
 
 

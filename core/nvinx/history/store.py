@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-SCHEMA = 1
+SCHEMA = 2
+_WITHOUT_SIZE = 1
 _TABLE = """
 CREATE TABLE IF NOT EXISTS run (
     id           INTEGER PRIMARY KEY,
@@ -35,14 +36,16 @@ CREATE TABLE IF NOT EXISTS run (
     company      TEXT NOT NULL,
     outcome      TEXT NOT NULL,
     declared_mib INTEGER,
-    peak_mib     INTEGER
+    peak_mib     INTEGER,
+    size         REAL
 ) STRICT
 """
+_ADD_SIZE = "ALTER TABLE run ADD COLUMN size REAL"
 # Columns by the fields that they hold.
 _COLUMNS = {
     **{name: name for name in ("name", "kind", "profile", "residency", "ran_s", "card")},
     "co_residents": "company",
-    **{name: name for name in ("outcome", "declared_mib", "peak_mib")},
+    **{name: name for name in ("outcome", "declared_mib", "peak_mib", "size")},
 }
 _MARKS = ", ".join("?" * (2 + len(_COLUMNS)))
 _NAMES = ", ".join(_COLUMNS.values())
@@ -114,16 +117,25 @@ class SqliteHistory:
             statedir.make_file(self._path)
             with closing(sqlite3.connect(self._path, timeout=10, isolation_level=None)) as db:
                 (found,) = db.execute("PRAGMA user_version").fetchone()
-                if found not in (0, SCHEMA):
+                if found not in (0, _WITHOUT_SIZE, SCHEMA):
                     raise HistoryError(str(self._path), f"has schema {found}, not {SCHEMA}")
                 db.execute("PRAGMA synchronous = NORMAL")
                 db.execute("BEGIN IMMEDIATE")
-                db.execute(_TABLE)
+                _bring_up_to_date(db)
                 db.execute(f"PRAGMA user_version = {SCHEMA}")
                 yield db
                 db.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
             raise HistoryError(str(self._path), f"cannot be used ({error})") from error
+
+
+def _bring_up_to_date(db: sqlite3.Connection) -> None:
+    """Make the table, or add what an earlier nvinx did not write; asked in the transaction, so that
+    of two programs one does it."""
+    db.execute(_TABLE)
+    (found,) = db.execute("PRAGMA user_version").fetchone()
+    if found == _WITHOUT_SIZE:
+        db.execute(_ADD_SIZE)
 
 
 def _row(run: PastRun) -> list[object]:

@@ -27,8 +27,10 @@ HINTS = (
     "model",
     "max_slowdown",
     stage_hint.HINT,
+    "nvinx_size",
 )
-NO_WISH = ("model", stage_hint.HINT)  # alone they do not ask for a card
+AUTO = "auto"  # the VRAM that earlier runs took
+NO_WISH = ("model", stage_hint.HINT, "nvinx_size")  # alone they do not ask for a card
 _LARGEST = 1e15  # of any number: larger ones can be neither converted nor counted with
 _NOT_OURS = {"gpu_model", "gpus", "gpu_type", "gpu_manufacturer"}
 _ALIKE = ("vram", "resid", "cpu_fall", "cpu_run", "ram_over", "max_slow", "slowdown", "nvinx")
@@ -36,7 +38,7 @@ _ALIKE = ("vram", "resid", "cpu_fall", "cpu_run", "ram_over", "max_slow", "slowd
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Common:
-    """What every workflow engine states for a job, in nvinx's units; kind: see `Claim`."""
+    """What every workflow engine states for a job, in nvinx's units; kind, size: see `Claim`."""
 
     cores: int = 1
     mem_mb: float | None = None
@@ -44,6 +46,7 @@ class Common:
     runtime_s: float | None = None
     priority: int = 0
     kind: str = ""
+    size: float | None = None
 
 
 def read(
@@ -63,14 +66,17 @@ def read(
     reader.demand_known_names()
     model = reader.model(models, calibrated)
     spec = models.get(model) if model is not None else None
-    vram_mib, residency = reader.vram_mib(), reader.residency()
+    auto, vram_mib, residency = reader.wants_auto(), reader.vram_mib(), reader.residency()
     gpus = reader.count("gpu")
     if gpus > 1:
         raise reader.error("gpu", "a job gets one card at most", "write gpu=1")
     stated_vram = vram_mib
     if spec is not None:
-        vram_mib = need_from_gb(spec.vram_gb) if vram_mib is None and spec.vram_gb else vram_mib
+        known = spec.vram_gb if vram_mib is None and not auto else None
+        vram_mib = need_from_gb(known) if known else vram_mib
         residency = residency or spec.residency
+    if auto:
+        residency = reader.until_known(residency)
     if residency is None:
         residency = _default_residency(vram_mib, gpus, has_gpu_hint="gpu" in hints)
     cpu_fallback = reader.flag("cpu_fallback", bool(spec and spec.cpu_fallback_supported))
@@ -99,6 +105,8 @@ def read(
         cpu_runtime_s=reader.cpu_runtime_s(cpu_fallback),
         priority=reader.priority(common.priority),
         kind=str(common.kind),
+        size=reader.size(common.size),
+        auto_vram=auto,
     )
 
 
@@ -161,10 +169,38 @@ class _Reader:
 
     def vram_mib(self) -> int | None:
         """VRAM from `vram_mb` or `vram`; both are fine when they agree."""
-        sizes = {name: self._size(name) for name in ("vram_mb", "vram") if name in self._hints}
+        stated = (name for name in ("vram_mb", "vram") if name in self._hints)
+        sizes = {name: self._size(name) for name in stated if self._hints[name] != AUTO}
         if len(set(sizes.values())) > 1:
             raise self.error("vram", f"contradicts vram_mb={self._hints['vram_mb']!r}", "keep one")
         return next(iter(sizes.values()), None)
+
+    def wants_auto(self) -> bool:
+        """Whether the VRAM is to be learned. Raises HintError where it is stated as well."""
+        stated = [self._hints[name] for name in ("vram_mb", "vram") if name in self._hints]
+        if AUTO in stated and any(value != AUTO for value in stated):
+            raise self.error("vram", f"contradicts vram_mb={self._hints['vram_mb']!r}", "keep one")
+        return AUTO in stated
+
+    def until_known(self, residency: Residency | None) -> Residency:
+        """Where a job runs whose need is to be learned: alone, so that nobody is in its way."""
+        if residency not in (None, Residency.GPU_SHARED):
+            hint = "vram_mb" if self._hints.get("vram_mb") == AUTO else "vram"
+            problem = "learns what share of a card a job needs, and this one is to have no share"
+            raise self.error(hint, problem, f"leave it or residency={residency.value!r} out")
+        if self._hints.get("gpu", 1) == 0:
+            raise self.error("gpu", "contradicts vram_mb='auto'", "leave gpu=0 out")
+        return Residency.GPU_EXCLUSIVE
+
+    def size(self, known: float | None) -> float | None:
+        """The size of the input: the rule's own measure goes before the one that is known."""
+        value = self._hints.get("nvinx_size", known)
+        if value is None:
+            return None
+        if not _is_number(value) or value < 0:
+            problem = "is no size of an input"
+            raise self.error("nvinx_size", problem, "write a number, such as residues or bytes")
+        return float(value)
 
     def _size(self, name: str) -> int:
         value = self._hints[name]

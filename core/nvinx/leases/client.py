@@ -125,9 +125,8 @@ class LeaseClient:
         self._asked += 1
         engine = self._context.engine
         lease_id = lease_id or f"{engine}.{self._asked}"
-        job = Job(
-            lease_id, name, adjust.by_statistics(claim, self._context.past.statistics), engine
-        )
+        statistics, largest_mib = self._context.past.statistics, self.capacity.largest_share_mib
+        job = Job(lease_id, name, adjust.by_statistics(claim, statistics, largest_mib), engine)
         decisions = self._broker.submit([job])
         while not decisions:
             if waiting is not None:

@@ -54,6 +54,9 @@ class Context:
         """The environment of a job that is placed. caps: hold its framework to what it declared."""
         capacity = self.broker.state.capacity
         exports = variables(job_id, placement, capacity)
+        running = self.broker.state.running.get(job_id)
+        if running is not None and running.job.claim.auto_vram:
+            exports |= {k: v for k, v in memory_caps.AS_NEEDED.items() if k not in os.environ}
         if caps:
             exports |= memory_caps.variables(placement, capacity, SITE, os.environ)
         return exports
