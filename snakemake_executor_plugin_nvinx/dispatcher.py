@@ -71,7 +71,7 @@ class Engine(Protocol):
         """How jobs ran that ended."""
         ...
 
-    def learned(self, job: Job) -> Job:
+    def learned(self, job: Job, handle: Any) -> Job:
         """A waiting job with what runs have taught of its VRAM since it was handed over."""
         ...
 
@@ -153,12 +153,12 @@ class Dispatcher:
 
     def _renew(self) -> None:
         """Queue those jobs anew of which it is now known what they need."""
-        waiting = [job for job in self._jobs.values() if job.claim.auto_vram]
-        changed = [new for job in waiting if (new := self._engine.learned(job)) != job]
+        waiting = [(j, self._handles[i]) for i, j in self._jobs.items() if j.claim.auto_vram]
+        news = [(self._engine.learned(job, handle), handle) for job, handle in waiting]
+        changed = tuple((job, handle) for job, handle in news if job != self._jobs[job.id])
         if changed:
-            again = tuple((job, self._handles[job.id]) for job in changed)
-            self._act(self._broker.withdraw(job.id for job in changed))
-            self._accept(Ready(again))
+            self._act(self._broker.withdraw(job.id for job, _ in changed))
+            self._accept(Ready(changed))
 
     def _next(self) -> Message | None:
         """The next message; None when it is time to look again, or another engine says so."""

@@ -89,6 +89,7 @@ class Executor(RealExecutor):
 
     def run_jobs(self, jobs: list[Any]) -> None:
         """Queue the whole ready set; what starts, and when, is the broker's decision."""
+        from nvinx.admission import adjust
         from nvinx.admission.state import Job
         from nvinx.errors import NvinxError
         from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ready
@@ -108,7 +109,8 @@ class Executor(RealExecutor):
             self.fail(error)
             return
         self._warn()
-        ready = _smallest_first(ready)
+        handles = {job.id: handle for job, handle in ready}
+        ready = [(job, handles[job.id]) for job in adjust.to_learn_by([job for job, _ in ready])]
         for job, handle in ready:
             self._run.trace.submitted(job, self._job_ids.makers(handle))
         if self._dispatcher is None:
@@ -195,8 +197,8 @@ class Executor(RealExecutor):
     def learn(self, ended: Sequence[PastRun]) -> None:
         self._run.keep(ended)
 
-    def learned(self, job: Job) -> Job:
-        return self._run.learned(job)
+    def learned(self, job: Job, handle: Any) -> Job:
+        return self._run.learned(job, handle)
 
     def end_running(self) -> None:
         """After SIGTERM: end the processes of every running job."""
@@ -330,11 +332,3 @@ class Executor(RealExecutor):
 
     def handle_job_error(self, job: Any) -> None:
         """Nothing to do: the end was noted when it happened."""
-
-
-def _smallest_first(ready: Sequence[tuple[Job, Any]]) -> list[tuple[Job, Any]]:
-    """Those whose VRAM is to be learned change places, so that small inputs teach it first."""
-    to_learn = [n for n, (job, _) in enumerate(ready) if job.claim.auto_vram]
-    by_size = sorted(to_learn, key=lambda n: ready[n][0].claim.size or 0.0)
-    places = dict(zip(to_learn, by_size, strict=True))
-    return [ready[places.get(n, n)] for n in range(len(ready))]

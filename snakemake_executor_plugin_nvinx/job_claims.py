@@ -130,7 +130,10 @@ def length_s(job: Any, statistics: RunStatistics) -> float:
 def _size_of(job: Any) -> float | None:
     """As the rule measures it, else in bytes."""
     own = stated(job).get("nvinx_size")
-    return float(own) if isinstance(own, int | float) else input_size(job)
+    try:
+        return input_size(job) if own is None else float(own)
+    except ValueError:
+        return None  # refused once the job is handed over
 
 
 def _claim_of_group(

@@ -157,13 +157,15 @@ class Run:
         chains = (self._chains_s.get(member, 0.0) for member in snakemake_internals.members(job))
         return replace(claim, chain_s=max(chains)), name
 
-    def learned(self, job: Job) -> Job:
+    def learned(self, job: Job, handle: Any) -> Job:
         """A waiting job as it would be handed over now, where what it needs has been learned."""
-        if not job.claim.auto_vram or job.claim.vram_mib is not None:
+        if self.oom_retry.is_again(handle):
             return job
         largest_mib = self.broker.state.capacity.largest_share_mib
-        claim = adjust.by_statistics(job.claim, self.statistics, largest_mib)
-        return job if claim.vram_mib is None else replace(job, claim=claim)
+        new = replace(job, claim=adjust.learned(job.claim, self.statistics, largest_mib))
+        if new != job:
+            self.trace.learned(new)
+        return new
 
     def look_ahead(self) -> None:
         """Find the chains behind all jobs anew when a checkpoint has changed what is to do."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 KEPT = 40  # runs of one kind on one sort of place: enough for a median, and old ones fade
 LATELY = 8  # runs that tell whether a kind keeps running out of memory
 MEASURE_AT_MOST_S = 600.0
-VRAM_HEADROOM = 1.03  # above what 95 % of runs stay below
+VRAM_HEADROOM = 1.02  # above what 95 % of runs stay below
 
 _DRAWN_TO_NONE = 0.5
 _SETTLED, _MOST_PASSES = 1e-9, 1000

@@ -197,10 +197,14 @@ class _Reader:
         value = self._hints.get("nvinx_size", known)
         if value is None:
             return None
-        if not _is_number(value) or value < 0:
+        try:
+            size = -1.0 if isinstance(value, bool) else float(value)
+        except (OverflowError, TypeError, ValueError):
+            size = -1.0
+        if not 0 <= size <= _LARGEST:
             problem = "is no size of an input"
             raise self.error("nvinx_size", problem, "write a number, such as residues or bytes")
-        return float(value)
+        return size
 
     def _size(self, name: str) -> int:
         value = self._hints[name]

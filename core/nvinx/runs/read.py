@@ -121,6 +121,10 @@ def _submitted(run: RecordedRun, event: dict[str, Any]) -> None:
     )
 
 
+def _learned(run: RecordedRun, event: dict[str, Any]) -> None:
+    run.jobs[event["id"]].claim = event["claim"]
+
+
 def _waits(run: RecordedRun, event: dict[str, Any]) -> None:
     run.jobs[event["id"]].waited_for = event["reason"]
 
@@ -156,6 +160,7 @@ def _over(run: RecordedRun, event: dict[str, Any]) -> None:
 
 _TAKE: dict[str, Callable[[RecordedRun, dict[str, Any]], None]] = {
     "submitted": _submitted,
+    "learned": _learned,
     "waits": _waits,
     "started": _started,
     "ended": _ended,

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from nvinx.admission import adjust
+from nvinx.admission.state import Job
 from nvinx.catalog import Residency
 from nvinx.history.runs import PastRun
 from nvinx.history.statistics import RunStatistics
@@ -71,3 +72,42 @@ def test_a_job_that_was_given_the_whole_card_after_a_failure_keeps_it():
 def measured(size):
     """A run whose peak grows with its input."""
     return replace(run(), size=float(size), peak_mib=50 + 10 * size)
+
+
+def auto(size, kind="embed", **other):
+    return Claim(
+        residency=Residency.GPU_EXCLUSIVE, kind=kind, auto_vram=True, size=float(size), **other
+    )
+
+
+def named(*claims):
+    return [Job(f"{n}", f"{claim.kind}{claim.size}", claim) for n, claim in enumerate(claims)]
+
+
+def test_small_inputs_teach_first_and_then_the_largest():
+    jobs = named(*(auto(size) for size in (50, 10, 60, 20, 40, 30)))
+    sizes = [job.claim.size for job in adjust.to_learn_by(jobs)]
+    assert sizes == [10, 20, 30, 40, 60, 50]
+
+
+def test_jobs_with_a_figure_keep_their_place_in_the_line():
+    jobs = named(CLAIM, auto(50), CLAIM, auto(10))
+    line = adjust.to_learn_by(jobs)
+    assert [job.id for job in line] == ["0", "3", "2", "1"]
+
+
+def test_what_runs_taught_meanwhile_changes_a_waiting_claim_and_nothing_else_does():
+    few = RunStatistics([measured(size) for size in (10, 20)])
+    assert adjust.learned(auto(50), few, 4000) == auto(50)
+    seen = RunStatistics([measured(size) for size in (10, 20, 30, 40, 50, 60)])
+    share = adjust.learned(auto(50), seen, 4000)
+    assert share.residency is Residency.GPU_SHARED
+    assert adjust.learned(share, seen, 4000) is share
+    assert adjust.learned(replace(share, vram_mib=3000), seen, 4000) == share
+    assert adjust.learned(CLAIM, seen, 4000) is CLAIM
+
+
+def test_a_kind_that_learns_is_not_kept_alone_for_having_run_out():
+    often = RunStatistics([run(Outcome.OUT_OF_MEMORY)] * 2)
+    shared = replace(auto(50), residency=Residency.GPU_SHARED, vram_mib=600)
+    assert not adjust.keeps_running_out(shared, often)

@@ -46,7 +46,7 @@ class Engine:
     def learn(self, ended):
         self.learnt += [run.name for run in ended]
 
-    def learned(self, job):
+    def learned(self, job, handle):
         return replace(job, claim=self.lessons.get(job.id, job.claim))
 
     def is_stopping(self):

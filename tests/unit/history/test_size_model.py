@@ -33,7 +33,7 @@ def test_the_shape_is_chosen_by_evidence(need, powers):
 
 def test_without_noise_the_truth_is_found():
     model = fit(runs(lambda size: 500 + 2 * size, noise=0))
-    assert (model.base, model.slope) == pytest.approx((500, 2), rel=1e-3)
+    assert (model.best.base, model.best.slope) == pytest.approx((500, 2), rel=1e-3)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -61,11 +61,18 @@ def test_runs_without_a_size_tell_of_a_constant_only():
     assert model.typical(None) == model.typical(5000) > 0
 
 
-def test_nothing_is_said_of_inputs_far_larger_than_any_that_was_seen():
+def test_no_typical_amount_is_told_of_inputs_far_larger_than_any_that_was_seen():
     model = fit(runs(lambda size: 500 + 2 * size))
-    assert model.at_most(model.largest * BEYOND * 1.01) is None
-    assert model.at_most(None) is None
-    assert model.at_most(0) == pytest.approx(model.at_most(model.smallest))
+    assert model.typical(model.largest * BEYOND * 1.01) is None
+    assert model.typical(None) is model.at_most(None) is None
+    assert model.at_most(0) == pytest.approx(model.at_most(model.best.smallest))
+
+
+def test_an_upper_limit_is_wide_where_no_such_input_was_seen():
+    """Of small inputs alone, nobody can tell a constant from what grows later."""
+    small = fit(runs(lambda size: 500 + size**2 / 1000, sizes=(100, 200), count=6))
+    assert small.at_most(2000) > 500 + 2000**2 / 1000
+    assert small.at_most(1e6) > 1e5
 
 
 def test_a_need_that_shrinks_with_the_input_counts_as_a_constant():
