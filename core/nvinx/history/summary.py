@@ -96,13 +96,20 @@ def _summary(
         slower={name: cost for name, cost in sorted(costs.items()) if cost is not None},
         preallocates=preallocates,
         suggested_mb=None if preallocates else _suggested_mb(declared, peak),
-        smaller_half_mib=None if preallocates else _smaller_half_mib(declared, on_card),
+        smaller_half_mib=None
+        if preallocates
+        else smaller_half_mib(declared, ((run.size, run.peak_mib) for run in on_card)),
     )
 
 
-def _smaller_half_mib(declared_mib: int | None, runs: Iterable[PastRun]) -> int | None:
-    """What the smaller half of the inputs needs, where two such jobs fit in what one declares."""
-    measured = [(r.size, r.peak_mib) for r in runs if r.size is not None and r.peak_mib]
+def smaller_half_mib(
+    declared_mib: int | None, runs: Iterable[tuple[float | None, int | None]]
+) -> int | None:
+    """What the smaller half of the inputs needs, where two such jobs fit in what one declares.
+
+    runs: the size of each one's input, and its peak in MiB.
+    """
+    measured = [(size, peak) for size, peak in runs if size is not None and peak]
     if declared_mib is None or len(measured) < _FEW:
         return None
     middle = statistics.median(size for size, _ in measured)
