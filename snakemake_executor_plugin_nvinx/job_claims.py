@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,9 +96,14 @@ def input_size(job: Any) -> float | None:
 
 def _bytes(path: Path) -> int:
     """Of a file, or of all files in a folder."""
-    if path.is_dir():
-        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    return path.stat().st_size
+    found = path.stat()
+    return _in_folder(path, found.st_mtime_ns) if path.is_dir() else found.st_size
+
+
+@lru_cache(maxsize=128)
+def _in_folder(folder: Path, _changed_ns: int) -> int:
+    """Looked at once, as it may be a database of many files that all jobs read."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 @dataclass(frozen=True, slots=True)
