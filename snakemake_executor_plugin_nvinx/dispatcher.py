@@ -76,6 +76,10 @@ class Engine(Protocol):
         """How jobs ran that ended."""
         ...
 
+    def learned(self, job: Job, handle: Any) -> Job:
+        """A waiting job with what runs have taught of its VRAM since it was handed over."""
+        ...
+
     def is_stopping(self) -> bool: ...
 
     def end_running(self) -> None:
@@ -150,7 +154,17 @@ class Dispatcher:
         elif isinstance(message, Ended):
             self._act(self._broker.finish(message.job_id, message.outcome, message.peak_mib))
             self._engine.learn(self._broker.ended())
+            self._renew()
         return not self._stopped
+
+    def _renew(self) -> None:
+        """Queue those jobs anew of which it is now known what they need."""
+        waiting = [(j, self._handles[i]) for i, j in self._jobs.items() if j.claim.auto_vram]
+        news = [(self._engine.learned(job, handle), handle) for job, handle in waiting]
+        changed = tuple((job, handle) for job, handle in news if job != self._jobs[job.id])
+        if changed:
+            self._act(self._broker.withdraw(job.id for job, _ in changed))
+            self._accept(Ready(changed))
 
     def _next(self) -> Message | None:
         """The next message; None when there is none for a while, or it is time to look again."""

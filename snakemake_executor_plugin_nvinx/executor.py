@@ -106,6 +106,7 @@ class Executor(RealExecutor):
 
     def run_jobs(self, jobs: list[Any]) -> None:
         """Queue the whole ready set; what starts, and when, is the broker's decision."""
+        from nvinx.admission import adjust
         from nvinx.admission.job import Job
         from nvinx.errors import HintError, NvinxError
         from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ready
@@ -129,6 +130,8 @@ class Executor(RealExecutor):
             self.fail(error)
             return
         self._warn()
+        handles = {job.id: handle for job, handle in ready}
+        ready = [(job, handles[job.id]) for job in adjust.to_learn_by([job for job, _ in ready])]
         for job, handle in ready:
             self._run.trace.submitted(job, self._job_ids.makers(handle))
         if self._dispatcher is None:
@@ -235,6 +238,9 @@ class Executor(RealExecutor):
 
     def learn(self, ended: Sequence[PastRun]) -> None:
         self._run.keep(ended)
+
+    def learned(self, job: Job, handle: Any) -> Job:
+        return self._run.learned(job, handle)
 
     def end_running(self) -> None:
         """After SIGTERM: end the processes of every running job."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nvinx.catalog import Residency
@@ -15,7 +17,7 @@ from nvinx.sizes import need_from_mb
 from snakemake_executor_plugin_nvinx import snakemake_internals
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from nvinx.catalog import ModelSpec
     from nvinx.history.statistics import RunStatistics
@@ -118,6 +120,7 @@ def claim_of(
         runtime_s=_seconds(resources),
         priority=_whole(job.priority),
         kind=kind_of(job),
+        size=input_size(job),
     )
     claim = hints.read(job.rule.name, resources, common, models, calibrated, cards)
     if claim.uses_gpu and snakemake_internals.is_local_rule(job):
@@ -126,6 +129,27 @@ def claim_of(
         fix = "take the rule out of localrules, or the hint out of the rule"
         raise HintError(job.rule.name, f"{hint}={resources[hint]!r}", problem, fix)
     return claim
+
+
+def input_size(job: Any) -> float | None:
+    """Bytes of all that the job reads; None where it reads nothing, or what is not there yet."""
+    try:
+        sizes = [_bytes(Path(str(file))) for file in job.input]
+    except OSError:
+        return None
+    return float(sum(sizes)) if sizes else None
+
+
+def _bytes(path: Path) -> int:
+    """Of a file, or of all files in a folder."""
+    found = path.stat()
+    return _in_folder(path, found.st_mtime_ns) if path.is_dir() else found.st_size
+
+
+@lru_cache(maxsize=128)
+def _in_folder(folder: Path, _changed_ns: int) -> int:
+    """Looked at once, as it may be a database of many files that all jobs read."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +176,17 @@ def length_s(job: Any, statistics: RunStatistics) -> float:
     stated_s = _seconds(stated(job)) if is_known else None
     if stated_s is not None:
         return stated_s
-    kind = kind_of(job)
-    return statistics.gpu_s(kind) or statistics.cpu_s(kind) or _UNKNOWN_S
+    kind, size = kind_of(job), _size_of(job)
+    return statistics.gpu_s(kind, size) or statistics.cpu_s(kind, size) or _UNKNOWN_S
+
+
+def _size_of(job: Any) -> float | None:
+    """As the rule measures it, else in bytes."""
+    own = stated(job).get("nvinx_size")
+    try:
+        return input_size(job) if own is None else float(own)
+    except ValueError:
+        return None  # refused once the job is handed over
 
 
 def _claim_of_group(
@@ -176,6 +209,7 @@ def _claim_of_group(
     by_job = {j: claim_of(j, models, calibrated, cards, translate=translate) for j in group.jobs}
     claims = list(by_job.values())
     on_gpu = [c for c in claims if c.uses_gpu]
+    _demand_sizes(group, on_gpu)
     limits = [c.max_slowdown for c in on_gpu if c.max_slowdown is not None]
     residencies = {c.residency for c in claims}
     return Claim(
@@ -200,6 +234,14 @@ def _at_once(group: Any, claims: Mapping[Any, Claim]) -> int | None:
     ]
     sums = [sum(size or 0 for size in layer) for layer in layers if any(layer)]
     return max(sums, default=None)
+
+
+def _demand_sizes(group: Any, claims: Iterable[Claim]) -> None:
+    """A group holds one share for all its jobs, which cannot be learned job by job."""
+    if any(claim.auto_vram for claim in claims):
+        problem = "cannot be learned for the jobs of a group, which hold one share together"
+        fix = "write a number, or take the rule out of the group"
+        raise HintError(str(group.groupid), "vram_mb='auto'", problem, fix)
 
 
 _UNKNOWN_S = 60.0

@@ -163,7 +163,9 @@ class Run:
                 self._tell(messages.ignored(member.rule.name, word.stated, word.write))
         if adjust.keeps_running_out(claim, self.statistics):
             self._tell(explain.holds_alone(rule, self.statistics.ran_out(claim.kind)))
-        adjusted = adjust.to_ram(adjust.by_statistics(claim, self.statistics), ram_mib)
+        largest_mib = self.broker.state.capacity.largest_share_mib
+        learned = adjust.by_statistics(claim, self.statistics, largest_mib)
+        adjusted = adjust.to_ram(learned, ram_mib)
         if adjusted.ram_mib < claim.ram_mib:
             self._tell(messages.ram_capped(rule, ram_mib))
         return adjusted, job_claims.name_of(job)
@@ -186,6 +188,16 @@ class Run:
                 self._news.append(messages.grew_too_large(name, job.attempt, wanted, claim))
         chains = (self._chains_s.get(member, 0.0) for member in snakemake_internals.members(job))
         return replace(claim, chain_s=max(chains)), name
+
+    def learned(self, job: Job, handle: Any) -> Job:
+        """A waiting job as it would be handed over now, where what it needs has been learned."""
+        if self.oom_retry.is_again(handle):
+            return job
+        largest_mib = self.broker.state.capacity.largest_share_mib
+        new = replace(job, claim=adjust.learned(job.claim, self.statistics, largest_mib))
+        if new != job:
+            self.trace.learned(new)
+        return new
 
     def look_ahead(self) -> None:
         """Find the chains behind all jobs anew when a checkpoint has changed what is to do."""

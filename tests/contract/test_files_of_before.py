@@ -114,6 +114,26 @@ def test_what_runs_of_before_taught_is_not_forgotten(tmp_path):
     )
 
 
+def test_a_history_of_before_takes_runs_with_a_size_and_is_changed_once(tmp_path):
+    path = made("history", tmp_path)
+    sized = PastRun(
+        name="fold",
+        kind="fold@3",
+        profile="fold@3",
+        residency=Residency.GPU_SHARED,
+        ran_s=2.0,
+        card="toy",
+        size=350.0,
+    )
+    for _ in range(2):
+        SqliteHistory(path).add([sized], "w")
+    runs = SqliteHistory(path).runs(["toy"])
+    assert [run.size for run in runs] == [None, None, 350.0, 350.0]
+    with sqlite3.connect(path) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (store.SCHEMA,)
+    db.close()
+
+
 def test_a_trace_of_before_tells_the_same_run():
     run = recorded.read(BEFORE / "trace.jsonl")
     assert run.cards == (

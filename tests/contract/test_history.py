@@ -29,7 +29,11 @@ def history(tmp_path):
 
 def test_what_is_written_is_read_back_whole(history):
     odd = run(
-        co_residents={"m": 1.5}, outcome=Outcome.OUT_OF_MEMORY, declared_mib=859, peak_mib=1400
+        co_residents={"m": 1.5},
+        outcome=Outcome.OUT_OF_MEMORY,
+        declared_mib=859,
+        peak_mib=1400,
+        size=3.5e9,
     )
     history.add([run(), odd], "/w/Snakefile")
     assert history.runs(["card"]) == (run(), odd)

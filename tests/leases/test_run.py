@@ -8,6 +8,8 @@ import signal
 import pytest
 from waiting import GIVE_UP_S, eventually
 
+from nvinx.history.store import SqliteHistory
+
 
 def test_the_command_sees_its_placement_and_gives_its_exit_status(bench):
     done = bench.run("run", "--vram", "900MB", "--", "bash", "-c", "env; exit 3")
@@ -159,6 +161,32 @@ def test_a_command_that_runs_out_of_memory_is_run_again_if_asked(bench):
     assert "embed ran out of GPU memory in 0.90 GB of the card; it is tried again" in done.stderr
     once = bench.run(*words, "--", "bash", "-c", script)
     assert (once.returncode, once.stdout) == (1, "try 900\n")
+
+
+def test_a_try_is_told_its_number_and_how_the_one_before_ended(bench):
+    script = (
+        'echo "$NVINX_ATTEMPT $NVINX_LAST_FAILURE."; [ $NVINX_ATTEMPT = 2 ] || '
+        '{ echo "CUDA out of memory." >&2; exit 1; }'
+    )
+    done = bench.run("run", "--vram", "900MB", "--retry-oom", "--", "bash", "-c", script)
+    assert (done.returncode, done.stdout) == (0, "1 .\n2 out_of_memory.\n")
+
+
+def test_the_bench_file_may_say_what_a_program_writes(bench):
+    with (bench.folder / "nvinx.yaml").open("a") as file:
+        file.write("oom_patterns: {fold: 'the board is full'}\n")
+    script = "[ $NVINX_ATTEMPT = 2 ] || { echo the board is full >&2; exit 1; }"
+    words = ("run", "--vram", "900MB", "--retry-oom", "--name")
+    assert bench.run(*words, "fold", "--", "bash", "-c", script).returncode == 0
+    assert bench.run(*words, "other", "--", "bash", "-c", script).returncode == 1
+
+
+def test_vram_that_is_to_be_learned_means_the_card_alone_and_the_size_is_remembered(bench):
+    words = ("run", "--vram", "auto", "--size", "350", "--name", "fold")
+    done = bench.run(*words, "printenv", "NVINX_PLACEMENT", "TF_FORCE_GPU_ALLOW_GROWTH")
+    assert (done.returncode, done.stdout) == (0, "gpu_exclusive\ntrue\n")
+    (entry,) = SqliteHistory(bench.state / "history.db").entries()
+    assert (entry.run.size, entry.run.declared_mib) == (350.0, None)
 
 
 def test_when_every_step_failed_the_last_exit_status_counts(bench):

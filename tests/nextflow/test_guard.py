@@ -257,11 +257,20 @@ def test_each_try_that_ran_out_of_memory_exits_with_144_and_goes_a_step_further(
     wrapper, attempt, placed
 ):
     process = wrapper.start(
-        f'echo "on $NVINX_PLACEMENT $NVINX_VRAM_MB."; {OOM}', more=AGAIN.format(attempt)
+        f'echo "on $NVINX_PLACEMENT $NVINX_VRAM_MB."; echo "try $NVINX_ATTEMPT"; {OOM}',
+        more=AGAIN.format(attempt),
     )
     out, _ = process.communicate(timeout=GIVE_UP_S)
     assert process.returncode == 144
     assert f"on {placed}." in out
+    assert f"try {attempt}\n" in out
+
+
+def test_a_lack_of_the_machines_own_memory_is_told_and_asks_for_no_more_vram(wrapper):
+    process = wrapper.start("echo 'std::bad_alloc' >&2; exit 3")
+    out, _ = process.communicate(timeout=GIVE_UP_S)
+    assert process.returncode == 3
+    assert "ran out of the machine's memory (RAM)" in out
 
 
 def test_when_no_step_is_left_the_task_says_so(wrapper):

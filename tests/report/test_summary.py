@@ -97,6 +97,27 @@ def test_a_rule_that_declares_too_little_is_told_too(tmp_path):
     )
 
 
+def test_a_declaration_for_the_largest_input_is_told_where_small_ones_waste_it(tmp_path):
+    run = Recorder(tmp_path)
+    for n in range(1, 9):
+        run.job(f"fold[{n}]", (0, 0), SHARED, size=float(n))
+        run.at(n).ended(f"fold[{n}]", Outcome.OK, 100 * n)
+    run.at(9).close()
+
+    assert (
+        "rule fold: declared 944 MB, needed 470 MB for the smaller half of its inputs; with "
+        "vram_mb='auto' 1 more would fit in the place of one"
+    ) in run_summary.suggestions(recorded.last(tmp_path))
+
+
+def test_what_was_learned_is_no_declaration_to_change(tmp_path):
+    run = Recorder(tmp_path)
+    run.job("learns", (0, 0), SHARED, auto_vram=True)
+    run.at(1).ended("learns", Outcome.OK, 100)
+
+    assert not [s for s in run_summary.suggestions(recorded.last(tmp_path)) if "declare" in s]
+
+
 def test_a_change_that_would_help_is_told_with_its_seconds(tmp_path):
     run = Recorder(tmp_path)
     for n in range(8):

@@ -69,7 +69,8 @@ class CoResidency:
             ran_s=ran_s,
             card=card_name,
             co_residents={profile: s / ran_s for profile, s in spent.items()} if ran_s > 0 else {},
-            declared_mib=job.claim.vram_mib,
+            declared_mib=None if job.claim.auto_vram else job.claim.vram_mib,
+            size=job.claim.size,
         )
 
     def _beside(self, ended: Running, stay: _Stay) -> Iterator[tuple[str, float]]:

@@ -63,7 +63,7 @@ def _applicable(
     claim: Claim, capacity: Capacity, peak_mib: int | None, wanted_mib: int | None
 ) -> Iterator[tuple[RetryStep, Claim]]:
     shares = claim.residency is Residency.GPU_SHARED
-    largest = max((card.shareable_mib for card in capacity.cards), default=0)
+    largest = capacity.largest_share_mib
     now_mib = claim.vram_mib or 0
     if shares and now_mib < largest:
         more_mib = max(wanted_mib or round(_MORE * now_mib), now_mib)

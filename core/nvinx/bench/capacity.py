@@ -62,3 +62,8 @@ class Capacity(Struct, frozen=True):
 
     def card(self, card_id: str) -> Card:
         return next(c for c in self.cards if c.id == card_id)
+
+    @property
+    def largest_share_mib(self) -> int:
+        """What a job that shares can have at most; 0 where there is no card."""
+        return max((card.shareable_mib for card in self.cards), default=0)

@@ -92,6 +92,12 @@ def advice(summary: KindSummary) -> list[str]:
         declared, seen = gb(summary.declared_mib), gb(summary.peak_mib)
         change = f"declare vram_mb={summary.suggested_mb}"
         lines.append(f"{summary.rule}: {change}, it used {seen} of the {declared} declared.")
+    if summary.smaller_half_mib is not None:
+        needed, more = gb(summary.smaller_half_mib), summary.more_would_fit
+        lines.append(
+            f"{summary.rule}: declared {gb(summary.declared_mib)}, needed {needed} for the smaller "
+            f"half of its inputs: {more} more would fit in its place (vram_mb='auto')."
+        )
     if summary.preallocates:
         lines.append(
             f"{summary.rule}: it took {gb(summary.peak_mib)}, most of the card; its framework may "

@@ -29,7 +29,8 @@ _SIZES = {"vram", "residency", "model"}
 
 @click.command(name="run", context_settings={"allow_interspersed_args": False})
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-@click.option("--vram", metavar="SIZE", help="VRAM it needs, such as 900MB or 2GiB.")
+@click.option("--vram", metavar="SIZE", help="VRAM it needs: 900MB, 2GiB, or auto to learn it.")
+@click.option("--size", "nvinx_size", type=float, help="Size of its input, in what it counts.")
 @click.option("--residency", help="gpu_shared, gpu_exclusive, gpu_ram_overflow or cpu_only.")
 @click.option("--model", help="A model of the bench file or of the calibration.")
 @click.option("--name", help="What to call it; by default the command's name.")

@@ -16,8 +16,9 @@ _ALMOST_ALONE = 0.1  # up to this many partners on average count as none
 class PastRun(Struct, frozen=True, kw_only=True):
     """One job that ended. Times in seconds, memory in MiB; None where nobody knows.
 
-    name: the job's. kind, profile: see `Claim`. card: the card's name, the same for all of its
-    model; None on the CPU. co_residents: how many of each profile were beside it on average.
+    name: the job's. kind, profile, size: see `Claim`. card: the card's name, the same for all of
+    its model; None on the CPU. co_residents: how many of each profile were beside it on average.
+    declared_mib: None where nobody declared anything, or the VRAM was learned.
     """
 
     name: str
@@ -30,6 +31,7 @@ class PastRun(Struct, frozen=True, kw_only=True):
     outcome: Outcome = Outcome.OK
     declared_mib: int | None = None
     peak_mib: int | None = None
+    size: float | None = None
 
     @property
     def was_alone(self) -> bool:

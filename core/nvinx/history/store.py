@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-SCHEMA = 1
+SCHEMA = 2
+_WITHOUT_SIZE = 1
 _TABLE = """
 CREATE TABLE IF NOT EXISTS run (
     id           INTEGER PRIMARY KEY,
@@ -35,7 +36,8 @@ CREATE TABLE IF NOT EXISTS run (
     company      TEXT NOT NULL,
     outcome      TEXT NOT NULL,
     declared_mib INTEGER,
-    peak_mib     INTEGER
+    peak_mib     INTEGER,
+    size         REAL
 ) STRICT
 """
 # What is asked for by name is found without reading what is about others.
@@ -43,11 +45,12 @@ _INDICES = (
     "CREATE INDEX IF NOT EXISTS run_of_kind ON run (kind, card, id)",
     "CREATE INDEX IF NOT EXISTS run_of_profile ON run (profile, id)",
 )
+_ADD_SIZE = "ALTER TABLE run ADD COLUMN size REAL"
 # Columns by the fields that they hold.
 _COLUMNS = {
     **{name: name for name in ("name", "kind", "profile", "residency", "ran_s", "card")},
     "co_residents": "company",
-    **{name: name for name in ("outcome", "declared_mib", "peak_mib")},
+    **{name: name for name in ("outcome", "declared_mib", "peak_mib", "size")},
 }
 _MARKS = ", ".join("?" * (2 + len(_COLUMNS)))
 _NAMES = ", ".join(_COLUMNS.values())
@@ -145,11 +148,24 @@ class SqliteHistory:
             with closing(sqlite3.connect(self._path, timeout=10, isolation_level=None)) as db:
                 demand_same(db.execute("PRAGMA database_list").fetchone()[2], self._path)
                 (found,) = db.execute("PRAGMA user_version").fetchone()
-                if found not in (0, SCHEMA):
+                if found not in (0, _WITHOUT_SIZE, SCHEMA):
                     raise HistoryError(str(self._path), f"has schema {found}, not {SCHEMA}")
+                if found == _WITHOUT_SIZE:
+                    _bring_up_to_date(db)
+                    found = SCHEMA
                 yield db, found
         except (sqlite3.Error, OSError) as error:
             raise HistoryError(str(self._path), f"cannot be used ({error})") from error
+
+
+def _bring_up_to_date(db: sqlite3.Connection) -> None:
+    """Add what an earlier nvinx did not write; of two programs that come together one does it."""
+    db.execute("BEGIN IMMEDIATE")
+    (found,) = db.execute("PRAGMA user_version").fetchone()
+    if found == _WITHOUT_SIZE:
+        db.execute(_ADD_SIZE)
+        db.execute(f"PRAGMA user_version = {SCHEMA}")
+    db.execute("COMMIT")
 
 
 def _row(run: PastRun) -> list[object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import defaultdict
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 SPARE = 1.1  # above the highest peak: the next input may be a little larger
 _WORTH_CHANGING = 1.25
+_FEW = 6  # runs: of fewer no half says anything
 _PREALLOCATES = 0.7  # of the card: JAX takes 75 % at once, TensorFlow nearly all
 
 
@@ -27,7 +29,8 @@ class KindSummary:
 
     alone_s, beside_s, cpu_s: medians alone on a card, beside others there, and on the CPU. slower:
     by how much each partner lengthens it, as a share. preallocates: the peak is a large part of
-    the card, so it tells what the framework takes, not what the job needs.
+    the card, so it tells what the framework takes, not what the job needs. smaller_half_mib: what
+    runs with the smaller half of the inputs need, where that is much less than what is declared.
     """
 
     kind: str
@@ -42,6 +45,14 @@ class KindSummary:
     slower: Mapping[str, float]
     preallocates: bool
     suggested_mb: int | None
+    smaller_half_mib: int | None = None
+
+    @property
+    def more_would_fit(self) -> int:
+        """How many more jobs of the smaller half would fit in what one of them declares."""
+        if self.smaller_half_mib is None or self.declared_mib is None:
+            return 0
+        return self.declared_mib // self.smaller_half_mib - 1
 
     @property
     def rule(self) -> str:
@@ -85,7 +96,25 @@ def _summary(
         slower={name: cost for name, cost in sorted(costs.items()) if cost is not None},
         preallocates=preallocates,
         suggested_mb=None if preallocates else _suggested_mb(declared, peak),
+        smaller_half_mib=None
+        if preallocates
+        else smaller_half_mib(declared, ((run.size, run.peak_mib) for run in on_card)),
     )
+
+
+def smaller_half_mib(
+    declared_mib: int | None, runs: Iterable[tuple[float | None, int | None]]
+) -> int | None:
+    """What the smaller half of the inputs needs, where two such jobs fit in what one declares.
+
+    runs: the size of each one's input, and its peak in MiB.
+    """
+    measured = [(size, peak) for size, peak in runs if size is not None and peak]
+    if declared_mib is None or len(measured) < _FEW:
+        return None
+    middle = statistics.median(size for size, _ in measured)
+    need_mib = math.ceil(SPARE * max(peak for size, peak in measured if size <= middle))
+    return need_mib if 2 * need_mib <= declared_mib else None
 
 
 def _median(seconds: Iterable[float]) -> float | None:

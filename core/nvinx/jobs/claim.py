@@ -15,7 +15,10 @@ class Claim(Struct, frozen=True, kw_only=True):
     runtime_s, cpu_runtime_s: expected, alone on the card and on the CPU; None where nobody knows.
     chain_s: the longest chain of jobs that begins with this one, 0 where the engine knows none.
     kind: the name under which runs of such jobs are remembered. card_name: a part of the name of
-    the only cards that will do. Raises ValueError when a number is negative or VRAM is missing.
+    the only cards that will do. size: of its input, in bytes or whatever the job counts in; None
+    where nobody knows. auto_vram: the VRAM is to be learned from earlier runs, and is not known as
+    long as the job asks for a whole card. Raises ValueError when a number is negative or VRAM is
+    missing.
     """
 
     residency: Residency
@@ -33,6 +36,8 @@ class Claim(Struct, frozen=True, kw_only=True):
     priority: int = 0
     kind: str = ""
     card_name: str | None = None
+    size: float | None = None
+    auto_vram: bool = False
 
     def __post_init__(self) -> None:
         if min(self.cores, self.ram_mib, self.disk_mib, self.vram_mib or 0) < 0:

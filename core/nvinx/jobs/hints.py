@@ -30,8 +30,10 @@ HINTS = (
     "model",
     "max_slowdown",
     stage_hint.HINT,
+    "nvinx_size",
 )
-NO_WISH = ("model", stage_hint.HINT)  # alone they do not ask for a card
+AUTO = "auto"  # the VRAM that earlier runs took
+NO_WISH = ("model", stage_hint.HINT, "nvinx_size")  # alone they do not ask for a card
 _LARGEST = 1e15  # of any number: larger ones can be neither converted nor counted with
 _NOT_OURS = {"gpu_model", "gpus", "gpu_type", "gpu_manufacturer"}
 _SIZES = ("vram_mb", "vram")
@@ -40,7 +42,7 @@ _ALIKE = ("vram", "resid", "cpu_fall", "cpu_run", "ram_over", "max_slow", "slowd
 
 
 class Common(Struct, frozen=True, kw_only=True):
-    """What every workflow engine states for a job, in nvinx's units; kind: see `Claim`."""
+    """What every workflow engine states for a job, in nvinx's units; kind, size: see `Claim`."""
 
     cores: int = 1
     mem_mb: float | None = None
@@ -48,6 +50,7 @@ class Common(Struct, frozen=True, kw_only=True):
     runtime_s: float | None = None
     priority: int = 0
     kind: str = ""
+    size: float | None = None
 
 
 def read(
@@ -73,11 +76,14 @@ def read(
         gpu = None
     model = reader.model(models, calibrated)
     spec = models.get(model) if model is not None else None
-    vram_mib, residency = reader.vram_mib(), reader.residency()
+    auto, vram_mib, residency = reader.wants_auto(), reader.vram_mib(), reader.residency()
     stated_vram = vram_mib
     if spec is not None:
-        vram_mib = need_from_gb(spec.vram_gb) if vram_mib is None and spec.vram_gb else vram_mib
+        known = spec.vram_gb if vram_mib is None and not auto else None
+        vram_mib = need_from_gb(known) if known else vram_mib
         residency = residency or spec.residency
+    if auto:
+        residency = reader.until_known(residency)
     if residency is None:
         residency = _default_residency(vram_mib, gpu)
     cpu_fallback = reader.flag("cpu_fallback", bool(spec and spec.cpu_fallback_supported))
@@ -86,19 +92,14 @@ def read(
     if gpu is not None and cards and not cpu_fallback:
         reader.demand_one_of(cards, gpu)
     stage_hint.named(rule, hints.get(stage_hint.HINT))
-    ram_mib, disk_mib = reader.mib("mem_mb", common.mem_mb), reader.mib("disk_mb", common.disk_mb)
-    if common.mem_mb is None and spec is not None and spec.ram_gb_needed and overflow:
-        ram_mib = need_from_gb(spec.ram_gb_needed)
-    if (overflow or residency is Residency.GPU_RAM_OVERFLOW) and ram_mib == 0:
-        hint = "ram_overflow" if "ram_overflow" in hints else "residency"
-        raise reader.error(
-            hint, "a job that may spill to RAM must say how much it then needs", "add mem_mb=..."
-        )
+    spills = overflow or residency is Residency.GPU_RAM_OVERFLOW
+    needed = spec.ram_gb_needed if spec is not None and overflow else None
+    ram_mib = need_from_gb(needed) if needed and common.mem_mb is None else None
     return Claim(
         residency=residency,
         vram_mib=vram_mib if residency.uses_gpu else None,
-        ram_mib=ram_mib,
-        disk_mib=disk_mib,
+        ram_mib=reader.ram_mib(common, ram_mib, spills=spills),
+        disk_mib=reader.mib("disk_mb", common.disk_mb),
         cores=common.cores,
         cpu_fallback=cpu_fallback,
         ram_overflow=overflow,
@@ -109,6 +110,8 @@ def read(
         priority=reader.priority(common.priority),
         kind=str(common.kind),
         card_name=gpu.card if gpu and residency.uses_gpu else None,
+        size=reader.size(common.size),
+        auto_vram=auto,
     )
 
 
@@ -184,12 +187,51 @@ class _Reader:
             fix = f"write {close[0]!r}" if close else f"write one of {', '.join(names)}"
             raise self.error("residency", "no such residency", fix) from None
 
+    def ram_mib(self, common: Common, of_model: int | None, *, spills: bool) -> int:
+        """RAM as stated, else the model's. Raises HintError where it spills and none is known."""
+        mib = self.mib("mem_mb", common.mem_mb) if of_model is None else of_model
+        if spills and mib == 0:
+            hint = "ram_overflow" if "ram_overflow" in self._hints else "residency"
+            problem = "a job that may spill to RAM must say how much it then needs"
+            raise self.error(hint, problem, "add mem_mb=...")
+        return mib
+
     def vram_mib(self) -> int | None:
         """VRAM from `vram_mb` or `vram`; both are fine when they agree. 0 says nothing."""
-        sizes = {name: self._size(name) for name in _SIZES if name in self._hints}
+        stated = [name for name in _SIZES if name in self._hints]
+        sizes = {name: self._size(name) for name in stated if self._hints[name] != AUTO}
         if len(set(sizes.values())) > 1:
             raise self.error("vram", f"contradicts vram_mb={self._hints['vram_mb']!r}", "keep one")
         return next(iter(sizes.values()), None) or None
+
+    def wants_auto(self) -> bool:
+        """Whether the VRAM is to be learned. Raises HintError where it is stated as well."""
+        stated = [self._hints[name] for name in _SIZES if name in self._hints]
+        if AUTO in stated and any(value != AUTO for value in stated):
+            raise self.error("vram", f"contradicts vram_mb={self._hints['vram_mb']!r}", "keep one")
+        return AUTO in stated
+
+    def until_known(self, residency: Residency | None) -> Residency:
+        """Where a job runs whose need is to be learned: alone, so that nobody is in its way."""
+        if residency not in (None, Residency.GPU_SHARED):
+            hint = "vram_mb" if self._hints.get("vram_mb") == AUTO else "vram"
+            problem = "learns what share of a card a job needs, and this one is to have no share"
+            raise self.error(hint, problem, f"leave it or residency={residency.value!r} out")
+        return Residency.GPU_EXCLUSIVE
+
+    def size(self, known: float | None) -> float | None:
+        """The size of the input: the rule's own measure goes before the one that is known."""
+        value = self._hints.get("nvinx_size", known)
+        if value is None:
+            return None
+        try:
+            size = -1.0 if isinstance(value, bool) else float(value)
+        except (OverflowError, TypeError, ValueError):
+            size = -1.0
+        if not 0 <= size <= _LARGEST:
+            problem = "is no size of an input"
+            raise self.error("nvinx_size", problem, "write a number, such as residues or bytes")
+        return size
 
     def _size(self, name: str) -> int:
         value = self._hints[name]

@@ -88,6 +88,7 @@ PATTERNS = (
     Pattern("Guppy", _DEVICE, r"Could not allocate shared buffer for CUDA basecaller", f"{_GH}/nanoporetech/rerio/issues/25"),
     Pattern("LAMMPS", _DEVICE, r"Insufficient memory on accelerator", f"{_GH}/lammps/lammps/issues/2040"),
     Pattern("QUDA", _DEVICE, r"Failed to allocate device memory of size", f"{_GH}/lattice/quda/issues/527"),
+    Pattern("Clair3", _DEVICE, r"No memory in GPU", f"{_GH}/HKU-BAL/Clair3/issues/405"),
     Pattern("ColabFold", _DEVICE, r"Not Enough GPU memory\?", f"{_GH}/sokrypton/ColabFold/issues/207", sure=False),
     Pattern("Julia", _DEVICE, r"Out of GPU memory trying to allocate|OutOfGPUMemoryError", f"{_GH}/JuliaGPU/CUDA.jl/issues/1346"),
     Pattern("OpenCL", _DEVICE, r"CL_MEM_OBJECT_ALLOCATION_FAILURE|clCreateBuffer.*\(-4\)", f"{_GH}/iotaledger-archive/ccurl/issues/34"),
@@ -105,4 +106,5 @@ PATTERNS = (
     Pattern("Python", _HOST, r"^(?:\w+\.)*MemoryError\b", f"{_GH}/numpy/numpy/issues/13225"),
     Pattern("PyTorch", _DEVICE, r"\bran out of memory, skipping batch", f"{_GH}/jwohlwend/boltz/issues/575"),
     Pattern("a program", _DEVICE, r"(?i)\b(?:out of memory|ran out of memory)\b|\bGPU OOM\b", f"{_GH}/ComputationalRadiationPhysics/picongpu/issues/3064", sure=False, needs_gpu=True),
+    Pattern("a program", _HOST, r"(?i)\bout of memory\b", f"{_GH}/usegalaxy-eu/infrastructure-playbook/pull/341", sure=False),
 )  # fmt: skip

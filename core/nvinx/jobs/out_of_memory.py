@@ -20,13 +20,12 @@ _NEAR = 15  # lines in which an error that names no other cause follows from the
 _LONGEST = 2000  # characters of a line that are read
 
 _GPU = re.compile(r"(?i)cuda|\bgpu|nvidia|\bhip\b|rocm")
-_HARMLESS = re.compile(
-    r"(?i)not a failure|0 out of memory|no out of memory|if .{0,40}out of memory"
-)
+_HARMLESS = re.compile(r"(?i)not a failure|\b(?:0|no) out of memory|\bif\b.{0,80}out of memory")
 _GOES_ON = re.compile(
     r"(?i)\bretry|\bre-?trying|try(?:ing)? again|falling back|fall(?:s)? back|fallback|"
     r"\bwill try|(?:reduc\w+|smaller|half|halv\w+) (?:the )?(?:batch|chunk)|"
-    r"\brecover|\bon (?:the )?cpu instead|switch\w* to (?:the )?cpu|\bresum(?:e|ed|ing)\b"
+    r"\brecover|\bcaught\b(?! signal)|\bresum(?:e|ed|ing)\b|"
+    r"\bon (?:the )?cpu instead|switch\w* to (?:the )?cpu"
 )
 _LEAVES_OUT = re.compile(
     r"(?i)\bskip|could not predict|failed \(cuda out of memory\) on|\bnet error"

@@ -126,9 +126,8 @@ class LeaseClient:
         self._asked += 1
         engine = self._context.engine
         lease_id = lease_id or f"{engine}.{self._asked}"
-        job = Job(
-            lease_id, name, adjust.by_statistics(claim, self._context.past.statistics), engine
-        )
+        statistics, largest_mib = self._context.past.statistics, self.capacity.largest_share_mib
+        job = Job(lease_id, name, adjust.by_statistics(claim, statistics, largest_mib), engine)
         decision = self._await_turn(job, waiting or (lambda _: None))
         if isinstance(decision, Refuse):
             raise ImpossibleJobError(name, *explain.impossible(decision.reason, self.bench.problem))

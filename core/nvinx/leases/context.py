@@ -64,6 +64,9 @@ class Context(Struct, frozen=True):
         """
         capacity = self.broker.state.capacity
         exports = variables(job_id, placement, capacity, by_index=by_index)
+        running = self.broker.state.running.get(job_id)
+        if running is not None and running.job.claim.auto_vram:
+            exports |= {k: v for k, v in memory_caps.AS_NEEDED.items() if k not in os.environ}
         if caps:
             exports |= memory_caps.variables(placement, capacity, SITE, os.environ)
         return exports

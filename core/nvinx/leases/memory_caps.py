@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 _LEAST_SHARE = 0.5  # of what was declared, where the context would leave less
 
 
+# A framework that takes most of a card in advance shows nothing of what a job needs.
+AS_NEEDED = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+
+
 def variables(
     placement: Placement, capacity: Capacity, site: str, environ: Mapping[str, str]
 ) -> dict[str, str]:
@@ -37,8 +41,7 @@ def variables(
         "NVINX_VRAM_FRACTION": fraction,
         "XLA_CLIENT_MEM_FRACTION": fraction,
         "XLA_PYTHON_CLIENT_MEM_FRACTION": fraction,
-        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        **AS_NEEDED,
         "CUPY_GPU_MEMORY_LIMIT": str(cap_mib * MIB),
     }
     before = environ.get("PYTHONPATH", "")

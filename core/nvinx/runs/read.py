@@ -112,6 +112,10 @@ def _submitted(run: RecordedRun, event: dict[str, Any]) -> None:
     run.jobs[job_id] = Ran(plain(name), event["s"], claim=event["claim"], after=after)
 
 
+def _learned(run: RecordedRun, event: dict[str, Any]) -> None:
+    run.jobs[event["id"]].claim = event["claim"]
+
+
 def _waits(run: RecordedRun, event: dict[str, Any]) -> None:
     reason = convert(event["reason"], Reason)
     behind = [plain(name) for name in reason.behind]
@@ -155,6 +159,7 @@ _END = tuple[int | None, Outcome]
 
 _TAKE: dict[str, Callable[[RecordedRun, dict[str, Any]], None]] = {
     "submitted": _submitted,
+    "learned": _learned,
     "waits": _waits,
     "started": _started,
     "ended": _ended,

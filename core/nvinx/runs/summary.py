@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.errors import WorkloadError
-from nvinx.history.summary import SPARE
+from nvinx.history.summary import SPARE, smaller_half_mib
 from nvinx.runs import lanes, replay
 from nvinx.simulation.advice import MOST_TASKS, advise
 from nvinx.simulation.simulate import simulate
@@ -137,13 +137,19 @@ def _declarations(run: RecordedRun) -> Iterator[str]:
     """Rules that declare far more, or less, than their jobs were seen to use."""
     by_rule: dict[str, list[Ran]] = defaultdict(list)
     for job in run.jobs.values():
-        if job.peak_mib is not None and (job.placement or {}).get("residency") == "gpu_shared":
+        shared = (job.placement or {}).get("residency") == "gpu_shared"
+        if job.peak_mib is not None and shared and not (job.claim or {}).get("auto_vram"):
             by_rule[job.name.partition("[")[0]].append(job)
     for rule, jobs in sorted(by_rule.items()):
         declared = max((job.claim or {}).get("vram_mib") or 0 for job in jobs)
         need = SPARE * max(job.peak_mib or 0 for job in jobs)
         if need * _WORTH_CHANGING < declared or need > declared:
             yield _declaration(rule, declared, need, run.cards)
+        half_mib = smaller_half_mib(
+            declared, (((j.claim or {}).get("size"), j.peak_mib) for j in jobs)
+        )
+        if half_mib is not None:
+            yield _by_size(rule, declared, half_mib)
 
 
 def _declaration(rule: str, declared_mib: int, need_mib: float, cards: Sequence[Card]) -> str:
@@ -152,6 +158,13 @@ def _declaration(rule: str, declared_mib: int, need_mib: float, cards: Sequence[
     room = max((card.shareable_mib for card in cards), default=0)
     more = int(room // need_mib) - room // declared_mib if declared_mib else 0
     return f"{text}, then {more} more fit the card" if more > 0 else text
+
+
+def _by_size(rule: str, declared_mib: int, half_mib: int) -> str:
+    now, then = round(mb_from_mib(declared_mib)), rounded_up(mb_from_mib(half_mib))
+    more = declared_mib // half_mib - 1
+    text = f"rule {rule}: declared {now} MB, needed {then} MB for the smaller half of its inputs"
+    return f"{text}; with vram_mb='auto' {more} more would fit in the place of one"
 
 
 def _end_s(run: RecordedRun) -> float:

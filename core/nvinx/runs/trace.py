@@ -124,6 +124,10 @@ class Trace:
         self.jobs += 1
         self._write("submitted", **to_builtins(job), after=list(after))
 
+    def learned(self, job: Job) -> None:
+        """While a job waited, runs taught what it needs."""
+        self._write("learned", id=job.id, claim=to_builtins(job.claim))
+
     def waited(self, job_id: str, reason: Reason) -> None:
         """Written where the reason is another than before."""
         if self._said.get(job_id) != reason:

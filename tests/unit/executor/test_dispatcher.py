@@ -3,7 +3,8 @@
 import threading
 
 import pytest
-from builders import card, cpu_job, exclusive_job, shared_job
+from builders import card, cpu_job, exclusive_job, shared_claim, shared_job
+from msgspec.structs import replace
 from waiting import GIVE_UP_S, eventually
 
 from nvinx.bench.capacity import Capacity
@@ -24,6 +25,7 @@ class Engine:
     def __init__(self):
         self.started, self.handed_back, self.failures, self.learnt = [], [], [], []
         self.line, self.refused = [], []
+        self.lessons = {}
         self.stopping = False
         self.asked_to_end, self.failed = threading.Event(), threading.Event()
 
@@ -47,6 +49,9 @@ class Engine:
 
     def learn(self, ended):
         self.learnt += [run.name for run in ended]
+
+    def learned(self, job, handle):
+        return replace(job, claim=self.lessons.get(job.id, job.claim))
 
     def is_stopping(self):
         return self.stopping
@@ -163,3 +168,19 @@ def test_a_job_that_can_never_run_is_refused_alone(parts):
 
     assert engine.refused == [("handle big", Why.LARGER_THAN_CARD)]
     assert engine.failures == []
+
+
+def test_a_waiting_job_whose_need_was_learned_is_queued_anew_with_its_share(parts):
+    _, _, engine, dispatcher = parts
+    ready = [(exclusive_job(name, auto_vram=True), name) for name in ("a", "b", "c", "d")]
+    dispatcher.send(Ready(tuple(ready)))
+    eventually(lambda: engine.started == ["a"])
+
+    share = shared_claim(900, auto_vram=True)
+    engine.lessons = {"c": share, "d": share}
+    dispatcher.send(Ended("a"))
+    eventually(lambda: engine.started == ["a", "b"])
+    dispatcher.send(Ended("b"))
+
+    eventually(lambda: engine.started[2:] == ["c", "d"])
+    dispatcher.stop()

@@ -2,6 +2,7 @@
 
 import pytest
 from builders import cpu_claim, shared_claim
+from msgspec.structs import replace
 
 from nvinx.catalog import Residency
 from nvinx.history.runs import PastRun
@@ -104,3 +105,60 @@ def test_declared_times_come_before_learnt_ones():
     assert seen.with_runtimes(told).runtime_s == 60
     cpu = cpu_claim(kind="embed")
     assert (seen.with_runtimes(cpu).runtime_s, seen.with_runtimes(cpu).cpu_runtime_s) == (30, None)
+
+
+def sized(size, ran_s, **kw):
+    return run(ran_s, size=float(size), **kw)
+
+
+def test_times_follow_the_size_of_the_input_where_runs_show_that():
+    seen = RunStatistics([sized(n, 2 * n) for n in (10, 20, 30, 40, 50, 60)])
+    assert seen.gpu_s("embed", 15) == pytest.approx(30, rel=0.05)
+    assert seen.gpu_s("embed", 55) == pytest.approx(110, rel=0.05)
+    assert seen.gpu_s("embed") == pytest.approx(70)
+    assert seen.gpu_s("embed", 6000) == pytest.approx(70)
+
+
+def test_times_on_the_cpu_follow_the_size_as_well():
+    seen = RunStatistics([sized(n, 20 * n, card=None) for n in (10, 20, 30, 40, 50, 60)])
+    assert seen.cpu_s("embed", 15) == pytest.approx(300, rel=0.05)
+
+
+def test_a_claim_gets_the_time_for_its_own_input():
+    seen = RunStatistics([sized(n, 2 * n) for n in (10, 20, 30, 40, 50, 60)])
+    assert seen.with_runtimes(shared_claim(kind="embed", size=15.0)).runtime_s == pytest.approx(
+        30, rel=0.05
+    )
+
+
+def test_the_cost_of_a_partner_is_not_mistaken_for_a_large_input():
+    alone = [sized(n, 2 * n) for n in (10, 20, 30, 40, 50, 60)]
+    beside = [sized(60, 120, co_residents={"fold": 1.0})] * 8
+    seen = RunStatistics([*alone, *beside])
+    assert seen.excess_slowdown("embed", "fold") == pytest.approx(0.0, abs=0.1)
+
+
+def test_vram_is_what_nearly_all_runs_with_such_an_input_stay_below():
+    seen = RunStatistics([sized(n, 5, peak_mib=100 + 10 * n) for n in (10, 20, 30, 40, 50, 60)])
+    assert 300 < seen.vram_mib("embed", 20) < 350
+    assert 700 < seen.vram_mib("embed", 60) < 800
+    assert seen.vram_mib("embed", 600) > 6000
+    assert seen.vram_mib("embed") is None
+    assert seen.vram_mib("other", 20) is None
+
+
+def test_runs_that_nobody_measured_or_that_spilled_teach_no_vram():
+    assert RunStatistics([sized(n, 5) for n in range(1, 9)]).vram_mib("embed", 5) is None
+    spilled = [
+        replace(sized(n, 5, peak_mib=4000), residency=Residency.GPU_RAM_OVERFLOW)
+        for n in range(1, 9)
+    ]
+    assert RunStatistics(spilled).vram_mib("embed", 5) is None
+
+
+def test_a_further_run_changes_what_is_expected():
+    seen = RunStatistics([sized(n, 5, peak_mib=500) for n in (10, 20, 30, 40)])
+    before = seen.vram_mib("embed", 20)
+    for _ in range(8):
+        seen.add(sized(20, 5, peak_mib=900))
+    assert seen.vram_mib("embed", 20) > before

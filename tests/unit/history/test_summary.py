@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from nvinx.catalog import Residency
 from nvinx.cli import main
+from nvinx.cli.history import advice
 from nvinx.history.runs import PastRun
 from nvinx.history.store import SqliteHistory
 from nvinx.history.summary import summaries
@@ -100,3 +101,27 @@ def test_one_rule_can_be_asked_for_and_forgotten(nvinx):
 
 def test_without_any_history_it_says_so(nvinx):
     assert nvinx().output == "No run is remembered.\n"
+
+
+def grown(size, peak, **kw):
+    return run(size=float(size), peak=peak, **kw)
+
+
+def test_a_declaration_for_the_largest_input_is_told_where_small_ones_waste_it():
+    runs = [grown(n, 100 * n, declared_mib=2200) for n in range(1, 21)]
+    summary = only(*runs)
+    assert summary.smaller_half_mib == 1100
+    assert summary.more_would_fit == 1
+    assert (
+        "needed 1.15 GB for the smaller half of its inputs: 1 more would fit" in advice(summary)[-1]
+    )
+
+
+def test_inputs_that_need_about_the_same_waste_nothing():
+    assert only(*(grown(n, 800) for n in range(1, 21))).smaller_half_mib is None
+    assert only(*(grown(n, 100 * n) for n in range(1, 4))).smaller_half_mib is None
+
+
+def test_what_was_learned_is_no_declaration_to_change():
+    summary = only(*(grown(n, 100 * n, declared_mib=None) for n in range(1, 21)))
+    assert (summary.suggested_mb, summary.smaller_half_mib) == (None, None)

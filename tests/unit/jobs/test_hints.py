@@ -219,3 +219,40 @@ def test_a_model_that_was_calibrated_need_not_stand_in_the_bench_file():
     assert read("r", {"vram_mb": 9, "model": "esm"}, Common(), {}, ("esm",)).model == "esm"
     with pytest.raises(HintError, match="write model='esm'"):
         read("r", {"vram_mb": 9, "model": "emm"}, Common(), {}, ("esm",))
+
+
+def test_vram_that_is_to_be_learned_means_the_card_alone_until_it_is_known():
+    for hints in ({"vram_mb": "auto"}, {"vram": "auto"}, {"vram_mb": "auto", "gpu": 1}):
+        asked = claim(**hints)
+        assert (asked.residency, asked.vram_mib, asked.auto_vram) == (
+            Residency.GPU_EXCLUSIVE,
+            None,
+            True,
+        )
+    assert claim(vram_mb="auto", residency="gpu_shared").auto_vram
+    assert claim(vram_mb="auto", model="esm2").vram_mib is None
+    assert not claim(vram_mb=900).auto_vram
+
+
+@pytest.mark.parametrize(
+    "hints",
+    [
+        {"vram_mb": "auto", "vram": "2GB"},
+        {"vram_mb": "auto", "residency": "gpu_exclusive"},
+        {"vram_mb": "auto", "residency": "cpu_only"},
+        {"vram_mb": "auto", "residency": "gpu_ram_overflow"},
+        {"vram_mb": "auto", "gpu": 0},
+        {"vram_mb": "automatic"},
+        {"nvinx_size": "large"},
+        {"nvinx_size": -1},
+        {"nvinx_size": True},
+    ],
+)
+def test_what_contradicts_learning_or_is_no_size_is_refused(hints):
+    assert refused(**hints)
+
+
+def test_the_rules_own_measure_of_its_input_goes_before_bytes():
+    assert claim(Common(size=5e6)).size == 5e6
+    assert claim(Common(size=5e6), nvinx_size=350).size == 350.0
+    assert claim().size is None
