@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from nvinx.admission.job import Job, Placement
 from nvinx.bench.capacity import Card
 from nvinx.catalog import Residency
+from nvinx.history import store
 from nvinx.history.runs import PastRun
 from nvinx.history.store import SqliteHistory
 from nvinx.host.clock import boot_id
