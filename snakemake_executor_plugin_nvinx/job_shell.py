@@ -13,11 +13,13 @@ import os
 import shlex
 import shutil
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nvinx.errors import StateDirError
 from nvinx.host import statedir
+from nvinx.host.files import forget_start, is_written_to, tail
 from nvinx.jobs.outcome import TAIL_BYTES
 from snakemake_executor_plugin_nvinx import shell_folder
 
@@ -27,23 +29,18 @@ if TYPE_CHECKING:
 
     from nvinx.leases.ports import Liveness
 
-# The ends of stdout and stderr are kept for nvinx to read. What keeps them is no sign of the job's
-# life, so it starts before the lock is taken, without the marker, and with no word of the job in
-# its command line. It outlives TERM, so that the job's last words get through, and ends when the
-# job's last process has closed what it listens to.
+# What the job writes is also kept in files, for nvinx to read their ends. What keeps it is no sign
+# of the job's life, so it starts before the lock is taken, without the marker, and with no word of
+# the job in its command line. It outlives TERM, so that the job's last words get through, and ends
+# when the job's last process has closed what it listens to.
 _SCRIPT = """#!{bash}
 . "${{0%/*}}/${{0##*/}}.env"
 _nvinx_keep() {{
   trap '' INT TERM HUP
   unset NVINX_JOB
-  export _nvinx_tail="$_nvinx_tail/$1"
-  exec tee >(exec {bash} -c '
-    {{ tail -c {kept} >>"$_nvinx_tail" && : >"$_nvinx_tail.whole" || cat >/dev/null
-    }} >/dev/null 2>&1
-  ')
+  cd "$_nvinx_tail" && exec tee -a "$1" 2>/dev/null || exec cat
 }}
-if [ -n "$_nvinx_tail" ] && command -v tee >/dev/null && command -v tail >/dev/null; then
-  rm -f "$_nvinx_tail"/*.whole
+if [ -n "$_nvinx_tail" ] && command -v tee >/dev/null; then
   exec > >(_nvinx_keep stdout) 2> >(_nvinx_keep stderr >&2)
 fi
 if [ -f "$_nvinx_lock" ] && command -v flock >/dev/null; then
@@ -52,6 +49,13 @@ if [ -f "$_nvinx_lock" ] && command -v flock >/dev/null; then
 fi
 exec -a "$_nvinx_name" "$_nvinx_shell" "$@"
 """
+
+
+_STREAMS = ("stderr", "stdout")
+_LAST_WORDS_S = 1.0  # for what keeps them to get through with them
+_LOOK_AGAIN_S = 0.005
+_BLOCK = 512  # bytes; see stat(2)
+_TRIM_FROM = 1 << 24  # bytes
 
 
 class ShellExec(str):
@@ -85,7 +89,7 @@ class Shells:
         try:
             shells = cls(shell_folder.make(state_dir) / engine)
             statedir.subfolder(shells.folder, shared=False)
-            shells.script.write_text(_SCRIPT.format(bash=bash, kept=TAIL_BYTES), encoding="utf-8")
+            shells.script.write_text(_SCRIPT.format(bash=bash), encoding="utf-8")
             shells.script.chmod(0o755)
         except OSError as error:
             raise _unwritable(state_dir / "shells", error) from error
@@ -118,9 +122,22 @@ class Shells:
             raise _unwritable(home, error) from error
         return str(link)
 
-    def words(self, token: str) -> tuple[Path, ...]:
-        """Files that get the ends of what a job writes; others called `.whole` tell that."""
-        return tuple(self.folder / token / stream for stream in ("stderr", "stdout"))
+    def words(self, token: str) -> list[str]:
+        """The ends of what a job wrote that has ended, to its stderr and to its stdout."""
+        kept = [self.folder / token / stream for stream in _STREAMS]
+        deadline = time.monotonic() + _LAST_WORDS_S
+        while any(map(is_written_to, kept)) and time.monotonic() < deadline:
+            time.sleep(_LOOK_AGAIN_S)
+        return [tail(file, TAIL_BYTES) for file in kept]
+
+    def trim(self) -> None:
+        """Keep no more of what running jobs write than its end, once that is worth it."""
+        for token in _folders(self.folder):
+            for stream in _STREAMS:
+                file = self.folder / token / stream
+                with contextlib.suppress(OSError):
+                    if file.stat().st_blocks * _BLOCK > _TRIM_FROM:
+                        forget_start(file, TAIL_BYTES)
 
     def drop(self, token: str) -> None:
         """Remove what `make` made; a thousand jobs feel the difference to `shutil.rmtree`."""

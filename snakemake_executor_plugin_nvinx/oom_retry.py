@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
     from nvinx.jobs.claim import Claim
     from nvinx.jobs.out_of_memory import Evidence
 
-_LAST_WORDS_S = 1.0
-_LOOK_AGAIN_S = 0.02
-
 
 @dataclass(slots=True)
 class _Tries:
@@ -51,18 +47,18 @@ class OomRetry:
         self._of: dict[Any, _Tries] = {}
 
     def outcome(
-        self, handle: Any, error: BaseException | None, words: Iterable[Path]
+        self, handle: Any, error: BaseException | None, words: Callable[[], Iterable[str]]
     ) -> tuple[Outcome, str | None]:
         """How a job ended, by its exit status and what it wrote, and what to tell the user of it.
 
         error: None where it ended well, which does not count where it left an output out for lack
-        of memory. words: files with what it wrote to its terminal.
+        of memory. words: gives what it wrote to its terminal.
         """
         if error is None and not snakemake_internals.lacks_output(handle):
             self.forget(handle)
             return Outcome.OK, None
         status = 0 if error is None else snakemake_internals.exit_status(error)
-        texts = [*map(_last_words, words), *(tail(log, TAIL_BYTES) for log in _logs(handle))]
+        texts = [*words(), *(tail(log, TAIL_BYTES) for log in _logs(handle))]
         found = evidence(texts, status, self._own(handle))
         if found is None:
             return Outcome.OK if error is None else Outcome.FAILED, None
@@ -136,15 +132,6 @@ def _asked_anew(asks_for: Callable[[int], Claim], number: int) -> Claim | None:
     """What the rule asks for at the next attempt, where that is another amount of VRAM or RAM."""
     now, then = asks_for(number), asks_for(number + 1)
     return None if (now.vram_mib, now.ram_mib) == (then.vram_mib, then.ram_mib) else then
-
-
-def _last_words(file: Path) -> str:
-    """The end of what the job wrote, once its last process has closed it."""
-    deadline = time.monotonic() + _LAST_WORDS_S
-    whole = file.with_name(f"{file.name}.whole")
-    while not whole.exists() and time.monotonic() < deadline:
-        time.sleep(_LOOK_AGAIN_S)
-    return tail(file, TAIL_BYTES)
 
 
 def _logs(handle: Any) -> list[Path]:

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from nvinx.errors import StateDirError
+from nvinx.jobs.outcome import TAIL_BYTES
 from nvinx.leases.markers import Markers
 from snakemake_executor_plugin_nvinx.job_shell import ShellExec, Shells, sweep
 
@@ -95,6 +96,39 @@ def test_what_keeps_the_last_words_is_no_sign_of_the_jobs_life(shells, tmp_path)
         assert found == {}
     finally:
         os.kill(int(pids.read_text()), signal.SIGKILL)
+
+
+def test_the_ends_of_what_a_job_writes_are_kept_and_go_where_they_should(shells, tmp_path):
+    path = shells.make("a", "bash", {}, tmp_path / "lease.lock")
+    script = "seq 100000; echo first >&2; echo second > /dev/stderr; exit 3"
+    done = subprocess.run([path, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert (done.stdout.split()[-1], done.stderr) == ("100000", "first\nsecond\n")
+    stderr, stdout = shells.words("a")
+    assert stderr == "first\nsecond\n"
+    assert stdout.endswith("\n99999\n100000\n")
+    assert len(stdout) == TAIL_BYTES
+
+
+def test_last_words_that_come_late_are_waited_for(shells, tmp_path):
+    path = shells.make("a", "bash", {}, tmp_path / "lease.lock")
+    script = "exec 243<&-; (sleep 0.3; echo late >&2) & disown"
+    job = subprocess.Popen([path, "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    job.wait()
+    assert shells.words("a")[0] == "late\n"
+    job.communicate()
+
+
+def test_a_job_that_writes_without_end_fills_no_disk(shells, tmp_path):
+    path = shells.make("a", "bash", {}, tmp_path / "lease.lock")
+    script = "head -c 40000000 /dev/zero | tr '\\0' x; echo; echo more"
+    subprocess.run([path, "-c", script], stdout=subprocess.DEVNULL, check=True)
+    shells.words("a")
+    file = shells.folder / "a" / "stdout"
+    shells.trim()
+    if file.stat().st_blocks * 512 > 2 * TAIL_BYTES:
+        pytest.skip("this file system cannot give back part of a file")
+    assert shells.words("a")[1].endswith("x\nmore\n")
 
 
 def test_a_job_whose_files_went_before_its_last_word_leaves_no_complaint(shells, tmp_path):
