@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
-from nvinx.admission.waiting_queue import CHAINS, Position, may_be_let_forward
+from nvinx.admission.waiting_queue import CHAINS, Position, due_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,10 +64,6 @@ class _Forward(Struct, frozen=True):
         chains = [line.chains_s[-1] for line in lines if line.chains_s]
         return cls(at, max(priorities, default=0), max(chains, default=0.0))
 
-    def is_passed(self, waiting: Waiting) -> bool:
-        """Whether the job, an exclusive one of known run time, has waited for so long."""
-        return self.at - waiting.since > (waiting.job.claim.runtime_s or 0.0) / 2
-
     def position(self, since: float) -> Position:
         return (False, False, -self.priority, since - CHAINS * self.chain_s)
 
@@ -75,11 +71,11 @@ class _Forward(Struct, frozen=True):
         self, line: Line, start: Position | None, until: Position | None
     ) -> Iterator[_Placed]:
         """Those who are let forward, where they stand now."""
-        for since, number, waiting in line.exclusive:
+        for since, number, waiting in line.passed(self.at):
             place = self.position(since)
             if until is not None and place >= until:
                 return
-            if self.is_passed(waiting) and (start is None or place >= start):
+            if start is None or place >= start:
                 yield place, 0, number, waiting
 
 
@@ -112,12 +108,14 @@ def _others(
     until: Position | None = None,
 ) -> Iterator[_Placed]:
     """Those of a line that are not let forward."""
+    if forward is not None and line.are_all_passed(forward.at):
+        return
     first = 0 if start is None else bisect_left(line.ranked, (start,))
     for k in range(first, len(line.ranked)):
         place, number, waiting = line.ranked[k]
         if until is not None and place >= until:
             return
-        if forward is None or not (may_be_let_forward(waiting) and forward.is_passed(waiting)):
+        if forward is None or due_s(waiting) >= forward.at:
             yield place, 1, number, waiting
 
 

@@ -6,6 +6,7 @@ at no job but those that come or go, so a long queue costs no more than the copy
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, insort
 from collections.abc import Mapping
 from heapq import merge
@@ -16,14 +17,16 @@ from msgspec import Struct, field
 from nvinx.catalog import Residency
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from nvinx.admission.job import Waiting
 
 CHAINS = 4.0  # seconds of age that each second of the chain behind a job counts for
+_MANY_PASSED = 2000  # of which the first are soon found by age
 _MANY = 32  # newcomers that are cheaper to sort in together than one by one
 
 Position: TypeAlias = tuple[bool, bool, int, float]
+Aged: TypeAlias = tuple[float, int, "Waiting"]
 Entry: TypeAlias = tuple[Position, int, "Waiting"]  # the number tells equal positions apart
 
 
@@ -40,27 +43,46 @@ def position(waiting: Waiting) -> Position:
 
 
 class Line(Struct, frozen=True):
-    """Jobs of one kind. ranked: by position. exclusive: those with a known run time, by age."""
+    """Jobs of one kind. ranked: by position.
+
+    exclusive, due: those with a known run time, by age, and by when they will have waited for half
+    of it. chains_s: the chains behind all of them, sorted.
+    """
 
     ranked: list[Entry] = field(default_factory=list)
-    exclusive: list[tuple[float, int, Waiting]] = field(default_factory=list)
+    exclusive: list[Aged] = field(default_factory=list)
+    due: list[Aged] = field(default_factory=list)
     chains_s: list[float] = field(default_factory=list)
 
     def plus(self, entries: list[Entry]) -> Line:
-        exclusive = [(e[2].since, e[1], e[2]) for e in entries if may_be_let_forward(e[2])]
-        return Line(
-            _sorted_in(self.ranked, entries),
-            _sorted_in(self.exclusive, exclusive),
-            _sorted_in(self.chains_s, [e[2].job.claim.chain_s for e in entries]),
-        )
+        return self._changed(entries, _sorted_in)
 
     def minus(self, entries: list[Entry]) -> Line:
-        exclusive = [(e[2].since, e[1], e[2]) for e in entries if may_be_let_forward(e[2])]
+        return self._changed(entries, _without)
+
+    def _changed(
+        self, entries: list[Entry], how: Callable[[list[Any], list[Any]], list[Any]]
+    ) -> Line:
+        exclusive = [entry for entry in entries if _is_timed(entry[2])]
         return Line(
-            _without(self.ranked, entries),
-            _without(self.exclusive, exclusive),
-            _without(self.chains_s, [e[2].job.claim.chain_s for e in entries]),
+            how(self.ranked, entries),
+            how(self.exclusive, [(e[2].since, e[1], e[2]) for e in exclusive]),
+            how(self.due, [(due_s(e[2]), e[1], e[2]) for e in exclusive]),
+            how(self.chains_s, [e[2].job.claim.chain_s for e in entries]),
         )
+
+    def passed(self, at: float) -> Iterator[Aged]:
+        """The exclusive jobs that have waited for half their own run time, by age."""
+        number = self._passed(at)
+        if number > _MANY_PASSED:
+            return (aged for aged in self.exclusive if due_s(aged[2]) < at)
+        return iter(sorted((one.since, k, one) for _, k, one in self.due[:number]))
+
+    def are_all_passed(self, at: float) -> bool:
+        return self._passed(at) == len(self.ranked)
+
+    def _passed(self, at: float) -> int:
+        return bisect_left(self.due, (at,))
 
 
 _Kind: TypeAlias = tuple[bool, bool]  # whether on the CPU, whether it takes cores
@@ -143,10 +165,16 @@ def _kind(waiting: Waiting) -> _Kind:
     return not waiting.job.claim.uses_gpu, waiting.job.claim.cores > 0
 
 
-def may_be_let_forward(waiting: Waiting) -> bool:
-    """Whether it is an exclusive job that is known to run for so long."""
+def _is_timed(waiting: Waiting) -> bool:
     claim = waiting.job.claim
     return claim.residency is Residency.GPU_EXCLUSIVE and claim.runtime_s is not None
+
+
+def due_s(waiting: Waiting) -> float:
+    """When an exclusive job will have waited for half its run time; never where nobody knows."""
+    if not _is_timed(waiting):
+        return math.inf
+    return waiting.since + (waiting.job.claim.runtime_s or 0.0) / 2
 
 
 def _sorted_in(there: list[Any], new: list[Any]) -> list[Any]:
