@@ -99,6 +99,7 @@ class Run:
         context.liveness.sweep()
         trace = Trace(boot_seconds, Path() if settings.trace == "on" else None)
         problem = context.past.problem
+        told = [] if problem is None else [messages.untaught(problem)]
         return cls(
             context=context,
             bench=bench,
@@ -112,7 +113,8 @@ class Run:
             _workflow=workflow,
             _bench_again=find_bench,
             _caps=settings.caps == "on",
-            _news=[] if problem is None else [messages.untaught(problem)],
+            _warned=set(told),
+            _news=told,
         )
 
     @property
