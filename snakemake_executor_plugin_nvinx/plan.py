@@ -53,7 +53,7 @@ def _task(job: Any, name: str, after: tuple[str, ...], run: Run) -> Task:
     possible = options(claim, run.broker.state.capacity)
     spills = possible == (Residency.GPU_RAM_OVERFLOW,)
     seen_s = run.statistics.gpu_s if claim.uses_gpu else run.statistics.cpu_s
-    duration_s = seen_s(claim.kind) or job_claims.length_s(job, run.statistics)
+    duration_s = seen_s(claim.kind, claim.size) or job_claims.length_s(job, run.statistics)
     return Task(
         name=name,
         duration_s=duration_s,

@@ -118,6 +118,7 @@ class Run:
         home = None if settings.trace in _ON_OR_OFF else Path(settings.trace)
         trace = Trace(boot_seconds, None if settings.trace == "off" else Path(), home)
         problem = context.past.problem
+        told = [] if problem is None else [messages.untaught(problem)]
         return cls(
             context=context,
             bench=bench,
@@ -132,7 +133,8 @@ class Run:
             _bench_again=find_bench,
             _caps=settings.caps == "on",
             _by_index=settings.device_ids == "index",
-            _news=[] if problem is None else [messages.untaught(problem)],
+            _warned=set(told),
+            _news=told,
             _left_over=outer.stale(os.environ),
         )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from nvinx.catalog import Residency
+from nvinx.history.runs import PastRun
 from nvinx.history.store import SqliteHistory
 from nvinx.runs import read as recorded
 from nvinx.runs import trace
@@ -86,3 +89,37 @@ def test_the_jobs_of_a_group_hold_one_share_that_cannot_be_learned(workspace: Wo
     assert outcome.status == 1
     assert "vram_mb='auto'" in outcome.text
     assert "cannot be learned for the jobs of a group" in outcome.text
+
+
+def test_a_plan_expects_the_time_and_the_vram_of_each_jobs_own_input(workspace: Workspace) -> None:
+    seen = [
+        PastRun(
+            name=f"fold[{n}]",
+            kind=_kind(workspace),
+            profile="fold",
+            residency=Residency.GPU_SHARED,
+            ran_s=60.0 * n,
+            card="Test card 0",
+            peak_mib=100 + 100 * n,
+            size=10_000.0 * n,
+        )
+        for n in (1, 2, 3, 4, 5, 6)
+    ]
+    SqliteHistory(workspace.state_dir / "history.db").add(seen, "w")
+    outcome = workspace.run("--nvinx-workload", "plan.json")
+
+    assert outcome.status == 0, outcome.text
+    tasks = {t["name"]: t for t in json.loads(workspace.read("plan.json"))["jobs"]}
+    assert tasks["fold[1]"]["duration_s"] == pytest.approx(60, rel=0.1)
+    assert tasks["fold[6]"]["duration_s"] == pytest.approx(360, rel=0.1)
+    assert tasks["fold[1]"]["vram_mb"] < tasks["fold[6]"]["vram_mb"] / 2
+
+
+def _kind(workspace: Workspace) -> str:
+    """Under which name the rule is remembered, from a run of one job."""
+    assert workspace.run("out/1.txt").status == 0
+    history = SqliteHistory(workspace.state_dir / "history.db")
+    (entry,) = history.entries()
+    history.clear()
+    workspace.path("out/1.txt").unlink()
+    return entry.run.kind
