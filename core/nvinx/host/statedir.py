@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import tempfile
@@ -62,6 +63,7 @@ def prepare(folder: Path) -> Path:
             probe.write(b"0" * 4096)
             probe.flush()
             os.fsync(probe.fileno())
+            _demand_locks(folder, probe.fileno())
     except OSError as error:
         problem = f"cannot write there ({error.strerror or error})"
         raise StateDirError(str(folder), problem, _OTHER_FOLDER) from error
@@ -71,6 +73,22 @@ def prepare(folder: Path) -> Path:
     if kind in _NETWORK:
         raise StateDirError(str(folder), f"lies on a network file system ({kind})", _OTHER_FOLDER)
     return folder
+
+
+def _demand_locks(folder: Path, probe: int) -> None:
+    """Raise StateDirError where a lock of one does not keep out another."""
+    problem = "lies on a file system without file locks"
+    other = os.open(f"/proc/self/fd/{probe}", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(probe, fcntl.LOCK_EX)
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    except OSError as error:
+        raise StateDirError(str(folder), f"{problem} ({error.strerror})", _OTHER_FOLDER) from error
+    finally:
+        os.close(other)
+    raise StateDirError(str(folder), problem, _OTHER_FOLDER)
 
 
 def is_shared(folder: Path) -> bool:

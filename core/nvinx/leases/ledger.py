@@ -97,6 +97,7 @@ class SqliteLedger:
                 while not _is_there(self._path, self._opened):
                     self._reopen()
                     self._begin()
+                self._demand_version()
                 yield SqliteTransaction(self._db, self._boot, self._path.parent)
                 self._db.execute("COMMIT")
             except BaseException:
@@ -123,6 +124,12 @@ class SqliteLedger:
             else:
                 return
             time.sleep(random.uniform(*_LOOK_AGAIN_S))
+
+    def _demand_version(self) -> None:
+        """Raise LedgerVersionError where a newer nvinx has changed the ledger under us."""
+        (found,) = self._db.execute("PRAGMA user_version").fetchone()
+        if found != SCHEMA:
+            raise LedgerVersionError(str(self._path), found, SCHEMA)
 
     def _open(self) -> tuple[sqlite3.Connection, os.stat_result]:
         with _alone(self._path):
