@@ -26,6 +26,7 @@ VERBS = (
     "nextflow",
     "placement",
     "plan",
+    "release",
     "report",
     "run",
     "simulate",

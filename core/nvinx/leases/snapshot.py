@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from nvinx.gpu.nvml import NvmlProbe
 from nvinx.host.clock import boot_seconds
+from nvinx.leases import holders
 from nvinx.leases.external_use import owners, with_external_use
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.liveness import ProcessLiveness
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from nvinx.bench.capacity import Card
     from nvinx.bench.resolve import Bench
     from nvinx.gpu.ports import GpuInventory
+    from nvinx.leases.holders import Holder
     from nvinx.leases.ports import Lease, QueuedRequest
 
 
@@ -25,7 +28,8 @@ class Snapshot:
     """What there is to see; now: seconds since boot, as the times of leases and requests are.
 
     bench: its cards with what programs outside nvinx use of them. inventory: what the driver said.
-    unreadable: how many requests make no sense, and are left out.
+    unreadable: how many requests make no sense, and are left out. left_behind: by the id of a
+    lease whose job has ended, the processes of it that keep the lease.
     """
 
     bench: Bench
@@ -34,6 +38,7 @@ class Snapshot:
     inventory: GpuInventory
     now: float
     unreadable: int = 0
+    left_behind: Mapping[str, tuple[Holder, ...]] = field(default_factory=dict)
 
     @property
     def cards(self) -> tuple[Card, ...]:
@@ -52,12 +57,19 @@ class Snapshot:
 
 def take(bench: Bench, state_dir: Path) -> Snapshot:
     """Look at everything of the living; looking changes nothing, nor makes a ledger."""
-    leases, waiting, unreadable = _ledger(state_dir)
+    held, waiting, unreadable = _ledger(state_dir)
     seen = NvmlProbe().read()
-    liveness = ProcessLiveness(state_dir / "life") if seen.gpus and leases else None
-    owned = {} if liveness is None else owners(seen, leases, liveness)
-    cards = with_external_use(bench.cards, seen, leases, owned)
-    return Snapshot(replace(bench, cards=cards), leases, waiting, seen, boot_seconds(), unreadable)
+    liveness = ProcessLiveness(state_dir / "life") if seen.gpus and held else None
+    owned = {} if liveness is None else owners(seen, held, liveness)
+    cards = with_external_use(bench.cards, seen, held, owned)
+    kept = {lease.id: holders.left_behind(state_dir, lease.id) for lease in held}
+    bench, now = replace(bench, cards=cards), boot_seconds()
+    return Snapshot(bench, held, waiting, seen, now, unreadable, kept)
+
+
+def leases(state_dir: Path) -> tuple[Lease, ...]:
+    """The leases of the living."""
+    return _ledger(state_dir)[0]
 
 
 def requests(state_dir: Path) -> tuple[QueuedRequest, ...]:
