@@ -226,6 +226,19 @@ def test_a_ledger_of_another_version_is_left_as_it_is(tmp_path):
     assert path.read_bytes() == before
 
 
+def test_an_engine_whose_ledger_a_newer_nvinx_took_over_is_refused(tmp_path):
+    ledger = SqliteLedger(tmp_path / "ledger.db")
+    with sqlite3.connect(tmp_path / "ledger.db") as db:
+        db.execute(f"PRAGMA user_version = {SCHEMA + 1}")
+    db.close()
+    with pytest.raises(LedgerVersionError), ledger.transaction() as entries:
+        entries.hold(held("a"))
+    ledger.close()
+    with sqlite3.connect(tmp_path / "ledger.db") as db:
+        assert db.execute("SELECT count(*) FROM lease").fetchone() == (0,)
+    db.close()
+
+
 def test_a_file_that_is_no_ledger_is_a_clear_error(tmp_path):
     path = tmp_path / "ledger.db"
     path.write_text("these are my notes, not a database at all. " * 50)

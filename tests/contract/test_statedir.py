@@ -1,5 +1,7 @@
 """The state folder: whose it may be, and who may write there."""
 
+import errno
+import fcntl
 import os
 import stat
 import subprocess
@@ -35,6 +37,19 @@ def test_a_folder_that_everybody_may_write_to_is_refused(tmp_path):
     tmp_path.chmod(0o777)
     with pytest.raises(StateDirError, match=r"everybody may write there\. Fix: chmod o-w"):
         statedir.prepare(tmp_path)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOLCK, "No locks available"), None])
+def test_a_file_system_without_locks_is_refused(tmp_path, monkeypatch, error):
+    """None: it says that it locked, and lets everybody in, as some network file systems do."""
+
+    def flock(_fd, _operation):
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(StateDirError, match="without file locks"):
+        statedir.prepare(tmp_path / "state")
 
 
 @as_root

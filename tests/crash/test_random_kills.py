@@ -1,5 +1,7 @@
 """Engines and jobs killed at random moments: the card is never overbooked, and never leaked.
 
+Meanwhile some are stopped for a while, the ledger is deleted or spoiled, and a container looks.
+
 A round takes about two seconds. `make test-crash` plays 200; NVINX_CRASH_SEED repeats a run.
 """
 
@@ -9,6 +11,7 @@ import contextlib
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -20,6 +23,7 @@ from waiting import GIVE_UP_S
 
 from nvinx.bench import machine
 from nvinx.catalog import Residency
+from nvinx.errors import StateDirError
 from nvinx.jobs.claim import Claim
 from nvinx.leases.client import LeaseClient
 from nvinx.leases.liveness import ProcessLiveness
@@ -36,6 +40,8 @@ if TYPE_CHECKING:
 ROUNDS = int(os.environ.get("NVINX_CRASH_ROUNDS", "8"))
 SEED = os.environ.get("NVINX_CRASH_SEED") or str(random.SystemRandom().randrange(10**6))
 FREE_WITHIN_S = 2.0
+ATTACKS = 0.3  # so many looks bring one
+CONTAINER = ("unshare", "--fork", "--pid", "--mount-proc", "--kill-child")
 BENCH = "hardware: {cpu_cores: 8, gpus: [{name: card, vram_gb: 4.0, simulated: true}]}\n"
 WORKFLOW = """
 rule all:
@@ -123,6 +129,53 @@ class Storm:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
+    def attack(self) -> None:
+        """Something that is worse than a death, and that nobody may profit from."""
+        attacks = [self.stop, self.lose_the_ledger, self.spoil_a_row, self.ask_from_a_container]
+        self.draw.choice(attacks)()
+
+    def stop(self) -> None:
+        """Stop a process for a while, wherever it is."""
+        if victims := sorted(self.victims()):
+            pid = self.draw.choice(victims)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+                self.watch(self.draw.uniform(0.1, 0.6))
+                os.kill(pid, signal.SIGCONT)
+
+    def lose_the_ledger(self) -> None:
+        """Delete it, with its log or without, move it away, or empty it."""
+        state = self.folder / "state"
+        how = self.draw.choice(
+            ["rm -f ledger.db*", "rm -f ledger.db", "mv ledger.db old", ": > ledger.db"]
+        )
+        subprocess.run(["bash", "-c", how], cwd=state, stderr=subprocess.DEVNULL, check=False)
+
+    def spoil_a_row(self) -> None:
+        """Write nonsense into a lease or a request, as anybody may who shares the folder."""
+        table, column = self.draw.choice(
+            [("lease", "job"), ("lease", "placement"), ("lease", "seen"), ("request", "job")]
+        )
+        nonsense = self.draw.choice(["", "{}", "[" * 5000, '{"vram_mib": -4000}', "\0"])
+        change = f"UPDATE {table} SET {column} = ? WHERE id IN (SELECT id FROM {table} LIMIT 1)"
+        with contextlib.suppress(sqlite3.Error):
+            db = sqlite3.connect(self.folder / "state" / "ledger.db", timeout=5)
+            with contextlib.closing(db), db:
+                db.execute(change, (nonsense,))
+
+    def ask_from_a_container(self) -> None:
+        """Somebody who sees no process of the others looks who lives, and goes."""
+        code = "from nvinx.cli import main; main()"
+        words = ["run", "--quiet", "--vram", "600MB", "--give-up", "0.2", "true"]
+        with contextlib.suppress(FileNotFoundError):
+            subprocess.run(
+                [*CONTAINER, sys.executable, "-c", code, *words],
+                cwd=self.folder,
+                env=self.environ,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )
+
     def end(self) -> None:
         """Kill whoever is left."""
         while victims := [*self.victims(), *(s.pid for s in self.snakes if s.poll() is None)]:
@@ -158,7 +211,20 @@ def storm(tmp_path: Path) -> Iterator[Storm]:
 
 
 def _probe(bench: Bench, storm: Storm) -> float:
-    """How long an engine that is there already waits for the whole card, in seconds."""
+    """How long an engine waits for the whole card, in seconds; it does what a message advises.
+
+    A ledger that was emptied while somebody wrote to it may be broken, and is then moved away.
+    """
+    try:
+        return _wait(bench, storm)
+    except StateDirError as error:
+        if "Fix: move ledger.db away, as it is broken" not in str(error):
+            raise
+    (storm.folder / "state" / "ledger.db").rename(storm.folder / "state" / "old")
+    return _wait(bench, storm)
+
+
+def _wait(bench: Bench, storm: Storm) -> float:
     with LeaseClient(bench, storm.folder / "state") as client:
         begin = time.monotonic()
 
@@ -186,6 +252,8 @@ def test_random_kills_neither_overbook_nor_leak_the_card(storm: Storm, monkeypat
             storm.watch(storm.draw.uniform(0.02, 0.25))
             if victims := storm.victims():
                 storm.kill(storm.draw.choice(sorted(victims)))
+            if storm.draw.random() < ATTACKS:
+                storm.attack()
         storm.watch(storm.draw.uniform(0.2, 1.5))
         storm.end()
         slowest = max(slowest, _probe(bench, storm))

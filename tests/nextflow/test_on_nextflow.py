@@ -158,3 +158,22 @@ def test_a_container_is_told_its_placement(flow, engine):
     assert seen["CUDA_VISIBLE_DEVICES"] == "0"
     assert seen["NVINX_JOB"]
     assert float(seen["XLA_CLIENT_MEM_FRACTION"]) < 0.23
+
+
+@pytest.mark.parametrize("directive", ["nvinx_model", "vram_gb", "nvinx_bench"])
+def test_what_a_process_says_is_never_run_by_its_wrapper(flow, directive):
+    flow.write(
+        "quotes.nf",
+        f"""
+        process TASK {{
+            label 'nvinx_gpu_shared'
+            ext {directive}: "0.9'; touch {flow.folder}/ran; echo '"
+            script: 'true'
+        }}
+        workflow {{ TASK() }}
+        """,
+    )
+    done = flow.run(*flow.nextflow("quotes.nf"))
+    assert done.returncode != 0
+    assert "touch" in done.stdout, "it is told as a word that makes no sense"
+    assert not (flow.folder / "ran").exists()

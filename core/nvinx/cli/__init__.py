@@ -29,6 +29,7 @@ VERBS = (
     "nextflow",
     "placement",
     "plan",
+    "release",
     "report",
     "run",
     "simulate",

@@ -48,6 +48,7 @@ def _plain(seen: Snapshot) -> dict[str, Any]:
                 **to_builtins(x.job),
                 "placement": to_builtins(x.placement),
                 "problem": x.problem,
+                "left_behind": to_builtins(seen.left_behind.get(x.id, ())),
                 "held_s": seen.now - x.since,
             }
             for x in seen.leases
@@ -74,11 +75,11 @@ def _print(seen: Snapshot) -> None:
         theirs = f", {gb(card.foreign_mib)} used by others" if card.foreign_mib else ""
         size = gb(card.total_mib)
         console.print(f"GPU {card.index} {card.name}{kind}: {used} of {size} leased{theirs}")
-        _print_leases(console, seen.on_card(card), seen.now)
+        _print_leases(console, seen, seen.on_card(card))
     elsewhere = [x for x in seen.leases if not any(map(x.holds, known))]
     if elsewhere:
         console.print("On cards that are not part of this bench:")
-        _print_leases(console, elsewhere, seen.now)
+        _print_leases(console, seen, elsewhere)
     if not seen.cards:
         console.print(f"No GPU: {seen.bench.problem or 'none is declared'}")
     if seen.unreadable:
@@ -92,7 +93,7 @@ def _print(seen: Snapshot) -> None:
         console.print(f"  and {seen.waiting - len(seen.requests)} more behind them")
 
 
-def _print_leases(console: Any, leases: Sequence[Lease], now: float) -> None:
+def _print_leases(console: Any, seen: Snapshot, leases: Sequence[Lease]) -> None:
     from nvinx.formatting import duration, gb, plain
 
     for lease in leases:
@@ -103,5 +104,10 @@ def _print_leases(console: Any, leases: Sequence[Lease], now: float) -> None:
             continue
         console.print(
             f"  {lease.job.name}: {gb(placement.vram_mib)} {how}, "
-            f"for {duration(now - lease.since)}, engine {lease.job.engine}"
+            f"for {duration(seen.now - lease.since)}, engine {plain(lease.job.engine)}"
         )
+        for holder in seen.left_behind.get(lease.id, ()):
+            console.print(
+                f"    kept by process {holder.pid} ({holder.command}), which its job left; "
+                f"nvinx release {lease.id} ends it"
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from contextlib import suppress
@@ -69,9 +70,9 @@ def prepare(folder: Path) -> Path:
 
 
 def _try_writing(folder: Path) -> None:
-    """Raises OSError where no file can be written there."""
+    """Raises OSError where no file can be written there, StateDirError where locks do not work."""
     try:
-        probe = os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        probe = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError:  # not every file system has files without a name
         import tempfile
 
@@ -80,8 +81,25 @@ def _try_writing(folder: Path) -> None:
     try:
         os.write(probe, b"0" * 4096)
         os.fsync(probe)
+        _demand_locks(folder, probe)
     finally:
         os.close(probe)
+
+
+def _demand_locks(folder: Path, probe: int) -> None:
+    """Raise StateDirError where a lock of one does not keep out another."""
+    problem = "lies on a file system without file locks"
+    other = os.open(f"/proc/self/fd/{probe}", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(probe, fcntl.LOCK_EX)
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    except OSError as error:
+        raise StateDirError(str(folder), f"{problem} ({error.strerror})", _OTHER_FOLDER) from error
+    finally:
+        os.close(other)
+    raise StateDirError(str(folder), problem, _OTHER_FOLDER)
 
 
 def is_shared(folder: Path) -> bool:

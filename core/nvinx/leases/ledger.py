@@ -10,11 +10,11 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from nvinx.errors import StateDirError
+from nvinx.errors import LedgerVersionError, StateDirError
 from nvinx.host import statedir
 from nvinx.host.clock import boot_id
 from nvinx.host.plain_files import demand_plain, demand_same, open_plain
-from nvinx.leases.ledger_schema import is_ready, prepare
+from nvinx.leases.ledger_schema import SCHEMA, is_ready, prepare
 from nvinx.leases.ledger_transaction import SqliteTransaction
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class SqliteLedger:
             yield from self._within(writes=False)
 
     def _within(self, *, writes: bool) -> Iterator[SqliteTransaction]:
-        statements = ("BEGIN IMMEDIATE",) if writes else ("BEGIN", "SELECT number FROM change")
+        statements = ("BEGIN IMMEDIATE",) if writes else ("BEGIN", "SELECT 1 FROM sqlite_schema")
         while not _is_there(self._path, self._opened):
             self._reopen()
         self._begin(*statements)
@@ -72,12 +72,19 @@ class SqliteLedger:
                 self._db.execute("ROLLBACK")
                 self._reopen()
                 self._begin(*statements)
+            self._demand_version()
             yield SqliteTransaction(self._db, self._boot, self._path.parent, writes=writes)
             self._db.execute("COMMIT")
         except BaseException:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
+
+    def _demand_version(self) -> None:
+        """Raise LedgerVersionError where a newer nvinx has changed the ledger under us."""
+        (found,) = self._db.execute("PRAGMA user_version").fetchone()
+        if found != SCHEMA:
+            raise LedgerVersionError(str(self._path), found, SCHEMA)
 
     def _reopen(self) -> None:
         """Leave a file that was moved, deleted or emptied."""

@@ -1,7 +1,7 @@
 """What a new ledger takes over where the old one was lost: leases that live are entered again.
 
 Each lease is also written into its sign of life. So whoever opens a ledger that is not there, or is
-empty, finds the leases whose signs are locked, with what they hold.
+empty, finds the leases that live, with what they hold.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from nvinx.errors import StateDirError
-from nvinx.host import locks, proc
+from nvinx.host import proc
 from nvinx.host.plain_files import open_plain
 from nvinx.leases import rows, tokens
+from nvinx.leases.liveness import ProcessLiveness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,17 +59,19 @@ def write(state_dir: Path, lease: Lease) -> None:
 
 
 def living(state_dir: Path) -> Iterator[Copy]:
-    """The leases whose signs of life somebody holds; an empty one is of no lease yet.
+    """The leases that anything shows life for; an empty file is of no lease yet.
 
     Raises StateDirError where the folder of these signs was deleted while processes hold them, as
     nobody could see any more that they live.
     """
     _demand_no_orphans(state_dir / _LIFE)
+    files = {}
     for file in (state_dir / _LIFE).glob(f"*{_SUFFIX}"):
-        token = file.name.removesuffix(_SUFFIX)
         with suppress(OSError):
-            if file.lstat().st_size > 0 and locks.is_held(file):
-                yield _read(token, file)
+            if file.lstat().st_size > 0:
+                files[file.name.removesuffix(_SUFFIX)] = file
+    for token in ProcessLiveness(state_dir / _LIFE).alive(files):
+        yield _read(token, files[token])
 
 
 def lease_of(token: str, file: Path) -> Lease:

@@ -5,23 +5,25 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from nvinx.gpu.nvml import NvmlProbe
 from nvinx.host.clock import boot_seconds
+from nvinx.leases import holders
 from nvinx.leases.external_use import owners, with_external_use
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.liveness import ProcessLiveness
 from nvinx.leases.questions import PATIENCE_S, is_called
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from nvinx.bench.capacity import Card
     from nvinx.bench.resolve import Bench
     from nvinx.gpu.ports import GpuInventory
+    from nvinx.leases.holders import Holder
     from nvinx.leases.ports import Lease, QueuedRequest
 
 _LOOK_AGAIN_S = 0.05
@@ -32,7 +34,8 @@ class Snapshot(Struct, frozen=True):
 
     bench: its cards with what programs outside nvinx use of them. inventory: what the driver said.
     requests: the first of each engine, in the line's order. waiting: how many there are in all.
-    unreadable: how many requests make no sense, and are left out.
+    unreadable: how many requests make no sense, and are left out. left_behind: by the id of a lease
+    whose job has ended, the processes of it that keep the lease.
     """
 
     bench: Bench
@@ -42,6 +45,7 @@ class Snapshot(Struct, frozen=True):
     inventory: GpuInventory
     now: float
     unreadable: int = 0
+    left_behind: Mapping[str, tuple[Holder, ...]] = field(default_factory=dict)
 
     @property
     def cards(self) -> tuple[Card, ...]:
@@ -81,7 +85,13 @@ def take(bench: Bench, state_dir: Path) -> Snapshot:
         inventory=seen,
         now=boot_seconds(),
         unreadable=there.unreadable,
+        left_behind={x.id: holders.left_behind(state_dir, x.id) for x in there.leases},
     )
+
+
+def leases(state_dir: Path) -> tuple[Lease, ...]:
+    """The leases of the living."""
+    return _ledger(state_dir).leases
 
 
 def requests_of(name: str, state_dir: Path) -> tuple[QueuedRequest, ...]:

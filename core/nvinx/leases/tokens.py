@@ -37,6 +37,18 @@ def is_engine(token: str) -> bool:
     return found is not None and not found["job"] and "task-" not in token
 
 
+def is_lease(token: str) -> bool:
+    """Whether nvinx gives leases such names, so that no other program's words are taken for one."""
+    found = _TOKEN.fullmatch(token)
+    return found is not None and (bool(found["job"]) or "task-" in token)
+
+
+def pid(token: str) -> int | None:
+    """Of the engine that a lease was given to."""
+    found = re.match(r"(?:.*\+)?([0-9]+)-", token)
+    return None if found is None else int(found[1])
+
+
 def _namespace(token: str) -> int | None:
     """Of its processes; None where it does not say."""
     found = _TOKEN.fullmatch(token)

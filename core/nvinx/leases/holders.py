@@ -1,0 +1,87 @@
+"""The processes that keep a lease, by name, and how to end them or let it go without them."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nvinx.formatting import plain
+from nvinx.host import proc
+from nvinx.leases import tokens
+from nvinx.leases.ledger import SqliteLedger
+from nvinx.leases.markers import Markers
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from pathlib import Path
+
+_POLL_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A process that keeps a lease. command: as one short line. is_engine: it asked for it."""
+
+    pid: int
+    command: str
+    is_engine: bool
+
+
+def holders(state_dir: Path, lease_id: str) -> tuple[Holder, ...]:
+    """Who shows life for the lease, as far as that can be seen from here; never this process."""
+    if not tokens.is_lease(lease_id):
+        return ()
+    file = _file(state_dir, lease_id)
+    locked = {
+        pid
+        for pid in proc.pids()
+        if any(target == file and proc.is_locked(pid, fd) for fd, target in proc.open_files(pid))
+    }
+    found = locked | set(Markers().pids({lease_id}))
+    engine = tokens.pid(lease_id)
+    return tuple(Holder(pid, _command(pid), pid == engine) for pid in sorted(found - {os.getpid()}))
+
+
+def left_behind(state_dir: Path, lease_id: str) -> tuple[Holder, ...]:
+    """Those that a job left when it ended, or when its engine did; none while that still counts."""
+    engine, file = tokens.pid(lease_id), _file(state_dir, lease_id)
+    if engine is not None and any(target == file for _, target in proc.open_files(engine)):
+        return ()
+    return holders(state_dir, lease_id)
+
+
+def end(found: Collection[Holder], grace_s: float = 5.0) -> None:
+    """TERM, and after so many seconds KILL, for each; an engine only where nobody else is there."""
+    import signal
+
+    others = [holder.pid for holder in found if not holder.is_engine]
+    doomed = others or [holder.pid for holder in found]
+    _send(doomed, signal.SIGTERM)
+    deadline = time.monotonic() + grace_s
+    while any(map(proc.runs, doomed)) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    _send(filter(proc.runs, doomed), signal.SIGKILL)
+
+
+def disown(state_dir: Path, lease_id: str) -> None:
+    """Take the lease out of the ledger, whoever keeps it."""
+    with closing(SqliteLedger(state_dir / "ledger.db")) as ledger, ledger.transaction() as entries:
+        entries.drop(lease_id)
+
+
+def _file(state_dir: Path, lease_id: str) -> str:
+    return str((state_dir / "life").resolve() / f"{lease_id}.lock")
+
+
+def _send(pids: Iterable[int], number: int) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _command(pid: int) -> str:
+    words = proc.command_line(pid).replace(b"\0", b" ").decode(errors="replace").strip()
+    return plain(words or proc.name(pid), 60)
