@@ -1,18 +1,23 @@
-"""What a transaction costs an engine with a long queue, and a neighbour meanwhile.
+"""What a transaction costs an engine with a long queue or many running jobs, and a neighbour.
 
-    python benchmarks/turn.py [--waiting 10 --waiting 1000 ...] [--rounds 20] [--json]
+    python benchmarks/turn.py [--waiting 10 --waiting 1000 ...] [--running 1 ...] [--rounds 20]
 
-One engine has so many shared jobs of 100 MB waiting for one card; CPU time of the end of one job,
-and of a look while nothing happened. A neighbour asks for a lease that does not fit and takes it
-back: its time, with the engine's requests in the ledger. Each over that with the shortest queue.
+One engine has so many shared jobs of 100 MB waiting for one card, on which so many run: CPU time of
+handing over one more job, of the end of one, and of a look while nothing happened, and the memory
+that the engine takes. A neighbour asks for a lease that does not fit and takes it back: its time,
+with the engine's requests in the ledger. Each over that with the shortest queue, or fewest running.
 """
 
+from __future__ import annotations
+
+import gc
 import json
 import tempfile
 import time
 from pathlib import Path
 
 import click
+import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -26,59 +31,79 @@ from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.liveness import ProcessLiveness
 from nvinx.leases.ports import Ports
 
-CARD = Card(id="gpu-0", index=0, name="card", total_mib=3814)
 SMALL = Claim(residency=Residency.GPU_SHARED, vram_mib=96, kind="small")
 WHOLE = Claim(residency=Residency.GPU_EXCLUSIVE, cores=0, kind="whole")
-CORES = 4
-MEASURES = ("finish", "poll", "neighbour")
+MEASURES = ("submit", "finish", "poll", "neighbour")
+FEW_RUN, FEW_WAIT = 4, 100
+WARM_UP = 3  # rounds that are not counted
 
 
-def broker(engine: str, state: Path) -> Broker:
+def broker(engine: str, state: Path, running: int) -> Broker:
     ports = Ports(SqliteLedger(state / "ledger.db"), ProcessLiveness(state / "life"), boot_seconds)
-    return Broker(engine, Capacity((CARD,), CORES), ports)
+    card = Card(id="gpu-0", index=0, name="card", total_mib=96 * running)
+    return Broker(engine, Capacity((card,), running), ports)
 
 
-def measure(waiting: int, rounds: int) -> dict[str, float]:
-    """CPU milliseconds of the end of a job, of a look, and of a neighbour's request, on average."""
+def measure(waiting: int, running: int, rounds: int) -> dict[str, float]:
+    """CPU milliseconds of each, on average, and MiB of memory."""
     with tempfile.TemporaryDirectory() as folder:
-        engine, other = broker("engine", Path(folder)), broker("other", Path(folder))
-        jobs = [Job(f"engine.{k}", f"small[{k}]", SMALL, "engine") for k in range(waiting + rounds)]
-        running = [start.job_id for start in engine.submit(jobs)]
+        engine, other = (broker(name, Path(folder), running) for name in ("engine", "other"))
+        gc.collect()
+        before = psutil.Process().memory_info().rss
+        begun = [d.job_id for d in engine.submit(job(k) for k in range(waiting + running))]
+        memory = psutil.Process().memory_info().rss - before
         took = dict.fromkeys(MEASURES, 0.0)
-        for n in range(rounds):
-            begin = time.process_time()
-            running += [start.job_id for start in engine.finish(running.pop(0))]
-            finished = time.process_time()
+        for n in range(-WARM_UP, rounds):
+            times = [time.process_time()]
+            engine.submit([job(waiting + running + WARM_UP + n)])
+            times.append(time.process_time())
+            begun += [start.job_id for start in engine.finish(begun.pop(0))]
+            times.append(time.process_time())
             engine.poll()
-            polled = time.process_time()
+            times.append(time.process_time())
             other.submit([Job(f"other.{n}", "whole", WHOLE, "other")])
             other.withdraw([f"other.{n}"])
-            took["finish"] += finished - begin
-            took["poll"] += polled - finished
-            took["neighbour"] += time.process_time() - polled
+            times.append(time.process_time())
+            if n >= 0:
+                for name, begin, end in zip(MEASURES, times, times[1:], strict=False):
+                    took[name] += end - begin
         engine.close()
         other.close()
-    return {name: 1000 * seconds / rounds for name, seconds in took.items()}
+    return {
+        **{name: 1000 * seconds / rounds for name, seconds in took.items()},
+        "memory, MiB": memory / 2**20,
+    }
+
+
+def job(number: int) -> Job:
+    return Job(f"engine.{number}", f"small[{number}]", SMALL, "engine")
+
+
+def show(title: str, first: str, found: dict[int, dict[str, float]]) -> None:
+    table = Table(title=title)
+    columns = next(iter(found.values()))
+    for column in (first, *columns):
+        table.add_column(column, justify="right")
+    for number, took in found.items():
+        cells = [f"{took[m]:.1f} ({took[m] / columns[m]:.1f})" for m in MEASURES]
+        table.add_row(str(number), *cells, f"{took['memory, MiB']:.0f}")
+    Console().print(table)
 
 
 @click.command()
-@click.option("--waiting", type=int, multiple=True, default=(10, 100, 1000, 3000))
+@click.option("--waiting", type=int, multiple=True, default=(10, 100, 1000, 3000, 10_000, 50_000))
+@click.option("--running", type=int, multiple=True, default=(1, 10, 100, 500))
 @click.option("--rounds", default=20, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def main(waiting: tuple[int, ...], rounds: int, as_json: bool) -> None:
+def main(waiting: tuple[int, ...], running: tuple[int, ...], rounds: int, as_json: bool) -> None:
     """What a transaction costs an engine with a long queue, and a neighbour meanwhile."""
-    found = {number: measure(number, rounds) for number in sorted(waiting)}
+    queues = {number: measure(number, FEW_RUN, rounds) for number in sorted(waiting)}
+    cards = {number: measure(FEW_WAIT, number, rounds) for number in sorted(running)}
     if as_json:
-        click.echo(json.dumps(found))
+        click.echo(json.dumps({"waiting": queues, "running": cards}))
         return
-    table = Table(title="one transaction, CPU ms (over the shortest queue)")
-    for column in ("waiting", *MEASURES):
-        table.add_column(column, justify="right")
-    shortest = next(iter(found.values()))
-    for number, took in found.items():
-        cells = (f"{took[m]:.1f} ({took[m] / shortest[m]:.1f})" for m in MEASURES)
-        table.add_row(str(number), *cells)
-    Console().print(table)
+    show(f"{FEW_RUN} run, CPU ms (over the shortest queue)", "waiting", queues)
+    show(f"{FEW_WAIT} wait, CPU ms (over the fewest)", "running", cards)
 
 
 if __name__ == "__main__":
