@@ -21,7 +21,7 @@ from nvinx.admission.step import admit, apply, step
 from nvinx.errors import LookOnlyError
 from nvinx.history.statistics import RunStatistics
 from nvinx.jobs.outcome import Outcome
-from nvinx.leases.everyone import FRONT, Everyone, engine_of
+from nvinx.leases.everyone import SHOWN, Everyone, engine_of
 from nvinx.leases.ports import Lease, QueuedRequest
 from nvinx.leases.questions import PATIENCE_S, is_called
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _LOOK_AGAIN_S = 0.25  # at the front of the line: room may come from programs outside nvinx
 _FAR_BACK_S = 5.0
-_NEAR = 8  # how many before the first of ours are few
+_NEAR = 4  # how many before the first of ours are few
 _WORDS_S = 2.0  # how long a reason may stand in the ledger in words that are no longer right
 
 
@@ -323,7 +323,7 @@ class Broker:
 
     def _publish(self, entries: Transaction, waiting: Queue, decided: Round, at: float) -> None:
         """Bring the first of our requests in the ledger up to date, if anything changed."""
-        front = {w.job.id: w for w in islice(queue_order.front(waiting, at), FRONT)}
+        front = {w.job.id: w for w in islice(queue_order.front(waiting, at), SHOWN)}
         front |= {w.job.id: w for w in self._asked_for(entries, waiting, at)}
         for gone in self._requests.keys() - front.keys():
             entries.dequeue(gone)
@@ -340,7 +340,7 @@ class Broker:
         if not names:
             return iter(())
         line = waiting.in_line(on_cpu=False)
-        return islice((one for one in line if is_called(one.job.name, names)), FRONT)
+        return islice((one for one in line if is_called(one.job.name, names)), SHOWN)
 
     def _is_news(self, request: QueuedRequest, at: float) -> bool:
         """Whether others would read it otherwise; mere numbers and names may be a little old."""

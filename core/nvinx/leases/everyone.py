@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from nvinx.bench.capacity import Capacity, Card
     from nvinx.leases.ports import EngineEntry, Lease, Ports, QueuedRequest, Transaction
 
-FRONT = 32  # requests that others look at: those that could start next, or keep room for it
+SHOWN = 16  # requests that an engine shows the others
+_FRONT = 8  # of all that others show: those that could start next, or for which room is kept
 UNHEARD_AFTER_S = 5.0  # that an engine is given to say why it starts nothing
 _GUEST = "guest:"
 
@@ -108,7 +109,7 @@ class Everyone:
 
     def _guests(self, entries: Transaction) -> list[Waiting]:
         """Other engines' jobs that stand in line; what the dead asked for is taken out."""
-        requests = entries.requests(but=self._engine, most=FRONT)
+        requests = entries.requests(but=self._engine, most=_FRONT)
         engines = entries.engines({r.job.engine for r in requests} | {self._engine})
         self.us = engines.pop(self._engine, None)
         alive = self._ports.liveness.alive(engines)

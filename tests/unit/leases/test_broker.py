@@ -15,7 +15,7 @@ from nvinx.gpu.ports import GpuInventory, GpuProcess
 from nvinx.history.runs import PastRun
 from nvinx.history.statistics import RunStatistics
 from nvinx.leases.broker import Broker
-from nvinx.leases.everyone import FRONT, UNHEARD_AFTER_S
+from nvinx.leases.everyone import SHOWN, UNHEARD_AFTER_S
 from nvinx.leases.external_use import with_external_use
 from nvinx.leases.ports import Ports
 from nvinx.leases.questions import PATIENCE_S
@@ -477,9 +477,9 @@ def test_only_the_front_of_a_queue_is_shown_and_how_many_wait(machine):
     one.submit([shared_job(f"a{n}", 10) for n in range(1000)])
     with machine.ledger.look() as entries:
         assert entries.engines()["one"].waiting == 999
-        assert [r.id for r in entries.requests()] == [f"a{n}" for n in range(1, FRONT + 1)]
+        assert [r.id for r in entries.requests()] == [f"a{n}" for n in range(1, SHOWN + 1)]
     one.finish("a0")
-    assert list(machine.requests()) == [f"a{n}" for n in range(2, FRONT + 2)]
+    assert list(machine.requests()) == [f"a{n}" for n in range(2, SHOWN + 2)]
 
 
 def test_a_look_that_finds_nothing_new_writes_nothing(machine):
