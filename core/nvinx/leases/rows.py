@@ -7,7 +7,6 @@ something that may live, so it stands for its whole card, or for every card wher
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -21,7 +20,7 @@ from nvinx.leases.ports import Lease, QueuedRequest
 from nvinx.reasons import Reason, Why
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 LONGEST = 1 << 20  # bytes of one column
 _MOST = 1 << 40  # MiB, cores or whatever is counted
@@ -119,7 +118,8 @@ def _job(row_id: str, text: bytes) -> Job:
     _demand(max(counts) <= _MOST, "its claim is beyond all measure")
     words = (job.id, job.engine, claim.kind, claim.model or "")
     _demand(max(map(len, words)) <= _LONGEST_WORD and "\0" not in "".join(words), "odd names")
-    return job if plain(job.name) == job.name else replace(job, name=plain(job.name))
+    name = plain(job.name)
+    return job if name == job.name else replace(job, name=name)
 
 
 def _placement(text: bytes) -> Placement:
@@ -142,7 +142,10 @@ def _reason(text: bytes) -> Reason | None:
     reason: Reason | None = _read(_REASON, text)
     if reason is None:
         return None
-    return replace(reason, job=plain(reason.job), behind=tuple(map(plain, reason.behind)))
+    job, behind = plain(reason.job), tuple(map(plain, reason.behind))
+    if (job, behind) == (reason.job, reason.behind):
+        return reason
+    return replace(reason, job=job, behind=behind)
 
 
 def _time(value: object) -> float:
@@ -151,18 +154,10 @@ def _time(value: object) -> float:
 
 
 def _read(decoder: msgspec.json.Decoder[Any], text: bytes) -> Any:
-    with _as_row_errors():
-        _demand(len(text) <= LONGEST, "it is longer than any row")
-        return decoder.decode(text)
-
-
-@contextmanager
-def _as_row_errors() -> Iterator[None]:
-    """What msgspec raises for bytes of any kind: RecursionError for those that nest deeply."""
+    """msgspec raises RecursionError, too, for what nests deeply."""
+    _demand(len(text) <= LONGEST, "it is longer than any row")
     try:
-        yield
-    except RowError:
-        raise
+        return decoder.decode(text)
     except (ValueError, TypeError, RecursionError) as error:
         raise RowError(str(error)) from error
 
