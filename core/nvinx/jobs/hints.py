@@ -152,9 +152,12 @@ class _Reader:
         """
         if gpu is not None:
             return gpu.count == 0
-        sizes = [self._size(name) for name in _SIZES if name in self._hints]
+        stated = [name for name in _SIZES if name in self._hints]
         asks = any(name in self._hints for name in ("residency", "model"))
-        return bool(sizes) and not any(sizes) and not asks
+        return bool(stated) and not asks and all(self._is_zero(name) for name in stated)
+
+    def _is_zero(self, name: str) -> bool:
+        return self._hints[name] != AUTO and self._size(name) == 0
 
     def demand_one_of(self, cards: Collection[str], gpu: GpuWish) -> None:
         if any(gpu_hint.matches(gpu.card, card) for card in cards):
