@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from nvinx.admission.job import Job, Waiting
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import State
+from nvinx.admission.waiting_queue import Queue
 from nvinx.bench.capacity import Capacity
 from nvinx.sizes import (
     capacity_from_gb,
@@ -28,7 +29,7 @@ def test_shares_that_add_up_to_a_card_start_together_on_it(card_gb, shares):
     vram_mib = need_from_mb(card_gb * 1000 // shares)
     card = simulated_card(total_mib=capacity_from_gb(card_gb))
     jobs = [Job(str(n), str(n), shared_claim(vram_mib)) for n in range(shares)]
-    state = State(Capacity((card,), 8), {job.id: Waiting(job, 0.0) for job in jobs})
+    state = State(Capacity((card,), 8), Queue(Waiting(job, 0.0) for job in jobs))
 
     assert len(LongestChainFirst().decide(state, 0.0).starts) == shares
 

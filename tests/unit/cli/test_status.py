@@ -1,6 +1,7 @@
 """`nvinx status` and `nvinx jobs`, as people type them."""
 
 import json
+import re
 import sqlite3
 
 import pytest
@@ -62,10 +63,8 @@ def test_status_shows_who_holds_the_card_and_why_the_others_wait(engine):
 
     assert "2.10 GB of 4.00 GB leased" in text
     assert "embed[1]: 2.10 GB shared" in text
-    assert (
-        "embed[2], 0.0 s, engine engine-1: needs 2.10 GB of VRAM, 1.90 GB free beside embed[1]"
-        in text
-    )
+    waits = r"embed\[2\], .* s, engine engine-1: needs 2.10 GB of VRAM, 1.90 GB free beside embed"
+    assert re.search(waits, text)
 
 
 def test_what_is_dead_is_not_shown(engine):
