@@ -322,15 +322,19 @@ class Broker:
             self._everyone.forget_answers()
 
     def _publish(self, entries: Transaction, waiting: Queue, decided: Round, at: float) -> None:
-        """Bring the first of our requests in the ledger up to date, if anything changed."""
+        """Bring what we show of our queue up to date, if anything is to be written.
+
+        What stands there is read again, since a ledger may be lost or spoilt.
+        """
         front = {w.job.id: w for w in islice(queue_order.front(waiting, at), SHOWN)}
         front |= {w.job.id: w for w in self._asked_for(entries, waiting, at)}
-        for gone in self._requests.keys() - front.keys():
+        shown = {request.id: request for request in entries.shown_by(self._engine)}
+        for gone in (shown.keys() | self._requests.keys()) - front.keys():
             entries.dequeue(gone)
-            del self._requests[gone]
+            self._requests.pop(gone, None)
         for job_id, one in front.items():
             request = QueuedRequest(one.job, one.since, decided.reason(one.job))
-            if self._is_news(request, at):
+            if self._is_news(request, shown.get(job_id), at):
                 entries.enqueue(request)
                 self._requests[job_id] = request, at
 
@@ -342,15 +346,17 @@ class Broker:
         line = waiting.in_line(on_cpu=False)
         return islice((one for one in line if is_called(one.job.name, names)), SHOWN)
 
-    def _is_news(self, request: QueuedRequest, at: float) -> bool:
+    def _is_news(self, request: QueuedRequest, shown: QueuedRequest | None, at: float) -> bool:
         """Whether others would read it otherwise; mere numbers and names may be a little old."""
-        if request.id not in self._requests:
+        if shown is None or request.id not in self._requests:
             return True
-        old, written_at = self._requests[request.id]
-        if old.reason == request.reason:
+        if shown == request:
             return False
-        same_kind = old.reason and request.reason and old.reason.why is request.reason.why
-        return not same_kind or (self._is_near and at - written_at > _WORDS_S)
+        old, written_at = self._requests[request.id]
+        if old != shown or old.reason is None or request.reason is None:
+            return True
+        is_of_same_kind = old.reason.why is request.reason.why
+        return not is_of_same_kind or (self._is_near and at - written_at > _WORDS_S)
 
     def _answer(self, entries: Transaction, waiting: int, event: Event) -> None:
         """Say that we decided upon the ledger as it is, where others may want to know."""

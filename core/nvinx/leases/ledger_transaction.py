@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -39,6 +39,7 @@ SELECT CAST(id AS BLOB), CAST(substr(job, 1, ?1) AS BLOB), since,
     CAST(substr(reason, 1, ?1) AS BLOB)
 FROM request WHERE boot = ?2 AND engine != ?3
 """
+_SHOWN_BY = _REQUESTS.replace("engine != ?3", "engine = ?3")
 _ALL = f"{_REQUESTS} ORDER BY priority DESC, place, rowid"
 _FIRST = f"{_REQUESTS} AND stands ORDER BY priority DESC, place, rowid LIMIT ?4"
 _OLDEST_ALONE = f"{_REQUESTS} AND stands AND alone ORDER BY since LIMIT ?4"
@@ -71,12 +72,19 @@ class SqliteTransaction:
         queries = (_ALL,) if most is None else (_FIRST, _OLDEST_ALONE)
         values = (rows.LONGEST + 1, self._boot, but, *([] if most is None else [most]))
         found = dict.fromkeys(row for query in queries for row in self._db.execute(query, values))
+        return self._readable(found)
+
+    def _readable(self, found: Collection[tuple[Any, ...]]) -> tuple[QueuedRequest, ...]:
         requests = []
         for row in found:
             with suppress(RowError):
                 requests.append(_request(*row))
         self.unreadable = len(found) - len(requests)
         return tuple(requests)
+
+    def shown_by(self, engine: str) -> tuple[QueuedRequest, ...]:
+        found = self._db.execute(_SHOWN_BY, (rows.LONGEST + 1, self._boot, engine))
+        return self._readable(found.fetchall())
 
     def engines(self, ids: Collection[str] | None = None) -> dict[str, EngineEntry]:
         query = "SELECT id, waiting, seen, answered, asked, asked_by FROM engine WHERE boot = ?"
@@ -140,8 +148,9 @@ class SqliteTransaction:
             "INSERT INTO request"
             " (id, boot, engine, priority, place, since, alone, stands, job, reason)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (id) DO UPDATE SET priority = excluded.priority, place = excluded.place,"
-            " since = excluded.since, alone = excluded.alone, stands = excluded.stands,"
+            " ON CONFLICT (id) DO UPDATE SET engine = excluded.engine,"
+            " priority = excluded.priority, place = excluded.place, since = excluded.since,"
+            " alone = excluded.alone, stands = excluded.stands,"
             " job = excluded.job, reason = excluded.reason",
             request.id,
             self._boot,

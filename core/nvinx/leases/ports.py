@@ -91,8 +91,13 @@ class Transaction(Protocol):
         """Those at the front of the line, in its order. but: an engine whose own are left out.
 
         With most, no more than so many, and none of those that lack cores or RAM: these keep
-        nobody waiting. So many exclusive ones are among them that waited longest.
+        nobody waiting. So many exclusive ones are among them that waited longest. Those that cannot
+        be read are left out.
         """
+        ...
+
+    def shown_by(self, engine: str) -> tuple[QueuedRequest, ...]:
+        """What this engine shows of its queue, as the others read it."""
         ...
 
     def engines(self, ids: Collection[str] | None = None) -> dict[str, EngineEntry]:

@@ -88,6 +88,9 @@ class MemoryTransaction:
         oldest = sorted(alone, key=lambda r: r.since)[:most]
         return tuple({r.id: r for r in (*standing[:most], *oldest)}.values())
 
+    def shown_by(self, engine: str) -> tuple[QueuedRequest, ...]:
+        return tuple(r for r in self._there.requests.values() if r.job.engine == engine)
+
     def engines(self, ids: Collection[str] | None = None) -> dict[str, EngineEntry]:
         return {i: e for i, e in self._there.engines.items() if ids is None or i in ids}
 
