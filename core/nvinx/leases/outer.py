@@ -8,7 +8,6 @@ see what is outside, so there the word is all there is.
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,6 +102,8 @@ def share_of(bench: Bench, lease: Lease) -> Bench:
 
 def sweep(state_dir: Path, liveness: ProcessLiveness) -> None:
     """Remove what those left that shared out leases which have ended."""
+    import shutil
+
     with suppress(OSError):
         tokens = {folder.name for folder in (state_dir / _INSIDE).iterdir()}
         for token in tokens - liveness.alive(tokens):
