@@ -111,7 +111,7 @@ def _read(name: str, value: int | str) -> Reading | None:
 def _meaning(name: str, value: int | str, text: str) -> dict[str, Any]:
     """In nvinx's hints; empty where that is not known."""
     if name in _NAMES and isinstance(value, str):
-        return {gpu_hint.HINT: text}
+        return {gpu_hint.HINT: 1 if text.lower() in _ANY_CARD else text}
     if size := _SIZE.fullmatch(name):
         return _vram(text, size["unit"])
     is_switch = name in _COUNTS and value is True
