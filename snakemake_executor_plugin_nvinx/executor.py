@@ -41,11 +41,13 @@ class Executor(RealExecutor):
 
     def __post_init__(self) -> None:
         from nvinx.errors import NvinxError
+        from snakemake_executor_plugin_nvinx import job_claims
 
         snakemake_internals.run_in_processes(self.workflow)
         snakemake_internals.let_group_texts_differ()
         snakemake_internals.take_local_rules(self.workflow)
         snakemake_internals.hold_limits(self.workflow)
+        snakemake_internals.limit_vram(self.workflow, job_claims.vram_mb)
         try:
             self._open()
         except NvinxError as error:

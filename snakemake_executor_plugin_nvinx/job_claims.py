@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from nvinx.errors import HintError
 from nvinx.formatting import plain
 from nvinx.jobs import default_hints, gpu_words, hints, stage_hint
 from nvinx.jobs.claim import Claim
-from nvinx.sizes import need_from_mb
+from nvinx.sizes import need_from_mb, parse_bytes
 from snakemake_executor_plugin_nvinx import snakemake_internals
 
 if TYPE_CHECKING:
@@ -39,6 +40,18 @@ def stated(job: Any) -> dict[str, Any]:
     """The resources that have a value by now; those that wait for a file are left out."""
     known = {k: v for k, v in job.resources.items() if not k.startswith("_")}
     return {k: v for k, v in known.items() if isinstance(v, int | float) or type(v) is str}
+
+
+def vram_mb(resources: Mapping[str, Any]) -> int | None:
+    """The VRAM that is stated in other words than `vram_mb`; None where none is, or wrongly."""
+    known = {k: v for k, v in resources.items() if isinstance(v, int) or type(v) is str}
+    size = gpu_words.translated(known).get("vram")
+    if "vram_mb" in resources or not isinstance(size, str):
+        return None
+    try:
+        return ceil(parse_bytes(size) / 1e6)
+    except (OverflowError, ValueError):
+        return None  # "auto", or refused where the hints are read
 
 
 def is_open(job: Any) -> bool:
@@ -172,17 +185,17 @@ def weights(job: Any) -> Weights:
 
 def length_s(job: Any, statistics: RunStatistics) -> float:
     """How long the job takes as its rule says, else as earlier runs took; else all count alike."""
-    is_known = snakemake_internals.can_be_evaluated(job)
-    stated_s = _seconds(stated(job)) if is_known else None
+    known = stated(job) if snakemake_internals.can_be_evaluated(job) else {}
+    stated_s = _seconds(known)
     if stated_s is not None:
         return stated_s
-    kind, size = kind_of(job), _size_of(job)
+    kind, size = kind_of(job), _size_of(job, known)
     return statistics.gpu_s(kind, size) or statistics.cpu_s(kind, size) or _UNKNOWN_S
 
 
-def _size_of(job: Any) -> float | None:
+def _size_of(job: Any, known: Mapping[str, Any]) -> float | None:
     """As the rule measures it, else in bytes."""
-    own = stated(job).get("nvinx_size")
+    own = known.get("nvinx_size")
     try:
         return input_size(job) if own is None else float(own)
     except ValueError:

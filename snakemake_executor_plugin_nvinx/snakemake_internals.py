@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _RAM = "mem_mb"
+_VRAM = "vram_mb"
 _COMMAND_LINE = "args_to_api"
 
 
@@ -124,6 +125,33 @@ def hold_limits(workflow: Any) -> None:
     workflow.resource_scopes.update(dict.fromkeys(names, "global"))
 
 
+def limit_vram(workflow: Any, vram_mb: Callable[[dict[str, Any]], int | None]) -> None:
+    """Let a limit of `vram_mb` count and hold rules that state their VRAM in other words, too.
+
+    vram_mb: what a job's resources ask for; None where they do not say, or say `vram_mb` itself.
+    """
+    limit = workflow.global_resources.get(_VRAM)
+    if limit is not None and isinstance(limit.value, int):
+        for rule in workflow.rules:
+            rule.expand_resources = _in_limit(rule.expand_resources, limit.value, vram_mb)
+        forget_resources(workflow.dag.jobs)
+
+
+def _in_limit(
+    expand: Callable[..., Any], limit_mb: int, vram_mb: Callable[[dict[str, Any]], int | None]
+) -> Callable[..., Any]:
+    def expanded(*args: Any, **named: Any) -> Any:
+        resources = expand(*args, **named)
+        wanted = vram_mb(dict(resources.items()))
+        if wanted is None:
+            return resources
+        given = min(wanted, limit_mb)
+        same = {"vram": f"{given}MB", _VRAM: given}
+        return type(resources)(fromdict={**dict(resources.items()), **same})
+
+    return expanded
+
+
 def ram_limit_mb(workflow: Any) -> int | None:
     """The RAM that `--resources` leaves to the run; None where it says nothing."""
     limit = workflow.global_resources.get(_RAM)
@@ -153,7 +181,8 @@ def default_names(job: Any) -> set[str]:
     settings, rule = job.rule.workflow.resource_settings, job.rule
     _, stated = rule.ruleinfo.resources or ((), {})
     stated = {*stated, *settings._parsed_overwrite_resources.get(rule.name, {})}
-    return set(settings._parsed_default_resources) - stated
+    given = set(settings._parsed_default_resources) - stated
+    return given | {_VRAM} if "vram" in given else given
 
 
 def set_attempt(job: Any, number: int) -> None:

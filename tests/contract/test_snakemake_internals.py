@@ -103,6 +103,7 @@ def test_local_rules_and_limits_stand_where_we_change_them():
         assert name in source(Workflow.is_local), HERE + f"Workflow.is_local: {name}"
     assert "resource_scopes.is_local" in source(Job._get_scheduler_resources), HERE + "scopes"
     assert "self.dag.workflow.is_local(self.rule)" in source(Job), HERE + "Job.is_local"
+    assert "self.rule.expand_resources(" in source(Job), HERE + "Rule.expand_resources"
 
 
 def test_the_command_line_is_filled_in_between_reading_the_settings_and_using_them():

@@ -22,7 +22,7 @@ def test_resources_may_need_what_an_earlier_job_makes(
     outcome = make_workspace("found_late", engine).run(*LATE)
 
     assert outcome.status == 0, outcome.text
-    assert outcome.files["globbed.txt"] == "3 2\n"
+    assert outcome.files["globbed.txt"] == "3 2 3\n"
     assert outcome.files["checked.txt"] == "3 300 30\n"
 
 

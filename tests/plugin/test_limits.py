@@ -43,6 +43,19 @@ def test_no_more_run_at_once_than_the_user_allows(
 
 
 @pytest.mark.usefixtures("executor")
+def test_a_limit_of_vram_counts_and_clamps_other_words_for_it(
+    make_workspace: MakeWorkspace,
+) -> None:
+    workspace = make_workspace("limited")
+    workspace.write("nvinx.yaml", "hardware: {vram_gb: 4.0, simulated: true}\n")
+    outcome = workspace.run("cards", "--resources", "vram_mb=1500")
+
+    assert outcome.status == 0, outcome.text
+    assert _most_at_once(workspace) <= 2
+    assert "card_job[0] -> GPU 0 shared (1.50 GB of 4.00 GB)" in outcome.text
+
+
+@pytest.mark.usefixtures("executor")
 def test_neither_cores_nor_jobs_need_be_stated(make_workspace: MakeWorkspace) -> None:
     workspace = make_workspace("limited")
     workspace.write("nvinx.yaml", "hardware: {cpu_cores: 6, ram_gb: 4}\n")

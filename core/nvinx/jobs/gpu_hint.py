@@ -9,7 +9,7 @@ from nvinx.formatting import value_text
 
 HINT = "gpu"
 _OFF = {"", "false", "no", "off", "none"}
-_ON = {"true", "yes", "on"}
+_ON = {"true", "yes", "on", "any"}
 _NAMED = r"(?s)(?P<card>.*[^\W\d].*?)(?::(?P<count>\d+))?"
 
 

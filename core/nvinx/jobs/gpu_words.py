@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 
 from nvinx.formatting import value_text
-from nvinx.jobs import gpu_hint, hints, scheduler_options
+from nvinx.jobs import gpu_hint, gpu_machines, hints, scheduler_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +30,9 @@ _SIZE = re.compile(
 )
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 _NUMBER_AND_UNIT = re.compile(r"\d+(\.\d+)?\s*[mgMG]i?[bB]")
-_LIKE_GPU = re.compile(r"(?<![a-z0-9])(?<!no[-_])(?<!non[-_])(?:n?gpus?|cuda|nvidia)(?![a-z])")
+_LIKE_GPU = re.compile(
+    r"(?<![a-z0-9])(?<!no[-_])(?<!non[-_])(?:n?gpus?|cuda|nvidia|rocm|vram|accelerators?)(?![a-z])"
+)
 _OFF = {"", "0", "false", "no", "off", "none", "cpu"}
 _NOT_WORDS = {"tmpdir", "shell_exec", "mem", "disk", "runtime"}
 _WRITE = "gpu=1 for a whole card, or vram_mb=... for a part of one"
@@ -79,6 +81,8 @@ def readings(resources: Mapping[str, Any]) -> Iterator[Reading]:
             reading = _read(name, value)
             if reading is not None:
                 yield reading
+            elif gpu_machines.is_asked_for(name, value):
+                yield Reading(name, value)
 
 
 def readings_of_params(params: Mapping[str, Any]) -> Iterator[Reading]:
@@ -107,7 +111,7 @@ def _read(name: str, value: int | str) -> Reading | None:
 def _meaning(name: str, value: int | str, text: str) -> dict[str, Any]:
     """In nvinx's hints; empty where that is not known."""
     if name in _NAMES and isinstance(value, str):
-        return {gpu_hint.HINT: text}
+        return {gpu_hint.HINT: 1 if text.lower() in _ANY_CARD else text}
     if size := _SIZE.fullmatch(name):
         return _vram(text, size["unit"])
     is_switch = name in _COUNTS and value is True
@@ -139,4 +143,4 @@ def _together(wishes: list[Any]) -> Any:
     return f"{names[0]}:{count}" if names and count else count
 
 
-_ANY_CARD = {"1", "true", "yes", "on"}
+_ANY_CARD = {"1", "true", "yes", "on", "any"}

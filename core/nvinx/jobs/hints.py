@@ -35,7 +35,6 @@ HINTS = (
 AUTO = "auto"  # the VRAM that earlier runs took
 NO_WISH = ("model", stage_hint.HINT, "nvinx_size")  # alone they do not ask for a card
 _LARGEST = 1e15  # of any number: larger ones can be neither converted nor counted with
-_NOT_OURS = {"gpu_model", "gpus", "gpu_type", "gpu_manufacturer"}
 _SIZES = ("vram_mb", "vram")
 _LONGEST_NUMBER = 15  # digits
 _ALIKE = ("vram", "resid", "cpu_fall", "cpu_run", "ram_over", "max_slow", "slowdown", "nvinx")
@@ -139,9 +138,9 @@ class _Reader:
 
     def demand_known_names(self) -> None:
         for name in self._hints:
-            suspicious = name not in HINTS and name not in _NOT_OURS and name.startswith(_ALIKE)
-            if suspicious:
-                close = _close(name, HINTS, cutoff=0.5)
+            word = name.lower()
+            if name not in HINTS and word.startswith(_ALIKE):
+                close = _close(word, HINTS, cutoff=0.5)
                 fix = f"did you mean {close[0]}?" if close else f"use one of {', '.join(HINTS)}"
                 raise self.error(name, "nvinx knows no such hint", fix.rstrip("?"))
 
