@@ -152,7 +152,8 @@ class _Reader:
         """
         if gpu is not None:
             return gpu.count == 0
-        sizes = [self._size(name) for name in _SIZES if name in self._hints]
+        stated = [name for name in _SIZES if name in self._hints]
+        sizes = [self._hints[name] == AUTO or self._size(name) for name in stated]
         asks = any(name in self._hints for name in ("residency", "model"))
         return bool(sizes) and not any(sizes) and not asks
 

@@ -234,6 +234,11 @@ def test_vram_that_is_to_be_learned_means_the_card_alone_until_it_is_known():
     assert not claim(vram_mb=900).auto_vram
 
 
+def test_a_card_that_is_switched_off_has_no_vram_to_learn():
+    off = claim(vram_mb="auto", gpu=0)
+    assert (off.residency, off.auto_vram) == (Residency.CPU_ONLY, False)
+
+
 @pytest.mark.parametrize(
     "hints",
     [
@@ -241,7 +246,7 @@ def test_vram_that_is_to_be_learned_means_the_card_alone_until_it_is_known():
         {"vram_mb": "auto", "residency": "gpu_exclusive"},
         {"vram_mb": "auto", "residency": "cpu_only"},
         {"vram_mb": "auto", "residency": "gpu_ram_overflow"},
-        {"vram_mb": "auto", "gpu": 0},
+        {"vram_mb": "auto", "vram": "0GB"},
         {"vram_mb": "automatic"},
         {"nvinx_size": "large"},
         {"nvinx_size": -1},
