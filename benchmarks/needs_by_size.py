@@ -12,8 +12,10 @@ from __future__ import annotations
 import argparse
 import heapq
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from statistics import mean
+
+from msgspec.structs import replace
 
 from nvinx.admission import adjust, retry
 from nvinx.admission.estimates import Estimates
@@ -178,11 +180,12 @@ def play_all(seed: int) -> dict[str, Tally]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--seeds", type=int, default=4, help="how many labs")
+    parser.add_argument("--first", type=int, default=0, help="seed of the first lab")
     options = parser.parse_args()
     print("mode      held/used  ran out  makespan  over oracle")
     played: dict[str, list[Tally]] = {mode: [] for mode in MODES}
-    for seed in range(options.seeds):
+    for seed in range(options.first, options.first + options.seeds):
         for mode, tally in play_all(seed).items():
             played[mode].append(tally)
     for mode, tallies in played.items():

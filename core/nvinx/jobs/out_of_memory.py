@@ -27,6 +27,10 @@ _GOES_ON = re.compile(
     r"\brecover|\bcaught\b(?! signal)|\bresum(?:e|ed|ing)\b|"
     r"\bon (?:the )?cpu instead|switch\w* to (?:the )?cpu"
 )
+_GIVES_UP = re.compile(
+    r"(?i)could not (?:\w+ ){0,3}retry|\bretr(?:y|ies) (?:failed|limit|exhausted|exceeded)|"
+    r"\bgiv(?:es?|ing|en) up|\b(?:max|maximum|no more|all) (?:retries|attempts)"
+)
 _LEAVES_OUT = re.compile(
     r"(?i)\bskip|could not predict|failed \(cuda out of memory\) on|\bnet error"
 )
@@ -49,6 +53,7 @@ _AFTERMATH = re.compile(
     r"ChildFailedError|ProcessExitedException|BrokenProcessPool|RayTaskError|RemoteError|"
     r"engine core|enginecore|DataLoader worker|MissingOutputException|RuleException|WorkflowError|"
     r"exiting because|error in rule|output files are missing|cannot open|IndexError: list index|"
+    r"UnboundLocalError|NameError: name|'NoneType' object|"
     r"unable to load model|error loading model|DNN library initialization failed|"
     r"non-zero exit status|SystemExit|NCCL"
 )
@@ -100,6 +105,11 @@ def _in_text(text: str, patterns: Sequence[Pattern]) -> Evidence | None:
     return reading.verdict()
 
 
+def _goes_on(line: str) -> bool:
+    """Whether a program says here that it tries again, or otherwise."""
+    return bool(_GOES_ON.search(line)) and not _GIVES_UP.search(line)
+
+
 class _Reading:
     """One pass over a text, from its beginning to its end."""
 
@@ -137,7 +147,7 @@ class _Reading:
         if before is not None and before.sure > found.sure and self._is_near():
             return
         self._found, self._since = found, 0
-        self._recovered = bool(_GOES_ON.search(found.line)) and not found.left_out
+        self._recovered = _goes_on(found.line) and not found.left_out
         self._went_on = self._chained = self._apart = False
 
     def _is_near(self) -> bool:
@@ -151,7 +161,7 @@ class _Reading:
             self._apart = not self._chained
         elif _FRAME.search(line):
             return
-        elif _GOES_ON.search(line) and self._is_near() and not found.left_out:
+        elif _goes_on(line) and self._is_near() and not found.left_out:
             self._recovered = True
         elif _EXCEPTION.search(line) or _ERROR.search(line):
             self._take_error(line)

@@ -246,6 +246,7 @@ def test_a_rule_that_is_switched_off_has_nothing_to_learn():
         {"vram_mb": "auto", "residency": "gpu_exclusive"},
         {"vram_mb": "auto", "residency": "cpu_only"},
         {"vram_mb": "auto", "residency": "gpu_ram_overflow"},
+        {"vram_mb": "auto", "vram": "0GB"},
         {"vram_mb": "automatic"},
         {"nvinx_size": "large"},
         {"nvinx_size": -1},

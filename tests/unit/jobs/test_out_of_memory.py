@@ -98,3 +98,23 @@ def test_the_users_own_words_count_as_the_card():
     assert evidence(["the board is full"]) is None
     found = evidence(["the board is full"], own=["board is full"])
     assert (found.memory, found.by) == (Memory.DEVICE, "oom_patterns")
+
+
+def test_to_say_that_it_cannot_try_again_is_not_to_go_on():
+    text = "CUDA out of memory: could not split inputs and retry\nDriver stacktrace:\nshutting down"
+    assert evidence([text]).memory is Memory.DEVICE
+
+
+def test_what_a_program_stumbles_over_as_it_swallowed_the_failure_does_not_hide_it():
+    text = (
+        "Unable to create masks. CUDA out of memory. Tried to allocate 98.00 MiB\n"
+        "Traceback (most recent call last):\n"
+        '  File "module.py", line 90, in run\n'
+        "UnboundLocalError: local variable 'masks' referenced before assignment"
+    )
+    assert evidence([text]).memory is Memory.DEVICE
+
+
+def test_words_of_the_driver_that_name_no_failed_allocation_are_none():
+    for text in ("cannot get device memory info", "Error testing memory allocation on device"):
+        assert evidence([text]) is None
