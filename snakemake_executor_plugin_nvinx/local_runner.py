@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,9 @@ class Runner:
         elif snakemake_internals.runs_all_at_once(handle):
             self._local_groups.run_group_job(handle)
         else:
+            began = time.time()
             self._spawn(self._executor, handle)
+            snakemake_internals.note_group_end(self._executor.workflow, handle, began)
 
     def shutdown(self) -> None:
         self._members.shutdown(wait=True)

@@ -70,7 +70,7 @@ def ends_on_sigterm(jobs: int) -> str:
     """Snakemake's own words, that it will wait for them, are not true of ours."""
     return (
         f"nvinx: SIGTERM ends the {jobs} running jobs now, so that the card is free; what they "
-        "wrote counts as incomplete. (Stock Snakemake would wait for them.)"
+        "wrote is removed, as after a failure. (Stock Snakemake would wait for them.)"
     )
 
 

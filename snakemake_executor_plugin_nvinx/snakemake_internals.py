@@ -273,6 +273,50 @@ def _flows(producer: Any, file: Any) -> bool:
     return file in producer.pipe_or_service_output
 
 
+def note_group_end(workflow: Any, group: Any, began: float) -> None:
+    """Have Snakemake's records say of a group what only its own process knew.
+
+    A member counts from when what it needs of the group was there, so the first ones count in how
+    long that process took to start. What needs a file that is gone again stays as it was.
+    began: of the group, in seconds since 1970.
+    """
+    ends: dict[Any, float] = {}
+    times: dict[str, tuple[float, float | None]] = {}
+    persistence = workflow.persistence
+    for job in (job for level in levels(group) for job in level):
+        start = max((ends[o] for o in group.dag.dependencies[job] if o in ends), default=began)
+        written = [os.path.getmtime(file) for file in job.output if os.path.exists(file)]
+        ends[job] = max(written, default=start)
+        end = max(written, default=None)
+        times |= {persistence._get_key(file): (start, end) for file in job.output}
+        _evaluate_again(job)
+    persistence._write_record = _timed(persistence._write_record, times)
+
+
+def _timed(
+    write: Callable[[str, Any], None], times: dict[str, tuple[float, float | None]]
+) -> Callable[[str, Any], None]:
+    def written(key: str, record: Any) -> None:
+        if key in times:
+            record.starttime, end = times.pop(key)
+            record.endtime = end or record.endtime
+        write(key, record)
+
+    return written
+
+
+def _evaluate_again(job: Any) -> None:
+    """What a job reads is there now; where it is gone again, all stays as it was."""
+    before = job._resources, job._params, job._non_derived_params
+    try:
+        evaluate_tmpdir(job, anew=True)
+        is_known = bool(job.shellcmd or job.params is not None)
+    except Exception:
+        is_known = False
+    if not is_known:
+        job._resources, job._params, job._non_derived_params = before
+
+
 def exit_status(error: BaseException) -> int:
     """The exit status behind a job's failure; 1 where there was no process."""
     seen: BaseException | None = error

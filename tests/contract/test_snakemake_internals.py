@@ -9,6 +9,7 @@ import snakemake.cli
 from snakemake.dag import DAG
 from snakemake.executors.local import Executor as LocalExecutor
 from snakemake.jobs import GroupJob, Job
+from snakemake.persistence import PersistenceBase
 from snakemake.resources import GroupResources
 from snakemake.rules import Rule
 from snakemake.scheduling.job_scheduler import JobScheduler
@@ -118,3 +119,10 @@ def test_groups_ask_in_one_place_whether_a_resource_is_a_text():
     parameters = inspect.signature(GroupResources._is_string_resource).parameters
     assert list(parameters) == ["name", "values"], HERE + "_is_string_resource"
     assert source(GroupResources).count("cls._is_string_resource(") == 2, HERE + "GroupResources"
+
+
+def test_what_is_written_down_of_a_job_goes_through_one_place():
+    assert "self._write_record(key, record)" in source(PersistenceBase.finished), HERE + "finished"
+    assert hasattr(PersistenceBase, "_get_key"), HERE + "_get_key"
+    for name in ("_params", "_non_derived_params"):
+        assert f"self.{name} = None" in source(Job.__init__), HERE + f"Job.{name}"

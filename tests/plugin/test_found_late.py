@@ -46,6 +46,20 @@ def test_a_job_that_turns_out_impossible_fails_like_any_other(
     assert "after_large.txt" not in outcome.files
 
 
+def test_with_keep_going_an_impossible_job_leaves_what_a_failed_one_leaves(
+    engine: str, make_workspace: MakeWorkspace
+) -> None:
+    workspace = make_workspace("found_late", engine)
+    if engine == "stock":  # which knows no card that could be too small
+        text = workspace.read("Snakefile").replace("echo never >", "exit 1; echo never >", 1)
+        workspace.write("Snakefile", text)
+    outcome = workspace.run("--keep-going", "after_large.txt", "beside.txt")
+
+    assert outcome.status == 1
+    assert outcome.text.count("Error in rule large:") == 1
+    assert outcome.files == {"beside.txt": "beside\n", "large.size": "9000\n"}
+
+
 @pytest.mark.usefixtures("executor")
 def test_without_keep_going_it_ends_the_run(make_workspace: MakeWorkspace) -> None:
     outcome = make_workspace("found_late").run("after_large.txt")
