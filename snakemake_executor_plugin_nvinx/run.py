@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from nvinx.leases.broker import Broker
     from nvinx.leases.context import Context
     from nvinx.leases.outer import Outer
-    from nvinx.leases.peaks import PeakWatch
+    from nvinx.leases.ports import Peaks
     from nvinx.reasons import Reason
     from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
 
@@ -69,7 +69,7 @@ class Run:
     trace: Trace
     sampler: Sampler | None
     oom_retry: OomRetry
-    peaks: PeakWatch | None
+    peaks: Peaks
     staging: Staging
     _workflow: Any
     _bench_again: Callable[[], Bench]
@@ -271,7 +271,7 @@ class Run:
     def cards(self) -> tuple[Card, ...]:
         """The cards there are: looked for anew now and then where they are real."""
         now = time.monotonic()
-        if self.peaks is not None and now - self._looked_at > _LOOK_FOR_CARDS_S:
+        if self.context.probe is not None and now - self._looked_at > _LOOK_FOR_CARDS_S:
             self._looked_at = now
             with contextlib.suppress(NvinxError):  # the file was fine when the run began
                 found = self._bench_again()
@@ -292,8 +292,7 @@ class Run:
 
     def note_started(self, job: Job, placement: Placement) -> list[str]:
         """Write the start down; returns the line to log, if the start is worth one."""
-        if self.peaks is not None:
-            self.peaks.watch(job.id, placement.cards)
+        self.peaks.watch(job.id, placement.cards)
         beside = self.broker.beside(job.id)
         if beside:
             self._had_company |= {job.id, *(other.job.id for other in beside)}
@@ -308,7 +307,7 @@ class Run:
 
     def judge(self, job: Job, handle: Any, error: BaseException | None) -> Ended:
         """How a job ended that was started. Out of memory is looked for where it used a card."""
-        peak_mib = None if self.peaks is None else self.peaks.take(job.id)
+        peak_mib = self.peaks.take(job.id)
         outcome = Outcome.OK if error is None else Outcome.FAILED
         if self.broker.is_on_card(job.id) and self._shells is not None:
             words = partial(self._shells.words, job.id)

@@ -53,6 +53,7 @@ EXEMPT = (
     ("README.md", "GPU 0 ", "is of make demo; the tutorial's lanes are compared"),
     ("*/calibrate.md", "nvinx calibrate --command embed", "takes minutes on a card"),
     ("docs/side-by-side.md", "python bench", "takes minutes; tests/benchmarks has its programs"),
+    ("*/learned_vram/*", "snakemake ", "is run by tests/examples"),
     ("*/phage_proteins/*", "snakemake ", "is run by tests/examples and by the tutorial"),
     ("*/phage_proteins_nextflow/*", "nextflow ", "is run, shorter, by tests/nextflow"),
     ("*/split_models/*", "", "needs torch; `make test-models` runs it"),

@@ -206,3 +206,12 @@ def test_a_broken_history_is_told_and_costs_nothing_but_its_lessons(bench):
     planned = bench.run("plan", "workload.yaml")
     assert planned.returncode == 0, planned.stderr
     assert planned.stderr.count("history.db cannot be used") == 1
+
+
+def test_on_a_simulated_card_the_command_says_what_it_took(bench):
+    script = 'echo 700 > "$NVINX_SIMULATED_PEAK"'
+    assert bench.run("run", "--vram", "900MB", "--name", "fold", "--", "bash", "-c", script)
+
+    (entry,) = SqliteHistory(bench.state / "history.db").entries()
+    assert entry.run.peak_mib == 667
+    assert not list(bench.state.glob("life/*.peak"))

@@ -132,7 +132,7 @@ class LeaseClient:
         if isinstance(decision, Refuse):
             raise ImpossibleJobError(name, *explain.impossible(decision.reason, self.bench.problem))
         placement = decision.placement
-        if self._peaks is not None and placement.card is not None:
+        if placement.card is not None:
             self._peaks.watch(job.id, placement.cards)
         exports = self._context.exports(job.id, placement, caps=self._caps)
         return HeldLease(job, placement, exports, self._context.lock(job.id, placement))
@@ -155,15 +155,14 @@ class LeaseClient:
         if held.lock is not None:
             self._used_here.add(held.job.id)
             self._broker.claim_process(held.job.id, os.getpid())
-            if self._peaks is not None:
-                self._peaks.count(held.job.id, os.getpid())
+            self._peaks.count(held.job.id, os.getpid())
 
     def release(self, held: HeldLease, outcome: Outcome = Outcome.OK) -> int | None:
         """Give the lease back and remember how it went; its peak of VRAM in MiB, if it was seen.
 
         What ended has ended, whatever became of the ledger: that is warned of, and never raised.
         """
-        peak_mib = None if self._peaks is None else self._peaks.take(held.job.id)
+        peak_mib = self._peaks.take(held.job.id)
         with self._warned_of_the_ledger():
             if held.job.id in self._used_here:
                 self._used_here.discard(held.job.id)

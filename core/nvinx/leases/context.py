@@ -14,13 +14,14 @@ from nvinx.admission.policy import LongestChainFirst
 from nvinx.history.past import Past
 from nvinx.host import resources, statedir
 from nvinx.host.clock import boot_seconds
-from nvinx.leases import memory_caps, tokens
+from nvinx.leases import memory_caps, said_peaks, tokens
 from nvinx.leases.broker import Broker
 from nvinx.leases.environment import variables
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.liveness import ProcessLiveness
 from nvinx.leases.peaks import PeakWatch
 from nvinx.leases.ports import Ports
+from nvinx.leases.said_peaks import SaidPeaks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from nvinx.bench.resolve import Bench
     from nvinx.gpu.nvml import NvmlProbe
     from nvinx.leases.outer import Outer
+    from nvinx.leases.ports import Peaks
 
 SITE = str(Path(__file__).parents[1] / "site")
 
@@ -51,9 +53,15 @@ class Context(Struct, frozen=True):
         self,
         lost: Callable[[str, str], None] | None = None,
         astray: Callable[[str, int], None] | None = None,
-    ) -> PeakWatch | None:
-        """Watches what jobs use of real cards. lost, astray: see `PeakWatch`."""
-        return None if self.probe is None else PeakWatch(self.probe, self.liveness, lost, astray)
+    ) -> Peaks:
+        """What jobs use of the cards. lost, astray: see `PeakWatch`."""
+        if self.probe is None:
+            return self._said
+        return PeakWatch(self.probe, self.liveness, lost, astray)
+
+    @property
+    def _said(self) -> SaidPeaks:
+        return SaidPeaks(self.liveness.folder)
 
     def exports(
         self, job_id: str, placement: Placement, *, caps: bool, by_index: bool = False
@@ -67,6 +75,8 @@ class Context(Struct, frozen=True):
         running = self.broker.state.running.get(job_id)
         if running is not None and running.job.claim.auto_vram:
             exports |= {k: v for k, v in memory_caps.AS_NEEDED.items() if k not in os.environ}
+        simulated = placement.card is not None and capacity.card(placement.card).simulated
+        exports[said_peaks.VARIABLE] = str(self._said.file(job_id)) if simulated else ""
         if caps:
             exports |= memory_caps.variables(placement, capacity, SITE, os.environ)
         return exports

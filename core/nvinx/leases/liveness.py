@@ -36,7 +36,7 @@ class ProcessLiveness:
 
     def __init__(self, folder: Path, within: str = "") -> None:
         """within: the token of the lease that is shared out here; "" where it is the machine."""
-        self._folder = folder
+        self.folder = folder
         self._depth = within.count("+") + bool(within)
         self._held: dict[str, int] = {}
         self._notices: dict[str, int | None] = {}
@@ -51,7 +51,7 @@ class ProcessLiveness:
 
     def file(self, token: str) -> Path:
         """The file whose shared lock means that the token lives."""
-        return self._folder / f"{token}.lock"
+        return self.folder / f"{token}.lock"
 
     def announce(self, token: str) -> None:
         while token not in self._held:
@@ -120,10 +120,11 @@ class ProcessLiveness:
     def _unlink(self, token: str) -> None:
         with suppress(OSError):  # it may not be ours to remove
             self._pipe(token).unlink(missing_ok=True)
+            self.folder.joinpath(f"{token}.peak").unlink(missing_ok=True)
             self.file(token).unlink(missing_ok=True)
 
     def _pipe(self, token: str) -> Path:
-        return self._folder / f"{token}.notice"
+        return self.folder / f"{token}.notice"
 
     def _ours(self, token: str) -> str:
         """The token of this ledger that one belongs to, of a lease that may share it out."""
@@ -142,7 +143,7 @@ class ProcessLiveness:
         except OSError as error:
             problem = f"its file {file.name} cannot be used ({error.strerror})"
             fix = "if somebody else made it, remove it; else check the rights and free space there"
-            raise StateDirError(str(self._folder), problem, fix) from error
+            raise StateDirError(str(self.folder), problem, fix) from error
 
     def _existing(self, token: str) -> Path:
         """Its file, for a token that somebody else named. Raises FileNotFoundError."""
@@ -152,7 +153,7 @@ class ProcessLiveness:
 
     def _tokens(self, until: float) -> Iterator[str]:
         """Those with a file, written at that time or before, in seconds since 1970."""
-        for path in self._folder.glob("*.lock"):
+        for path in self.folder.glob("*.lock"):
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime <= until:
                     yield path.name.removesuffix(".lock")

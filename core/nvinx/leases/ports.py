@@ -209,6 +209,22 @@ class Liveness(Protocol):
         ...
 
 
+class Peaks(Protocol):
+    """The most VRAM that each job used."""
+
+    def watch(self, token: str, cards: tuple[str, ...]) -> None:
+        """From now on, until it is taken. cards: ids of those that it holds."""
+        ...
+
+    def count(self, token: str, pid: int) -> None:
+        """This process is the job's, though it carries no marker."""
+        ...
+
+    def take(self, token: str) -> int | None:
+        """Watch no longer; the job's peak in MiB, None when it is not known."""
+        ...
+
+
 class Ports(Struct, frozen=True):
     """What a broker needs of the outside world.
 
