@@ -181,8 +181,9 @@ def default_names(job: Any) -> set[str]:
     settings, rule = job.rule.workflow.resource_settings, job.rule
     _, stated = rule.ruleinfo.resources or ((), {})
     stated = {*stated, *settings._parsed_overwrite_resources.get(rule.name, {})}
-    given = set(settings._parsed_default_resources) - stated
-    return given | {_VRAM} if "vram" in given else given
+    given = set(settings._parsed_default_resources)
+    same = {_VRAM} if "vram" in given - stated else set()
+    return (given | same) - stated
 
 
 def set_attempt(job: Any, number: int) -> None:

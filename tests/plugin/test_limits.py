@@ -56,6 +56,21 @@ def test_a_limit_of_vram_counts_and_clamps_other_words_for_it(
 
 
 @pytest.mark.usefixtures("executor")
+def test_a_limit_of_vram_leaves_defaults_and_local_rules_as_they_are(
+    make_workspace: MakeWorkspace,
+) -> None:
+    workspace = make_workspace("limited")
+    workspace.write("nvinx.yaml", "hardware: {vram_gb: 4.0, simulated: true}\n")
+    args = ("--resources", "vram_mb=3000", "--default-resources", "vram='5GB'")
+    outcome = workspace.run("local0.txt", "ram0.txt", "stated.txt", *args)
+
+    assert outcome.status == 0, outcome.text
+    assert "ram_job[0] -> GPU 0 shared (3.00 GB of 4.00 GB)" in outcome.text
+    assert "stated -> GPU 0 shared (0.90 GB of 4.00 GB)" in outcome.text
+    assert "local[0] -> GPU" not in outcome.text
+
+
+@pytest.mark.usefixtures("executor")
 def test_neither_cores_nor_jobs_need_be_stated(make_workspace: MakeWorkspace) -> None:
     workspace = make_workspace("limited")
     workspace.write("nvinx.yaml", "hardware: {cpu_cores: 6, ram_gb: 4}\n")

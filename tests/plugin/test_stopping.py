@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("executor")
 
+WAITS = """
+rule first:
+    output: "first.txt"
+    shell: "echo half > {output}; until [ -e go ]; do sleep 0.1; done; echo whole > {output}"
+
+
+rule late:
+    input: "first.txt"
+    output: "late.txt"
+    shell: "touch {output}"
+"""
 STARTED = ("shell", "script", "stubborn", "block")
 QUEUED = [f"out/queued{n}.txt" for n in (1, 2, 3)]
 
@@ -91,6 +102,24 @@ def test_a_stopped_run_leaves_no_job_alive_and_can_be_taken_up_again(
     assert again.status == 0, again.text
     assert {again.files[f"out/{kind}.txt"] for kind in STARTED} == {"whole\n"}
     assert all(name in again.files for name in QUEUED)
+
+
+def test_after_sigterm_stock_waits_for_its_jobs_and_nvinx_ends_them_and_neither_starts_more(
+    engine: str, make_workspace: MakeWorkspace
+) -> None:
+    workspace = make_workspace("plain", engine)
+    workspace.write("Snakefile", WAITS)
+    process = workspace.start("late.txt")
+    assert eventually(workspace.path("first.txt").exists)
+
+    process.terminate()
+    if engine == "stock":
+        workspace.write("go", "")
+    text = workspace.wait(process)
+
+    assert process.returncode == 1, text
+    assert not workspace.path("late.txt").exists()
+    assert workspace.path("first.txt").exists() is (engine == "stock")
 
 
 def test_jobs_live_on_when_snakemake_is_killed(make_workspace: MakeWorkspace) -> None:

@@ -167,8 +167,12 @@ def impossible(
             asks = "needs a GPU" if reason.need is None else f"needs {need} of VRAM"
             cause = f" ({no_gpu.partition('. Fix:')[0]})" if no_gpu else ""
             where = f", read from {', '.join(searched)}" if searched else ""
+            is_hidden = "CUDA_VISIBLE_DEVICES" in (no_gpu or "")
+            first = (
+                "unset CUDA_VISIBLE_DEVICES" if is_hidden else "check the driver with nvidia-smi"
+            )
             return f"{reason.job} {asks}, and there is no GPU on this bench{cause}", (
-                "check the driver with nvidia-smi, declare a simulated card in nvinx.yaml "
+                f"{first}, declare a simulated card in nvinx.yaml "
                 f"(nvinx init --simulate-vram-gb 4{where}), or add cpu_fallback=1"
             )
         case Why.NOT_ENOUGH_CORES:

@@ -90,3 +90,9 @@ def test_a_short_wait_is_not_worth_a_word_and_a_long_one_is():
         explain.start_reason(placed, 9.0, waited_for)
         == "fits beside others; waited: card held alone by x"
     )
+
+
+def test_cards_that_a_variable_hides_are_not_blamed_on_the_driver():
+    hidden = "CUDA_VISIBLE_DEVICES='' hides GPU 0"
+    _, fix = explain.impossible(Reason("j", Why.NO_GPU_ON_BENCH), hidden)
+    assert fix.startswith("unset CUDA_VISIBLE_DEVICES")
