@@ -15,7 +15,7 @@ from nvinx.errors import NvinxError
 from nvinx.jobs.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from nvinx.admission.events import Decision
     from nvinx.admission.job import Job, Placement
@@ -163,13 +163,15 @@ class Dispatcher:
         return not self._stopped
 
     def _renew(self) -> None:
-        """Queue those jobs anew of which it is now known what they need."""
+        """Queue those jobs anew of which it is now known what they need; each keeps its age."""
         waiting = [(j, self._handles[i]) for i, j in self._jobs.items() if j.claim.auto_vram]
         news = [(self._engine.learned(job, handle), handle) for job, handle in waiting]
         changed = tuple((job, handle) for job, handle in news if job != self._jobs[job.id])
         if changed:
-            self._act(self._broker.withdraw(job.id for job, _ in changed))
-            self._accept(Ready(changed))
+            queue = self._broker.state.waiting
+            since = {job.id: queue[job.id].since for job, _ in changed}
+            self._act(self._broker.withdraw(since))
+            self._accept(Ready(changed), since)
 
     def _next(self) -> Message | None:
         """The next message; None when there is none for a while, or it is time to look again."""
@@ -194,11 +196,11 @@ class Dispatcher:
         self._broker.add_cards(self._engine.cards())
         self._act(self._broker.poll())
 
-    def _accept(self, ready: Ready) -> None:
+    def _accept(self, ready: Ready, since: Mapping[str, float] | None = None) -> None:
         for job, handle in ready.jobs:
             self._handles[job.id] = handle
             self._jobs[job.id] = job
-        self._act(self._broker.submit(job for job, _ in ready.jobs))
+        self._act(self._broker.submit((job for job, _ in ready.jobs), since))
 
     def _act(self, decisions: tuple[Decision, ...]) -> None:
         for decision in decisions:

@@ -12,6 +12,7 @@ from nvinx.bench import parse as bench_parser
 from nvinx.bench.capacity import Capacity
 from nvinx.jobs import attempt, hints
 from nvinx.leases import environment, memory_caps
+from nvinx.leases.said_peaks import VARIABLE
 from nvinx.runs import read as recorded
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -61,9 +62,11 @@ def test_every_hint_is_told():
 def test_every_variable_of_a_job_is_told():
     capacity, placement = Capacity((card(),), 1, 1000), granted(shared_claim())
 
-    assert first_cells("hints.md", "What a job sees") == set(
-        environment.variables("job", placement, capacity) | attempt.variables(1)
-    )
+    assert first_cells("hints.md", "What a job sees") == {
+        *environment.variables("job", placement, capacity),
+        *attempt.variables(1),
+        VARIABLE,
+    }
     assert first_cells("hints.md", "Caps") == set(
         memory_caps.variables(placement, capacity, "site", {})
     )

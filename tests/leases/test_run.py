@@ -215,3 +215,23 @@ def test_on_a_simulated_card_the_command_says_what_it_took(bench):
     (entry,) = SqliteHistory(bench.state / "history.db").entries()
     assert entry.run.peak_mib == 667
     assert not list(bench.state.glob("life/*.peak"))
+
+
+def test_what_ran_out_may_be_said_on_stdout_and_reaches_us_too(bench):
+    script = "echo tried; [ $NVINX_ATTEMPT = 2 ] || { echo CUDA out of memory; exit 1; }"
+    done = bench.run("run", "--vram", "900MB", "--retry-oom", "--", "bash", "-c", script)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "tried\nCUDA out of memory\ntried\n"
+
+
+def test_a_lack_of_ram_is_told_and_not_tried_again(bench):
+    script = "echo once; echo std::bad_alloc >&2; exit 1"
+    done = bench.run("run", "--vram", "900MB", "--retry-oom", "--", "bash", "-c", script)
+    assert (done.returncode, done.stdout) == (1, "once\n")
+    assert "bash ran out of the machine's memory (RAM)" in done.stderr
+
+
+def test_a_command_that_was_killed_may_have_lacked_ram(bench):
+    done = bench.run("run", "--vram", "900MB", "--", "bash", "-c", "kill -KILL $$")
+    assert done.returncode == 137
+    assert "ran out of the machine's memory (RAM)" in done.stderr

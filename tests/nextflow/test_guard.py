@@ -214,7 +214,7 @@ def test_a_task_that_spills_may_use_its_memory_and_its_disk(wrapper):
     out, _ = process.communicate(timeout=GIVE_UP_S)
     assert process.returncode == 0, out
     told = (wrapper.bench.folder / ".nvinx.env").read_text()
-    assert '"cpu": 1000000000, "disk": 1500000000' in told
+    assert '"cpu":1000000000,"disk":1500000000' in told
 
 
 @pytest.mark.parametrize("wish", [{"stub": "true"}, {"mode": "cpu"}])

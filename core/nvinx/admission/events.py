@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 
 class Submitted(Struct, frozen=True):
-    """Jobs became ready, in the order in which they were handed over."""
+    """Jobs became ready, in the order in which they were handed over.
+
+    since: when those were first asked for that were withdrawn and come again.
+    """
 
     jobs: tuple[Job, ...]
     at: float
+    since: Mapping[str, float] = {}
 
 
 class Finished(Struct, frozen=True):

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from nvinx.admission.events import Decision, Event, Policy, Round
-    from nvinx.admission.job import Job
     from nvinx.admission.state import State
 
 _T = TypeVar("_T")
@@ -48,8 +47,8 @@ def apply(state: State, event: Event, policy: Policy) -> tuple[State, tuple[Refu
     state to take it.
     """
     match event:
-        case Submitted(jobs=jobs, at=at):
-            return _submit(state, jobs, at, policy)
+        case Submitted():
+            return _submit(state, event, policy)
         case Finished(job_id=job_id):
             _demand(job_id, "finished", running=job_id in state.running)
             state = replace(state, running=_without(state.running, (job_id,)))
@@ -91,17 +90,15 @@ def check(state: State) -> None:
         assert held <= limit, "VRAM over budget"
 
 
-def _submit(
-    state: State, jobs: Iterable[Job], at: float, policy: Policy
-) -> tuple[State, tuple[Refuse, ...]]:
+def _submit(state: State, event: Submitted, policy: Policy) -> tuple[State, tuple[Refuse, ...]]:
     waiting: dict[str, Waiting] = {}
     refused = []
-    for job in jobs:
+    for job in event.jobs:
         known = job.id in waiting or job.id in state.waiting or job.id in state.running
         _demand(job.id, "submitted", new=not known)
         reason = policy.impossible(job, state.capacity)
         if reason is None:
-            waiting[job.id] = Waiting(job, at)
+            waiting[job.id] = Waiting(job, event.since.get(job.id, event.at))
         else:
             refused.append(Refuse(job.id, reason))
     queue = state.waiting.plus(waiting.values()) if waiting else state.waiting

@@ -47,7 +47,7 @@ _SIZES = {"vram", "residency", "model"}
     "--retry-oom",
     is_flag=True,
     help="If it runs out of GPU memory, run it again with more room, one step each time. Its "
-    "stderr is then no terminal.",
+    "stdout and stderr are then no terminal.",
 )
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 @options.bench
@@ -134,17 +134,28 @@ def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: 
         told = attempt.variables(len(tried) + 1, Outcome.OUT_OF_MEMORY if tried else None)
         held = replace(held, exports=held.exports | told)
         status, words = commands.run(command, held, listen=how.retry_oom)
-        outcome = outcome_of(status, words, own=own)
+        outcome = outcome_of(status, *words, own=own)
         peak_mib = _given_back(client, held, outcome)
         again = None
         if how.retry_oom and outcome is Outcome.OUT_OF_MEMORY:
             again = retry.next_attempt(held.job.claim, tried, client.capacity, peak_mib)
         if again is None:
+            _tell_lack_of_ram(how, status, words)
             return _explained(status, command)
         step, claim = again
         tried.append(step)
         before = explain.ran_out(held.job.claim, peak_mib)
         how.say(explain.tries_again(how.name, before, step, claim))
+
+
+def _tell_lack_of_ram(how: _Manner, status: int, words: list[str]) -> None:
+    """Where the command failed for lack of the machine's own memory, say so."""
+    from nvinx.admission import explain
+    from nvinx.jobs.out_of_memory import evidence
+
+    found = evidence(words, status) if status else None
+    if found is not None and not found.is_vram:
+        how.say(explain.lacks_ram(how.name, found.line))
 
 
 def _given_back(client: LeaseClient, held: HeldLease, outcome: Outcome) -> int | None:

@@ -26,7 +26,7 @@ from nvinx.leases.ports import Lease, QueuedRequest
 from nvinx.leases.questions import PATIENCE_S, is_called
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nvinx.admission.events import Decision, Event, Policy, Round, Start
     from nvinx.admission.job import Job, Running, Waiting
@@ -76,9 +76,14 @@ class Broker:
         """Why the job can never run on this bench, or None."""
         return self._policy.impossible(job, self._state.capacity)
 
-    def submit(self, jobs: Iterable[Job]) -> tuple[Decision, ...]:
-        """Queue jobs that are ready. Returns what to start now, and what can never start."""
-        return self._take(Submitted(tuple(jobs), self._ports.clock()))
+    def submit(
+        self, jobs: Iterable[Job], since: Mapping[str, float] | None = None
+    ) -> tuple[Decision, ...]:
+        """Queue jobs that are ready. Returns what to start now, and what can never start.
+
+        since: when those were first asked for that were withdrawn and come again, by the clock.
+        """
+        return self._take(Submitted(tuple(jobs), self._ports.clock(), since or {}))
 
     def finish(
         self, job_id: str, outcome: Outcome = Outcome.OK, peak_mib: int | None = None

@@ -32,12 +32,12 @@ _PASSED_ON = (
 _OF_KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
 
 
-def run(command: Sequence[str], held: HeldLease, *, listen: bool = False) -> tuple[int, str]:
+def run(command: Sequence[str], held: HeldLease, *, listen: bool = False) -> tuple[int, list[str]]:
     """Run the command with the lease's environment and lock.
 
-    Gives its exit status as a shell does and, if we listen, the last it wrote to stderr, which is
-    then passed on by us. Signals are passed on, but for those that the keyboard gave the command
-    already. What the command leaves behind keeps the lease.
+    Gives its exit status as a shell does and, if we listen, the last it wrote to stderr and to
+    stdout, which is then passed on by us. Signals are passed on, but for those that the keyboard
+    gave the command already. What the command leaves behind keeps the lease.
     """
     environ = {**os.environ, **held.exports}
     with _Relay() as relay:
@@ -48,24 +48,26 @@ def run(command: Sequence[str], held: HeldLease, *, listen: bool = False) -> tup
                     env=environ,
                     pass_fds=passed,
                     stderr=subprocess.PIPE if listen else None,
+                    stdout=subprocess.PIPE if listen else None,
                 )
             except FileNotFoundError:
-                return NOT_FOUND, ""
+                return NOT_FOUND, []
             except OSError:
-                return NOT_EXECUTABLE, ""
+                return NOT_EXECUTABLE, []
         relay.to(child)
-        ear = _Ear(child.stderr) if child.stderr is not None else None
+        pipes = ((child.stderr, sys.stderr), (child.stdout, sys.stdout))
+        ears = [_Ear(pipe, ours.buffer) for pipe, ours in pipes if pipe is not None]
         status = _end_of(child)
-    return status if status >= 0 else 128 - status, ear.words() if ear is not None else ""
+    return status if status >= 0 else 128 - status, [ear.words() for ear in ears]
 
 
 class _Ear:
     """Passes on what comes through a pipe, and remembers the end of it."""
 
-    def __init__(self, pipe: IO[bytes]) -> None:
-        self._pipe = pipe
+    def __init__(self, pipe: IO[bytes], passed_to: IO[bytes]) -> None:
+        self._pipe, self._passed_to = pipe, passed_to
         self._heard = b""
-        self._thread = threading.Thread(target=self._listen, name="nvinx-stderr", daemon=True)
+        self._thread = threading.Thread(target=self._listen, name="nvinx-ear", daemon=True)
         self._thread.start()
 
     def words(self) -> str:
@@ -76,8 +78,8 @@ class _Ear:
     def _listen(self) -> None:
         while piece := os.read(self._pipe.fileno(), TAIL_BYTES):
             self._heard = (self._heard + piece)[-TAIL_BYTES:]
-            sys.stderr.buffer.write(piece)
-            sys.stderr.buffer.flush()
+            self._passed_to.write(piece)
+            self._passed_to.flush()
         self._pipe.close()
 
 

@@ -53,7 +53,7 @@ def run(file: Path, command: Sequence[str], say: Callable[[str], None]) -> int:
         held = replace(held, exports=held.exports | told)
         status, words = commands.run(command, held, listen=True)
         logs = (tail(Path(log), TAIL_BYTES) for log in task.logs)
-        outcome = outcome_of(status, words, *logs, own=task.oom_patterns)
+        outcome = outcome_of(status, *words, *logs, own=task.oom_patterns)
         peak_mib = client.release(held, outcome)
         run = client.ended[-1] if client.ended else None
     end = End(node=node_name(os.environ), outcome=outcome, peak_mib=peak_mib, run=run)

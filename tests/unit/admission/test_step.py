@@ -282,3 +282,13 @@ def test_an_event_out_of_turn_is_an_error_and_changes_nothing(event):
     state, _ = run(submit(exclusive_job("x"), shared_job("w", 10)))
     with pytest.raises(IllegalEventError):
         step(state, event, POLICY)
+
+
+def test_a_job_that_is_asked_for_anew_keeps_its_age():
+    first = submit(exclusive_job("runs"), exclusive_job("waits"), at=1.0)
+    again = Submitted((exclusive_job("waits"),), 9.0, since={"waits": 1.0})
+    state, _ = run(first, submit(exclusive_job("later"), at=5.0), Withdrawn(("waits",), 9.0), again)
+    assert state.waiting["waits"].since == 1.0
+
+    _, last = step(state, Finished("runs", 10.0), POLICY)
+    assert starts(last) == ["waits"]
