@@ -54,6 +54,8 @@ EXEMPT = (
     ("*/calibrate.md", "nvinx calibrate --command embed", "takes minutes on a card"),
     ("docs/side-by-side.md", "python bench", "takes minutes; tests/benchmarks has its programs"),
     ("*/learned_vram/*", "snakemake ", "is run by tests/examples"),
+    ("*/hints.md", "rule fold", "its like is run by tests/examples, as learned_vram"),
+    ("*/learned_vram/*", "rule fold", "is of the Snakefile that tests/examples runs"),
     ("*/phage_proteins/*", "snakemake ", "is run by tests/examples and by the tutorial"),
     ("*/phage_proteins_nextflow/*", "nextflow ", "is run, shorter, by tests/nextflow"),
     ("*/split_models/*", "", "needs torch; `make test-models` runs it"),
