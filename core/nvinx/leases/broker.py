@@ -7,12 +7,10 @@ policy decide, and writes down what changed. Engines that only run CPU work neve
 
 from __future__ import annotations
 
-from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec.structs import replace
 
-from nvinx.admission import queue_order
 from nvinx.admission.co_residency import CoResidency
 from nvinx.admission.events import CardsChanged, Finished, Submitted, Withdrawn
 from nvinx.admission.policy import LongestChainFirst
@@ -21,16 +19,15 @@ from nvinx.admission.step import admit, apply, step
 from nvinx.errors import LookOnlyError
 from nvinx.history.statistics import RunStatistics
 from nvinx.jobs.outcome import Outcome
-from nvinx.leases.everyone import SHOWN, Everyone, engine_of
-from nvinx.leases.ports import Lease, QueuedRequest
-from nvinx.leases.questions import PATIENCE_S, is_called
+from nvinx.leases.everyone import Everyone, engine_of
+from nvinx.leases.front import Front
+from nvinx.leases.ports import Lease
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from nvinx.admission.events import Decision, Event, Policy, Round, Start
-    from nvinx.admission.job import Job, Running, Waiting
-    from nvinx.admission.waiting_queue import Queue
+    from nvinx.admission.job import Job, Running
     from nvinx.bench.capacity import Capacity, Card
     from nvinx.history.runs import PastRun
     from nvinx.leases.ports import Ports, Transaction
@@ -39,7 +36,8 @@ if TYPE_CHECKING:
 _LOOK_AGAIN_S = 0.25  # at the front of the line: room may come from programs outside nvinx
 _FAR_BACK_S = 5.0
 _NEAR = 4  # how many before the first of ours are few
-_WORDS_S = 2.0  # how long a reason may stand in the ledger in words that are no longer right
+
+_Seen: TypeAlias = tuple[tuple[int, int], ...]
 
 
 class Broker:
@@ -62,10 +60,9 @@ class Broker:
         self._everyone = Everyone(engine, ports)
         self._policy = policy or LongestChainFirst()
         self._state = State(capacity)
-        self._requests: dict[str, tuple[QueuedRequest, float]] = {}
+        self._front = Front(engine)
         self._co_residents: dict[str, tuple[Running, ...]] = {}
         self._outlived: set[str] = set()
-        self._is_in_ledger = False
 
     @property
     def state(self) -> State:
@@ -132,26 +129,21 @@ class Broker:
         """How long to wait for a notice before the next look: the further back, the longer."""
         return min(_LOOK_AGAIN_S * 2.0**self._everyone.ahead, _FAR_BACK_S)
 
-    @property
-    def _is_near(self) -> bool:
-        return self._everyone.ahead < _NEAR
-
     def claim_process(self, job_id: str, pid: int) -> None:
         """This process is the job's, though it carries no marker: what it uses is the lease's."""
         started = self._ports.liveness.started(pid)
-        if started is None:
-            return
-        with self._ports.ledger.transaction() as entries:
-            for lease in entries.leases():
-                if lease.id == job_id:
-                    entries.note(replace(lease, seen=(*lease.seen, (pid, started))))
+        if started is not None:
+            self._note(job_id, lambda seen: (*seen, (pid, started)))
 
     def release_process(self, job_id: str, pid: int) -> None:
         """This process no longer uses the lease; what it keeps of the card is external use."""
+        self._note(job_id, lambda seen: tuple(one for one in seen if one[0] != pid))
+
+    def _note(self, job_id: str, changed: Callable[[_Seen], _Seen]) -> None:
         with self._ports.ledger.transaction() as entries:
             for lease in entries.leases():
                 if lease.id == job_id:
-                    entries.note(replace(lease, seen=tuple(s for s in lease.seen if s[0] != pid)))
+                    entries.note(replace(lease, seen=changed(lease.seen)))
 
     def add_cards(self, cards: Iterable[Card]) -> None:
         """Cards that were not there before; the next call may use them."""
@@ -169,7 +161,7 @@ class Broker:
     @property
     def waits(self) -> dict[str, Reason]:
         """Why the first jobs of ours wait that could use a card, as of not long ago."""
-        return {i: r.reason for i, (r, _) in self._requests.items() if r.reason is not None}
+        return self._front.reasons
 
     def beside(self, job_id: str) -> tuple[Running, ...]:
         """Who shared the card, of any engine, when this job was placed there."""
@@ -187,12 +179,12 @@ class Broker:
     def close(self) -> None:
         """Leave: waiting requests are taken back, leases stay with the processes that use them."""
         try:
-            if self._is_in_ledger or self._outlived:
+            if self._front.is_shown or self._outlived:
                 with self._ports.ledger.transaction() as entries:
                     entries.leave(self._engine)
                     self._everyone.living_leases(entries)
         finally:
-            self._requests.clear()
+            self._front = Front(self._engine)
             for running in self._state.running.values():
                 self._ports.liveness.retire(running.job.id)
             self._ports.liveness.retire(self._engine)
@@ -237,8 +229,9 @@ class Broker:
         for engine in _others(merged, decided, own):
             self._everyone.ask(entries, engine)
         waiting = own.waiting.minus([start.job_id for start in ours])
-        self._publish(entries, waiting, decided, event.at)
-        self._answer(entries, waiting.on_gpu, event)
+        us, is_near = self._everyone.us, self._everyone.ahead < _NEAR
+        self._front.show(entries, waiting, decided, event.at, is_near=is_near)
+        self._front.answer(entries, us, waiting.on_gpu, event.at, is_near=is_near)
         return merged, decided
 
     def _decide(
@@ -296,7 +289,7 @@ class Broker:
     def _touches_card(self, event: Event) -> bool:
         if not self._state.capacity.cards:
             return False
-        if self.awaits_card or self._requests:
+        if self.awaits_card or self._front.is_shown:
             return True
         match event:
             case Submitted(jobs=jobs):
@@ -325,56 +318,6 @@ class Broker:
             there = merged.on_card(start.placement.card)
             self._co_residents[job_id] = tuple(r for r in there if r.job.id != job_id)
             self._everyone.forget_answers()
-
-    def _publish(self, entries: Transaction, waiting: Queue, decided: Round, at: float) -> None:
-        """Bring what we show of our queue up to date, if anything is to be written.
-
-        What stands there is read again, since a ledger may be lost or spoilt.
-        """
-        front = {w.job.id: w for w in islice(queue_order.front(waiting, at), SHOWN)}
-        front |= {w.job.id: w for w in self._asked_for(entries, waiting, at)}
-        shown = {request.id: request for request in entries.shown_by(self._engine)}
-        for gone in (shown.keys() | self._requests.keys()) - front.keys():
-            entries.dequeue(gone)
-            self._requests.pop(gone, None)
-        for job_id, one in front.items():
-            request = QueuedRequest(one.job, one.since, decided.reason(one.job))
-            if self._is_news(request, shown.get(job_id), at):
-                entries.enqueue(request)
-                self._requests[job_id] = request, at
-
-    def _asked_for(self, entries: Transaction, waiting: Queue, at: float) -> Iterator[Waiting]:
-        """Jobs further back that somebody wants to know of."""
-        names = entries.questions(since=at - PATIENCE_S)
-        if not names:
-            return iter(())
-        line = waiting.in_line(on_cpu=False)
-        return islice((one for one in line if is_called(one.job.name, names)), SHOWN)
-
-    def _is_news(self, request: QueuedRequest, shown: QueuedRequest | None, at: float) -> bool:
-        """Whether others would read it otherwise; mere numbers and names may be a little old."""
-        if shown is None or request.id not in self._requests:
-            return True
-        if shown == request:
-            return False
-        old, written_at = self._requests[request.id]
-        if old != shown or old.reason is None or request.reason is None:
-            return True
-        is_of_same_kind = old.reason.why is request.reason.why
-        return not is_of_same_kind or (self._is_near and at - written_at > _WORDS_S)
-
-    def _answer(self, entries: Transaction, waiting: int, event: Event) -> None:
-        """Say that we decided upon the ledger as it is, where others may want to know."""
-        us = self._everyone.us
-        if not waiting:
-            if us is not None:
-                entries.leave(self._engine)
-            self._is_in_ledger = False
-            return
-        asked = us is None or us.owes_answer or us.waiting != waiting
-        if asked or (self._is_near and us is not None and us.seen != entries.change()):
-            entries.answer(self._engine, waiting, event.at)
-        self._is_in_ledger = True
 
 
 def _others(merged: State, decided: Round, own: State) -> set[str]:

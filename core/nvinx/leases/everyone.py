@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from nvinx.bench.capacity import Capacity, Card
     from nvinx.leases.ports import EngineEntry, Lease, Ports, QueuedRequest, Transaction
 
-SHOWN = 16  # requests that an engine shows the others
 _FRONT = 8  # of all that others show: those that could start next, or for which room is kept
 UNHEARD_AFTER_S = 5.0  # that an engine is given to say why it starts nothing
 _GUEST = "guest:"

@@ -15,8 +15,9 @@ from nvinx.gpu.ports import GpuInventory, GpuProcess
 from nvinx.history.runs import PastRun
 from nvinx.history.statistics import RunStatistics
 from nvinx.leases.broker import Broker
-from nvinx.leases.everyone import SHOWN, UNHEARD_AFTER_S
+from nvinx.leases.everyone import UNHEARD_AFTER_S
 from nvinx.leases.external_use import with_external_use
+from nvinx.leases.front import SHOWN
 from nvinx.leases.ports import Ports
 from nvinx.leases.questions import PATIENCE_S
 from nvinx.reasons import Why
