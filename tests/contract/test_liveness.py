@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -246,3 +247,26 @@ def test_a_sweep_lists_the_processes_a_few_times_however_many_files_there_are(
     assert left == {"held.1.lock", "carried.1.lock"}
     assert len(lists) < 100
     assert carrier.poll() is None
+
+
+def test_whoever_only_looks_whether_a_lease_lives_does_not_keep_it(liveness, tmp_path):
+    """A look locks the file for a moment, and others look at any time."""
+    looking = threading.Event()
+
+    def look():
+        other = ProcessLiveness(tmp_path / "life")
+        while not looking.is_set():
+            other.alive({TOKEN})
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        kept = 0
+        for _ in range(300):
+            liveness.announce(TOKEN)
+            kept += liveness.outlived(TOKEN)
+            liveness.retire(TOKEN)
+        assert kept == 0
+    finally:
+        looking.set()
+        thread.join()

@@ -11,6 +11,8 @@ from click.testing import CliRunner
 
 from nvinx import cli
 from nvinx.bench.capacity import Capacity
+from nvinx.jobs import attempt
+from nvinx.jobs.outcome import Outcome
 from nvinx.leases import memory_caps
 from nvinx.leases.environment import variables
 
@@ -115,15 +117,17 @@ def test_where_there_is_no_pipeline_check_says_so(here):
 def test_containers_get_every_variable_that_a_job_gets():
     capacity = Capacity((simulated_card(),), 1, 1)
     placement = granted(shared_claim(), card="simulated-0")
-    wanted = variables("x", placement, capacity) | memory_caps.variables(
-        placement, capacity, "", {}
-    )
+    wanted = {
+        *variables("x", placement, capacity),
+        *memory_caps.variables(placement, capacity, "", {}),
+        *attempt.variables(2, Outcome.OUT_OF_MEMORY),
+    }
     lines = (NEXTFLOW / "nvinx.config").read_text().splitlines()
     lists = {line.split("=")[0].strip(): line.split("'")[1] for line in lines if "envWh" in line}
     engines = ("docker", "podman", "apptainer", "singularity")
     assert set(lists) == {f"{engine}.envWhitelist" for engine in engines}
     for names in lists.values():
-        assert set(names.split(",")) == set(wanted) - {"PYTHONPATH"}  # a path of the host
+        assert set(names.split(",")) == wanted - {"PYTHONPATH"}  # a path of the host
 
 
 @pytest.mark.usefixtures("two_parsers")

@@ -62,8 +62,8 @@ def test_a_zip_holds_the_page_as_it_is(ran):
 
 def test_a_run_that_is_too_large_for_one_file_is_told(workflow):
     run = Recorder(workflow)
-    for n in range(1000):
-        run.job(secrets.token_hex(1000), (n, n, n + 0.5), SHARED)
+    for n in range(8000):
+        run.job(secrets.token_hex(60), (n, n, n + 0.5), SHARED)
     run.at(1000).close()
     done = snakemake(workflow, "--reporter", "nvinx")
 

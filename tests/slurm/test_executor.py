@@ -87,7 +87,7 @@ def test_hints_become_shards_and_the_environment_of_a_bench(workflow):
     )
     assert status == 0, text
     asked = workflow.asked()
-    assert (asked["small"], asked["whole"]) == ("gres:shard:2", "gres:shard:4")
+    assert (asked["small"], asked["whole"]) == ("gres:shard:1", "gres:shard:4")
     assert (asked["cpu"], asked["fallback"]) == ("", "")
 
     def seen(name):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _AT_ONCE = 200  # files that a sweep keeps open
+_TRIES, _MOMENT_S = 5, 0.0003
 
 
 class ProcessLiveness:
@@ -191,11 +192,15 @@ class ProcessLiveness:
 
 
 def _locks_alone(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    """Whether the file could be locked for us alone; who only looks at it has it for a moment."""
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_MOMENT_S)
+        else:
+            return True
+    return False
 
 
 def _is_only_holder(fd: int) -> bool:
