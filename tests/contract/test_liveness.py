@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
@@ -249,24 +248,21 @@ def test_a_sweep_lists_the_processes_a_few_times_however_many_files_there_are(
     assert carrier.poll() is None
 
 
-def test_whoever_only_looks_whether_a_lease_lives_does_not_keep_it(liveness, tmp_path):
+def test_whoever_only_looks_whether_a_lease_lives_leaves_no_file_behind(liveness, tmp_path, child):
     """A look locks the file for a moment, and others look at any time."""
-    looking = threading.Event()
-
-    def look():
-        other = ProcessLiveness(tmp_path / "life")
-        while not looking.is_set():
-            other.alive({TOKEN})
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        kept = 0
-        for _ in range(300):
-            liveness.announce(TOKEN)
-            kept += liveness.outlived(TOKEN)
-            liveness.retire(TOKEN)
-        assert kept == 0
-    finally:
-        looking.set()
-        thread.join()
+    code = f"""
+import sys; from pathlib import Path
+from nvinx.leases.liveness import ProcessLiveness
+life = ProcessLiveness(Path({str(tmp_path / "life")!r}))
+print("up", flush=True)
+while True:
+    life._is_locked({TOKEN!r})
+"""
+    looker = child([sys.executable, "-c", code])
+    assert looker.stdout.readline() == "up\n"
+    left = 0
+    for _ in range(3000):
+        liveness.announce(TOKEN)
+        liveness.retire(TOKEN)
+        left += liveness.file(TOKEN).exists()
+    assert left == 0
