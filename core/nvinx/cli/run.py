@@ -150,10 +150,12 @@ def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: 
 
 def _tell_lack_of_ram(how: _Manner, status: int, words: list[str]) -> None:
     """Where the command failed for lack of the machine's own memory, say so."""
+    if status == 0:
+        return
     from nvinx.admission import explain
     from nvinx.jobs.out_of_memory import evidence
 
-    found = evidence(words, status) if status else None
+    found = evidence(words, status)
     if found is not None and not found.is_vram:
         how.say(explain.lacks_ram(how.name, found.line))
 
