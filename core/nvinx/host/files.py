@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-_F_SETSIG = 10  # of Linux; the module fcntl does not name it
 _PUNCH_HOLE = 0x03  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
 
 
@@ -36,7 +35,7 @@ def is_written_to(path: Path) -> bool:
     try:
         # A read lease is given only where there is no writer. Who opens the file meanwhile is told
         # of to us by a signal, which must not be SIGIO, as that would end us.
-        fcntl.fcntl(fd, _F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
     except OSError as error:
         return error.errno == errno.EAGAIN

@@ -22,9 +22,15 @@ def is_held(file: Path) -> bool:
     except PermissionError:
         return True
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not lock_alone(fd)
     finally:
         os.close(fd)
-    return False
+
+
+def lock_alone(fd: int) -> bool:
+    """Lock an open file for its holder alone, if nobody else has a `flock` on it; whether it is."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -5,11 +5,12 @@ A process that is gone, or that belongs to somebody else, shows nothing.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from contextlib import suppress
 from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple
+
+from nvinx.host.locks import lock_alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,9 +64,7 @@ def is_locked(pid: int, number: int) -> bool:
     with suppress(OSError):
         fd = os.open(f"/proc/{pid}/fd/{number}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+            return not lock_alone(fd)
         finally:
             os.close(fd)
     return False

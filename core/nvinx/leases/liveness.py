@@ -194,12 +194,9 @@ class ProcessLiveness:
 def _locks_alone(fd: int) -> bool:
     """Whether the file could be locked for us alone; who only looks at it has it for a moment."""
     for _ in range(_TRIES):
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(_MOMENT_S)
-        else:
+        if locks.lock_alone(fd):
             return True
+        time.sleep(_MOMENT_S)
     return False
 
 
