@@ -108,12 +108,12 @@ class Broker:
         own, _ = apply(self._state, event, self._policy)
         try:
             with self._ports.ledger.look() as entries:
-                merged, decided = self._turn(entries, own, event, None)
+                after, _, _ = self._turn(entries, own, event, None)
         except LookOnlyError:
             return self._take(event)
-        if any(start.job_id in own.waiting for start in decided.starts):
+        if len(after.waiting) < len(own.waiting):
             return self._take(event)  # on the CPU, where nothing is to be written down
-        self._state = replace(own, capacity=merged.capacity)
+        self._state = after
         return ()
 
     def await_change(self, timeout_s: float, wake: int | None = None) -> bool:
@@ -201,15 +201,14 @@ class Broker:
         begun: list[str] = []
         try:
             with self._ports.ledger.transaction() as entries:
-                merged, decided = self._turn(entries, own, event, gone, begun)
+                after, merged, decided = self._turn(entries, own, event, gone, begun)
         except BaseException:
             for token in begun:
                 self._ports.liveness.retire(token)
             raise
-        ours = tuple(start for start in decided.starts if start.job_id in own.waiting)
         self._tell(merged, decided)
-        self._state = _with_starts(replace(own, capacity=merged.capacity), merged, ours)
-        return (*refused, *ours)
+        self._state = after
+        return (*refused, *(start for start in decided.starts if start.job_id in own.waiting))
 
     def _turn(
         self,
@@ -218,9 +217,10 @@ class Broker:
         event: Event,
         gone: str | None,
         begun: list[str] | None = None,
-    ) -> tuple[State, Round]:
-        """Decide with everybody in view, and write down what is new: the state after, the round.
+    ) -> tuple[State, State, Round]:
+        """Decide with everybody in view, and write down what is new.
 
+        Our own state after it, everybody's, and the round.
         begun: what starts is added to it before anybody else can see that; None at a mere look.
         """
         merged, decided = self._decide(entries, own, event, gone)
@@ -228,11 +228,11 @@ class Broker:
         self._enter(entries, merged, ours, begun)
         for engine in _others(merged, decided, own):
             self._everyone.ask(entries, engine)
-        waiting = own.waiting.minus([start.job_id for start in ours])
+        after = _with_starts(replace(own, capacity=merged.capacity), merged, ours)
         us, is_near = self._everyone.us, self._everyone.ahead < _NEAR
-        self._front.show(entries, waiting, decided, event.at, is_near=is_near)
-        self._front.answer(entries, us, waiting.on_gpu, event.at, is_near=is_near)
-        return merged, decided
+        self._front.show(entries, after.waiting, decided, event.at, is_near=is_near)
+        self._front.answer(entries, us, after.waiting.on_gpu, event.at, is_near=is_near)
+        return after, merged, decided
 
     def _decide(
         self, entries: Transaction, own: State, event: Event, gone: str | None
