@@ -10,10 +10,8 @@ begins and ends; the gap is from one end to the next beginning, the median of al
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
-import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -22,8 +20,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.table import Table
+from scene import Scene
 
-HERE = Path(sys.executable).parent
 CORES = 2
 WAITERS = 5
 WORK = 'date +%s.%N >>"$NOTES"; sleep 0.15; date +%s.%N >>"$NOTES"'
@@ -43,20 +41,13 @@ rule job:
 """
 
 
-class Scene:
-    """A folder with its own bench, state and workflow."""
+class Jobs(Scene):
+    """The same jobs in several ways, which note when they begin and end."""
 
     def __init__(self, folder: Path, jobs: int) -> None:
-        self.folder, self.jobs, self.notes = folder, jobs, folder / "notes"
-        (folder / "nvinx.yaml").write_text(BENCH)
+        self.jobs, self.notes = jobs, folder / "notes"
+        super().__init__(folder, BENCH, NOTES=str(self.notes))
         (folder / "Snakefile").write_text(SNAKEFILE.format(jobs=jobs, work=WORK))
-        self.environment = {
-            **os.environ,
-            "PATH": f"{HERE}:{os.environ['PATH']}",
-            "NOTES": str(self.notes),
-            "NVINX_STATE_DIR": str(folder / "state"),
-        }
-        self.environment.pop("NVINX_JOB", None)
 
     def run(self, *words: str) -> None:
         subprocess.run(
@@ -88,16 +79,16 @@ class Scene:
 
 
 SIDES = {
-    "bash loop": Scene.loop,
-    "Snakemake, gpu=1": Scene.stock,
-    "Snakemake with nvinx": Scene.nvinx,
-    f"nvinx run, {WAITERS} waiting": Scene.programs,
+    "bash loop": Jobs.loop,
+    "Snakemake, gpu=1": Jobs.stock,
+    "Snakemake with nvinx": Jobs.nvinx,
+    f"nvinx run, {WAITERS} waiting": Jobs.programs,
 }
 
 
 def measure(name: str, jobs: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        scene = Scene(Path(folder), jobs)
+        scene = Jobs(Path(folder), jobs)
         SIDES[name](scene)
         return scene.gap_ms()
 

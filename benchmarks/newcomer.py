@@ -10,21 +10,21 @@ card has room. Wall time and CPU time of the command meanwhile, over the same wi
 from __future__ import annotations
 
 import json
-import os
 import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 from rich.console import Console
 from rich.table import Table
+from scene import GIVE_UP_S, Scene
 
-HERE = Path(sys.executable).parent
+if TYPE_CHECKING:
+    import subprocess
+
 BENCH = """
 hardware:
   cpu_cores: 2
@@ -40,7 +40,6 @@ rule job:
     resources: vram_mb=100
     shell: "sleep {params.seconds}; touch {output}"
 """
-GIVE_UP_S = 900
 EARLIER = 3  # commands before the long run
 
 
@@ -49,26 +48,12 @@ class Took(NamedTuple):
     cpu_s: float
 
 
-class Scene:
-    """A folder with its own bench, state and workflow."""
+class Bench(Scene):
+    """Runs of many jobs, and a small wish beside them."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / "nvinx.yaml").write_text(BENCH)
+        super().__init__(folder, BENCH)
         (folder / "Snakefile").write_text(SNAKEFILE)
-        path = f"{HERE}:{os.environ['PATH']}"
-        self.environment = {
-            **os.environ,
-            "PATH": path,
-            "NVINX_STATE_DIR": str(folder / "state"),
-        }
-        self.environment.pop("NVINX_JOB", None)
-
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
-        out = subprocess.DEVNULL
-        return subprocess.Popen(
-            words, cwd=self.folder, env=self.environment, stdout=out, stderr=out
-        )
 
     def workflow(self, pre: str, jobs: int, seconds: float) -> subprocess.Popen[bytes]:
         settings = (f"pre={pre}", f"num={jobs}", f"seconds={seconds}")
@@ -83,15 +68,10 @@ class Scene:
         cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         return Took(time.monotonic() - begin, cpu_s)
 
-    def waiting(self) -> int:
-        words = ("nvinx", "status", "--json")
-        said = subprocess.check_output(words, cwd=self.folder, env=self.environment)
-        return int(json.loads(said)["waiting"])
-
 
 def measure(jobs: int, before: int, times: int) -> dict[str, list[Took]]:
     with tempfile.TemporaryDirectory() as folder:
-        scene = Scene(Path(folder))
+        scene = Bench(Path(folder))
         if scene.workflow("before", before, 0).wait(GIVE_UP_S):
             raise click.ClickException("the first run failed")
         for _ in range(EARLIER):
@@ -99,7 +79,7 @@ def measure(jobs: int, before: int, times: int) -> dict[str, list[Took]]:
         idle = [scene.command() for _ in range(times)]
         long_run = scene.workflow("long", jobs, 3)
         try:
-            while scene.waiting() < jobs / 2:
+            while scene.status()["waiting"] < jobs / 2:
                 time.sleep(0.5)
             return {"nobody there": idle, "beside": [scene.command() for _ in range(times)]}
         finally:

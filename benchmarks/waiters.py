@@ -11,10 +11,8 @@ the next start in the order in which they came, and how soon.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,8 +25,10 @@ import click
 import psutil
 from rich.console import Console
 from rich.table import Table
+from scene import GIVE_UP_S, Scene
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
 
 BENCH = """
@@ -39,43 +39,22 @@ hardware:
     - {name: large, vram_gb: 8.0, simulated: true}
     - {name: small, vram_gb: 4.0, simulated: true}
 """
-NVINX = Path(sys.executable).with_name("nvinx")
 LARGE_MB, SMALL_MB = 5000, 500
 AFTER = 5  # of those in line, how many starts are watched when the holder ends
 # Written by a waiter when its turn has come.
 NOTE = "import sys, time; open(sys.argv[1], 'a').write(f'{sys.argv[2]} {time.time()}\\n')"
 START_AT_ONCE = 8
-GIVE_UP_S = 900
 
 
-class Scene:
-    """A folder with its own bench and state."""
+def command(mb: int, *words: str) -> list[str]:
+    return ["nvinx", "run", "--vram", f"{mb}MB", "--", *words]
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / "nvinx.yaml").write_text(BENCH)
-        self.environment = {**os.environ, "NVINX_STATE_DIR": str(folder / "state")}
-        self.environment.pop("NVINX_JOB", None)
 
-    def command(self, mb: int, *words: str) -> list[str]:
-        return [str(NVINX), "run", "--vram", f"{mb}MB", "--", *words]
-
-    def start(self, command: list[str]) -> subprocess.Popen[bytes]:
-        out = subprocess.DEVNULL
-        return subprocess.Popen(
-            command, cwd=self.folder, env=self.environment, stdout=out, stderr=out
-        )
-
-    def seconds(self, command: list[str]) -> float:
-        begin = time.monotonic()
-        if self.start(command).wait(GIVE_UP_S):
-            raise click.ClickException(f"{command} failed")
-        return time.monotonic() - begin
-
-    def waiting(self) -> int:
-        words = [str(NVINX), "status", "--json"]
-        said = subprocess.check_output(words, cwd=self.folder, env=self.environment)
-        return int(json.loads(said)["waiting"])
+def seconds_of(scene: Scene, words: list[str]) -> float:
+    begin = time.monotonic()
+    if scene.start(*words).wait(GIVE_UP_S):
+        raise click.ClickException(f"{words} failed")
+    return time.monotonic() - begin
 
 
 @contextmanager
@@ -85,7 +64,7 @@ def crowd(scene: Scene, number: int, notes: Path) -> Iterator[list[subprocess.Po
     try:
         for n in range(number):
             words = [sys.executable, "-c", NOTE, str(notes), str(n)]
-            there.append(scene.start(scene.command(LARGE_MB, *words)))
+            there.append(scene.start(*command(LARGE_MB, *words)))
             if n < 2 * AFTER or n % START_AT_ONCE == 0:
                 await_line(scene, n + 1)
         await_line(scene, number)
@@ -99,7 +78,7 @@ def crowd(scene: Scene, number: int, notes: Path) -> Iterator[list[subprocess.Po
 
 def await_line(scene: Scene, number: int) -> None:
     end = time.monotonic() + GIVE_UP_S
-    while scene.waiting() < number:
+    while scene.status()["waiting"] < number:
         if time.monotonic() > end:
             raise click.ClickException("the line does not fill")
         time.sleep(0.02)
@@ -112,12 +91,12 @@ def cpu_s(there: list[subprocess.Popen[bytes]]) -> float:
 
 def measure(waiters: int, seconds: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        scene, notes = Scene(Path(folder)), Path(folder) / "notes"
-        small = scene.command(SMALL_MB, "true")
-        status = [str(NVINX), "status"]
+        scene, notes = Scene(Path(folder), BENCH), Path(folder) / "notes"
+        small = command(SMALL_MB, "true")
+        status = ["nvinx", "status"]
         alone = {"newcomer": best(scene, small), "status": best(scene, status)}
-        holder = scene.start(scene.command(LARGE_MB, "sleep", "86400"))
-        while not scene.waiting() and not leases(scene):
+        holder = scene.start(*command(LARGE_MB, "sleep", "86400"))
+        while not scene.status()["leases"]:
             time.sleep(0.05)
         with crowd(scene, waiters, notes) as there:
             begin, before = time.monotonic(), cpu_s(there)
@@ -147,14 +126,8 @@ def gaps_s(at: float, starts: list[tuple[int, float]]) -> list[float]:
     return [round(after - before, 3) for before, after in pairwise(times)]
 
 
-def leases(scene: Scene) -> int:
-    words = [str(NVINX), "status", "--json"]
-    said = subprocess.check_output(words, cwd=scene.folder, env=scene.environment)
-    return len(json.loads(said)["leases"])
-
-
-def best(scene: Scene, command: list[str], times: int = 5) -> float:
-    return round(statistics.median(scene.seconds(command) for _ in range(times)), 3)
+def best(scene: Scene, words: list[str], times: int = 5) -> float:
+    return round(statistics.median(seconds_of(scene, words) for _ in range(times)), 3)
 
 
 def read(notes: Path) -> list[tuple[int, float]]:
