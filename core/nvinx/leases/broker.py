@@ -108,11 +108,12 @@ class Broker:
         own, _ = apply(self._state, event, self._policy)
         try:
             with self._ports.ledger.look() as entries:
-                after, _, _ = self._turn(entries, own, event, None)
+                after, merged, decided = self._turn(entries, own, event, None)
         except LookOnlyError:
             return self._take(event)
         if len(after.waiting) < len(own.waiting):
             return self._take(event)  # on the CPU, where nothing is to be written down
+        self._tell(merged, decided)
         self._state = after
         return ()
 
@@ -231,7 +232,8 @@ class Broker:
         after = _with_starts(replace(own, capacity=merged.capacity), merged, ours)
         us, is_near = self._everyone.us, self._everyone.ahead < _NEAR
         self._front.show(entries, after.waiting, decided, event.at, is_near=is_near)
-        self._front.answer(entries, us, after.waiting.on_gpu, event.at, is_near=is_near)
+        now = self._ports.clock()  # later than whatever was asked until now
+        self._front.answer(entries, us, after.waiting.on_gpu, now, is_near=is_near)
         return after, merged, decided
 
     def _decide(

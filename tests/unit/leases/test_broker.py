@@ -1,5 +1,7 @@
 """Several engines at one bench: each sees the others, none is forgotten, the dead hold nothing."""
 
+from contextlib import contextmanager
+
 import pytest
 from builders import card, cpu_job, exclusive_job, gpu_state, shared_job
 from msgspec.structs import replace
@@ -205,8 +207,6 @@ def test_a_ledger_that_fails_leaves_no_life_and_no_start_behind(machine):
             if name == "hold":
                 raise Full
             return getattr(self.entries, name)
-
-    from contextlib import contextmanager
 
     @contextmanager
     def failing():
@@ -529,3 +529,38 @@ def test_a_job_that_stands_far_back_is_shown_to_whoever_asks_for_it(machine):
     machine.clock.now = PATIENCE_S + 1
     one.poll()
     assert "a900" not in machine.requests()
+
+
+def test_a_question_that_came_while_an_engine_waited_for_the_ledger_is_answered(machine):
+    """The engine's own time is of before it waited; its answer is of after."""
+    one = machine.engine("one", replace(CAPACITY, cores=1))
+    one.submit([shared_job("runs", 10), shared_job("waits", 10)])
+    turn = machine.ledger.transaction
+
+    @contextmanager
+    def after_a_question():
+        machine.clock.now += 1.0
+        with turn() as entries:
+            entries.ask("one", "two", machine.clock.now)
+            yield entries
+
+    machine.ledger.transaction = after_a_question
+    one.submit([shared_job("another", 10)])
+    with machine.ledger.look() as entries:
+        assert not entries.engines()["one"].owes_answer
+
+
+def test_whoever_waits_for_an_answer_says_so_again_with_each_look(machine):
+    """A notice may be missed."""
+    holder, one = machine.engine("holder"), machine.engine("one", replace(CAPACITY, cores=1))
+    holder.submit([shared_job("full", 3500, engine="holder")])
+    one.submit([cpu_job("busy")])
+    one.submit([shared_job("older", 3000)])
+    machine.clock.now = 1.0
+    two = machine.engine("two")
+    two.submit([shared_job("b", 3000, engine="two")])
+    holder.finish("full")
+    two.poll()
+    machine.liveness.notified.clear()
+    assert started(two.poll()) == []
+    assert "one" in machine.liveness.notified
