@@ -208,6 +208,7 @@ class Broker:
                 self._ports.liveness.retire(token)
             raise
         self._tell(merged, decided)
+        self._tell_judging()
         self._state = after
         return (*refused, *(start for start in decided.starts if start.job_id in own.waiting))
 
@@ -258,6 +259,11 @@ class Broker:
         if us is not None and us.owes_answer:
             engines |= {us.asked_by, *self._everyone.near}
         for engine in engines - {self._engine}:
+            self._ports.liveness.notify(engine)
+
+    def _tell_judging(self) -> None:
+        """Something changed: notify those of whom only they themselves know what they wait for."""
+        for engine in self._everyone.judging:
             self._ports.liveness.notify(engine)
 
     def _left_nothing(self, event: Event) -> str | None:

@@ -35,7 +35,7 @@ class Everyone:
 
     us: our own entry as of the last look. near: engines with jobs at the front of the line. asked:
     those of them that owe somebody an answer. ahead: how many jobs of others stood there before
-    the first of ours.
+    the first of ours. judging: those near whose jobs wait for what only they believe of sharing.
     """
 
     def __init__(self, engine: str, ports: Ports) -> None:
@@ -43,6 +43,7 @@ class Everyone:
         self._asked_at: dict[str, float] = {}
         self.us: EngineEntry | None = None
         self.near: set[str] = set()
+        self.judging: set[str] = set()
         self.asked: set[str] = set()
         self.ahead = 0
 
@@ -116,6 +117,7 @@ class Everyone:
             entries.leave(engine)
         now, change = self._ports.clock(), entries.change()
         self.near = alive
+        self.judging = alive & {r.job.engine for r in requests if _is_of_judgement(r)}
         self.asked = {e for e in alive if engines[e].owes_answer}
         silent = {e for e in self.asked if now - engines[e].asked_at > UNHEARD_AFTER_S}
         held = {e for e in alive if engines[e].seen == change or self._declined(engines[e])}
@@ -153,13 +155,17 @@ class Everyone:
         _demand_new(new, (job_id for job_id, engine in others.items() if engine in alive))
 
 
+def _is_of_judgement(request: QueuedRequest) -> bool:
+    return request.reason is not None and request.reason.of_judgement
+
+
 def _as_asked(request: QueuedRequest) -> Job:
     """A guest; one whose engine believes that sharing is bad for it, as if it wanted a whole card.
 
     Else newcomers that know nothing of its reasons would fill the card for ever.
     """
-    job, reason = _guest(request.job), request.reason
-    if reason is None or not reason.of_judgement:
+    job = _guest(request.job)
+    if not _is_of_judgement(request):
         return job
     return replace(job, claim=replace(job.claim, residency=Residency.GPU_EXCLUSIVE))
 

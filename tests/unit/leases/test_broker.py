@@ -564,3 +564,26 @@ def test_whoever_waits_for_an_answer_says_so_again_with_each_look(machine):
     machine.liveness.notified.clear()
     assert started(two.poll()) == []
     assert "one" in machine.liveness.notified
+
+
+def test_whoever_waits_for_what_only_it_believes_hears_of_each_change(machine):
+    """Nobody else can tell whether it may start now, and it may stand far back."""
+    one, two = machine.engine("one", runs=HURTS), machine.engine("two")
+    one.submit(hot_jobs(2))
+    two.submit([shared_job("b", 10, engine="two")])
+    machine.liveness.notified.clear()
+    two.finish("b")
+    assert one.await_change(0)
+
+
+def test_that_another_job_is_measured_is_seen_by_all_and_no_judgement(machine):
+    one, two = machine.engine("one", runs=[TOGETHER]), machine.engine("two")
+    assert started(one.submit(hot_jobs(2))) == ["hot 0"]
+    machine.clock.now = 1.0
+    two.submit([shared_job("b", 3000, engine="two")])
+    assert two.waits["b"].why is Why.OTHER_IS_MEASURED
+    machine.liveness.notified.clear()
+    machine.clock.now = 2.0
+    assert started(one.finish("hot 0")) == ["hot 1"]
+    assert two.await_change(0)
+    assert started(two.poll()) == ["b"]
