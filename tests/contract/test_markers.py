@@ -91,3 +91,34 @@ def test_a_job_that_hands_over_from_child_to_child_never_looks_dead():
     ended, _, _ = select.select([first.stdout], [], [], 0)
     assert ended
     first.communicate()
+
+
+def test_the_kernels_own_processes_are_looked_at_once_each(monkeypatch):
+    kernels = {pid for pid in proc.pids() if (it := proc.program(pid)) and it.is_kernels}
+    if not kernels:
+        pytest.skip("the kernel's own processes are not seen here, as in a container")
+    markers = Markers()
+    markers.pids({TOKEN})
+    looked = []
+    program = proc.program
+    monkeypatch.setattr(proc, "program", lambda pid: looked.append(pid) or program(pid))
+    markers.pids({TOKEN})
+    assert looked
+    assert len(kernels & set(looked)) < len(kernels) / 2  # but for a few that are new
+
+
+def test_a_pid_of_the_kernels_that_another_process_got_is_looked_at(start, monkeypatch):
+    """The folder of another process has another inode."""
+    popen = start(
+        [sys.executable, "-c", "print('up', flush=True); input()"],
+        env={**os.environ, "NVINX_JOB": TOKEN},
+    )
+    program, entries = proc.program, proc.entries
+    markers = Markers()
+    monkeypatch.setattr(
+        proc, "program", lambda pid: (it := program(pid)) and it._replace(is_kernels=True)
+    )
+    monkeypatch.setattr(proc, "entries", lambda: dict.fromkeys(entries(), 1))
+    markers.pids({"another"})
+    monkeypatch.undo()
+    assert markers.pids({TOKEN}) == {popen.pid: TOKEN}

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Positions in /proc/PID/stat once "pid (name) " has been cut off; see proc_pid_stat(5).
-_STATE, _PARENT, _STARTED, _VIRTUAL_SIZE = 0, 1, 19, 20
+_STATE, _PARENT, _FLAGS, _STARTED, _VIRTUAL_SIZE = 0, 1, 6, 19, 20
 _STACK, _ARGUMENTS, _ENVIRONMENT = 25, 45, 47
+_OF_KERNEL = 0x00200000  # PF_KTHREAD; the kernel's own processes never become a program
 _NOT_BY_CHANCE = 0x0040000  # ADDR_NO_RANDOMIZE; see personality(2)
 _PIECE = 1 << 16
 _SHORT = 1 << 12  # what is no longer than a page comes in one piece
@@ -26,6 +27,12 @@ INITIAL_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO of the kernel; from there al
 
 def pids() -> Iterator[int]:
     return (int(name) for name in os.listdir("/proc") if name.isdigit())
+
+
+def entries() -> dict[int, int]:
+    """All processes, each with the number of its folder's inode: another process has another."""
+    with os.scandir("/proc") as folder:
+        return {int(entry.name): entry.inode() for entry in folder if entry.name.isdigit()}
 
 
 def environment(pid: int) -> bytes:
@@ -94,6 +101,7 @@ class Program(NamedTuple):
     stack: bytes
     arguments: bytes
     environment: bytes
+    is_kernels: bool
 
     @property
     def shows_addresses(self) -> bool:
@@ -111,6 +119,7 @@ def program(pid: int) -> Program | None:
         fields[_STACK],
         fields[_ARGUMENTS],
         fields[_ENVIRONMENT],
+        bool(int(fields[_FLAGS]) & _OF_KERNEL),
     )
 
 

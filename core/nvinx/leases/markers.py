@@ -74,6 +74,9 @@ class Markers:
 
     def __init__(self) -> None:
         self._known: dict[int, _Signs] = {}
+        self._kernels: set[tuple[int, int]] = (
+            set()
+        )  # with the inode, which tells it from a later one
 
     def pids(self, tokens: Collection[str]) -> dict[int, str]:
         """The processes that carry one of the tokens, and which.
@@ -91,7 +94,10 @@ class Markers:
         done = {os.getpid()}
         for _ in range(_LOOKS):
             news = 0
-            for pid, signs in self._read(set(proc.pids()) - done):
+            there = proc.entries()
+            self._kernels &= there.items()
+            done |= {pid for pid, _ in self._kernels}
+            for pid, signs in self._read(there.keys() - done):
                 token = signs.token(wanted)
                 if token is not None:
                     found[pid] = token
@@ -100,6 +106,8 @@ class Markers:
                     settled[pid] = signs.program
                 if is_as_before or (signs.is_settled and not signs.has_memory):
                     done.add(pid)
+                if signs.program is not None and signs.program.is_kernels:
+                    self._kernels.add((pid, there[pid]))
                 news += not is_as_before
             if len(set(found.values())) == len(wanted) or not news:
                 break
