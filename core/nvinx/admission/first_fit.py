@@ -8,7 +8,7 @@ from nvinx.admission.estimates import Estimates
 from nvinx.admission.policy import LongestChainFirst
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from nvinx.admission.availability import Availability
     from nvinx.admission.job import Waiting
@@ -27,8 +27,8 @@ class VramFifo(LongestChainFirst):
         state: State,
         at: float,  # noqa: ARG002
         free: Availability,  # noqa: ARG002
-    ) -> Sequence[Iterable[Waiting]]:
-        return [[one] for one in sorted(state.waiting.values(), key=lambda one: one.since)]
+    ) -> Iterable[Iterable[Waiting]]:
+        return ([one] for one in state.waiting.as_they_came())
 
     def _reserve(self, waiting: Waiting, reason: Reason, state: State, free: Availability) -> None:
         """Nothing is reserved for anybody."""

@@ -15,6 +15,7 @@ out-of-memory failure `retry` does.
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from nvinx.admission.job import Job, Waiting
     from nvinx.admission.state import State
+    from nvinx.admission.waiting_queue import Queue
     from nvinx.bench.capacity import Capacity, Card
     from nvinx.jobs.claim import Claim
 
@@ -58,8 +60,8 @@ class LongestChainFirst:
         if not state.waiting:
             return Round()
         starts, waits = [], {}
-        free, refused = Availability.of(state, at, self._estimates), _Refused()
-        for part in self._queue(state, at, free):
+        free, refused = Availability.of(state, at, self._estimates), _Refused(state.waiting)
+        for part in takewhile(refused.are_few, self._queue(state, at, free)):
             for waiting in refused.worth_asking(part, free):
                 job = waiting.job
                 verdict = _decide(job, state.capacity, free, refused)
@@ -88,7 +90,8 @@ class LongestChainFirst:
         option = options(job.claim, capacity)
         return None if option else _does_not_fit(job, capacity)
 
-    def _queue(self, state: State, at: float, free: Availability) -> Sequence[Iterable[Waiting]]:
+    def _queue(self, state: State, at: float, free: Availability) -> Iterable[Iterable[Waiting]]:
+        """The waiting jobs in the order in which they are asked, in parts of one kind each."""
         return queue_order.parts(state, at, self._long_s, lambda: free.free_cores > 0)
 
     def _reserve(self, waiting: Waiting, reason: Reason, state: State, free: Availability) -> None:
@@ -200,9 +203,14 @@ def _start(job: Job, placement: Placement, free: Availability) -> Placement | Re
 class _Refused:
     """Those who were asked in vain in this round, and the GPU work that waits before the next."""
 
-    def __init__(self) -> None:
+    def __init__(self, queue: Queue) -> None:
         self._work_s = 0.0
-        self._in_vain = [0, 0]
+        are_there = (queue.on_gpu < len(queue), queue.on_gpu > 0)
+        self._in_vain = [0 if some else _MOST_IN_VAIN for some in are_there]
+
+    def are_few(self, _part: object) -> bool:
+        """Whether somebody else is asked in this round, of whichever kind."""
+        return min(self._in_vain) < _MOST_IN_VAIN
 
     def worth_asking(self, part: Iterable[Waiting], free: Availability) -> Iterator[Waiting]:
         """Those who could start at all: until too many of a kind were refused, while cores last."""

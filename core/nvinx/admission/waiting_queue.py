@@ -10,6 +10,7 @@ import math
 from bisect import bisect_left, insort
 from collections.abc import Mapping
 from heapq import merge
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct, field
@@ -127,6 +128,10 @@ class Queue(Mapping[str, "Waiting"]):
     def on_gpu(self) -> int:
         """How many of the jobs could use a card."""
         return sum(len(line.ranked) for (on_cpu, _), line in self._lines.items() if not on_cpu)
+
+    def as_they_came(self) -> list[Waiting]:
+        """All jobs, those first that wait longest."""
+        return sorted((entry[2] for entry in self._by_id.values()), key=attrgetter("since"))
 
     def in_line(self, *, on_cpu: bool) -> Iterator[Waiting]:
         """The jobs of one kind, from the front."""

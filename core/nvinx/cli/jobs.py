@@ -10,6 +10,9 @@ import click
 if TYPE_CHECKING:
     from nvinx.runs.read import Ran
 
+_MOST = 1000  # nobody reads further, and a table of 50,000 takes half a minute to lay out
+_JOB_WIDTH = 22
+
 
 @click.command(name="jobs")
 @click.argument(
@@ -33,7 +36,7 @@ def command(folder: Path, as_json: bool) -> None:
         show(list(run.jobs.values()))
 
 
-def show(jobs: list[Ran], most: int | None = None) -> None:
+def show(jobs: list[Ran], most: int = _MOST) -> None:
     """Print the lanes, and a table of the jobs, of the first `most`, in the order of starts."""
     from rich import box
     from rich.console import Console
@@ -56,11 +59,8 @@ def show(jobs: list[Ran], most: int | None = None) -> None:
     for line in lanes.draw(jobs, console.width):
         console.print(line, no_wrap=True)
     console.print(table)
-    if most is not None and len(jobs) > most:
+    if len(jobs) > most:
         console.print(f"... and {len(jobs) - most} more; --json lists all.")
-
-
-_JOB_WIDTH = 22
 
 
 def _time(seconds: float | None) -> str:

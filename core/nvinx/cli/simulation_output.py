@@ -85,7 +85,10 @@ def show(played: Simulation, least_s: float | None, bench: Bench, *, whole: bool
     from nvinx.formatting import duration
 
     listed = rows(played, bench)
-    show_jobs(listed, most=None if whole else _MOST_SHOWN)
+    if whole:
+        show_jobs(listed)
+    else:
+        show_jobs(listed, _MOST_SHOWN)
     busy_s, makespan_s = sum(played.gpu_busy_s.values()), played.makespan_s
     ratio = f" ({makespan_s / least_s:.2f} of it)" if least_s else ""
     bound = "" if least_s is None else f"; no policy can be below {duration(least_s)}{ratio}"

@@ -9,9 +9,12 @@ from nvinx.admission.first_fit import VramFifo
 from nvinx.admission.policy import LongestChainFirst
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from nvinx.admission.availability import Availability
     from nvinx.admission.events import Policy
+    from nvinx.admission.job import Waiting
+    from nvinx.admission.state import State
     from nvinx.jobs.claim import Claim
 
 
@@ -21,6 +24,14 @@ class Serial(VramFifo):
     def __init__(self) -> None:
         super().__init__()
         self._estimates = _NoGain()
+
+    def _queue(self, state: State, at: float, free: Availability) -> Iterator[Iterable[Waiting]]:
+        """Nobody is asked in vain once each card has its job, where no other kind waits."""
+        for part in super()._queue(state, at, free):
+            have_jobs = all(free.residents(card.id) for card in state.capacity.cards)
+            if have_jobs and state.waiting.on_gpu == len(state.waiting):
+                return
+            yield part
 
 
 class _NoGain(Estimates):

@@ -8,6 +8,7 @@ overfull on average.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -149,11 +150,13 @@ def _by_size(kinds: Sequence[_Kind], capacity: Capacity) -> list[dict[int, float
 
 
 def _rates(members: tuple[int, ...], kinds: Sequence[_Kind], truth: Estimates) -> dict[int, float]:
-    claims = [kinds[k].claim for k in members]
-    rates = dict.fromkeys(members, 0.0)
-    for place, k in enumerate(members):
-        others = [*claims[:place], *claims[place + 1 :]]
-        rates[k] += 1.0 / truth.slowdown(claims[place], others)
+    """Jobs of one kind are slowed alike, so each kind is asked once."""
+    rates = {}
+    for k, number in Counter(members).items():
+        others = list(members)
+        others.remove(k)
+        slowdown = truth.slowdown(kinds[k].claim, (kinds[other].claim for other in others))
+        rates[k] = number / slowdown
     return rates
 
 
