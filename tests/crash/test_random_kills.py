@@ -1,6 +1,6 @@
 """Engines and jobs killed at random moments: the card is never overbooked, and never leaked.
 
-Meanwhile some are stopped for a while, the ledger is deleted or spoiled, and a container looks.
+Meanwhile some are stopped for a while, the ledger is deleted, damaged or spoiled, and a container looks.
 
 A round takes about two seconds. `make test-crash` plays 200; NVINX_CRASH_SEED repeats a run.
 """
@@ -23,7 +23,6 @@ from waiting import GIVE_UP_S
 
 from nvinx.bench import machine
 from nvinx.catalog import Residency
-from nvinx.errors import StateDirError
 from nvinx.jobs.claim import Claim
 from nvinx.leases.client import LeaseClient
 from nvinx.leases.liveness import ProcessLiveness
@@ -131,7 +130,13 @@ class Storm:
 
     def attack(self) -> None:
         """Something that is worse than a death, and that nobody may profit from."""
-        attacks = [self.stop, self.lose_the_ledger, self.spoil_a_row, self.ask_from_a_container]
+        attacks = [
+            self.stop,
+            self.lose_the_ledger,
+            self.damage_the_ledger,
+            self.spoil_a_row,
+            self.ask_from_a_container,
+        ]
         self.draw.choice(attacks)()
 
     def stop(self) -> None:
@@ -150,6 +155,14 @@ class Storm:
             ["rm -f ledger.db*", "rm -f ledger.db", "mv ledger.db old", ": > ledger.db"]
         )
         subprocess.run(["bash", "-c", how], cwd=state, stderr=subprocess.DEVNULL, check=False)
+
+    def damage_the_ledger(self) -> None:
+        """Write over a stretch of it or of its log; SQLite maps the index, so no program may."""
+        name = self.draw.choice(["ledger.db", "ledger.db-wal"])
+        path = self.folder / "state" / name
+        with contextlib.suppress(FileNotFoundError), path.open("r+b") as file:
+            file.seek(self.draw.randrange(max(os.fstat(file.fileno()).st_size, 1)))
+            file.write(self.draw.randbytes(self.draw.randrange(1, 3000)))
 
     def spoil_a_row(self) -> None:
         """Write nonsense into a lease or a request, as anybody may who shares the folder."""
@@ -211,20 +224,7 @@ def storm(tmp_path: Path) -> Iterator[Storm]:
 
 
 def _probe(bench: Bench, storm: Storm) -> float:
-    """How long an engine waits for the whole card, in seconds; it does what a message advises.
-
-    A ledger that was emptied while somebody wrote to it may be broken, and is then moved away.
-    """
-    try:
-        return _wait(bench, storm)
-    except StateDirError as error:
-        if "Fix: move ledger.db away, as it is broken" not in str(error):
-            raise
-    (storm.folder / "state" / "ledger.db").rename(storm.folder / "state" / "old")
-    return _wait(bench, storm)
-
-
-def _wait(bench: Bench, storm: Storm) -> float:
+    """How long an engine waits for the whole card, in seconds."""
     with LeaseClient(bench, storm.folder / "state") as client:
         begin = time.monotonic()
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _AT_ONCE = 200  # files that a sweep keeps open
-_TRIES, _MOMENT_S = 5, 0.0003
 
 
 class ProcessLiveness:
@@ -186,23 +185,14 @@ class ProcessLiveness:
             yield False
             return
         try:
-            yield _locks_alone(fd)
+            yield locks.lock_alone_soon(fd)
         finally:
             os.close(fd)
-
-
-def _locks_alone(fd: int) -> bool:
-    """Whether the file could be locked for us alone; who only looks at it has it for a moment."""
-    for _ in range(_TRIES):
-        if locks.lock_alone(fd):
-            return True
-        time.sleep(_MOMENT_S)
-    return False
 
 
 def _is_only_holder(fd: int) -> bool:
     """Whether nobody else shares the lock; it is held as before afterwards."""
     try:
-        return _locks_alone(fd)
+        return locks.lock_alone_soon(fd)
     finally:
         fcntl.flock(fd, fcntl.LOCK_SH)

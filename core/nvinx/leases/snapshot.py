@@ -15,6 +15,7 @@ from nvinx.leases.external_use import owners, with_external_use
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.liveness import ProcessLiveness
 from nvinx.leases.questions import PATIENCE_S, is_called
+from nvinx.leases.repetition import again_if_lost
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from nvinx.bench.resolve import Bench
     from nvinx.gpu.ports import GpuInventory
     from nvinx.leases.holders import Holder
-    from nvinx.leases.ports import Lease, QueuedRequest
+    from nvinx.leases.ports import EngineEntry, Lease, QueuedRequest
 
 _LOOK_AGAIN_S = 0.05
 
@@ -118,12 +119,16 @@ def _named(name: str, there: _Found) -> tuple[QueuedRequest, ...]:
 def _ask(name: str, engines: Collection[str], folder: Path) -> None:
     ledger, liveness = SqliteLedger(folder / "ledger.db"), ProcessLiveness(folder / "life")
     try:
-        with ledger.transaction() as entries:
-            entries.question(name, boot_seconds())
+        again_if_lost(lambda: _write_question(ledger, name))
     finally:
         ledger.close()
     for engine in engines:
         liveness.notify(engine)
+
+
+def _write_question(ledger: SqliteLedger, name: str) -> None:
+    with ledger.transaction() as entries:
+        entries.question(name, boot_seconds())
 
 
 def _ledger(folder: Path) -> _Found:
@@ -131,9 +136,7 @@ def _ledger(folder: Path) -> _Found:
         return _Found()
     ledger, liveness = SqliteLedger(folder / "ledger.db"), ProcessLiveness(folder / "life")
     try:
-        with ledger.look() as entries:
-            leases, requests, engines = entries.leases(), entries.requests(), entries.engines()
-            unreadable = entries.unreadable
+        leases, requests, engines, unreadable = again_if_lost(lambda: _entries(ledger))
     finally:
         ledger.close()
     alive = liveness.alive({lease.id for lease in leases} | engines.keys())
@@ -143,3 +146,12 @@ def _ledger(folder: Path) -> _Found:
         waiting=sum(engine.waiting for engine in engines.values() if engine.id in alive),
         unreadable=unreadable,
     )
+
+
+def _entries(
+    ledger: SqliteLedger,
+) -> tuple[tuple[Lease, ...], tuple[QueuedRequest, ...], dict[str, EngineEntry], int]:
+    """Leases, requests, engines, and how many requests cannot be read."""
+    with ledger.look() as entries:
+        requests = entries.requests()
+        return entries.leases(), requests, entries.engines(), entries.unreadable
