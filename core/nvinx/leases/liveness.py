@@ -102,7 +102,7 @@ class ProcessLiveness:
 
     def sweep(self, older_than_s: float = 0.0) -> None:
         """Remove the files of tokens that show no life: what killed processes left behind."""
-        tokens = set(self._tokens(time.time() - older_than_s))
+        tokens = set(self._tokens(older_than_s))
         dead = sorted(tokens - self.alive(tokens))
         for first in range(0, len(dead), _AT_ONCE):
             self._remove(dead[first : first + _AT_ONCE])
@@ -151,11 +151,12 @@ class ProcessLiveness:
             raise FileNotFoundError(token)
         return self.file(token)
 
-    def _tokens(self, until: float) -> Iterator[str]:
-        """Those with a file, written at that time or before, in seconds since 1970."""
+    def _tokens(self, older_than_s: float) -> Iterator[str]:
+        """Those with a file that old, or from the future: the clock was set back since."""
+        now = time.time()
         for path in self.folder.glob("*.lock"):
             with suppress(FileNotFoundError):
-                if path.stat().st_mtime <= until:
+                if not 0 <= now - path.stat().st_mtime < older_than_s:
                     yield path.name.removesuffix(".lock")
 
     def _is_in_place(self, fd: int, token: str) -> bool:
