@@ -93,6 +93,10 @@ class ProcessLiveness:
         silent -= unseen
         return locked | unseen | (set(self._markers.pids(silent).values()) if silent else set())
 
+    def unproved(self, tokens: Collection[str]) -> set[str]:
+        """Those that count as alive only since nobody could see from here that they died."""
+        return {t for t in tokens if is_token(t) and not is_seen(t) and not self._is_locked(t)}
+
     def owners(self, pids: Collection[int]) -> dict[int, str]:
         found = ((pid, owner(pid)) for pid in pids)
         return {pid: self._ours(token) for pid, token in found if token is not None}

@@ -36,7 +36,8 @@ class Snapshot(Struct, frozen=True):
     bench: its cards with what programs outside nvinx use of them. inventory: what the driver said.
     requests: the first of each engine, in the line's order. waiting: how many there are in all.
     unreadable: how many requests make no sense, and are left out. left_behind: by the id of a lease
-    whose job has ended, the processes of it that keep the lease.
+    whose job has ended, the processes of it that keep the lease. unproved: ids of leases of which
+    cannot be told from here whether they live.
     """
 
     bench: Bench
@@ -47,6 +48,7 @@ class Snapshot(Struct, frozen=True):
     now: float
     unreadable: int = 0
     left_behind: Mapping[str, tuple[Holder, ...]] = field(default_factory=dict)
+    unproved: Collection[str] = ()
 
     @property
     def cards(self) -> tuple[Card, ...]:
@@ -70,6 +72,7 @@ class _Found(Struct, frozen=True):
     requests: tuple[QueuedRequest, ...] = ()
     waiting: int = 0
     unreadable: int = 0
+    unproved: Collection[str] = ()
 
 
 def take(bench: Bench, state_dir: Path) -> Snapshot:
@@ -86,6 +89,7 @@ def take(bench: Bench, state_dir: Path) -> Snapshot:
         inventory=seen,
         now=boot_seconds(),
         unreadable=there.unreadable,
+        unproved=there.unproved,
         left_behind={x.id: holders.left_behind(state_dir, x.id) for x in there.leases},
     )
 
@@ -145,6 +149,7 @@ def _ledger(folder: Path) -> _Found:
         requests=tuple(request for request in requests if request.job.engine in alive),
         waiting=sum(engine.waiting for engine in engines.values() if engine.id in alive),
         unreadable=unreadable,
+        unproved=liveness.unproved({lease.id for lease in leases}),
     )
 
 
