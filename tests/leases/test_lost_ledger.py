@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import random
 import sqlite3
@@ -190,6 +191,18 @@ def test_a_lease_that_was_let_go_is_not_taken_for_one_that_was_lost(bench):
     assert done.stdout == "mine\n", done.stderr
     assert not (bench.state / "ledger-broken.db").exists()
     assert bench.held() == set()
+
+
+@pytest.mark.parametrize("name", ["notes", "x" * 190 + "+1-0a0a0a0a.1", "1-0a0a0a0a", "\x1b.1"])
+def test_a_locked_file_that_is_no_leases_is_not_taken_for_a_lost_one(bench, name):
+    bench.run("run", "true")
+    file = bench.state / "life" / f"{name}.lock"
+    file.write_text("{}")
+    with file.open() as opened:
+        fcntl.flock(opened, fcntl.LOCK_SH)
+        done = bench.run("run", "--", "echo", "mine")
+    assert done.stdout == "mine\n", done.stderr
+    assert not (bench.state / "ledger-broken.db").exists()
 
 
 def test_a_lost_ledger_is_not_lost_to_whoever_only_looks(bench):

@@ -18,6 +18,7 @@ from nvinx.host.locks import lock_alone_soon
 from nvinx.host.plain_files import open_plain
 from nvinx.leases import rows, tokens
 from nvinx.leases.liveness import ProcessLiveness
+from nvinx.leases.markers import is_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,11 +78,12 @@ def living(state_dir: Path) -> Iterator[Copy]:
 
 def is_any_missing(state_dir: Path, known: set[str]) -> bool:
     """Whether anybody holds the lock of a lease besides these; whoever lets one go empties it."""
+    life = state_dir / _LIFE
     with suppress(FileNotFoundError):
-        names = os.listdir(state_dir / _LIFE)
-        there = {name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)} - known
-        files = (state_dir / _LIFE / f"{token}{_SUFFIX}" for token in there)
-        return any(tokens.is_lease(file.stem) and _is_held(file) for file in files)
+        names = [name for name in os.listdir(life) if name.endswith(_SUFFIX)]
+        others = {name.removesuffix(_SUFFIX) for name in names} - known
+        leases = (token for token in others if tokens.is_lease(token) and is_token(token))
+        return any(_is_held(life, token) for token in leases)
     return False
 
 
@@ -112,9 +114,9 @@ def _read(token: str, file: Path) -> Copy:
         return Copy(token, _NOTHING, _NOTHING, 0.0)
 
 
-def _is_held(file: Path) -> bool:
+def _is_held(life: Path, token: str) -> bool:
     with suppress(OSError):
-        fd = open_plain(file)
+        fd = open_plain(life / f"{token}{_SUFFIX}")
         try:
             return os.fstat(fd).st_size > 0 and not lock_alone_soon(fd)
         finally:
