@@ -1,6 +1,7 @@
 """Engines and jobs killed at random moments: the card is never overbooked, and never leaked.
 
-Meanwhile some are stopped for a while, the ledger is deleted, damaged or spoiled, and a container looks.
+Meanwhile some are stopped for a while, the ledger is deleted, damaged or spoiled, a container
+looks, and somebody uses the environment of another's job.
 
 A round takes about two seconds. `make test-crash` plays 200; NVINX_CRASH_SEED repeats a run.
 """
@@ -32,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).parent / "programs"))
 import gpu
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from nvinx.bench.resolve import Bench
 
@@ -136,6 +137,7 @@ class Storm:
             self.damage_the_ledger,
             self.spoil_a_row,
             self.ask_from_a_container,
+            self.claim_anothers_place,
         ]
         self.draw.choice(attacks)()
 
@@ -178,16 +180,27 @@ class Storm:
 
     def ask_from_a_container(self) -> None:
         """Somebody who sees no process of the others looks who lives, and goes."""
-        code = "from nvinx.cli import main; main()"
-        words = ["run", "--quiet", "--vram", "600MB", "--give-up", "0.2", "true"]
         with contextlib.suppress(FileNotFoundError):
-            subprocess.run(
-                [*CONTAINER, sys.executable, "-c", code, *words],
-                cwd=self.folder,
-                env=self.environ,
-                stderr=subprocess.DEVNULL,
-                check=False,
-            )
+            self.ask_for(600, "true", where=CONTAINER)
+
+    def claim_anothers_place(self) -> None:
+        """Somebody runs with all that the environment of another's job says."""
+        leases = sorted((self.folder / "state" / "life").glob("*.*.lock"))
+        stolen = {"NVINX_PLACEMENT": "gpu_exclusive", "NVINX_VRAM_MB": "4000", "SLURM_JOB_ID": "1"}
+        token = self.draw.choice(leases).stem if leases else "1-0a0a0a0a.1"
+        job = [sys.executable, "-S", gpu.__file__, str(self.folder), f"n{next(self.numbers)}"]
+        self.ask_for(1300, *job, "1300", "0.05", "plain", NVINX_JOB=token, **stolen)
+
+    def ask_for(self, mb: int, *words: str, where: Sequence[str] = (), **environ: str) -> None:
+        code = "from nvinx.cli import main; main()"
+        asks = ["run", "--quiet", "--vram", f"{mb}MB", "--give-up", "0.2", "--", *words]
+        subprocess.run(
+            [*where, sys.executable, "-c", code, *asks],
+            cwd=self.folder,
+            env={**self.environ, **environ},
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
 
     def end(self) -> None:
         """Kill whoever is left."""
