@@ -105,9 +105,9 @@ def test_a_job_whose_lock_is_held_is_known_to_live_in_any_container(bench):
 def test_a_job_killed_in_a_container_is_gone_for_that_container(bench):
     """Only its own processes are needed to see that."""
     script = (
-        "nvinx run --name killed -- bash -c 'exec 243<&-; exec sleep 3600' & first=$!; "
-        "until nvinx status | grep -q killed; do sleep 0.1; done; "
-        "kill -9 $first; pkill -9 -P 1 sleep; nvinx run -- echo mine"
+        "nvinx run --name killed -- bash -c 'exec 243<&-; echo $$ > pid; exec sleep 3600' & first=$!; "
+        "until [ -s pid ]; do sleep 0.1; done; "
+        "kill -9 $first $(cat pid); nvinx run -- echo mine"
     )
     done = bench.family.start((*CONTAINER, "bash", "-c", script), bench.folder, bench.environment())
     assert done.communicate(timeout=GIVE_UP_S)[0].splitlines()[-1] == "mine"
