@@ -15,6 +15,7 @@ from waiting import GIVE_UP_S
 
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.liveness import ProcessLiveness
+from nvinx.leases.repetition import again_if_lost
 
 if TYPE_CHECKING:
     from nvinx.leases.ports import Lease, QueuedRequest
@@ -76,6 +77,10 @@ def entries(state: Path) -> tuple[tuple[Lease, ...], tuple[QueuedRequest, ...]]:
     """What the ledger of a state folder holds; nothing where there is none yet."""
     if not (state / "ledger.db").exists():
         return (), ()
-    ledger = SqliteLedger(state / "ledger.db")
-    with contextlib.closing(ledger), ledger.transaction() as transaction:
+    with contextlib.closing(SqliteLedger(state / "ledger.db")) as ledger:
+        return again_if_lost(lambda: _entries(ledger))
+
+
+def _entries(ledger: SqliteLedger) -> tuple[tuple[Lease, ...], tuple[QueuedRequest, ...]]:
+    with ledger.transaction() as transaction:
         return transaction.leases(), transaction.requests()

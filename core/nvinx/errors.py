@@ -85,6 +85,17 @@ class StateDirError(NvinxError):
         self.fix = fix
 
 
+class LedgerLostError(StateDirError):
+    """The ledger was lost or broken while it was in use; the next try finds a new one."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            path,
+            "the ledger was lost or broken again and again",
+            "look who writes to this folder, or name another one with --nvinx-state-dir",
+        )
+
+
 class LedgerVersionError(NvinxError):
     """The ledger was written by another nvinx; it is left exactly as it is."""
 

@@ -3,16 +3,23 @@
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 from builders import exclusive_claim, job, lease, shared_claim, shared_job
 from msgspec.structs import replace
 from waiting import GIVE_UP_S
 
-from nvinx.errors import LeaseExistsError, LedgerVersionError, LookOnlyError, StateDirError
+from nvinx.errors import (
+    LeaseExistsError,
+    LedgerLostError,
+    LedgerVersionError,
+    LookOnlyError,
+)
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.ledger_schema import SCHEMA
 from nvinx.leases.ports import EngineEntry, QueuedRequest
+from nvinx.leases.repetition import again_if_lost
 from nvinx.reasons import Reason, Why
 from nvinx.testing import MemoryLedger
 
@@ -239,14 +246,44 @@ def test_an_engine_whose_ledger_a_newer_nvinx_took_over_is_refused(tmp_path):
     db.close()
 
 
-def test_a_file_that_is_no_ledger_is_a_clear_error(tmp_path):
+def test_a_file_that_is_no_ledger_is_put_aside_as_it_is(tmp_path, caplog):
     path = tmp_path / "ledger.db"
     path.write_text("these are my notes, not a database at all. " * 50)
 
-    with pytest.raises(StateDirError, match=r"move ledger\.db away"):
-        SqliteLedger(path)
+    with closing(SqliteLedger(path)) as ledger, ledger.transaction() as entries:
+        assert entries.leases() == ()
 
-    assert path.read_text().startswith("these are my notes")
+    assert (tmp_path / "ledger-broken.db").read_text().startswith("these are my notes")
+    assert "ledger.db cannot be read, so it now lies in ledger-broken.db" in caplog.text
+
+
+def hold_and_lose(ledger, path):
+    with ledger.transaction() as entries:
+        entries.hold(held("a"))
+        path.rename(path.with_name("elsewhere.db"))
+
+
+def test_what_was_written_to_a_ledger_that_is_lost_does_not_count(tmp_path):
+    path = tmp_path / "ledger.db"
+    with closing(SqliteLedger(path)) as ledger:
+        with pytest.raises(LedgerLostError):
+            hold_and_lose(ledger, path)
+        with ledger.transaction() as entries:
+            assert entries.leases() == ()
+
+
+def test_a_turn_that_was_lost_is_repeated_a_few_times():
+    tries = []
+
+    def lost():
+        tries.append(1)
+        if len(tries) < 3:
+            raise LedgerLostError("folder")
+        return "done"
+
+    assert again_if_lost(lost) == "done"
+    with pytest.raises(LedgerLostError, match="again and again"):
+        again_if_lost(lambda: (_ for _ in ()).throw(LedgerLostError("folder")))
 
 
 def test_leases_of_an_earlier_boot_are_void(tmp_path):

@@ -1,6 +1,7 @@
 """Engines and jobs killed at random moments: the card is never overbooked, and never leaked.
 
-Meanwhile some are stopped for a while, the ledger is deleted or spoiled, and a container looks.
+Meanwhile some are stopped for a while, the ledger is deleted, damaged or spoiled, a container
+looks, and somebody uses the environment of another's job.
 
 A round takes about two seconds. `make test-crash` plays 200; NVINX_CRASH_SEED repeats a run.
 """
@@ -23,7 +24,6 @@ from waiting import GIVE_UP_S
 
 from nvinx.bench import machine
 from nvinx.catalog import Residency
-from nvinx.errors import StateDirError
 from nvinx.jobs.claim import Claim
 from nvinx.leases.client import LeaseClient
 from nvinx.leases.liveness import ProcessLiveness
@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).parent / "programs"))
 import gpu
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from nvinx.bench.resolve import Bench
 
@@ -131,7 +131,14 @@ class Storm:
 
     def attack(self) -> None:
         """Something that is worse than a death, and that nobody may profit from."""
-        attacks = [self.stop, self.lose_the_ledger, self.spoil_a_row, self.ask_from_a_container]
+        attacks = [
+            self.stop,
+            self.lose_the_ledger,
+            self.damage_the_ledger,
+            self.spoil_a_row,
+            self.ask_from_a_container,
+            self.claim_anothers_place,
+        ]
         self.draw.choice(attacks)()
 
     def stop(self) -> None:
@@ -151,6 +158,14 @@ class Storm:
         )
         subprocess.run(["bash", "-c", how], cwd=state, stderr=subprocess.DEVNULL, check=False)
 
+    def damage_the_ledger(self) -> None:
+        """Write over a stretch of it or of its log; SQLite maps the index, so no program may."""
+        name = self.draw.choice(["ledger.db", "ledger.db-wal"])
+        path = self.folder / "state" / name
+        with contextlib.suppress(FileNotFoundError), path.open("r+b") as file:
+            file.seek(self.draw.randrange(max(os.fstat(file.fileno()).st_size, 1)))
+            file.write(self.draw.randbytes(self.draw.randrange(1, 3000)))
+
     def spoil_a_row(self) -> None:
         """Write nonsense into a lease or a request, as anybody may who shares the folder."""
         table, column = self.draw.choice(
@@ -165,16 +180,27 @@ class Storm:
 
     def ask_from_a_container(self) -> None:
         """Somebody who sees no process of the others looks who lives, and goes."""
-        code = "from nvinx.cli import main; main()"
-        words = ["run", "--quiet", "--vram", "600MB", "--give-up", "0.2", "true"]
         with contextlib.suppress(FileNotFoundError):
-            subprocess.run(
-                [*CONTAINER, sys.executable, "-c", code, *words],
-                cwd=self.folder,
-                env=self.environ,
-                stderr=subprocess.DEVNULL,
-                check=False,
-            )
+            self.ask_for(600, "true", where=CONTAINER)
+
+    def claim_anothers_place(self) -> None:
+        """Somebody runs with all that the environment of another's job says."""
+        leases = sorted((self.folder / "state" / "life").glob("*.*.lock"))
+        stolen = {"NVINX_PLACEMENT": "gpu_exclusive", "NVINX_VRAM_MB": "4000", "SLURM_JOB_ID": "1"}
+        token = self.draw.choice(leases).stem if leases else "1-0a0a0a0a.1"
+        job = [sys.executable, "-S", gpu.__file__, str(self.folder), f"n{next(self.numbers)}"]
+        self.ask_for(1300, *job, "1300", "0.05", "plain", NVINX_JOB=token, **stolen)
+
+    def ask_for(self, mb: int, *words: str, where: Sequence[str] = (), **environ: str) -> None:
+        code = "from nvinx.cli import main; main()"
+        asks = ["run", "--quiet", "--vram", f"{mb}MB", "--give-up", "0.2", "--", *words]
+        subprocess.run(
+            [*where, sys.executable, "-c", code, *asks],
+            cwd=self.folder,
+            env={**self.environ, **environ},
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
 
     def end(self) -> None:
         """Kill whoever is left."""
@@ -211,20 +237,7 @@ def storm(tmp_path: Path) -> Iterator[Storm]:
 
 
 def _probe(bench: Bench, storm: Storm) -> float:
-    """How long an engine waits for the whole card, in seconds; it does what a message advises.
-
-    A ledger that was emptied while somebody wrote to it may be broken, and is then moved away.
-    """
-    try:
-        return _wait(bench, storm)
-    except StateDirError as error:
-        if "Fix: move ledger.db away, as it is broken" not in str(error):
-            raise
-    (storm.folder / "state" / "ledger.db").rename(storm.folder / "state" / "old")
-    return _wait(bench, storm)
-
-
-def _wait(bench: Bench, storm: Storm) -> float:
+    """How long an engine waits for the whole card, in seconds."""
     with LeaseClient(bench, storm.folder / "state") as client:
         begin = time.monotonic()
 

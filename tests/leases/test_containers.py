@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -73,6 +74,43 @@ def test_a_job_in_a_container_that_ended_is_gone_for_the_host(bench):
     process.wait()
     done = bench.run("run", "--", "echo", "mine")
     assert (done.returncode, done.stdout) == (0, "mine\n"), done.stderr
+
+
+def test_a_job_that_ended_in_another_container_is_told_and_can_be_let_go(bench):
+    """Nobody sees that it did: it counts until somebody lets it go."""
+    process = hidden_job(bench, CONTAINER)
+    process.kill()
+    process.wait()
+    status = start(bench, CONTAINER, "status")
+    said, _ = status.communicate(timeout=GIVE_UP_S)
+    assert "hidden: 4.00 GB exclusive" in said
+    told = r"if it has ended, nvinx release --disown (\S+)"
+    (lease_id,) = re.findall(told, said)
+    waits = start(bench, CONTAINER, "run", "--give-up", "0.1", "--", "echo", "mine")
+    assert waits.wait(GIVE_UP_S) == 75
+    let_go = start(bench, CONTAINER, "release", "--disown", "--yes", lease_id)
+    assert let_go.wait(GIVE_UP_S) == 0
+    done = start(bench, CONTAINER, "run", "--", "echo", "mine")
+    assert done.communicate(timeout=GIVE_UP_S)[0] == "mine\n"
+
+
+def test_a_job_whose_lock_is_held_is_known_to_live_in_any_container(bench):
+    start(bench, CONTAINER, "run", "--name", "first", "--", "sleep", "3600")
+    assert eventually(bench.held)
+    said, _ = start(bench, CONTAINER, "status").communicate(timeout=GIVE_UP_S)
+    assert "first: 4.00 GB exclusive" in said
+    assert "--disown" not in said
+
+
+def test_a_job_killed_in_a_container_is_gone_for_that_container(bench):
+    """Only its own processes are needed to see that."""
+    script = (
+        "nvinx run --name killed -- bash -c 'exec 243<&-; echo $$ > pid; exec sleep 3600' & first=$!; "
+        "until [ -s pid ]; do sleep 0.1; done; "
+        "kill -9 $first $(cat pid); nvinx run -- echo mine"
+    )
+    done = bench.family.start((*CONTAINER, "bash", "-c", script), bench.folder, bench.environment())
+    assert done.communicate(timeout=GIVE_UP_S)[0].splitlines()[-1] == "mine"
 
 
 @pytest.mark.parametrize("where", [(), CONTAINER], ids=["on the host", "in a container"])

@@ -10,6 +10,7 @@ from waiting import GIVE_UP_S, eventually
 
 import nvinx
 from nvinx.errors import ImpossibleJobError
+from nvinx.leases import slurm_step
 
 SNAKEMAKE = [
     "-m",
@@ -77,6 +78,64 @@ def test_the_job_of_somebody_else_lets_nobody_in(bench):
     assert eventually(lambda: bench.waits() == {"second"})
     first.terminate()
     assert second.communicate(timeout=GIVE_UP_S)[0] == "mine\n"
+
+
+def test_a_slurm_job_that_is_only_named_lets_nobody_in(bench):
+    first = bench.start("run", "--name", "first", "--", "sleep", "3600")
+    assert eventually(lambda: bench.held() == {"first"})
+    bench.environ = {**stale_environment(), "SLURM_JOB_ID": "7"}
+    second = bench.start("run", "--name", "second", "--", "echo", "mine")
+    assert eventually(lambda: bench.waits() == {"second"})
+    first.terminate()
+    assert second.communicate(timeout=GIVE_UP_S)[0] == "mine\n"
+
+
+@pytest.mark.parametrize(
+    ("job_id", "said"), [("7", "gpu_exclusive"), ("77", "gpu_shared"), ("", "gpu_shared")]
+)
+def test_what_a_slurm_job_was_given_is_its_place(bench, job_id, said):
+    """The name that Slurm's step manager shows, with a shell in its place."""
+    bench.environ = {**stale_environment(), "SLURM_JOB_ID": job_id}
+    script = inner("run --quiet --vram 900MB printenv NVINX_PLACEMENT") + "; exit $?"
+    step = bench.family.start(
+        ("bash", "-c", 'exec -a "slurmstepd: [7.batch]" bash -c "$0"', script),
+        bench.folder,
+        bench.environment(),
+    )
+    assert step.communicate(timeout=GIVE_UP_S)[0].splitlines()[-1] == said
+
+
+@pytest.mark.parametrize(
+    ("cgroups", "is_there"),
+    [
+        (b"0::/system.slice/slurmstepd.scope/job_7/step_0/user/task_0\n", True),
+        (b"9:devices:/slurm/uid_1000/job_7\n0::/init\n", True),
+        (b"0::/system.slice/slurmstepd.scope/job_77/step_0\n", False),
+        (b"0::/user.slice/job_7\n", False),
+        (b"", False),
+    ],
+)
+def test_the_cgroup_of_a_slurm_job_tells_it_too(monkeypatch, cgroups, is_there):
+    monkeypatch.setattr("nvinx.host.proc.groups", lambda: cgroups)
+    assert slurm_step.is_around("7", []) is is_there
+    assert not slurm_step.is_around("7|.*", [])
+
+
+def test_a_place_on_the_cpu_does_not_count_where_cards_can_be_seen(bench):
+    """A task's lease names no engine whose descendants could be told."""
+    first = bench.start("run", "--name", "first", "--", "sleep", "3600")
+    assert eventually(lambda: bench.held() == {"first"})
+    bench.environ = {
+        "NVINX_JOB": "task-4242-0a0a0a0a",
+        "NVINX_PLACEMENT": "cpu_only",
+        "CUDA_VISIBLE_DEVICES": "0",
+    }
+    second = bench.start("run", "--name", "second", "--", "echo", "mine")
+    assert eventually(lambda: bench.waits() == {"second"})
+    bench.environ["CUDA_VISIBLE_DEVICES"] = ""
+    assert bench.run("run", "--", "echo", "on the CPU").stdout == "on the CPU\n"
+    first.terminate()
+    second.communicate(timeout=GIVE_UP_S)
 
 
 def test_a_python_program_does_not_believe_a_stale_job_either(here, monkeypatch):

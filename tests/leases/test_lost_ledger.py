@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
-import signal
+import random
+import sqlite3
 import sys
 
 import pytest
@@ -16,6 +19,56 @@ LOSSES = {
     "the ledger is moved": "mv ledger.db elsewhere",
     "the ledger is emptied": ": > ledger.db",
     "the ledger is replaced by an empty one": ": > x; mv x ledger.db",
+}
+PAGE = 4096
+
+
+def written_over(state):
+    for file in state.glob("ledger.db*"):
+        file.write_bytes(random.Random(file.name).randbytes(file.stat().st_size))
+
+
+def pages_damaged(state):
+    """All but the first page of the ledger, whose log was written into it."""
+    run(state, "PRAGMA wal_checkpoint(TRUNCATE)")
+    with (state / "ledger.db").open("r+b") as file:
+        file.seek(PAGE)
+        file.write(b"\xff" * ((state / "ledger.db").stat().st_size - PAGE))
+
+
+def cut_off(state):
+    run(state, "PRAGMA wal_checkpoint(TRUNCATE)")
+    os.truncate(state / "ledger.db", 2 * PAGE)
+
+
+def log_cut_off(state):
+    os.truncate(state / "ledger.db-wal", 1000)
+
+
+def of_something_else(state):
+    """Tables of the same names that hold other things."""
+    run(state, "DROP TABLE lease", "CREATE TABLE lease (note TEXT)")
+
+
+def run(state, *statements):
+    with contextlib.closing(sqlite3.connect(state / "ledger.db", timeout=GIVE_UP_S)) as db, db:
+        for statement in statements:
+            db.execute(statement)
+
+
+BREAKAGES = {
+    "all of it is written over": written_over,
+    "pages are damaged": pages_damaged,
+    "it is cut off": cut_off,
+    "its log is cut off": log_cut_off,
+    "its tables are dropped": lambda state: run(
+        state, *(f"DROP TABLE {table}" for table in ("lease", "request", "engine", "change"))
+    ),
+    "one table is dropped": lambda state: run(state, "DROP TABLE lease"),
+    "a table is another one": of_something_else,
+    "its counter is lost": lambda state: run(state, "DELETE FROM change"),
+    "it becomes an unmarked one": lambda state: run(state, "PRAGMA user_version = 0"),
+    "a lease is lost without a trace": lambda state: run(state, "DELETE FROM lease"),
 }
 
 
@@ -89,18 +142,67 @@ def test_a_python_program_whose_folder_was_deleted_is_seen_too(bench):
     assert f"by process {holder.pid} (python" in done.stderr
 
 
-def test_a_broken_ledger_may_be_moved_away_while_a_job_runs(bench):
-    first = holder(bench)
-    lose(bench, "for f in ledger.db ledger.db-wal ledger.db-shm; do echo garbage > $f; done")
-    done = bench.run("run", "echo", "mine")
-    assert done.returncode == 2
-    assert "Fix: move ledger.db away, as it is broken; leases that live stay" in done.stderr
-    lose(bench, "mv ledger.db elsewhere")
-    second = bench.start("run", "--name", "second", "echo", "mine")
+@pytest.mark.parametrize("breaks", BREAKAGES.values(), ids=BREAKAGES)
+def test_a_ledger_that_breaks_under_everybody_costs_nobody_a_card(bench, breaks):
+    first = holder(bench, "--vram", "3GB")
+    second = bench.start("run", "--vram", "2GB", "--name", "second", "--", "echo", "mine")
     assert eventually(lambda: bench.waits() == {"second"})
+    breaks(bench.state)
+
+    third = bench.start("run", "--vram", "2GB", "--name", "third", "--", "echo", "also mine")
+    assert eventually(lambda: bench.waits() == {"second", "third"})
     assert bench.held() == {"first"}
-    first.send_signal(signal.SIGTERM)
-    assert second.communicate(timeout=GIVE_UP_S)[0] == "mine\n"
+    beside = bench.run("run", "--vram", "900MB", "--", "echo", "beside")
+    assert beside.stdout == "beside\n", beside.stderr
+    assert bench.held() == {"first"}
+
+    first.terminate()
+    for process, words in ((second, "mine\n"), (third, "also mine\n")):
+        out, err = process.communicate(timeout=GIVE_UP_S)
+        assert (process.returncode, words in out) == (0, True), err
+        assert "Traceback" not in out + (err or "")
+    assert entries(bench.state) == ((), ())
+
+
+def test_a_broken_ledger_is_put_aside_with_a_word(bench):
+    first = holder(bench)
+    written_over(bench.state)
+    broken = (bench.state / "ledger.db").read_bytes()
+    second = bench.run("run", "--give-up", "0.1", "--", "echo", "mine")
+    assert second.returncode == 75
+    told = f"{bench.state}/ledger.db cannot be read, so it now lies in ledger-broken.db"
+    assert told in second.stderr
+    assert (bench.state / "ledger-broken.db").read_bytes() == broken
+    first.terminate()
+
+
+def test_whoever_only_looks_at_a_broken_ledger_sees_the_leases_that_live(bench):
+    first = holder(bench)
+    written_over(bench.state)
+    assert "first: 4.00 GB exclusive" in bench.run("status").stdout
+    first.terminate()
+
+
+def test_a_lease_that_was_let_go_is_not_taken_for_one_that_was_lost(bench):
+    holder(bench, "--vram", "3GB")
+    (lease,), _ = entries(bench.state)
+    assert bench.run("release", "--disown", "--yes", lease.id).returncode == 0
+    done = bench.run("run", "--vram", "3GB", "--", "echo", "mine")
+    assert done.stdout == "mine\n", done.stderr
+    assert not (bench.state / "ledger-broken.db").exists()
+    assert bench.held() == set()
+
+
+@pytest.mark.parametrize("name", ["notes", "x" * 190 + "+1-0a0a0a0a.1", "1-0a0a0a0a", "\x1b.1"])
+def test_a_locked_file_that_is_no_leases_is_not_taken_for_a_lost_one(bench, name):
+    bench.run("run", "true")
+    file = bench.state / "life" / f"{name}.lock"
+    file.write_text("{}")
+    with file.open() as opened:
+        fcntl.flock(opened, fcntl.LOCK_SH)
+        done = bench.run("run", "--", "echo", "mine")
+    assert done.stdout == "mine\n", done.stderr
+    assert not (bench.state / "ledger-broken.db").exists()
 
 
 def test_a_lost_ledger_is_not_lost_to_whoever_only_looks(bench):

@@ -26,7 +26,8 @@ def test_the_status_is_the_commands_though_the_ledger_was_lost(bench, ruin, stat
 
 
 def test_a_ledger_that_cannot_be_used_at_the_end_is_warned_of(bench):
-    done = bench.run("run", "--", "bash", "-c", f"cd '{bench.state}'; {RUINS['garbage']}")
+    ruin = RUINS["a folder in its place"]
+    done = bench.run("run", "--", "bash", "-c", f"cd '{bench.state}'; {ruin}")
     assert done.returncode == 0
     assert "nvinx: warning: state folder" in done.stderr
 

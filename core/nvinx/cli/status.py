@@ -48,6 +48,7 @@ def _plain(seen: Snapshot) -> dict[str, Any]:
                 **to_builtins(x.job),
                 "placement": to_builtins(x.placement),
                 "problem": x.problem,
+                "unproved": x.id in seen.unproved,
                 "left_behind": to_builtins(seen.left_behind.get(x.id, ())),
                 "held_s": seen.now - x.since,
             }
@@ -106,6 +107,11 @@ def _print_leases(console: Any, seen: Snapshot, leases: Sequence[Lease]) -> None
             f"  {lease.job.name}: {gb(placement.vram_mib)} {how}, "
             f"for {duration(seen.now - lease.since)}, engine {plain(lease.job.engine)}"
         )
+        if lease.id in seen.unproved:
+            console.print(
+                "    whether it lives cannot be seen from this container; "
+                f"if it has ended, nvinx release --disown {lease.id}"
+            )
         for holder in seen.left_behind.get(lease.id, ()):
             console.print(
                 f"    kept by process {holder.pid} ({holder.command}), which its job left; "

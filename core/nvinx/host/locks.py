@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from typing import TYPE_CHECKING
 
 from nvinx.host.plain_files import open_plain
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_TRIES, _MOMENT_S = 5, 0.0003
 
 
 def is_held(file: Path) -> bool:
@@ -34,3 +37,12 @@ def lock_alone(fd: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def lock_alone_soon(fd: int) -> bool:
+    """The same; who only looks whether the file is locked has it for a moment."""
+    for _ in range(_TRIES):
+        if lock_alone(fd):
+            return True
+        time.sleep(_MOMENT_S)
+    return False

@@ -45,6 +45,11 @@ def command_line(pid: int) -> bytes:
     return _read(pid, "cmdline")
 
 
+def groups() -> bytes:
+    """The cgroups of this process, one a line, as in cgroups(7)."""
+    return _read(os.getpid(), "cgroup")
+
+
 def namespace() -> int:
     """Which processes we see: the number of our PID namespace, another one in a container."""
     with suppress(OSError):

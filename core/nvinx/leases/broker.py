@@ -22,6 +22,7 @@ from nvinx.jobs.outcome import Outcome
 from nvinx.leases.everyone import Everyone, engine_of
 from nvinx.leases.front import Front
 from nvinx.leases.ports import Lease
+from nvinx.leases.repetition import again_if_lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -56,6 +57,7 @@ class Broker:
         self._statistics = statistics or RunStatistics()
         self._co_residency = CoResidency()
         self._ended: list[PastRun] = []
+        self._learned_from: Event | None = None
         self._ports = ports
         self._everyone = Everyone(engine, ports)
         self._policy = policy or LongestChainFirst()
@@ -107,8 +109,7 @@ class Broker:
             return self._take(event)
         own, _ = apply(self._state, event, self._policy)
         try:
-            with self._ports.ledger.look() as entries:
-                after, merged, decided = self._turn(entries, own, event, None)
+            after, merged, decided = again_if_lost(lambda: self._look(own, event))
         except LookOnlyError:
             return self._take(event)
         if len(after.waiting) < len(own.waiting):
@@ -116,6 +117,11 @@ class Broker:
         self._tell(merged, decided)
         self._state = after
         return ()
+
+    def _look(self, own: State, event: Event) -> tuple[State, State, Round]:
+        """A turn that writes nothing. Raises LookOnlyError."""
+        with self._ports.ledger.look() as entries:
+            return self._turn(entries, own, event, None)
 
     def await_change(self, timeout_s: float, wake: int | None = None) -> bool:
         """Wait until another engine says that it is worth a look; False when it is over without.
@@ -141,6 +147,9 @@ class Broker:
         self._note(job_id, lambda seen: tuple(one for one in seen if one[0] != pid))
 
     def _note(self, job_id: str, changed: Callable[[_Seen], _Seen]) -> None:
+        again_if_lost(lambda: self._note_in_ledger(job_id, changed))
+
+    def _note_in_ledger(self, job_id: str, changed: Callable[[_Seen], _Seen]) -> None:
         with self._ports.ledger.transaction() as entries:
             for lease in entries.leases():
                 if lease.id == job_id:
@@ -181,14 +190,17 @@ class Broker:
         """Leave: waiting requests are taken back, leases stay with the processes that use them."""
         try:
             if self._front.is_shown or self._outlived:
-                with self._ports.ledger.transaction() as entries:
-                    entries.leave(self._engine)
-                    self._everyone.living_leases(entries)
+                again_if_lost(self._leave)
         finally:
             self._front = Front(self._engine)
             for running in self._state.running.values():
                 self._ports.liveness.retire(running.job.id)
             self._ports.liveness.retire(self._engine)
+
+    def _leave(self) -> None:
+        with self._ports.ledger.transaction() as entries:
+            entries.leave(self._engine)
+            self._everyone.living_leases(entries)
 
     def _take(self, event: Event) -> tuple[Decision, ...]:
         if not self._touches_card(event):
@@ -199,18 +211,22 @@ class Broker:
         self._ports.liveness.announce(self._engine)
         self._ports.liveness.listen(self._engine)
         gone = self._left_nothing(event)
-        begun: list[str] = []
-        try:
-            with self._ports.ledger.transaction() as entries:
-                after, merged, decided = self._turn(entries, own, event, gone, begun)
-        except BaseException:
-            for token in begun:
-                self._ports.liveness.retire(token)
-            raise
+        after, merged, decided = again_if_lost(lambda: self._write_turn(own, event, gone))
         self._tell(merged, decided)
         self._tell_judging()
         self._state = after
         return (*refused, *(start for start in decided.starts if start.job_id in own.waiting))
+
+    def _write_turn(self, own: State, event: Event, gone: str | None) -> tuple[State, State, Round]:
+        """A turn in one transaction; what starts in it shows life only if it is written down."""
+        begun: list[str] = []
+        try:
+            with self._ports.ledger.transaction() as entries:
+                return self._turn(entries, own, event, gone, begun)
+        except BaseException:
+            for token in begun:
+                self._ports.liveness.retire(token)
+            raise
 
     def _turn(
         self,
@@ -280,9 +296,12 @@ class Broker:
         return event.job_id
 
     def _learn(self, event: Event) -> None:
-        """Learn from a job that ended, with who shared its card."""
+        """Learn from a job that ended, with who shared its card; once, if a turn is repeated."""
         if not isinstance(event, Finished) or event.job_id not in self._state.running:
             return
+        if event is self._learned_from:
+            return
+        self._learned_from = event
         ended = self._state.running[event.job_id]
         card_name = self._card_name(ended.placement.card)
         run = self._co_residency.finish(ended, event.at, card_name=card_name)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from nvinx.formatting import plain
 from nvinx.host import proc
-from nvinx.leases import tokens
+from nvinx.leases import lost_ledger, tokens
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.markers import Markers
+from nvinx.leases.repetition import again_if_lost
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -68,7 +69,13 @@ def end(found: Collection[Holder], grace_s: float = 5.0) -> None:
 
 def disown(state_dir: Path, lease_id: str) -> None:
     """Take the lease out of the ledger, whoever keeps it."""
-    with closing(SqliteLedger(state_dir / "ledger.db")) as ledger, ledger.transaction() as entries:
+    lost_ledger.forget(state_dir, lease_id)
+    with closing(SqliteLedger(state_dir / "ledger.db")) as ledger:
+        again_if_lost(lambda: _drop(ledger, lease_id))
+
+
+def _drop(ledger: SqliteLedger, lease_id: str) -> None:
+    with ledger.transaction() as entries:
         entries.drop(lease_id)
 
 

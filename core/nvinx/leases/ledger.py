@@ -10,10 +10,17 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from nvinx.errors import LedgerVersionError, StateDirError
+from nvinx.errors import LedgerLostError, LedgerVersionError, StateDirError
 from nvinx.host import statedir
 from nvinx.host.clock import boot_id
 from nvinx.host.plain_files import demand_plain, demand_same, open_plain
+from nvinx.leases.broken_ledger import (
+    ERRORS,
+    BrokenLedgerError,
+    is_breakage,
+    primary_code,
+    put_aside,
+)
 from nvinx.leases.ledger_schema import SCHEMA, is_ready, prepare
 from nvinx.leases.ledger_transaction import SqliteTransaction
 
@@ -21,11 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_BROKEN = ("not a database", "malformed", "disk I/O error", "no such")
 _LOOK_AGAIN_S = (0.001, 0.003)
 _OPEN_MS = 20_000
+_TRIES = 5
 _DURABLE_ENOUGH = "PRAGMA synchronous = NORMAL"  # no process survives a power cut
-_PRIMARY_CODE = 0xFF  # SQLite's error without its subtype
 
 
 class SqliteLedger:
@@ -64,25 +70,46 @@ class SqliteLedger:
 
     def _within(self, *, writes: bool) -> Iterator[SqliteTransaction]:
         statements = ("BEGIN IMMEDIATE",) if writes else ("BEGIN", "SELECT 1 FROM sqlite_schema")
-        while not _is_there(self._path, self._opened):
-            self._reopen()
-        self._begin(*statements)
         try:
-            while not _is_there(self._path, self._opened):
-                self._db.execute("ROLLBACK")
-                self._reopen()
-                self._begin(*statements)
+            self._begin_there(statements)
             self._demand_version()
             yield SqliteTransaction(self._db, self._boot, self._path.parent, writes=writes)
+            if writes:
+                self._demand_there()
             self._db.execute("COMMIT")
         except BaseException:
+            self._roll_back()
+            raise
+
+    def _begin_there(self, statements: tuple[str, ...]) -> None:
+        """Begin in the file that is there now."""
+        while True:
+            if not _is_there(self._path, self._opened):
+                self._reopen()
+            self._begin(*statements)
+            if _is_there(self._path, self._opened):
+                return
+            self._roll_back()
+
+    def _roll_back(self) -> None:
+        with suppress(*ERRORS):  # a file that is broken may not even allow that
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            raise
+
+    def _demand_there(self) -> None:
+        """Raise LedgerLostError where nobody would see any more what we write.
+
+        Leases are in their signs of life by now, so whoever made a new ledger before this looked at
+        these later, and took them over.
+        """
+        if not _is_there(self._path, self._opened):
+            raise self._lost()
 
     def _demand_version(self) -> None:
         """Raise LedgerVersionError where a newer nvinx has changed the ledger under us."""
         (found,) = self._db.execute("PRAGMA user_version").fetchone()
+        if found == 0:
+            raise BrokenLedgerError("its tables have gone")
         if found != SCHEMA:
             raise LedgerVersionError(str(self._path), found, SCHEMA)
 
@@ -111,10 +138,9 @@ class SqliteLedger:
             for statement in statements:
                 self._db.execute(statement)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY:
+            if primary_code(error) != sqlite3.SQLITE_BUSY:
                 raise
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+            self._roll_back()
             return False
         return True
 
@@ -122,39 +148,78 @@ class SqliteLedger:
         """Connect, and prepare the tables where somebody has to; most find all in place."""
         if self._path.exists():
             demand_plain(self._path)
-            db = _connect(self._path)
-            if _is_ready(db, self._path, self._boot):
-                return db, self._path.lstat()
+            db, opened = _connect(self._path)
+            if opened is not None and _is_ready(db, self._path, self._boot):
+                return db, opened
             db.close()
-        with _alone(self._path):
-            db = _connect(self._path)
-            try:
-                _demand_same(db, self._path)
-                db.execute(f"PRAGMA busy_timeout = {_OPEN_MS}")
-                prepare(db, self._path, self._boot)
-                db.execute(_DURABLE_ENOUGH)
-                db.execute("PRAGMA busy_timeout = 0")
-                return db, self._path.lstat()
-            except BaseException:
-                db.close()
+        for _ in range(_TRIES):
+            with _alone(self._path), suppress(LedgerLostError):
+                return self._prepared()
+        raise self._lost()
+
+    def _prepared(self) -> tuple[sqlite3.Connection, os.stat_result]:
+        """With all tables; raises LedgerLostError where it is to be tried again."""
+        _make(self._path)
+        db, opened = _connect(self._path)
+        if opened is None:
+            db.close()
+            raise self._lost()
+        try:
+            _demand_same(db, self._path)
+            db.execute(f"PRAGMA busy_timeout = {_OPEN_MS}")
+            prepare(db, self._path, self._boot)
+            db.execute(_DURABLE_ENOUGH)
+            db.execute("PRAGMA busy_timeout = 0")
+        except BaseException as error:
+            db.close()
+            if not is_breakage(error):
                 raise
+            put_aside(self._path)
+            raise self._lost() from error
+        return db, opened
+
+    def _put_aside(self) -> None:
+        """Make room for a new ledger, unless somebody else has."""
+        try:
+            with _alone(self._path):
+                if _is_there(self._path, self._opened):
+                    put_aside(self._path)
+        except OSError as error:
+            raise self._unusable(error) from error
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
-            fix = "free some disk space, or name another folder with --nvinx-state-dir"
-            if any(sign in str(error) for sign in _BROKEN):
-                fix = f"move {self._path.name} away, as it is broken; leases that live stay"
-            problem = f"the ledger cannot be used ({error})"
-            raise StateDirError(str(self._path.parent), problem, fix) from error
+        except (*ERRORS, OSError) as error:
+            if not is_breakage(error):
+                raise self._unusable(error) from error
+            self._put_aside()
+            raise self._lost() from error
+
+    def _lost(self) -> LedgerLostError:
+        return LedgerLostError(str(self._path.parent))
+
+    def _unusable(self, error: Exception) -> StateDirError:
+        problem = f"the ledger cannot be used ({error})"
+        fix = "free some disk space, or name another folder with --nvinx-state-dir"
+        return StateDirError(str(self._path.parent), problem, fix)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path) -> tuple[sqlite3.Connection, os.stat_result | None]:
+    """A connection, and to which file; None where another one took its place meanwhile."""
+    before = _file(path)
     db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     db.text_factory = _as_text
-    return db
+    after = _file(path)
+    is_same = before is not None and after is not None and os.path.samestat(before, after)
+    return db, after if is_same else None
+
+
+def _file(path: Path) -> os.stat_result | None:
+    with suppress(FileNotFoundError):
+        return path.lstat()
+    return None
 
 
 def _as_text(raw: bytes) -> str:
@@ -168,7 +233,7 @@ def _demand_same(db: sqlite3.Connection, path: Path) -> None:
 
 def _is_ready(db: sqlite3.Connection, path: Path, boot: str) -> bool:
     """As far as can be told: somebody may be making it just now."""
-    with suppress(sqlite3.Error):
+    with suppress(*ERRORS):
         db.execute(_DURABLE_ENOUGH)
         if is_ready(db, boot):
             _demand_same(db, path)
@@ -192,21 +257,25 @@ def _pause() -> None:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """One opener at a time: SQLite's busy timeout does not cover the switch to write-ahead log.
-
-    The ledger's file is made here, with the folder's rights; SQLite gives them to its others.
-    """
+    """One opener at a time: SQLite's busy timeout does not cover the switch to write-ahead log."""
     lock = path.with_suffix(".lock")
     statedir.make_file(lock)
     fd = open_plain(lock)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
-        _clear_remains(path)
-        statedir.make_file(path)
-        demand_plain(path)
         yield
     finally:
         os.close(fd)
+
+
+def _make(path: Path) -> None:
+    """Make the file, if it is not there, with the folder's rights; SQLite gives them to its others.
+
+    Raises OSError.
+    """
+    _clear_remains(path)
+    statedir.make_file(path)
+    demand_plain(path)
 
 
 def _clear_remains(path: Path) -> None:
@@ -224,8 +293,5 @@ def _clear_remains(path: Path) -> None:
 
 def _is_there(path: Path, opened: os.stat_result) -> bool:
     """Whether the ledger is the file that was opened, with something in it."""
-    try:
-        found = path.lstat()
-    except FileNotFoundError:
-        return False
-    return os.path.samestat(found, opened) and found.st_size > 0
+    found = _file(path)
+    return found is not None and os.path.samestat(found, opened) and found.st_size > 0

@@ -99,12 +99,13 @@ def prepare(db: sqlite3.Connection, path: Path, boot: str) -> None:
     db.execute("BEGIN IMMEDIATE")
     for version in range(found or SCHEMA, SCHEMA):
         _execute(db, _MIGRATIONS[version])
-    _execute(db, _TABLES)
+    if found != SCHEMA:
+        _execute(db, _TABLES)
     for table in _TABLES_WITH_ROWS:
         db.execute(f"DELETE FROM {table} WHERE boot != ?", (boot,))
     if found == 0:
         _take_over(db, path, boot)
-    if db.execute("SELECT 1 FROM change").fetchone() is None:
+    if found != SCHEMA and db.execute("SELECT 1 FROM change").fetchone() is None:
         db.execute("INSERT INTO change VALUES (0)")
     db.execute(f"PRAGMA user_version = {SCHEMA}")
     db.execute("COMMIT")
@@ -113,7 +114,8 @@ def prepare(db: sqlite3.Connection, path: Path, boot: str) -> None:
 def _take_over(db: sqlite3.Connection, path: Path, boot: str) -> None:
     """Enter the leases that live though this ledger is new."""
     for lease_id, job, placement, since in lost_ledger.living(path.parent):
-        db.execute(INSERT_LEASE, (lease_id, boot, since, job.decode(), placement.decode(), "[]"))
+        columns = lease_id, boot, since, job.decode(), placement.decode(), "[]"
+        db.execute(f"{INSERT_LEASE} ON CONFLICT DO NOTHING", columns)
 
 
 def _execute(db: sqlite3.Connection, statements: str) -> None:

@@ -13,8 +13,8 @@ from nvinx.admission.waiting_queue import position
 from nvinx.catalog import Residency
 from nvinx.errors import LeaseExistsError, LookOnlyError
 from nvinx.leases import lost_ledger, rows
+from nvinx.leases.broken_ledger import BrokenLedgerError
 from nvinx.leases.ledger_schema import INSERT_LEASE
-from nvinx.leases.ports import EngineEntry
 from nvinx.leases.rows import RowError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from nvinx.leases.ports import Lease, QueuedRequest
+    from nvinx.leases.ports import EngineEntry, Lease, QueuedRequest
 
 # The same rows are read again and again.
 _lease = lru_cache(1024)(rows.lease)
@@ -92,15 +92,22 @@ class SqliteTransaction:
             found = self._db.execute(query, (self._boot,))
         else:
             found = self._db.execute(f"{query} AND id IN {_AMONG}", (self._boot, _list(ids)))
-        return {row[0]: EngineEntry(*row) for row in found}
+        entries = {}
+        for row in found:
+            with suppress(RowError):
+                entries[row[0]] = rows.engine(row)
+        return entries
 
     def change(self) -> int:
-        (number,) = self._db.execute("SELECT number FROM change").fetchone()
-        return int(number)
+        found = self._db.execute("SELECT number FROM change").fetchone()
+        if found is None or not isinstance(found[0], int):
+            raise BrokenLedgerError("its number of changes has gone")
+        return found[0]
 
     def questions(self, since: float) -> tuple[str, ...]:
         query = "SELECT name FROM question WHERE boot = ? AND asked >= ?"
-        return tuple(name for (name,) in self._db.execute(query, (self._boot, since)))
+        found = self._db.execute(query, (self._boot, since))
+        return tuple(name for (name,) in found if isinstance(name, str))
 
     def question(self, name: str, at: float) -> None:
         self._write("DELETE FROM question WHERE asked < ?", at - _QUESTIONS_LAST_S)
@@ -114,7 +121,8 @@ class SqliteTransaction:
 
     def requested_by(self, job_ids: Collection[str]) -> dict[str, str]:
         query = f"SELECT id, engine FROM request WHERE id IN {_AMONG}"
-        return dict(self._db.execute(query, (_list(job_ids),)))
+        found = self._db.execute(query, (_list(job_ids),))
+        return {job_id: engine for job_id, engine in found if isinstance(engine, str)}
 
     def hold(self, lease: Lease) -> None:
         self._write("DELETE FROM lease WHERE id = ? AND boot != ?", lease.id, self._boot)
@@ -130,6 +138,14 @@ class SqliteTransaction:
             rows.seen_text(lease.seen),
         )
         lost_ledger.write(self._state_dir, lease)
+        self._demand_whole()
+
+    def _demand_whole(self) -> None:
+        """Raise BrokenLedgerError where a lease lives that is not there: a page of it has gone."""
+        found = self._db.execute("SELECT id FROM lease WHERE boot = ?", (self._boot,))
+        known = {lease_id for (lease_id,) in found}
+        if lost_ledger.is_any_missing(self._state_dir, known):
+            raise BrokenLedgerError("a lease that lives is not in it")
 
     def note(self, lease: Lease) -> None:
         self._write(

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _AT_ONCE = 200  # files that a sweep keeps open
-_TRIES, _MOMENT_S = 5, 0.0003
 
 
 class ProcessLiveness:
@@ -94,6 +93,10 @@ class ProcessLiveness:
         silent -= unseen
         return locked | unseen | (set(self._markers.pids(silent).values()) if silent else set())
 
+    def unproved(self, tokens: Collection[str]) -> set[str]:
+        """Those that count as alive only since nobody could see from here that they died."""
+        return {t for t in tokens if is_token(t) and not is_seen(t) and not self._is_locked(t)}
+
     def owners(self, pids: Collection[int]) -> dict[int, str]:
         found = ((pid, owner(pid)) for pid in pids)
         return {pid: self._ours(token) for pid, token in found if token is not None}
@@ -103,7 +106,7 @@ class ProcessLiveness:
 
     def sweep(self, older_than_s: float = 0.0) -> None:
         """Remove the files of tokens that show no life: what killed processes left behind."""
-        tokens = set(self._tokens(time.time() - older_than_s))
+        tokens = set(self._tokens(older_than_s))
         dead = sorted(tokens - self.alive(tokens))
         for first in range(0, len(dead), _AT_ONCE):
             self._remove(dead[first : first + _AT_ONCE])
@@ -152,11 +155,12 @@ class ProcessLiveness:
             raise FileNotFoundError(token)
         return self.file(token)
 
-    def _tokens(self, until: float) -> Iterator[str]:
-        """Those with a file, written at that time or before, in seconds since 1970."""
+    def _tokens(self, older_than_s: float) -> Iterator[str]:
+        """Those with a file that old, or from the future: the clock was set back since."""
+        now = time.time()
         for path in self.folder.glob("*.lock"):
             with suppress(FileNotFoundError):
-                if path.stat().st_mtime <= until:
+                if not 0 <= now - path.stat().st_mtime < older_than_s:
                     yield path.name.removesuffix(".lock")
 
     def _is_in_place(self, fd: int, token: str) -> bool:
@@ -186,23 +190,14 @@ class ProcessLiveness:
             yield False
             return
         try:
-            yield _locks_alone(fd)
+            yield locks.lock_alone_soon(fd)
         finally:
             os.close(fd)
-
-
-def _locks_alone(fd: int) -> bool:
-    """Whether the file could be locked for us alone; who only looks at it has it for a moment."""
-    for _ in range(_TRIES):
-        if locks.lock_alone(fd):
-            return True
-        time.sleep(_MOMENT_S)
-    return False
 
 
 def _is_only_holder(fd: int) -> bool:
     """Whether nobody else shares the lock; it is held as before afterwards."""
     try:
-        return _locks_alone(fd)
+        return locks.lock_alone_soon(fd)
     finally:
         fcntl.flock(fd, fcntl.LOCK_SH)

@@ -14,9 +14,11 @@ import msgspec
 
 from nvinx.errors import StateDirError
 from nvinx.host import proc
+from nvinx.host.locks import lock_alone_soon
 from nvinx.host.plain_files import open_plain
 from nvinx.leases import rows, tokens
 from nvinx.leases.liveness import ProcessLiveness
+from nvinx.leases.markers import is_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +76,27 @@ def living(state_dir: Path) -> Iterator[Copy]:
         yield _read(token, files[token])
 
 
+def is_any_missing(state_dir: Path, known: set[str]) -> bool:
+    """Whether anybody holds the lock of a lease besides these; whoever lets one go empties it."""
+    life = state_dir / _LIFE
+    with suppress(FileNotFoundError):
+        names = [name for name in os.listdir(life) if name.endswith(_SUFFIX)]
+        others = {name.removesuffix(_SUFFIX) for name in names} - known
+        leases = (token for token in others if tokens.is_lease(token) and is_token(token))
+        return any(_is_held(life, token) for token in leases)
+    return False
+
+
+def forget(state_dir: Path, lease_id: str) -> None:
+    """Have no new ledger take the lease over, though it may live. Raises OSError."""
+    with suppress(FileNotFoundError):
+        fd = open_plain(state_dir / _LIFE / f"{lease_id}{_SUFFIX}", os.O_WRONLY)
+        try:
+            os.ftruncate(fd, 0)
+        finally:
+            os.close(fd)
+
+
 def lease_of(token: str, file: Path) -> Lease:
     """The lease that a sign of life is of; a path below /proc serves, too."""
     copy = _copy(token, file.read_bytes())
@@ -89,6 +112,16 @@ def _read(token: str, file: Path) -> Copy:
             os.close(fd)
     except OSError:
         return Copy(token, _NOTHING, _NOTHING, 0.0)
+
+
+def _is_held(life: Path, token: str) -> bool:
+    with suppress(OSError):
+        fd = open_plain(life / f"{token}{_SUFFIX}")
+        try:
+            return os.fstat(fd).st_size > 0 and not lock_alone_soon(fd)
+        finally:
+            os.close(fd)
+    return False
 
 
 def _copy(token: str, text: bytes) -> Copy:

@@ -19,7 +19,7 @@ from nvinx.catalog import Residency
 from nvinx.errors import ImpossibleJobError
 from nvinx.formatting import gb
 from nvinx.host import proc, statedir
-from nvinx.leases import lost_ledger, tokens
+from nvinx.leases import lost_ledger, slurm_step, tokens
 from nvinx.leases.markers import MARKER
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from nvinx.leases.ports import Lease
 
 _INSIDE = "inside"
-_BY_OTHERS = "SLURM_JOB_ID"  # the cluster gave the place, and sees to it
 
 
 class Outer(Struct, frozen=True):
@@ -59,10 +58,11 @@ def find(environ: Mapping[str, str]) -> Outer | None:
     token = environ.get(MARKER)
     if not token:
         return None
-    if environ.get(_BY_OTHERS):
-        return Outer(token)
+    if slurm_step.is_around(environ.get(slurm_step.VARIABLE, ""), _line()):
+        return Outer(token)  # the cluster gave the place, and sees to it
     if environ.get("NVINX_PLACEMENT") == Residency.CPU_ONLY.value:
-        return Outer(token) if _is_from(token) or not tokens.is_seen(token) else None
+        is_ours = _sees_no_card(environ) and (_is_from(token) or not tokens.is_seen(token))
+        return Outer(token) if is_ours else None
     return _held(token) or (None if tokens.is_seen(token) else Outer(token))
 
 
@@ -118,6 +118,10 @@ def _held(token: str) -> Outer | None:
                 lease = lost_ledger.lease_of(token, Path(f"/proc/{pid}/fd/{fd}"))
                 return Outer(token, file.parents[1], lease)
     return None
+
+
+def _sees_no_card(environ: Mapping[str, str]) -> bool:
+    return environ.get("CUDA_VISIBLE_DEVICES") == ""
 
 
 def _is_from(token: str) -> bool:

@@ -157,7 +157,11 @@ class Ledger(Protocol):
     """The machine-wide record of who holds which card and who waits for one."""
 
     def transaction(self) -> AbstractContextManager[Transaction]:
-        """One exclusive transaction; an exception inside undoes it."""
+        """One exclusive transaction; an exception inside undoes it.
+
+        Raises LedgerLostError, after which nothing of it counts, and the next one is of a new
+        ledger, into which the leases that live were taken over.
+        """
         ...
 
     def look(self) -> AbstractContextManager[Transaction]:

@@ -16,7 +16,7 @@ from nvinx.admission.job import Job, Placement
 from nvinx.catalog import Residency
 from nvinx.formatting import plain
 from nvinx.jobs.claim import Claim
-from nvinx.leases.ports import Lease, QueuedRequest
+from nvinx.leases.ports import EngineEntry, Lease, QueuedRequest
 from nvinx.reasons import Reason, Why
 
 if TYPE_CHECKING:
@@ -83,6 +83,18 @@ def request(row_id: bytes, job: bytes, since: object, reason: bytes) -> QueuedRe
     """The request of a row. Raises RowError."""
     found = _job(row_id.decode(errors="surrogateescape"), job)
     return QueuedRequest(found, _time(since), _or(None, _reason, reason))
+
+
+def engine(row: tuple[object, ...]) -> EngineEntry:
+    """The engine of a row. Raises RowError."""
+    try:
+        found = msgspec.convert(
+            dict(zip(EngineEntry.__struct_fields__, row, strict=True)), EngineEntry
+        )
+    except msgspec.ValidationError as error:
+        raise RowError(str(error)) from error
+    _demand(math.isfinite(found.answered_at) and math.isfinite(found.asked_at), "its time is none")
+    return found
 
 
 def _stand_in(lease_id: str, job: bytes, placement: bytes, since: object, problem: str) -> Lease:

@@ -15,6 +15,7 @@ from nvinx.leases.external_use import owners, with_external_use
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.liveness import ProcessLiveness
 from nvinx.leases.questions import PATIENCE_S, is_called
+from nvinx.leases.repetition import again_if_lost
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from nvinx.bench.resolve import Bench
     from nvinx.gpu.ports import GpuInventory
     from nvinx.leases.holders import Holder
-    from nvinx.leases.ports import Lease, QueuedRequest
+    from nvinx.leases.ports import EngineEntry, Lease, QueuedRequest
 
 _LOOK_AGAIN_S = 0.05
 
@@ -35,7 +36,8 @@ class Snapshot(Struct, frozen=True):
     bench: its cards with what programs outside nvinx use of them. inventory: what the driver said.
     requests: the first of each engine, in the line's order. waiting: how many there are in all.
     unreadable: how many requests make no sense, and are left out. left_behind: by the id of a lease
-    whose job has ended, the processes of it that keep the lease.
+    whose job has ended, the processes of it that keep the lease. unproved: ids of leases of which
+    cannot be told from here whether they live.
     """
 
     bench: Bench
@@ -46,6 +48,7 @@ class Snapshot(Struct, frozen=True):
     now: float
     unreadable: int = 0
     left_behind: Mapping[str, tuple[Holder, ...]] = field(default_factory=dict)
+    unproved: Collection[str] = ()
 
     @property
     def cards(self) -> tuple[Card, ...]:
@@ -69,6 +72,7 @@ class _Found(Struct, frozen=True):
     requests: tuple[QueuedRequest, ...] = ()
     waiting: int = 0
     unreadable: int = 0
+    unproved: Collection[str] = ()
 
 
 def take(bench: Bench, state_dir: Path) -> Snapshot:
@@ -85,6 +89,7 @@ def take(bench: Bench, state_dir: Path) -> Snapshot:
         inventory=seen,
         now=boot_seconds(),
         unreadable=there.unreadable,
+        unproved=there.unproved,
         left_behind={x.id: holders.left_behind(state_dir, x.id) for x in there.leases},
     )
 
@@ -118,12 +123,16 @@ def _named(name: str, there: _Found) -> tuple[QueuedRequest, ...]:
 def _ask(name: str, engines: Collection[str], folder: Path) -> None:
     ledger, liveness = SqliteLedger(folder / "ledger.db"), ProcessLiveness(folder / "life")
     try:
-        with ledger.transaction() as entries:
-            entries.question(name, boot_seconds())
+        again_if_lost(lambda: _write_question(ledger, name))
     finally:
         ledger.close()
     for engine in engines:
         liveness.notify(engine)
+
+
+def _write_question(ledger: SqliteLedger, name: str) -> None:
+    with ledger.transaction() as entries:
+        entries.question(name, boot_seconds())
 
 
 def _ledger(folder: Path) -> _Found:
@@ -131,9 +140,7 @@ def _ledger(folder: Path) -> _Found:
         return _Found()
     ledger, liveness = SqliteLedger(folder / "ledger.db"), ProcessLiveness(folder / "life")
     try:
-        with ledger.look() as entries:
-            leases, requests, engines = entries.leases(), entries.requests(), entries.engines()
-            unreadable = entries.unreadable
+        leases, requests, engines, unreadable = again_if_lost(lambda: _entries(ledger))
     finally:
         ledger.close()
     alive = liveness.alive({lease.id for lease in leases} | engines.keys())
@@ -142,4 +149,14 @@ def _ledger(folder: Path) -> _Found:
         requests=tuple(request for request in requests if request.job.engine in alive),
         waiting=sum(engine.waiting for engine in engines.values() if engine.id in alive),
         unreadable=unreadable,
+        unproved=liveness.unproved({lease.id for lease in leases}),
     )
+
+
+def _entries(
+    ledger: SqliteLedger,
+) -> tuple[tuple[Lease, ...], tuple[QueuedRequest, ...], dict[str, EngineEntry], int]:
+    """Leases, requests, engines, and how many requests cannot be read."""
+    with ledger.look() as entries:
+        requests = entries.requests()
+        return entries.leases(), requests, entries.engines(), entries.unreadable
