@@ -107,15 +107,5 @@ PATTERNS = (
     Pattern("NumPy", _HOST, r"Unable to allocate .* for an array with shape|\b_ArrayMemoryError\b", f"{_GH}/MIC-DKFZ/nnUNet/issues/2213"),
     Pattern("Slurm", _HOST, r"oom[-_ ]kill|cgroup out-of-memory handler", f"{_GH}/KChen-lab/MEDALT/issues/9"),
     Pattern("the kernel", _HOST, r"Out of memory: Kill(?:ed)? process|Memory cgroup out of memory", "kernel.org"),
-    Pattern("a program", _DEVICE, r"(?i)(?:fail\w*|unable|could not|cannot|can't)\b.{0,30}\balloc\w*\b.{0,60}\b(?:gpu|device|cuda|vram)\b", f"{_GH}/QuEST-Kit/QuEST/issues/209", sure=False),
-    Pattern("a program", _DEVICE, r"(?i)\b(?:gpu|device|cuda|vram)\b.{0,10}\bmemory alloc\w*\b.{0,40}\bfail", f"{_GH}/ggml-org/llama.cpp/issues/12817", sure=False),
-    Pattern("C", _HOST, r"[Cc](?:annot|ould not|an't) allocate memory|virtual memory exhausted", f"{_GH}/soedinglab/MMseqs2/issues/513"),
-    # In general
-    Pattern("CUDA", _DEVICE, r"(?i)(?:cuda|hip|gpu|\bdevice\b|\bcu[A-Z]?mem|\[TRT\]|accelerator|\bvram\b|\.cuh?\b|thrust::).*\bout of memory\b", f"{_GH}/soedinglab/MMseqs2/issues/905"),
-    Pattern("CUDA", _DEVICE, r"(?i)\bout of memory\b.*(?:cuda|\bhip|gpu|\bdevice\b|\bvram\b)", f"{_GH}/ggml-org/llama.cpp/issues/1230"),
-    Pattern("C++", _HOST, r"\bstd::bad_alloc\b", f"{_GH}/gnina/gnina/issues/30"),
-    Pattern("Python", _HOST, r"^(?:\w+\.)*MemoryError\b", f"{_GH}/numpy/numpy/issues/13225"),
     Pattern("PyTorch", _DEVICE, r"\bran out of memory, skipping batch", f"{_GH}/jwohlwend/boltz/issues/575"),
-    Pattern("a program", _DEVICE, r"(?i)\b(?:out of memory|ran out of memory)\b|\bGPU OOM\b", f"{_GH}/ComputationalRadiationPhysics/picongpu/issues/3064", sure=False, needs_gpu=True),
-    Pattern("a program", _HOST, r"(?i)\bout of memory\b", f"{_GH}/usegalaxy-eu/infrastructure-playbook/pull/341", sure=False),
 )  # fmt: skip
