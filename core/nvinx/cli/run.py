@@ -121,6 +121,7 @@ def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: 
 
     from nvinx.admission import explain, retry
     from nvinx.bench.oom_words import words_for
+    from nvinx.host import kernel_kills
     from nvinx.jobs import attempt
     from nvinx.jobs.outcome import Outcome, outcome_of
     from nvinx.leases import command as commands
@@ -133,6 +134,7 @@ def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: 
         how.say(explain.started(held.job, held.placement, cards, beside))
         told = attempt.variables(len(tried) + 1, Outcome.OUT_OF_MEMORY if tried else None)
         held = replace(held, exports=held.exports | told)
+        kills = kernel_kills.count()
         status, words = commands.run(command, held, listen=how.retry_oom)
         outcome = outcome_of(status, *words, own=own)
         peak_mib = _given_back(client, held, outcome)
@@ -140,7 +142,7 @@ def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: 
         if how.retry_oom and outcome is Outcome.OUT_OF_MEMORY:
             again = retry.next_attempt(held.job.claim, tried, client.capacity, peak_mib)
         if again is None:
-            _tell_lack_of_ram(how, status, words)
+            _tell_lack_of_ram(how, status, words, kernel_kills.since(kills))
             return _explained(status, command)
         step, claim = again
         tried.append(step)
@@ -148,8 +150,10 @@ def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: 
         how.say(explain.tries_again(how.name, before, step, claim))
 
 
-def _tell_lack_of_ram(how: _Manner, status: int, words: list[str]) -> None:
-    """Where the command failed for lack of the machine's own memory, say so."""
+def _tell_lack_of_ram(
+    how: _Manner, status: int, words: list[str], kernel_kills: int | None
+) -> None:
+    """Where the command failed for lack of the machine's own memory, or may have, say so."""
     if status == 0:
         return
     from nvinx.admission import explain
@@ -157,7 +161,7 @@ def _tell_lack_of_ram(how: _Manner, status: int, words: list[str]) -> None:
 
     found = evidence(words, status)
     if found is not None and not found.is_vram:
-        how.say(explain.lacks_ram(how.name, found.line))
+        how.say(explain.lacks_ram(how.name, found, kernel_kills))
 
 
 def _given_back(client: LeaseClient, held: HeldLease, outcome: Outcome) -> int | None:

@@ -50,6 +50,8 @@ _GH = "github.com"
 
 USER = "oom_patterns"  # says what the user's own patterns say
 
+KILLED = "a signal"  # whoever sent it
+
 # Whom nvinx holds to what a job declares, or who may hold himself to it: more room then helps even
 # where nobody else is on the card.
 HELD_TO_CAP = frozenset({"PyTorch", "XLA", "TensorFlow", "CuPy", USER})
@@ -106,6 +108,7 @@ PATTERNS = (
     Pattern("R", _HOST, r"cannot allocate vector of (?:size|length)", f"{_GH}/satijalab/seurat/issues/2997"),
     Pattern("NumPy", _HOST, r"Unable to allocate .* for an array with shape|\b_ArrayMemoryError\b", f"{_GH}/MIC-DKFZ/nnUNet/issues/2213"),
     Pattern("Slurm", _HOST, r"oom[-_ ]kill|cgroup out-of-memory handler", f"{_GH}/KChen-lab/MEDALT/issues/9"),
+    Pattern(KILLED, _HOST, r"\bline \d+: +\d+ Killed\b", f"{_GH}/nf-core/pathogensurveillance/issues/9", sure=False),
     Pattern("the kernel", _HOST, r"Out of memory: Kill(?:ed)? process|Memory cgroup out of memory", "kernel.org"),
     Pattern("PyTorch", _DEVICE, r"\bran out of memory, skipping batch", f"{_GH}/jwohlwend/boltz/issues/575"),
 )  # fmt: skip

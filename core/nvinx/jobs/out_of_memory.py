@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nvinx.jobs.oom_patterns import PATTERNS, USER, Memory, Pattern
+from nvinx.jobs.oom_patterns import KILLED, PATTERNS, USER, Memory, Pattern
 from nvinx.jobs.oom_sentences import SENTENCES, is_condition
 
 if TYPE_CHECKING:
@@ -88,6 +88,13 @@ class Evidence:
     def is_vram(self) -> bool:
         return self.memory is not Memory.HOST
 
+    @property
+    def is_bare_kill(self) -> bool:
+        """Whether all that is known is the signal: the kernel sends it for lack of RAM, and people
+        and schedulers send it, too.
+        """
+        return self.by == KILLED
+
 
 def evidence(texts: Iterable[str], status: int = 1, own: Sequence[str] = ()) -> Evidence | None:
     """How a failed program ran out of memory, by what it wrote; None where nothing says so.
@@ -100,7 +107,7 @@ def evidence(texts: Iterable[str], status: int = 1, own: Sequence[str] = ()) -> 
     if found:
         return max(found, key=lambda each: (each.is_vram, each.sure))
     if status in _KILLED:
-        return Evidence(Memory.HOST, "the kernel", f"killed (exit status {status})", 0, sure=False)
+        return Evidence(Memory.HOST, KILLED, f"killed (exit status {status})", 0, sure=False)
     return None
 
 
