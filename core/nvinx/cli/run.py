@@ -10,7 +10,7 @@ import click
 
 from nvinx.cli import options
 from nvinx.errors import GaveUpError
-from nvinx.formatting import plain
+from nvinx.formatting import few_names, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = 130
 _GAVE_UP = 75
+_FAILED = 1
 _SIZES = {"vram", "residency", "model"}
 
 
@@ -48,6 +49,15 @@ _SIZES = {"vram", "residency", "model"}
     is_flag=True,
     help="If it runs out of GPU memory, run it again with more room, one step each time. Its "
     "stdout and stderr are then no terminal.",
+)
+@click.option(
+    "--output",
+    "outputs",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A file that it is to write. Where that is missing in the end, it failed, whatever its "
+    "exit status: some programs leave out what they have no memory for. May be repeated.",
 )
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 @options.bench
@@ -78,6 +88,7 @@ def _run(  # noqa: PLR0913  (one argument per option)
     quiet: bool,
     caps: bool,
     retry_oom: bool,
+    outputs: tuple[Path, ...],
     **asked: Any,
 ) -> int:
     from nvinx.bench import machine
@@ -88,7 +99,8 @@ def _run(  # noqa: PLR0913  (one argument per option)
     say = _quiet if quiet else _say
     with LeaseClient(bench, state_dir, source=called, caps=caps, say=say) as client:
         claim = _claim(called, bench, asked)
-        return _attempts(client, claim, command, _Manner(called, say, give_up, retry_oom))
+        how = _Manner(called, say, give_up, retry_oom, outputs)
+        return _attempts(client, claim, command, how)
 
 
 def _claim(name: str, bench: Bench, asked: dict[str, Any]) -> Claim:
@@ -113,6 +125,7 @@ class _Manner(NamedTuple):
     say: Callable[[str], None]
     limit_s: float | None
     retry_oom: bool
+    outputs: tuple[Path, ...]
 
 
 def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: _Manner) -> int:
@@ -136,6 +149,7 @@ def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: 
         held = replace(held, exports=held.exports | told)
         kills = kernel_kills.count()
         status, words = commands.run(command, held, listen=how.retry_oom)
+        status = status or _left_out(how)
         outcome = outcome_of(status, *words, own=own)
         peak_mib = _given_back(client, held, outcome)
         again = None
@@ -148,6 +162,15 @@ def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: 
         tried.append(step)
         before = explain.ran_out(held.job.claim, peak_mib)
         how.say(explain.tries_again(how.name, before, step, claim))
+
+
+def _left_out(how: _Manner) -> int:
+    """The exit status of a command that ended well: 1 where a file is missing, which is told."""
+    missing = [str(file) for file in how.outputs if not file.exists()]
+    if not missing:
+        return 0
+    click.echo(f"nvinx: {how.name} ended with 0 and left out {few_names(missing)}.", err=True)
+    return _FAILED
 
 
 def _tell_lack_of_ram(
@@ -229,7 +252,7 @@ def _run_as_placed(
     from nvinx.bench import machine
     from nvinx.leases import outer
 
-    for unused in ("state_dir", "give_up", "quiet", "caps", "retry_oom"):
+    for unused in ("state_dir", "give_up", "quiet", "caps", "retry_oom", "outputs"):
         asked.pop(unused)
     if any(asked[size] for size in _SIZES):
         called = plain(name or Path(command[0]).name)
