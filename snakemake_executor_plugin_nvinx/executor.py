@@ -14,13 +14,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 from snakemake_executor_plugin_nvinx import snakemake_internals
 from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
+from snakemake_executor_plugin_nvinx.workflow_error import WorkflowError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

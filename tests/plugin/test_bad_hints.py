@@ -36,6 +36,7 @@ def _run_with(workspace: Workspace, hints: dict[str, Any], *args: str) -> Outcom
 def _is_one_clear_refusal(outcome: Outcome, *words: str) -> None:
     assert outcome.status == 1, outcome.text
     assert "Traceback" not in outcome.text, outcome.text
+    assert "File " not in outcome.text, outcome.text
     messages = [line for line in outcome.text.splitlines() if "Fix: " in line]
     assert len(messages) == 1, outcome.text
     for word in words:
