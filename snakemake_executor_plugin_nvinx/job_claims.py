@@ -79,6 +79,17 @@ def open_names(job: Any, names: tuple[str, ...] = (*hints.HINTS, "mem_mb", "disk
     return [name for name in names if name in named and name not in known]
 
 
+def is_guessed(job: Any) -> bool:
+    """True when nobody can tell yet whether, and how, the job will use a card."""
+    return not snakemake_internals.can_be_evaluated(job) or bool(open_names(job, _DECIDING))
+
+
+def asks_for_card(job: Any) -> bool:
+    """Whether the rule has a hint that asks for a card, whatever its value will be."""
+    resources = dict(job.rule.resources.items())
+    return hints.wish(resources) is not None and not gpu_hint.is_off(resources.get(gpu_hint.HINT))
+
+
 def hints_of(job: Any) -> dict[str, Any]:
     """What is known of a job's resources, with what others call a GPU in nvinx's hints.
 
@@ -272,6 +283,7 @@ def _demand_sizes(group: Any, claims: Iterable[Claim]) -> None:
 
 
 _UNKNOWN_S = 60.0
+_DECIDING = (gpu_hint.HINT, "vram_mb", "vram", "residency", "model")  # whether it uses a card
 _STRICTEST_FIRST = (
     Residency.GPU_EXCLUSIVE,
     Residency.GPU_RAM_OVERFLOW,

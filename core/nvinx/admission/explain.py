@@ -42,6 +42,12 @@ def placed(placement: Placement) -> str:
     return _TEXTS[placement.why]
 
 
+def guessed(placement: Placement) -> str:
+    """Where a job is put in a plan whose needs only an earlier job will tell."""
+    where = "on the CPU" if placement.card is None else "with a whole card"
+    return f"needs not known yet; planned {where}"
+
+
 def start_reason(placement: Placement, waited_s: float, waited_for: Reason | None) -> str:
     """Why the job ran where it did and, when it waited for long, what it waited for last."""
     if waited_s < _WORTH_TELLING_S:
