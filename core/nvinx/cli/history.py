@@ -96,8 +96,8 @@ def advice(summary: KindSummary) -> list[str]:
         held, more = gb(summary.smaller_half_mib), summary.more_would_fit
         lines.append(
             f"{summary.rule}: declared {gb(summary.declared_mib)}; with vram_mb='auto' at most "
-            f"{held} would be held for the smaller half of its inputs: {more} more would fit in its "
-            "place."
+            f"{held} would be held for the smaller half of its inputs: {more} more would fit in "
+            "its place."
         )
     if summary.preallocates:
         lines.append(
