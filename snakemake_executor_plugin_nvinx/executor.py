@@ -12,15 +12,16 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 from snakemake_executor_plugin_nvinx import snakemake_internals
 from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
+from snakemake_executor_plugin_nvinx.workflow_error import WorkflowError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,13 +42,11 @@ class Executor(RealExecutor):
 
     def __post_init__(self) -> None:
         from nvinx.errors import NvinxError
-        from snakemake_executor_plugin_nvinx import job_claims
 
         snakemake_internals.run_in_processes(self.workflow)
         snakemake_internals.let_group_texts_differ()
         snakemake_internals.take_local_rules(self.workflow)
         snakemake_internals.hold_limits(self.workflow)
-        snakemake_internals.limit_vram(self.workflow, job_claims.vram_mb)
         try:
             self._open()
         except NvinxError as error:
@@ -63,7 +62,7 @@ class Executor(RealExecutor):
 
         settings = self.workflow.executor_settings or ExecutorSettings()
         self._run = Run.open(settings, self.workflow, self._lost, self._astray)
-        snakemake_internals.cap_threads(self.workflow, self._run.cores)
+        self._hold_limits()
         if settings.check is not None:
             self._check(settings.check)
         self._run.demand_possible()
@@ -85,6 +84,13 @@ class Executor(RealExecutor):
         self._runner = Runner(self, self._run, workers)
         self._wait_lines = WaitLines()
         self._dispatcher: Dispatcher | None = None
+
+    def _hold_limits(self) -> None:
+        from snakemake_executor_plugin_nvinx import job_claims
+
+        snakemake_internals.cap_threads(self.workflow, self._run.cores)
+        stated_mb = partial(job_claims.vram_mb, models=self._run.bench.models)
+        snakemake_internals.limit_vram(self.workflow, stated_mb)
 
     def _forecast(self, path: Path) -> None:
         """Write the jobs down instead of running them."""

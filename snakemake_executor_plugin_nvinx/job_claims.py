@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nvinx.catalog import Residency
 from nvinx.errors import HintError
 from nvinx.formatting import plain
-from nvinx.jobs import default_hints, gpu_words, hints, stage_hint
+from nvinx.jobs import default_hints, gpu_hint, gpu_words, hints, stage_hint
 from nvinx.jobs.claim import Claim
 from nvinx.sizes import need_from_mb, parse_bytes
 from snakemake_executor_plugin_nvinx import snakemake_internals
@@ -42,16 +42,30 @@ def stated(job: Any) -> dict[str, Any]:
     return {k: v for k, v in known.items() if isinstance(v, int | float) or type(v) is str}
 
 
-def vram_mb(resources: Mapping[str, Any]) -> int | None:
-    """The VRAM that is stated in other words than `vram_mb`; None where none is, or wrongly."""
+def vram_mb(resources: Mapping[str, Any], models: Mapping[str, ModelSpec]) -> int | None:
+    """The VRAM that is stated in other words than `vram_mb`; None where none is, or wrongly.
+
+    models: those of the bench file, whose size a rule may leave to it.
+    """
     known = {k: v for k, v in resources.items() if isinstance(v, int) or type(v) is str}
-    size = gpu_words.translated(known).get("vram")
-    if "vram_mb" in resources or not isinstance(size, str):
+    words = gpu_words.translated(known)
+    if "vram_mb" in resources or gpu_hint.is_off(words.get(gpu_hint.HINT)):
         return None
+    size = words.get("vram")
+    if size is None:
+        return _vram_mb_of_model(words, models)
     try:
-        return ceil(parse_bytes(size) / 1e6)
+        return ceil(parse_bytes(size) / 1e6) if isinstance(size, str) else None
     except (OverflowError, ValueError):
         return None  # "auto", or refused where the hints are read
+
+
+def _vram_mb_of_model(words: Mapping[str, Any], models: Mapping[str, ModelSpec]) -> int | None:
+    spec = models.get(str(words.get("model")))
+    if spec is None or not spec.vram_gb:
+        return None
+    residency = words.get("residency", spec.residency.value)
+    return None if residency == Residency.CPU_ONLY.value else ceil(spec.vram_gb * 1000)
 
 
 def is_open(job: Any) -> bool:
@@ -63,6 +77,17 @@ def open_names(job: Any, names: tuple[str, ...] = (*hints.HINTS, "mem_mb", "disk
     """Those of these resources that wait for a file to be there."""
     known, named = stated(job), set(job.resources.keys())
     return [name for name in names if name in named and name not in known]
+
+
+def is_guessed(job: Any) -> bool:
+    """True when nobody can tell yet whether, and how, the job will use a card."""
+    return not snakemake_internals.can_be_evaluated(job) or bool(open_names(job, _DECIDING))
+
+
+def asks_for_card(job: Any) -> bool:
+    """Whether the rule has a hint that asks for a card, whatever its value will be."""
+    resources = dict(job.rule.resources.items())
+    return hints.wish(resources) is not None and not gpu_hint.is_off(resources.get(gpu_hint.HINT))
 
 
 def hints_of(job: Any) -> dict[str, Any]:
@@ -258,6 +283,7 @@ def _demand_sizes(group: Any, claims: Iterable[Claim]) -> None:
 
 
 _UNKNOWN_S = 60.0
+_DECIDING = (gpu_hint.HINT, "vram_mb", "vram", "residency", "model")  # whether it uses a card
 _STRICTEST_FIRST = (
     Residency.GPU_EXCLUSIVE,
     Residency.GPU_RAM_OVERFLOW,

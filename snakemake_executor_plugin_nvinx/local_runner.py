@@ -34,6 +34,7 @@ class Runner:
         self._places: dict[Any, tuple[str, Placement]] = {}
         self._told: dict[Any, dict[str, str]] = {}
         self._attempts: dict[Any, int] = {}
+        self._markers: dict[Any, snakemake_internals.Markers] = {}
         self._members = ThreadPoolExecutor(
             _MEMBERS_PER_JOB * workers, thread_name_prefix="nvinx-member"
         )
@@ -68,9 +69,16 @@ class Runner:
         elif snakemake_internals.runs_all_at_once(handle):
             self._local_groups.run_group_job(handle)
         else:
-            began = time.time()
-            self._spawn(self._executor, handle)
-            snakemake_internals.note_group_end(self._executor.workflow, handle, began)
+            self._run_in_own_process(handle)
+
+    def _run_in_own_process(self, group: Any) -> None:
+        """A group, whose members' records only its own process could write well."""
+        workflow, began = self._executor.workflow, time.time()
+        try:
+            self._spawn(self._executor, group)
+        finally:
+            starts = self._markers.pop(group).close() if group in self._markers else {}
+        snakemake_internals.note_group_end(workflow, group, began, starts)
 
     def shutdown(self) -> None:
         self._members.shutdown(wait=True)
@@ -114,6 +122,8 @@ class Runner:
         from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
         self._executor.report_job_submission(SubmittedJobInfo(job=job))
+        if job.is_group():
+            self._markers[job] = snakemake_internals.Markers(self._executor.workflow, job)
 
     def _shell_for(self, job: Any, real: str | None = None) -> Any:
         token, placement = self._places[job]

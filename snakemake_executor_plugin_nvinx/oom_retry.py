@@ -47,12 +47,16 @@ class OomRetry:
         self._of: dict[Any, _Tries] = {}
 
     def outcome(
-        self, handle: Any, error: BaseException | None, words: Callable[[], Iterable[str]]
+        self,
+        handle: Any,
+        error: BaseException | None,
+        words: Callable[[], Iterable[str]],
+        kernel_kills: int | None = None,
     ) -> tuple[Outcome, str | None]:
         """How a job ended, by its exit status and what it wrote, and what to tell the user of it.
 
         error: None where it ended well, which does not count where it left an output out for lack
-        of memory. words: gives what it wrote to its terminal.
+        of memory. words: gives what it wrote to its terminal. kernel_kills: see `lacks_ram`.
         """
         if error is None and not snakemake_internals.lacks_output(handle):
             self.forget(handle)
@@ -63,7 +67,7 @@ class OomRetry:
         if found is None:
             return Outcome.OK if error is None else Outcome.FAILED, None
         if not found.is_vram:
-            told = explain.lacks_ram(job_claims.name_of(handle), found.line)
+            told = explain.lacks_ram(job_claims.name_of(handle), found, kernel_kills)
             return Outcome.OK if error is None else Outcome.FAILED, told
         self._of.setdefault(handle, _Tries()).said = found
         return Outcome.OUT_OF_MEMORY, None

@@ -46,9 +46,8 @@ def _names(jobs: list[Any]) -> dict[Any, str]:
 def _task(job: Any, name: str, after: tuple[str, ...], run: Run) -> Task:
     if snakemake_internals.is_local_rule(job):
         return Task(name=name, duration_s=_LOCAL_S, runtime_s=_LOCAL_S, after=after)
-    if not snakemake_internals.can_be_evaluated(job):
-        duration_s = job_claims.length_s(job, run.statistics)
-        return Task(name=name, duration_s=duration_s, after=after)
+    if job_claims.is_guessed(job):
+        return _guessed(job, name, after, run)
     claim, _ = run.claim(job)
     possible = options(claim, run.broker.state.capacity)
     spills = possible == (Residency.GPU_RAM_OVERFLOW,)
@@ -70,6 +69,19 @@ def _task(job: Any, name: str, after: tuple[str, ...], run: Run) -> Task:
         priority=claim.priority,
         kind=claim.kind,
         card_name=claim.card_name,
+    )
+
+
+def _guessed(job: Any, name: str, after: tuple[str, ...], run: Run) -> Task:
+    """A job whose needs an earlier one will tell: with a whole card, where it asks for one."""
+    wants_card = job_claims.asks_for_card(job) and run.broker.state.capacity.cards
+    return Task(
+        name=name,
+        duration_s=job_claims.length_s(job, run.statistics),
+        residency=Residency.GPU_EXCLUSIVE if wants_card else None,
+        after=after,
+        kind=job_claims.kind_of(job),
+        is_guessed=True,
     )
 
 

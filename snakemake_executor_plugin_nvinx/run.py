@@ -18,6 +18,7 @@ from nvinx.admission.job import Job, Placement
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.bench import machine
 from nvinx.errors import HintError, ImpossibleJobError, NvinxError
+from nvinx.host import kernel_kills
 from nvinx.host.clock import boot_seconds
 from nvinx.jobs.outcome import Outcome
 from nvinx.leases import outer
@@ -80,6 +81,7 @@ class Run:
     _planned: int = 0
     _warned: set[str] = field(default_factory=set)
     _news: list[str] = field(default_factory=list)
+    _kills_before: dict[str, int | None] = field(default_factory=dict)
     _had_company: set[str] = field(default_factory=set)
     _left_over: str | None = None
     _ended: list[PastRun] = field(default_factory=list)
@@ -293,6 +295,7 @@ class Run:
     def note_started(self, job: Job, placement: Placement) -> list[str]:
         """Write the start down; returns the line to log, if the start is worth one."""
         self.peaks.watch(job.id, placement.cards)
+        self._kills_before[job.id] = kernel_kills.count()
         beside = self.broker.beside(job.id)
         if beside:
             self._had_company |= {job.id, *(other.job.id for other in beside)}
@@ -308,10 +311,11 @@ class Run:
     def judge(self, job: Job, handle: Any, error: BaseException | None) -> Ended:
         """How a job ended that was started. Out of memory is looked for where it used a card."""
         peak_mib = self.peaks.take(job.id)
+        kills = kernel_kills.since(self._kills_before.pop(job.id, None))
         outcome = Outcome.OK if error is None else Outcome.FAILED
         if self.broker.is_on_card(job.id) and self._shells is not None:
             words = partial(self._shells.words, job.id)
-            outcome, told = self.oom_retry.outcome(handle, error, words)
+            outcome, told = self.oom_retry.outcome(handle, error, words, kills)
             self._news += [] if told is None else [told]
         return Ended(job.id, outcome, peak_mib)
 

@@ -5,6 +5,7 @@ The contract test for this file names the Snakemake version when one of these ch
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 import sys
@@ -12,7 +13,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from concurrent.futures import Executor as Pool
     from pathlib import Path
 
@@ -274,18 +275,46 @@ def _flows(producer: Any, file: Any) -> bool:
     return file in producer.pipe_or_service_output
 
 
-def note_group_end(workflow: Any, group: Any, began: float) -> None:
+class Markers:
+    """When the members of a group began, as the group's own process knows, in seconds since 1970.
+
+    That process writes the marker of an unfinished output anew when its job begins, and removes it
+    when the job ends; a file that is open tells both.
+    """
+
+    def __init__(self, workflow: Any, group: Any) -> None:
+        """To be made once Snakemake has marked the group's outputs, and before the group runs."""
+        self._open: dict[Any, tuple[int, int]] = {}
+        persistence = workflow.persistence
+        for job in group.jobs:
+            for file in list(job.output)[:1]:
+                with contextlib.suppress(OSError, AttributeError):  # records in a data base
+                    folder, key = persistence._incomplete_path, persistence._get_key(file)
+                    marker = os.open(persistence._record_path(folder, key), os.O_RDONLY)
+                    self._open[job] = marker, os.fstat(marker).st_mtime_ns
+
+    def close(self) -> dict[Any, float]:
+        """The beginnings that are known."""
+        now = {job: os.fstat(marker).st_mtime_ns for job, (marker, _) in self._open.items()}
+        begun = {job: at / 1e9 for job, at in now.items() if at != self._open[job][1]}
+        for marker, _ in self._open.values():
+            os.close(marker)
+        self._open.clear()
+        return begun
+
+
+def note_group_end(workflow: Any, group: Any, began: float, starts: Mapping[Any, float]) -> None:
     """Have Snakemake's records say of a group what only its own process knew.
 
-    A member counts from when what it needs of the group was there, so the first ones count in how
-    long that process took to start. What needs a file that is gone again stays as it was.
-    began: of the group, in seconds since 1970.
+    A member of which no start is known counts from when what it needs of the group was there. What
+    needs a file that is gone again stays as it was. began: of the group, in seconds since 1970.
     """
     ends: dict[Any, float] = {}
     times: dict[str, tuple[float, float | None]] = {}
     persistence = workflow.persistence
     for job in (job for level in levels(group) for job in level):
-        start = max((ends[o] for o in group.dag.dependencies[job] if o in ends), default=began)
+        ready = max((ends[o] for o in group.dag.dependencies[job] if o in ends), default=began)
+        start = starts.get(job, ready)
         written = [os.path.getmtime(file) for file in job.output if os.path.exists(file)]
         ends[job] = max(written, default=start)
         end = max(written, default=None)

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from snakemake_executor_plugin_slurm import Executor as SlurmExecutor
 from snakemake_executor_plugin_slurm import ExecutorSettings as SlurmSettings
-from snakemake_interface_common.exceptions import WorkflowError
 
 from nvinx.errors import NvinxError
 from nvinx.jobs.outcome import Outcome
 from nvinx.slurm import tools as slurm_tools
 from snakemake_executor_plugin_nvinx import job_claims, snakemake_internals
+from snakemake_executor_plugin_nvinx.workflow_error import WorkflowError
 from snakemake_executor_plugin_nvinx_slurm import profile, request
 from snakemake_executor_plugin_nvinx_slurm.run import Placed, SlurmRun
 from snakemake_executor_plugin_nvinx_slurm.settings import OwnSettings

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import AbstractExecutor
+
+from snakemake_executor_plugin_nvinx.workflow_error import WorkflowError
 
 
 class Executor(AbstractExecutor):

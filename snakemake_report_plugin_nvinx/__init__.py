@@ -17,7 +17,9 @@ from typing import Any
 from snakemake.logging import logger
 from snakemake.report import Category
 from snakemake.report import html_reporter as stock
-from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_common import exceptions
+
+from nvinx.errors import ToldInFull
 
 _CATEGORY = "What ran where"
 _CAPTION = "<p>Lanes, waits and reasons of the last run with <code>--executor nvinx</code>.</p>"
@@ -65,6 +67,10 @@ class _Entry:
     @property
     def size(self) -> int:
         return self.path.stat().st_size
+
+
+class WorkflowError(ToldInFull, exceptions.WorkflowError):
+    """Snakemake's own, without the place in our code that it would add for the user."""
 
 
 class Reporter(stock.Reporter):

@@ -12,6 +12,18 @@ class NvinxError(Exception):
     """Catch this to catch anything nvinx reports on purpose."""
 
 
+class ToldInFull:
+    """An exception beside this one says all in its message, and shows no line of nvinx's code."""
+
+    @property
+    def __traceback__(self) -> None:
+        return None
+
+    @__traceback__.setter
+    def __traceback__(self, lines: object) -> None:
+        """Python keeps them by itself; nobody is shown them."""
+
+
 class MissingExtraError(NvinxError, ImportError):
     """A package that only some of nvinx needs is not installed. extra: of nvinx, which brings it.
 

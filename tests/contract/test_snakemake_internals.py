@@ -10,6 +10,7 @@ from snakemake.dag import DAG
 from snakemake.executors.local import Executor as LocalExecutor
 from snakemake.jobs import GroupJob, Job
 from snakemake.persistence import PersistenceBase
+from snakemake.persistence.file import FilePersistence
 from snakemake.resources import GroupResources
 from snakemake.rules import Rule
 from snakemake.scheduling.job_scheduler import JobScheduler
@@ -119,6 +120,14 @@ def test_groups_ask_in_one_place_whether_a_resource_is_a_text():
     parameters = inspect.signature(GroupResources._is_string_resource).parameters
     assert list(parameters) == ["name", "values"], HERE + "_is_string_resource"
     assert source(GroupResources).count("cls._is_string_resource(") == 2, HERE + "GroupResources"
+
+
+def test_the_marker_of_an_unfinished_output_is_written_anew_in_place_when_its_job_begins():
+    assert 'open(recpath, "w")' in source(FilePersistence._io_write), HERE + "_io_write"
+    marks = source(FilePersistence._mark_incomplete)
+    assert "self._io_write(self._incomplete_path," in marks, HERE + "_mark_incomplete"
+    assert "self._mark_incomplete(" in source(PersistenceBase.started), HERE + "started"
+    assert hasattr(FilePersistence, "_record_path"), HERE + "_record_path"
 
 
 def test_what_is_written_down_of_a_job_goes_through_one_place():

@@ -36,6 +36,7 @@ def _run_with(workspace: Workspace, hints: dict[str, Any], *args: str) -> Outcom
 def _is_one_clear_refusal(outcome: Outcome, *words: str) -> None:
     assert outcome.status == 1, outcome.text
     assert "Traceback" not in outcome.text, outcome.text
+    assert "File " not in outcome.text, outcome.text
     messages = [line for line in outcome.text.splitlines() if "Fix: " in line]
     assert len(messages) == 1, outcome.text
     for word in words:
@@ -57,7 +58,7 @@ def _is_one_clear_refusal(outcome: Outcome, *words: str) -> None:
             {"vram_mb": 900, "residency": "cpu_only"}, ["cpu_only", "vram"], id="contradiction"
         ),
         pytest.param({"vram_mb": -5}, ["-5", "vram_mb"], id="negative"),
-        pytest.param({"vram_gb": 2}, ["vram_gb", "vram_mb"], id="unknown hint"),
+        pytest.param({"vram_kb": 2}, ["vram_kb", "vram_mb"], id="unknown hint"),
         pytest.param({"gpu": 1, "local": True}, ["local"], id="on a local rule"),
         pytest.param({"gpu": 1, "nvinx_stage": ""}, ["nvinx_stage", "off"], id="no file to stage"),
         pytest.param({"gpu": 1, "nvinx_stage": 1}, ["nvinx_stage=1", "string"], id="a number"),

@@ -33,6 +33,8 @@ def test_the_records_of_a_group_have_whole_commands_and_times_in_order(
     first, second = records["first.txt"], records["second.txt"]
     assert second["shellcmd"] == "echo word 7 > second.txt"
     assert "TBD" not in first["shellcmd"]
-    assert first["starttime"] < first["endtime"] - 0.1
+    assert first["endtime"] - first["starttime"] > 0.1
+    began = float(workspace.read("began.txt"))  # by the member's own clock
+    assert began - 0.5 < first["starttime"] < began + 0.1
     # a file is stamped by a clock that ticks more coarsely than the one that is read
     assert first["endtime"] - 0.1 < second["starttime"] <= second["endtime"] + 0.1

@@ -56,6 +56,22 @@ def test_a_limit_of_vram_counts_and_clamps_other_words_for_it(
 
 
 @pytest.mark.usefixtures("executor")
+def test_a_limit_of_vram_counts_and_clamps_what_a_model_takes(
+    make_workspace: MakeWorkspace,
+) -> None:
+    workspace = make_workspace("limited")
+    models = "models: [{name: esm, vram_gb: 1.2, residency: gpu_shared}]\n"
+    workspace.write("nvinx.yaml", f"hardware: {{vram_gb: 8.0, simulated: true}}\n{models}")
+    targets = [f"model{n}.txt" for n in range(4)]
+    outcome = workspace.run(*targets, "model9.txt", "--resources", "vram_mb=1000")
+
+    assert outcome.status == 0, outcome.text
+    assert _most_at_once(workspace) <= 2  # one on the card, and the one that wants none
+    assert "model_job[0] -> GPU 0 shared (1.00 GB of 8.00 GB)" in outcome.text
+    assert "model_job[9] -> GPU" not in outcome.text
+
+
+@pytest.mark.usefixtures("executor")
 def test_a_limit_of_vram_leaves_defaults_and_local_rules_as_they_are(
     make_workspace: MakeWorkspace,
 ) -> None:

@@ -168,6 +168,14 @@ def test_a_lack_of_ram_is_told(run) -> None:
     )
 
 
+def test_of_a_job_that_was_killed_no_more_is_said_than_is_known(run) -> None:
+    outcome, tries = run("is_killed")
+
+    assert tries == ["once"]
+    assert "nvinx: is_killed was killed (SIGKILL)" in outcome.text
+    assert "ran out of" not in outcome.text
+
+
 def test_the_bench_file_may_say_what_a_rules_programs_write(run) -> None:
     outcome, tries = run("own_words")
 

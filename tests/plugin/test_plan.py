@@ -152,3 +152,18 @@ def test_the_bench_file_of_a_project_is_used_by_snakemake_too(
 
     assert process.returncode == 0, text
     assert "bench from ./nvinx.yaml: 1 GPU(s)" in text
+
+
+def test_a_job_whose_needs_an_earlier_one_will_tell_is_planned_as_a_guess(
+    make_workspace: MakeWorkspace,
+) -> None:
+    workspace = make_workspace("found_late")
+    jobs = _jobs(_plan(workspace, "Snakefile", "--json"))
+    shown = _plan(workspace)
+
+    assert jobs["small"]["is_guessed"]
+    assert jobs["small"]["placement"] == "gpu_exclusive"
+    assert jobs["globbed"]["is_guessed"]
+    assert jobs["globbed"]["placement"] == "cpu_only"
+    assert not jobs["measure[small]"]["is_guessed"]
+    assert "needs not known yet; planned with a whole card" in " ".join(shown.stdout.split())

@@ -98,4 +98,5 @@ def test_without_bokeh_the_report_fails_with_the_fix(ran):
     )
     assert done.returncode == 1
     assert "WorkflowError:\nthe page of a run needs bokeh, which is not installed" in done.stderr
+    assert "File " not in done.stderr
     assert 'pip install "snakemake-executor-plugin-nvinx[report]"' in done.stderr

@@ -101,12 +101,12 @@ def test_a_declaration_for_the_largest_input_is_told_where_small_ones_waste_it(t
     run = Recorder(tmp_path)
     for n in range(1, 9):
         run.job(f"fold[{n}]", (0, 0), SHARED, size=float(n))
-        run.at(n).ended(f"fold[{n}]", Outcome.OK, 100 * n)
+        run.at(n).ended(f"fold[{n}]", Outcome.OK, 80 * n)
     run.at(9).close()
 
     assert (
-        "rule fold: declared 944 MB, needed 470 MB for the smaller half of its inputs; with "
-        "vram_mb='auto' 1 more would fit in the place of one"
+        "rule fold: declared 944 MB; with vram_mb='auto' at most 410 MB would be held for the "
+        "smaller half of its inputs, and 1 more would fit in the place of one"
     ) in run_summary.suggestions(recorded.last(tmp_path))
 
 

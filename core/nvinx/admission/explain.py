@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nvinx.admission.job import Job, Placement, Running
     from nvinx.bench.capacity import Card
     from nvinx.jobs.claim import Claim
+    from nvinx.jobs.out_of_memory import Evidence
 
 
 def sentence(reason: Reason) -> str:
@@ -39,6 +40,12 @@ def waiting(reason: Reason | None) -> str:
 def placed(placement: Placement) -> str:
     """Why the job is where it is."""
     return _TEXTS[placement.why]
+
+
+def guessed(placement: Placement) -> str:
+    """Where a job is put in a plan whose needs only an earlier job will tell."""
+    where = "on the CPU" if placement.card is None else "with a whole card"
+    return f"needs not known yet; planned {where}"
 
 
 def start_reason(placement: Placement, waited_s: float, waited_for: Reason | None) -> str:
@@ -126,11 +133,37 @@ def tries_again(name: str, how: str, step: RetryStep, claim: Claim, said: str | 
     return f"nvinx: {name} ran out of GPU memory {how}; it is tried again {ways[step]}.{because}"
 
 
-def lacks_ram(name: str, said: str) -> str:
-    """A job ran out of the machine's own memory; `said`: its words."""
+def lacks_ram(name: str, found: Evidence, kernel_kills: int | None = None) -> str:
+    """A job ran out of the machine's own memory, or was killed, which may mean that.
+
+    kernel_kills: how many processes the kernel killed for lack of RAM meanwhile, where known.
+    """
+    if found.is_bare_kill:
+        return _killed(name, kernel_kills)
     return (
         f"nvinx: {name} ran out of the machine's memory (RAM), where more VRAM is no help: "
-        f"{_shortened(said)} Fix: let it take less at once, or run fewer jobs beside it (mem_mb)."
+        f"{_shortened(found.line)} {_LESS_RAM}"
+    )
+
+
+def _killed(name: str, kernel_kills: int | None) -> str:
+    """What is known of a job that was killed: the signal does not say by whom."""
+    if kernel_kills is None:
+        return (
+            f"nvinx: {name} was killed (SIGKILL), and nvinx cannot tell by whom: the kernel, for "
+            "lack of RAM, or somebody, or a scheduler. More VRAM is no help. "
+            "See: dmesg, or the scheduler's accounting."
+        )
+    if kernel_kills == 0:
+        return (
+            f"nvinx: {name} was killed (SIGKILL), and not by the kernel for lack of RAM, which "
+            "killed nothing meanwhile: somebody, a scheduler or a user-space killer such as "
+            "systemd-oomd did. More VRAM is no help."
+        )
+    return (
+        f"nvinx: {name} was killed (SIGKILL), probably by the kernel for lack of RAM, which killed "
+        f"{count_text(kernel_kills)} of this machine's processes for that meanwhile. More VRAM is "
+        f"no help. {_LESS_RAM}"
     )
 
 
@@ -203,6 +236,7 @@ def impossible(
 
 
 _FELT = 1.05
+_LESS_RAM = "Fix: let it take less at once, or run fewer jobs beside it (mem_mb)."
 _WORDS = 120  # of what a program said
 _WORTH_TELLING_S = 0.5
 

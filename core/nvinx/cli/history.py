@@ -93,10 +93,11 @@ def advice(summary: KindSummary) -> list[str]:
         change = f"declare vram_mb={summary.suggested_mb}"
         lines.append(f"{summary.rule}: {change}, it used {seen} of the {declared} declared.")
     if summary.smaller_half_mib is not None:
-        needed, more = gb(summary.smaller_half_mib), summary.more_would_fit
+        held, more = gb(summary.smaller_half_mib), summary.more_would_fit
         lines.append(
-            f"{summary.rule}: declared {gb(summary.declared_mib)}, needed {needed} for the smaller "
-            f"half of its inputs: {more} more would fit in its place (vram_mb='auto')."
+            f"{summary.rule}: declared {gb(summary.declared_mib)}; with vram_mb='auto' at most "
+            f"{held} would be held for the smaller half of its inputs: {more} more would fit in "
+            "its place."
         )
     if summary.preallocates:
         lines.append(

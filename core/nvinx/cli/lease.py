@@ -101,7 +101,7 @@ def is_oom(files: tuple[Path, ...], status: int, name: str, bench: str, launch_d
     if found is not None and not found.is_vram:
         from nvinx.admission import explain
 
-        _say(explain.lacks_ram(name or "the program", found.line))
+        _say(explain.lacks_ram(name or "the program", found))
     raise SystemExit(found is None or not found.is_vram)
 
 

@@ -10,7 +10,7 @@ import click
 
 from nvinx.cli import options
 from nvinx.errors import GaveUpError
-from nvinx.formatting import plain
+from nvinx.formatting import few_names, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = 130
 _GAVE_UP = 75
+_FAILED = 1
 _SIZES = {"vram", "residency", "model"}
 
 
@@ -48,6 +49,15 @@ _SIZES = {"vram", "residency", "model"}
     is_flag=True,
     help="If it runs out of GPU memory, run it again with more room, one step each time. Its "
     "stdout and stderr are then no terminal.",
+)
+@click.option(
+    "--output",
+    "outputs",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A file that it is to write. Where that is missing in the end, it failed, whatever its "
+    "exit status: some programs leave out what they have no memory for. May be repeated.",
 )
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 @options.bench
@@ -78,6 +88,7 @@ def _run(  # noqa: PLR0913  (one argument per option)
     quiet: bool,
     caps: bool,
     retry_oom: bool,
+    outputs: tuple[Path, ...],
     **asked: Any,
 ) -> int:
     from nvinx.bench import machine
@@ -88,7 +99,8 @@ def _run(  # noqa: PLR0913  (one argument per option)
     say = _quiet if quiet else _say
     with LeaseClient(bench, state_dir, source=called, caps=caps, say=say) as client:
         claim = _claim(called, bench, asked)
-        return _attempts(client, claim, command, _Manner(called, say, give_up, retry_oom))
+        how = _Manner(called, say, give_up, retry_oom, outputs)
+        return _attempts(client, claim, command, how)
 
 
 def _claim(name: str, bench: Bench, asked: dict[str, Any]) -> Claim:
@@ -113,6 +125,7 @@ class _Manner(NamedTuple):
     say: Callable[[str], None]
     limit_s: float | None
     retry_oom: bool
+    outputs: tuple[Path, ...]
 
 
 def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: _Manner) -> int:
@@ -121,6 +134,7 @@ def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: 
 
     from nvinx.admission import explain, retry
     from nvinx.bench.oom_words import words_for
+    from nvinx.host import kernel_kills
     from nvinx.jobs import attempt
     from nvinx.jobs.outcome import Outcome, outcome_of
     from nvinx.leases import command as commands
@@ -133,14 +147,16 @@ def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: 
         how.say(explain.started(held.job, held.placement, cards, beside))
         told = attempt.variables(len(tried) + 1, Outcome.OUT_OF_MEMORY if tried else None)
         held = replace(held, exports=held.exports | told)
+        kills = kernel_kills.count()
         status, words = commands.run(command, held, listen=how.retry_oom)
+        status = status or _left_out(how)
         outcome = outcome_of(status, *words, own=own)
         peak_mib = _given_back(client, held, outcome)
         again = None
         if how.retry_oom and outcome is Outcome.OUT_OF_MEMORY:
             again = retry.next_attempt(held.job.claim, tried, client.capacity, peak_mib)
         if again is None:
-            _tell_lack_of_ram(how, status, words)
+            _tell_lack_of_ram(how, status, words, kernel_kills.since(kills))
             return _explained(status, command)
         step, claim = again
         tried.append(step)
@@ -148,8 +164,19 @@ def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: 
         how.say(explain.tries_again(how.name, before, step, claim))
 
 
-def _tell_lack_of_ram(how: _Manner, status: int, words: list[str]) -> None:
-    """Where the command failed for lack of the machine's own memory, say so."""
+def _left_out(how: _Manner) -> int:
+    """The exit status of a command that ended well: 1 where a file is missing, which is told."""
+    missing = [str(file) for file in how.outputs if not file.exists()]
+    if not missing:
+        return 0
+    click.echo(f"nvinx: {how.name} ended with 0 and left out {few_names(missing)}.", err=True)
+    return _FAILED
+
+
+def _tell_lack_of_ram(
+    how: _Manner, status: int, words: list[str], kernel_kills: int | None
+) -> None:
+    """Where the command failed for lack of the machine's own memory, or may have, say so."""
     if status == 0:
         return
     from nvinx.admission import explain
@@ -157,7 +184,7 @@ def _tell_lack_of_ram(how: _Manner, status: int, words: list[str]) -> None:
 
     found = evidence(words, status)
     if found is not None and not found.is_vram:
-        how.say(explain.lacks_ram(how.name, found.line))
+        how.say(explain.lacks_ram(how.name, found, kernel_kills))
 
 
 def _given_back(client: LeaseClient, held: HeldLease, outcome: Outcome) -> int | None:
@@ -225,7 +252,7 @@ def _run_as_placed(
     from nvinx.bench import machine
     from nvinx.leases import outer
 
-    for unused in ("state_dir", "give_up", "quiet", "caps", "retry_oom"):
+    for unused in ("state_dir", "give_up", "quiet", "caps", "retry_oom", "outputs"):
         asked.pop(unused)
     if any(asked[size] for size in _SIZES):
         called = plain(name or Path(command[0]).name)

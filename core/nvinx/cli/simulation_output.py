@@ -49,6 +49,7 @@ def plain(played: Simulation, least_s: float | None) -> dict[str, Any]:
                 "placement": task.placement.residency.value,
                 "card": task.placement.card,
                 "why": task.placement.why.value,
+                "is_guessed": task.is_guessed,
                 "partners": list(task.partners),
                 "waited_s": task.start_s - task.ready_s,
                 "waited_for": to_builtins(task.waited_for),
@@ -70,7 +71,9 @@ def rows(played: Simulation, bench: Bench) -> list[Ran]:
             started_s=task.start_s,
             ended_s=task.end_s,
             where=explain.where(task.placement, bench.cards),
-            why=explain.start_reason(task.placement, task.start_s - task.ready_s, task.waited_for),
+            why=explain.guessed(task.placement)
+            if task.is_guessed
+            else explain.start_reason(task.placement, task.start_s - task.ready_s, task.waited_for),
             ok=True,
         )
         for task in sorted(played.tasks, key=lambda t: (t.start_s, t.name))

@@ -8,7 +8,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nvinx.history.statistics import RunStatistics
+from nvinx.history import size_model
+from nvinx.history.statistics import VRAM_HEADROOM, RunStatistics
 from nvinx.jobs.outcome import Outcome
 from nvinx.sizes import mb_from_mib, rounded_up
 
@@ -30,7 +31,8 @@ class KindSummary:
     alone_s, beside_s, cpu_s: medians alone on a card, beside others there, and on the CPU. slower:
     by how much each partner lengthens it, as a share. preallocates: the peak is a large part of
     the card, so it tells what the framework takes, not what the job needs. smaller_half_mib: what
-    runs with the smaller half of the inputs need, where that is much less than what is declared.
+    jobs of the smaller half of the inputs would hold if that were learned, where that is much less
+    than what is declared.
     """
 
     kind: str
@@ -105,16 +107,19 @@ def _summary(
 def smaller_half_mib(
     declared_mib: int | None, runs: Iterable[tuple[float | None, int | None]]
 ) -> int | None:
-    """What the smaller half of the inputs needs, where two such jobs fit in what one declares.
+    """What a job of the smaller half of the inputs would hold at most if its need were learned.
 
-    runs: the size of each one's input, and its peak in MiB.
+    Only where two of them fit in what one declares. runs: the size of each one's input, and its
+    peak in MiB.
     """
     measured = [(size, peak) for size, peak in runs if size is not None and peak]
     if declared_mib is None or len(measured) < _FEW:
         return None
     middle = statistics.median(size for size, _ in measured)
-    need_mib = math.ceil(SPARE * max(peak for size, peak in measured if size <= middle))
-    return need_mib if 2 * need_mib <= declared_mib else None
+    model = size_model.fit(measured)
+    most_mib = None if model is None else model.at_most(middle)
+    need_mib = None if most_mib is None else math.ceil(VRAM_HEADROOM * most_mib)
+    return need_mib if need_mib is not None and 2 * need_mib <= declared_mib else None
 
 
 def _median(seconds: Iterable[float]) -> float | None:

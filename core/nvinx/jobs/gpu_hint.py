@@ -38,6 +38,12 @@ def named(rule: str, value: object) -> GpuWish | None:
     return wish
 
 
+def is_off(value: object) -> bool:
+    """Whether the hint is a switch that stands at no card."""
+    text = str(value).strip().lower()
+    return value is not None and (text in _OFF or (text.isdigit() and not int(text)))
+
+
 def is_name(value: object) -> bool:
     """Whether a card is asked for by its name."""
     wish = _of_text(value.strip()) if isinstance(value, str) else None

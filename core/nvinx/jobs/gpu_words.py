@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 
 from nvinx.formatting import value_text
-from nvinx.jobs import gpu_hint, gpu_machines, hints, scheduler_options
+from nvinx.jobs import gpu_hint, gpu_machines, gpu_spelling, hints, scheduler_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,10 +22,14 @@ _COUNTS = {
     *("gpu_count", "gpus_count", "gpus_per_task", "gpus_per_node", "gpus_per_job"),
     *("nvidia_gpu", "nvidia_gpus", "request_gpus", "slurm_gpus"),
 }
+_SWITCHES = {
+    *("use_gpu", "with_gpu", "need_gpu", "needs_gpu", "require_gpu", "requires_gpu"),
+    *("gpu_required", "cuda"),
+}
 _NAMES = {"gpu_model", "gpu_type", "gpu_name"}
 _MAKERS = {"gpu_manufacturer", "gpu_vendor"}
 _SIZE = re.compile(
-    r"(?:gpus?_?(?:v?ram|mem|memory)|(?:ram|mem|memory)_gpu|gpus_minimum_memory)"
+    r"(?:gpus?_?(?:v?ram|mem|memory)|(?:ram|mem|memory)_gpu|gpus_minimum_memory|vram)"
     r"(?:_(?P<unit>[mg]i?b))?"
 )
 _NUMBER = re.compile(r"\d+(\.\d+)?")
@@ -62,9 +66,13 @@ class Reading(Struct, frozen=True):
 
 def translated(resources: Mapping[str, Any]) -> dict[str, Any]:
     """The resources, with nvinx's hints for what others call a GPU; its own come first."""
-    found = [reading.means for reading in readings(resources)]
+    own = gpu_spelling.respelled(resources)
+    words = list(readings(own))
+    found = [word.means for word in words]
     sizes = [means["vram"] for means in found if "vram" in means]
-    own = dict(resources)
+    for word in words:
+        if word.means:
+            own.pop(word.name)
     if sizes and not {"vram", "vram_mb"} & own.keys():
         own["vram"] = sizes[0]
     gpu = _together([means[gpu_hint.HINT] for means in found if gpu_hint.HINT in means])
@@ -78,7 +86,11 @@ def readings(resources: Mapping[str, Any]) -> Iterator[Reading]:
     """Whatever looks like a wish for a GPU and is no hint of nvinx, unless it is switched off."""
     for name, value in resources.items():
         if name not in hints.HINTS and name not in _NOT_WORDS and isinstance(value, int | str):
-            reading = _read(name, value)
+            hint = gpu_spelling.meant(name)
+            if hint is not None and hint not in resources:
+                reading: Reading | None = Reading(name, value, {hint: value})
+            else:
+                reading = _read(name, value)
             if reading is not None:
                 yield reading
             elif gpu_machines.is_asked_for(name, value):
@@ -94,18 +106,18 @@ def readings_of_params(params: Mapping[str, Any]) -> Iterator[Reading]:
 
 
 def _read(name: str, value: int | str) -> Reading | None:
-    text = str(value).strip()
+    stated, name, text = name, gpu_spelling.plain(name), str(value).strip()
     if name in _COUNTS and text.isascii() and text.isdigit():
-        return Reading(name, value, {gpu_hint.HINT: int(text[:9])})
+        return Reading(stated, value, {gpu_hint.HINT: int(text[:9])})
     if text.lower() in _OFF or (isinstance(value, int) and value <= 0):
         return None
     if means := _meaning(name, value, text):
-        return Reading(name, value, means)
+        return Reading(stated, value, means)
     if name in _MAKERS:
-        return Reading(name, value, write="nothing: nvinx knows NVIDIA's cards only")
+        return Reading(stated, value, write="nothing: nvinx knows NVIDIA's cards only")
     if _SIZE.fullmatch(name):
-        return Reading(name, value, write=_WRITE_SIZE)
-    return Reading(name, value) if _looks_like_gpu(name, value) else None
+        return Reading(stated, value, write=_WRITE_SIZE)
+    return Reading(stated, value) if _looks_like_gpu(stated, value) else None
 
 
 def _meaning(name: str, value: int | str, text: str) -> dict[str, Any]:
@@ -114,7 +126,9 @@ def _meaning(name: str, value: int | str, text: str) -> dict[str, Any]:
         return {gpu_hint.HINT: 1 if text.lower() in _ANY_CARD else text}
     if size := _SIZE.fullmatch(name):
         return _vram(text, size["unit"])
-    is_switch = name in _COUNTS and value is True
+    is_switch = (name in _COUNTS and value is True) or (
+        name in _SWITCHES and text.lower() in _ANY_CARD
+    )
     is_ours = name in _MAKERS and text.lower() == "nvidia"
     if is_switch or is_ours or name.endswith("_per_gpu"):
         return {gpu_hint.HINT: 1}

@@ -50,6 +50,8 @@ _GH = "github.com"
 
 USER = "oom_patterns"  # says what the user's own patterns say
 
+KILLED = "a signal"  # whoever sent it
+
 # Whom nvinx holds to what a job declares, or who may hold himself to it: more room then helps even
 # where nobody else is on the card.
 HELD_TO_CAP = frozenset({"PyTorch", "XLA", "TensorFlow", "CuPy", USER})
@@ -106,16 +108,7 @@ PATTERNS = (
     Pattern("R", _HOST, r"cannot allocate vector of (?:size|length)", f"{_GH}/satijalab/seurat/issues/2997"),
     Pattern("NumPy", _HOST, r"Unable to allocate .* for an array with shape|\b_ArrayMemoryError\b", f"{_GH}/MIC-DKFZ/nnUNet/issues/2213"),
     Pattern("Slurm", _HOST, r"oom[-_ ]kill|cgroup out-of-memory handler", f"{_GH}/KChen-lab/MEDALT/issues/9"),
+    Pattern(KILLED, _HOST, r"\bline \d+: +\d+ Killed\b", f"{_GH}/nf-core/pathogensurveillance/issues/9", sure=False),
     Pattern("the kernel", _HOST, r"Out of memory: Kill(?:ed)? process|Memory cgroup out of memory", "kernel.org"),
-    Pattern("a program", _DEVICE, r"(?i)(?:fail\w*|unable|could not|cannot|can't)\b.{0,30}\balloc\w*\b.{0,60}\b(?:gpu|device|cuda|vram)\b", f"{_GH}/QuEST-Kit/QuEST/issues/209", sure=False),
-    Pattern("a program", _DEVICE, r"(?i)\b(?:gpu|device|cuda|vram)\b.{0,10}\bmemory alloc\w*\b.{0,40}\bfail", f"{_GH}/ggml-org/llama.cpp/issues/12817", sure=False),
-    Pattern("C", _HOST, r"[Cc](?:annot|ould not|an't) allocate memory|virtual memory exhausted", f"{_GH}/soedinglab/MMseqs2/issues/513"),
-    # In general
-    Pattern("CUDA", _DEVICE, r"(?i)(?:cuda|hip|gpu|\bdevice\b|\bcu[A-Z]?mem|\[TRT\]|accelerator|\bvram\b|\.cuh?\b|thrust::).*\bout of memory\b", f"{_GH}/soedinglab/MMseqs2/issues/905"),
-    Pattern("CUDA", _DEVICE, r"(?i)\bout of memory\b.*(?:cuda|\bhip|gpu|\bdevice\b|\bvram\b)", f"{_GH}/ggml-org/llama.cpp/issues/1230"),
-    Pattern("C++", _HOST, r"\bstd::bad_alloc\b", f"{_GH}/gnina/gnina/issues/30"),
-    Pattern("Python", _HOST, r"^(?:\w+\.)*MemoryError\b", f"{_GH}/numpy/numpy/issues/13225"),
     Pattern("PyTorch", _DEVICE, r"\bran out of memory, skipping batch", f"{_GH}/jwohlwend/boltz/issues/575"),
-    Pattern("a program", _DEVICE, r"(?i)\b(?:out of memory|ran out of memory)\b|\bGPU OOM\b", f"{_GH}/ComputationalRadiationPhysics/picongpu/issues/3064", sure=False, needs_gpu=True),
-    Pattern("a program", _HOST, r"(?i)\bout of memory\b", f"{_GH}/usegalaxy-eu/infrastructure-playbook/pull/341", sure=False),
 )  # fmt: skip

@@ -163,8 +163,8 @@ def _declaration(rule: str, declared_mib: int, need_mib: float, cards: Sequence[
 def _by_size(rule: str, declared_mib: int, half_mib: int) -> str:
     now, then = round(mb_from_mib(declared_mib)), rounded_up(mb_from_mib(half_mib))
     more = declared_mib // half_mib - 1
-    text = f"rule {rule}: declared {now} MB, needed {then} MB for the smaller half of its inputs"
-    return f"{text}; with vram_mb='auto' {more} more would fit in the place of one"
+    held = f"with vram_mb='auto' at most {then} MB would be held for the smaller half of its inputs"
+    return f"rule {rule}: declared {now} MB; {held}, and {more} more would fit in the place of one"
 
 
 def _end_s(run: RecordedRun) -> float:

@@ -34,7 +34,7 @@ _DONE_S = 1e-9
 class Played:
     """What one task did. partners: who shared its card at any time. waited_for: its last reason.
 
-    co_residents: how many of each profile were beside it on average.
+    co_residents: how many of each profile were beside it on average. is_guessed: as in `Task`.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Played:
     placement: Placement
     partners: tuple[str, ...]
     waited_for: Reason | None
+    is_guessed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,7 @@ class _Play:
             live.placement,
             tuple(sorted(live.partners)),
             live.waited_for,
+            self._workload.tasks[name].is_guessed,
         )
         for behind in self._behind[name]:
             self._needs[behind].discard(name)

@@ -26,7 +26,8 @@ class Task(Struct, frozen=True, kw_only=True):
     duration_s: alone, on the GPU if it uses one. cpu_duration_s: on the CPU instead; None: it may
     not run there. runtime_s: what its author declared, None where nothing. after: names of tasks
     that end before it begins. release_s: when it becomes known. kind: under which runs of such jobs
-    are remembered; by default the name up to a bracket. card_name: as in `Claim`.
+    are remembered; by default the name up to a bracket. card_name: as in `Claim`. is_guessed: what
+    it needs is not known before an earlier task has run.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Task(Struct, frozen=True, kw_only=True):
     priority: int = 0
     kind: str | None = None
     card_name: str | None = None
+    is_guessed: bool = False
 
     @property
     def wish(self) -> Residency:

@@ -24,6 +24,7 @@ _KEYS = (
     "priority",
     "kind",
     "card_name",
+    "is_guessed",
 )
 
 
@@ -86,6 +87,7 @@ def _task(at: At, position: int) -> Task:
         priority=int(entry.number("priority") or 0),
         kind=entry.text("kind"),
         card_name=entry.text("card_name"),
+        is_guessed=entry.flag("is_guessed"),
     )
 
 

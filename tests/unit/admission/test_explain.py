@@ -7,6 +7,7 @@ from nvinx.admission import explain
 from nvinx.admission.job import Placement
 from nvinx.catalog import Residency
 from nvinx.formatting import duration, gb
+from nvinx.jobs.out_of_memory import evidence
 from nvinx.reasons import Reason, Why
 
 CARD = card(total_mib=3814, headroom_mib=477)
@@ -18,6 +19,22 @@ def test_every_reason_has_a_sentence(why):
         text = explain.sentence(reason)
         assert text
         assert "{" not in text
+
+
+@pytest.mark.parametrize(
+    ("kernel_kills", "told"),
+    [
+        (None, "nvinx cannot tell by whom"),
+        (0, "not by the kernel for lack of RAM"),
+        (2, "probably by the kernel for lack of RAM, which killed 2 of"),
+    ],
+)
+def test_of_a_job_that_was_killed_no_more_is_said_than_is_known(kernel_kills, told):
+    killed = evidence(["loading\nslurm_script: line 31: 37987 Killed    fold -t 8"], 1)
+    for found in (killed, evidence([""], 137), evidence([], -9)):
+        text = explain.lacks_ram("fold", found, kernel_kills)
+        assert text.startswith("nvinx: fold was killed (SIGKILL)")
+        assert told in text
 
 
 def test_a_wait_names_the_sizes_and_who_is_in_the_way():
