@@ -11,18 +11,15 @@ import argparse
 import random
 import statistics
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "interference"))
 
+from lessons import lesson, measured
 from tables import Table, read
 
 from nvinx.admission.estimates import Estimates
 from nvinx.bench.capacity import Capacity, Card
-from nvinx.calibration import fit_slowdown_model
-from nvinx.calibration.tasks import Together, plan
-from nvinx.interference import CoRun
 from nvinx.simulation.baselines import POLICIES
 from nvinx.simulation.generate import KINDS
 from nvinx.simulation.lower_bound import lower_bound_s
@@ -35,23 +32,13 @@ SIZES_MB = (500, 700, 900, 1200, 1600, 2200)
 HARSH = 1.3  # cells where packing by VRAM alone is so far from the bound
 
 
-def scaled(run: CoRun, scale: float) -> CoRun:
-    def stretch(slowdown: float | None) -> float | None:
-        return None if slowdown is None else 1 + scale * max(slowdown - 1, 0)
-
-    return replace(run, slowdown_a=stretch(run.slowdown_a), slowdown_b=stretch(run.slowdown_b))
-
-
 def case(table: Table, kind: str, scale: float, seed: int):
     """A workload, its true slowdowns, and what the policy believes of them."""
     draw = random.Random(f"{table.name} {kind} {seed}")
-    measured = sorted({name for run in table.cross for name in (run.a, run.b)})
-    names = draw.sample(measured, MODELS)
-    runs = [scaled(run, scale) for run in table.coruns if {run.a, run.b} <= set(names)]
-    chosen = {frozenset(task.models) for task in plan(names) if isinstance(task, Together)}
-    known = [run for run in runs if frozenset((run.a, run.b)) in chosen]
+    names = draw.sample(measured(table), MODELS)
+    truth, believed = lesson(table, names, scale)
     workload = KINDS[kind]([(name, draw.choice(SIZES_MB)) for name in names], draw)
-    return workload, Estimates(fit_slowdown_model(runs)), Estimates(fit_slowdown_model(known))
+    return workload, Estimates(truth), Estimates(believed)
 
 
 def ratios(table: Table, kind: str, scale: float, seed: int) -> tuple[dict[str, float], float]:
