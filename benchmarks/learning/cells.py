@@ -10,7 +10,7 @@ from lessons import among, lesson, measured
 from tables import Table
 from workloads import Lab
 
-from nvinx.admission.estimates import Estimates
+from nvinx.admission.estimates import NONE, Estimates
 from nvinx.bench.capacity import Capacity, Card
 from nvinx.history.past import Past
 from nvinx.simulation.learning import LearningRun, Scene, play
@@ -47,7 +47,7 @@ def played(table: Table, cell: Cell, seed: int, runs: int) -> list[LearningRun]:
     names = _models(table, draw)
     truth, calibrated = lesson(table, names, cell.scale)
     lab = Lab(names, draw, cell.shape, cell.noise)
-    scene = Scene(CAPACITY, Estimates(truth), calibrated)
+    scene = Scene(CAPACITY, Estimates(truth, caution=NONE), calibrated)
     with tempfile.TemporaryDirectory() as folder:
         workloads = (lab.run() for _ in range(runs))
         return list(play(workloads, scene, lambda: Past.read(Path(folder), ["card"])))

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "interference"))
 from lessons import lesson, measured
 from tables import Table, read
 
-from nvinx.admission.estimates import Estimates
+from nvinx.admission.estimates import NONE, Estimates
 from nvinx.bench.capacity import Capacity, Card
 from nvinx.simulation.baselines import POLICIES
 from nvinx.simulation.generate import KINDS
@@ -38,7 +38,7 @@ def case(table: Table, kind: str, scale: float, seed: int):
     names = draw.sample(measured(table), MODELS)
     truth, believed = lesson(table, names, scale)
     workload = KINDS[kind]([(name, draw.choice(SIZES_MB)) for name in names], draw)
-    return workload, Estimates(truth), Estimates(believed)
+    return workload, Estimates(truth, caution=NONE), Estimates(believed)
 
 
 def ratios(table: Table, kind: str, scale: float, seed: int) -> tuple[dict[str, float], float]:

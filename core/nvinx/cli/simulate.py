@@ -76,7 +76,7 @@ def command(  # noqa: PLR0913  (one argument per option)
     With --learn the bench file's slowdowns are what is believed at first; without --truth they are
     the real ones, and nothing is known at first.
     """
-    from nvinx.admission.estimates import Estimates
+    from nvinx.admission.estimates import NONE, Estimates
     from nvinx.bench import machine
     from nvinx.cli import simulation_output as shown
     from nvinx.simulation import baselines, simulate
@@ -91,7 +91,7 @@ def command(  # noqa: PLR0913  (one argument per option)
         _learn(work, bench, truth, times, noise, seed or 0, as_json=as_json)
         return
     estimates = Estimates(bench.slowdowns, bench.utilisation)
-    real = estimates if truth is None else Estimates(_truth(truth))
+    real = estimates if truth is None else Estimates(_truth(truth), caution=NONE)
     capacity = bench.capacity
     policy = baselines.POLICIES[name](estimates)
     played = simulate.simulate(_misjudged(work, seed), capacity, policy, real)

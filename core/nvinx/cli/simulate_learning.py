@@ -40,7 +40,7 @@ def runs(
 
 def _scene(work: Workload, bench: Bench, truth: SlowdownModel | None) -> Scene:
     """The bench, where the truth is either stated or what its own calibration says."""
-    from nvinx.admission.estimates import Estimates
+    from nvinx.admission.estimates import NONE, Estimates
     from nvinx.calibration.foreseen import calibration_of
     from nvinx.simulation.learning import Scene
 
@@ -54,9 +54,8 @@ def _scene(work: Workload, bench: Bench, truth: SlowdownModel | None) -> Scene:
     if strange := sorted(models - real.traits.keys()):
         guess = "what is typical stands for them"
         click.echo(f"nvinx: no co-run tells of {', '.join(strange)}; {guess}.", err=True)
-    return Scene(
-        bench.capacity, Estimates(real), calibration_of(real, models), told, bench.utilisation
-    )
+    exact, calibrated = Estimates(real, caution=NONE), calibration_of(real, models)
+    return Scene(bench.capacity, exact, calibrated, told, bench.utilisation)
 
 
 def show(played: Iterator[LearningRun], times: int, *, as_json: bool) -> None:
