@@ -1,6 +1,6 @@
 """How close the policy comes to the lower bound, in simulation, beside simpler policies.
 
-python benchmarks/policy/run.py FOLDER [--seeds 16] [--plot PNG]
+python benchmarks/policy/run.py FOLDER [--seeds 16] [--caution C] [--plot PNG]
 
 A cell is a kind of workload on one table of measured co-runs and on that table with its excess
 slowdown scaled 2.5 times. In each cell the truth is the whole table; the policy believes a model
@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "interference"))
 from lessons import lesson, measured
 from tables import Table, read
 
-from nvinx.admission.estimates import NONE, Estimates
+from nvinx.admission.estimates import CAUTION, NONE, Estimates
 from nvinx.bench.capacity import Capacity, Card
 from nvinx.simulation.baselines import POLICIES
 from nvinx.simulation.generate import KINDS
@@ -32,18 +32,21 @@ SIZES_MB = (500, 700, 900, 1200, 1600, 2200)
 HARSH = 1.3  # cells where packing by VRAM alone is so far from the bound
 
 
-def case(table: Table, kind: str, scale: float, seed: int):
+def case(table: Table, kind: str, scale: float, seed: int, caution: float):
     """A workload, its true slowdowns, and what the policy believes of them."""
     draw = random.Random(f"{table.name} {kind} {seed}")
     names = draw.sample(measured(table), MODELS)
     truth, believed = lesson(table, names, scale)
     workload = KINDS[kind]([(name, draw.choice(SIZES_MB)) for name in names], draw)
-    return workload, Estimates(truth, caution=NONE), Estimates(believed)
+    careful = {**CAUTION, "predicted": caution}
+    return workload, Estimates(truth, caution=NONE), Estimates(believed, caution=careful)
 
 
-def ratios(table: Table, kind: str, scale: float, seed: int) -> tuple[dict[str, float], float]:
+def ratios(
+    table: Table, kind: str, scale: float, seed: int, caution: float
+) -> tuple[dict[str, float], float]:
     """Makespan over lower bound by policy, and how long an exclusive job waited by its length."""
-    workload, truth, believed = case(table, kind, scale, seed)
+    workload, truth, believed = case(table, kind, scale, seed, caution)
     least_s = lower_bound_s(workload, CAPACITY, truth)
     found, waits = {}, []
     for name, policy in POLICIES.items():
@@ -62,6 +65,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="a folder of co-run tables")
     parser.add_argument("--seeds", type=int, default=16)
+    parser.add_argument(
+        "--caution",
+        type=float,
+        default=CAUTION["predicted"],
+        help="how far towards the upper end of its interval a prediction is believed, 0..1",
+    )
     parser.add_argument("--plot", type=Path, help="draw the cells to this picture")
     options = parser.parse_args()
     tables = [read(path) for path in sorted(options.folder.glob("*.json"))]
@@ -73,7 +82,10 @@ def main() -> None:
     for scale in SCALES:
         for table in tables:
             for kind in KINDS:
-                each = [ratios(table, kind, scale, seed) for seed in range(options.seeds)]
+                each = [
+                    ratios(table, kind, scale, seed, options.caution)
+                    for seed in range(options.seeds)
+                ]
                 cell = {name: [ratio[name] for ratio, _ in each] for name in POLICIES}
                 label = f"{table.name}, {kind}{', harsh' if scale > 1 else ''}"
                 cells[label] = cell
