@@ -28,11 +28,11 @@ def test_each_job_is_remembered_with_its_co_residents(make_workspace: MakeWorksp
     entries = {entry.run.name: entry for entry in _history(workspace).entries()}
 
     assert set(entries) == {"whole", "part[1]", "part[2]", "part[3]"}
-    assert entries["whole"].run.co_residents == {}
+    assert entries["whole"].run.company == ()
     assert entries["whole"].source == str(workspace.path("Snakefile"))
     parts = [entries[f"part[{n}]"].run for n in (1, 2, 3)]
     assert {run.declared_mib for run in parts} == {1430}
-    assert {run.kind for run in parts} == {kind for run in parts for kind in run.co_residents}
+    assert {run.kind for run in parts} == {kind for run in parts for kind in run.partners}
 
 
 def test_jobs_seen_only_beside_others_run_alone_once_and_then_share_again(

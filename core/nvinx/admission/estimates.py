@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from nvinx.history.statistics import RunStatistics
+    from nvinx.interference.belief import Belief
     from nvinx.interference.slowdown import SlowdownModel, Source
     from nvinx.jobs.claim import Claim
 
@@ -26,9 +27,9 @@ class Estimates:
     """Expected run times and slowdowns; remembers what it worked out.
 
     slowdowns: of this card, None when nobody calibrated. utilisation: solo, 0..1 by profile, which
-    decides only where slowdowns are not known. statistics: what earlier runs taught; it has the
-    word where one of the two was never calibrated. caution: see `CAUTION`; `NONE` for the truth of
-    a simulation.
+    decides only where slowdowns are not known. statistics: what earlier runs taught, with the
+    calibration's pairs among it; once it has a belief, that has the word. caution: see `CAUTION`;
+    `NONE` for the truth of a simulation.
     """
 
     def __init__(
@@ -46,30 +47,23 @@ class Estimates:
         self._known: dict[tuple[str, tuple[str, ...]], float] = {}
         self._conflicts: dict[tuple[str, float | None, str, float | None], bool] = {}
 
+    @property
+    def _belief(self) -> Belief | None:
+        return None if self._statistics is None else self._statistics.belief
+
     def slowdown(self, claim: Claim, partners: Iterable[Claim]) -> float:
         """Time beside the partners over time alone; the less is known, the more cautious."""
         return self._beside(claim.profile, Counter(partner.profile for partner in partners))
 
-    def _beside(self, profile: str, partners: Mapping[str, int]) -> float:
-        """The slowdown of one profile. partners: how many of each there are beside it."""
-        taught, rest = 0.0, []
-        for partner, number in partners.items():
-            excess = self._taught(profile, partner)
-            if excess is None:
-                rest += [partner] * number
-            else:
-                taught += number * excess
-        return self._predicted(profile, rest) + taught
+    def _beside(self, profile: str, partners: Mapping[str, int], *, drawn: bool = False) -> float:
+        """The slowdown of one profile. partners: how many of each there are beside it.
 
-    def _taught(self, profile: str, partner: str) -> float | None:
-        """The excess slowdown beside one partner that runs showed, if they have the word."""
-        if self._statistics is None or self._are_calibrated(profile, partner):
-            return None
-        return self._statistics.excess_slowdown(profile, partner)
-
-    def _are_calibrated(self, *profiles: str) -> bool:
-        known = self._slowdowns.traits if self._slowdowns is not None else {}
-        return all(profile in known for profile in profiles)
+        drawn: by the posterior's draw, so that what may be good is tried.
+        """
+        belief = self._belief
+        if belief is not None:
+            return belief.slowdown(profile, partners, drawn=drawn)
+        return self._predicted(profile, [name for name, n in partners.items() for _ in range(n)])
 
     def _predicted(self, profile: str, partners: Sequence[str]) -> float:
         if not partners or self._slowdowns is None:
@@ -83,16 +77,20 @@ class Estimates:
             )
         return max(self._known[key], 1.0)
 
-    def throughput(self, claims: Collection[Claim]) -> float:
+    def throughput(self, claims: Collection[Claim], *, drawn: bool = False) -> float:
         """Work per time of these jobs on one card, in units of one job alone."""
-        if self._slowdowns is None and self._statistics is None:
+        if self._slowdowns is None and self._belief is None:
             return float(len(claims))
         there = Counter(claim.profile for claim in claims)
-        return sum(n / self._beside(name, _without_one(there, name)) for name, n in there.items())
+        return sum(
+            n / self._beside(name, _without_one(there, name), drawn=drawn)
+            for name, n in there.items()
+        )
 
     def is_worth_measuring(self, claim: Claim) -> bool:
         """Whether it pays to leave this job alone on a card once, to learn its time."""
-        if self._statistics is None or self._are_calibrated(claim.profile):
+        calibrated = self._slowdowns.traits if self._slowdowns is not None else {}
+        if self._statistics is None or claim.profile in calibrated:
             return False
         return self._statistics.wants_alone(claim.profile)
 
@@ -113,19 +111,23 @@ class Estimates:
         count as no gain, and unknown ones as nothing. Nothing was predicted then that could err, so
         the gain counts as large however many are there.
         """
-        before = self.throughput(residents)
-        profiles = {resident.profile for resident in residents}
-        silent = self._slowdowns is None and all(
-            self._taught(claim.profile, profile) is None for profile in profiles
-        )
-        if not silent:
-            return self.throughput([*residents, claim]), before
-        shares = (self._utilisation.get(each.profile, 0.0) for each in (*residents, claim))
-        return (before if sum(shares) > 1.0 else math.inf), before
+        if not self._speaks_of([claim, *residents]):
+            before = float(len(residents))
+            shares = (self._utilisation.get(each.profile, 0.0) for each in (*residents, claim))
+            return (before if sum(shares) > 1.0 else math.inf), before
+        before = self.throughput(residents, drawn=True)
+        return self.throughput([*residents, claim], drawn=True), before
+
+    def _speaks_of(self, claims: Iterable[Claim]) -> bool:
+        """Whether a calibration or runs say anything of some of these."""
+        belief = self._belief
+        if belief is None:
+            return self._slowdowns is not None
+        return any(claim.profile in belief.pairs for claim in claims)
 
     def conflict(self, one: Claim, other: Claim) -> bool:
         """Whether the two must not meet on a card: less gets done, or one is slowed too much."""
-        if self._statistics is not None and not self._are_calibrated(one.profile, other.profile):
+        if self._belief is not None:
             return self._conflict(one, other)  # runs may teach otherwise
         key = (one.profile, one.max_slowdown, other.profile, other.max_slowdown)
         if key not in self._conflicts:

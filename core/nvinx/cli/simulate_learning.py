@@ -34,7 +34,7 @@ def runs(
         yield from learning.play(
             (learning.noisy(work, noise, draw) for _ in range(times)),
             scene,
-            lambda: Past.read(Path(folder), names),
+            lambda: Past.read(Path(folder), names, scene.told),
         )
 
 

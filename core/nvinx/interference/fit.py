@@ -15,6 +15,8 @@ from nvinx.interference.groups import Seen, fitted_exponent
 from nvinx.interference.slowdown import (
     CORRELATION,
     HURTS_SD,
+    LEVEL,
+    LEVEL_SD,
     SUFFERS_SD,
     Measured,
     Provenance,
@@ -35,7 +37,6 @@ NOISE_SD = 0.1  # of ln slowdown around the model: its own misfit and the measur
 NOISE_WEIGHT = 10.0  # how many observations that belief is worth
 NOISE_FLOOR = 0.05
 TAIL = 6.0  # degrees of freedom of the noise: some pairs do not fit any product of two factors
-LEVEL, LEVEL_SD = -0.5, 2.0  # ln excess of an average pair, before any was seen
 SLOPE_SD = 0.2  # of what utilisation says of suffering and hurting
 NEEDS = ("scipy", "calibrate", "fitting a slowdown model")
 _BUSIEST = 0.99  # a utilisation of 1 means that nvidia-smi never saw it idle, not that it never is

@@ -8,7 +8,7 @@ has the same sum and the same sum of squares, so that a harmless partner changes
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,19 +25,19 @@ def combined(excesses: Iterable[float], exponent: float = EXPONENT) -> float:
     """The slowdown beside several partners, from the excess slowdown beside each of them alone."""
     costs = [max(excess, 0.0) for excess in excesses]
     total = sum(costs)
-    return slowdown(total, sum(cost**2 for cost in costs), exponent) if total > 0 else 1.0
+    squares = sum(cost**2 for cost in costs)
+    return float(slowdown(total, squares, exponent)) if total > 0 else 1.0
 
 
-def slowdown(total: float, squares: float, exponent: float = EXPONENT) -> float:
-    """The same from the sum of the excesses, above 0, and the sum of their squares."""
+def slowdown(total: Any, squares: Any, exponent: float = EXPONENT) -> Any:
+    """The same from the sum of the excesses, above 0, and of their squares; or arrays of these."""
     number, each = total**2 / squares, squares / total
     grown = ((1 + number) ** exponent - 1) / (2.0**exponent - 1)
-    found: float = (1 + grown * ((1 + each) ** exponent - 1)) ** (1 / exponent)
-    return found
+    return (1 + grown * ((1 + each) ** exponent - 1)) ** (1 / exponent)
 
 
-def slopes(total: float, squares: float, exponent: float = EXPONENT) -> tuple[float, float]:
-    """The derivatives of `slowdown` by its first two arguments; numpy's arrays will do as well."""
+def slopes(total: Any, squares: Any, exponent: float = EXPONENT) -> tuple[Any, Any]:
+    """The derivatives of `slowdown` by its first two arguments."""
     number, each, scale = total**2 / squares, squares / total, 2.0**exponent - 1
     grown, worse = ((1 + number) ** exponent - 1) / scale, (1 + each) ** exponent - 1
     by_number = exponent * (1 + number) ** (exponent - 1) / scale * worse

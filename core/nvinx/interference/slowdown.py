@@ -24,6 +24,7 @@ Source = Literal["measured", "predicted", "unknown"]
 SUFFERS_SD = 0.4
 HURTS_SD = 0.7
 CORRELATION = -0.5
+LEVEL, LEVEL_SD = -0.5, 2.0  # ln excess of an average pair, before any was seen
 
 MEASURED_SD = 0.03  # isolated rates of two campaigns on one card differ by 2 to 5 %
 _Z90 = 1.6448536269514722  # half a 90 % interval, in standard deviations

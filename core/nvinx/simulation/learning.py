@@ -33,6 +33,8 @@ class Memory(Protocol):
 
     def keep(self, runs: Iterable[PastRun], source: str) -> str | None: ...
 
+    def learn(self) -> None: ...
+
 
 class LearningRun(Struct, frozen=True):
     """One run, in seconds: as it was played, and as other policies would have played it.
@@ -73,6 +75,7 @@ def play(
         policy = LongestChainFirst(Estimates(scene.told, scene.utilisation, memory.statistics))
         played = simulate(workload, scene.capacity, policy, scene.truth, memory.statistics)
         memory.keep(played.past, _SOURCE)
+        remember().learn()  # of what is kept, as whoever comes next finds it
         yield LearningRun(
             played.makespan_s, *(_makespan_s(workload, scene, name) for name in POLICIES)
         )

@@ -33,10 +33,7 @@ _DONE_S = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What one task did. partners: who shared its card at any time. waited_for: its last reason.
-
-    co_residents: how many of each profile were beside it on average.
-    """
+    """What one task did. partners: who shared its card at any time. waited_for: its last reason."""
 
     name: str
     ready_s: float
@@ -76,6 +73,7 @@ def simulate(
     that can never run on this bench.
     """
     statistics = RunStatistics() if statistics is None else statistics
+    statistics.learn()
     return _Play(workload, State(capacity), policy, truth or Estimates(), statistics).run()
 
 
@@ -184,6 +182,7 @@ class _Play:
         past = self._co_residency.finish(self._state.running[name], self._at, card_name=card_name)
         self._statistics.add(past)
         self._past.append(past)
+        self._statistics.learn()
         self._take(Finished(name, self._at))
 
     def _take(self, event: Event) -> None:

@@ -43,7 +43,9 @@ def scene(**other):
 
 def played(tmp_path, times, models="ab", **other):
     again = [work(models=models)] * times
-    runs = learning.play(again, scene(**other), lambda: Past.read(tmp_path, ["card"]))
+    runs = learning.play(
+        again, scene(**other), lambda: Past.read(tmp_path, ["card"], other.get("told"))
+    )
     return list(runs)
 
 

@@ -1,0 +1,82 @@
+"""One fit of all that is known of sharing, and the belief that follows from it. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from nvinx.interference.belief import Belief, Pair
+from nvinx.interference.joint_problem import MISFIT_SD, Problem
+from nvinx.interference.slowdown import MEASURED_SD
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nvinx.interference.observed import Observed
+    from nvinx.interference.slowdown import Measured
+
+_CONTRADICTED = 4.0  # standard deviations of what a calibration measures
+
+
+def fit(
+    runs: Sequence[Observed],
+    measured: Mapping[tuple[str, str], Measured] | None = None,
+    seed: int = 0,
+) -> Belief:
+    """What these runs and the pairs that a calibration measured say together.
+
+    The same runs and seed give the same belief. seed: of the draw.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):  # more would take the cores from jobs, and gain nothing
+        problem = Problem(runs, measured or {})
+        x, covariance = problem.solve()
+        return belief(problem, x, covariance, seed)
+
+
+def belief(problem: Problem, x: Any, covariance: Any, seed: int) -> Belief:
+    """All pairs of the problem's profiles, with one draw. seed: of the draw."""
+    import numpy as np
+
+    chance = np.random.default_rng(seed)
+    draw = chance.multivariate_normal(x, covariance, method="cholesky")
+    pairs_of_odd = [problem.paces.pairs[at] for at in problem.odd]
+    own = {pair: problem.first_odd + k for k, pair in enumerate(pairs_of_odd)}
+    pairs: dict[str, dict[str, Pair]] = {}
+    for of in problem.names:
+        for beside in problem.names:
+            columns = problem.columns(of, beside)
+            misfit = own.get((of, beside))
+            columns += [] if misfit is None else [misfit]
+            mean, drawn = float(x[columns].sum()), float(draw[columns].sum())
+            variance = float(covariance[np.ix_(columns, columns)].sum())
+            if misfit is None:
+                variance += MISFIT_SD**2
+                drawn += MISFIT_SD * float(chance.standard_normal())
+            pairs.setdefault(of, {})[beside] = _pair(
+                problem, (of, beside), mean, math.sqrt(variance), drawn
+            )
+    n, solo = len(problem.names), problem.first_solo
+    return Belief(
+        level=float(x[0]),
+        suffers={name: float(x[1 + k]) for k, name in enumerate(problem.names)},
+        hurts={name: float(x[1 + n + k]) for k, name in enumerate(problem.names)},
+        pairs=pairs,
+        solo=problem.solo.believed(x[solo:], np.diag(covariance)[solo:]),
+        noise=problem.noise,
+        runs=len(problem.runs),
+    )
+
+
+def _pair(problem: Problem, pair: tuple[str, str], mean: float, sd: float, drawn: float) -> Pair:
+    told = problem.measured.get(pair)
+    off = 0.0 if told is None else math.log(max(told.slowdown, 1.0)) - math.log1p(math.exp(mean))
+    return Pair(
+        mean=mean,
+        sd=sd,
+        drawn=drawn,
+        together_s=problem.together_s.get(pair, 0.0),
+        measured=None if told is None else told.slowdown,
+        contradicted=abs(off) > _CONTRADICTED * MEASURED_SD,
+    )
