@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from nvinx.interference.observed import Observed
     from nvinx.interference.slowdown import Measured
 
-_CONTRADICTED = 4.0  # standard deviations of what a calibration measures
+# How far off a calibration is that runs contradict: standard deviations, and ln slowdown at least.
+_CONTRADICTED, _FELT = 4.0, math.log(1.25)
 
 
 def fit(
@@ -70,13 +71,20 @@ def belief(problem: Problem, x: Any, covariance: Any, seed: int) -> Belief:
 
 
 def _pair(problem: Problem, pair: tuple[str, str], mean: float, sd: float, drawn: float) -> Pair:
-    told = problem.measured.get(pair)
-    off = 0.0 if told is None else math.log(max(told.slowdown, 1.0)) - math.log1p(math.exp(mean))
+    told, together_s = problem.measured.get(pair), problem.together_s.get(pair, 0.0)
     return Pair(
         mean=mean,
         sd=sd,
         drawn=drawn,
-        together_s=problem.together_s.get(pair, 0.0),
+        together_s=together_s,
         measured=None if told is None else told.slowdown,
-        contradicted=abs(off) > _CONTRADICTED * MEASURED_SD,
+        contradicted=told is not None and together_s > 0 and _is_far(told.slowdown, mean, sd),
     )
+
+
+def _is_far(measured: float, mean: float, sd: float) -> bool:
+    """Whether a measured slowdown is another than what is believed. mean, sd: of ln excess."""
+    excess = math.exp(mean)
+    off = abs(math.log(max(measured, 1.0)) - math.log1p(excess))
+    sd_of_slowdown = sd * excess / (1.0 + excess)
+    return off > max(_FELT, _CONTRADICTED * math.hypot(MEASURED_SD, sd_of_slowdown))
