@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from nvinx.history.statistics import RunStatistics
     from nvinx.interference.belief import Belief
-    from nvinx.interference.slowdown import SlowdownModel
+    from nvinx.interference.slowdown import SlowdownModel, Source
     from nvinx.jobs.claim import Claim
 
 # How much more must get done together: a smaller gain is within the error of its prediction.
@@ -22,7 +22,8 @@ MOST_LOST = 0.4
 
 # How far towards the upper end of its interval a slowdown is believed: of many pairs the one that
 # looks best is likely to be one that was predicted too well.
-_CAUTION = {"measured": 0.0, "predicted": 0.5, "unknown": 1.0}
+CAUTION: Mapping[Source, float] = {"measured": 0.0, "predicted": 0.5, "unknown": 1.0}
+NONE: Mapping[Source, float] = dict.fromkeys(CAUTION, 0.0)
 
 
 class Estimates:
@@ -30,7 +31,8 @@ class Estimates:
 
     slowdowns: of this card, None when nobody calibrated. utilisation: solo, 0..1 by profile, which
     decides only where slowdowns are not known. statistics: what earlier runs taught, with the
-    calibration's pairs among it; once it has a belief, that has the word.
+    calibration's pairs among it; once it has a belief, that has the word. caution: see `CAUTION`;
+    `NONE` for the truth of a simulation.
     """
 
     def __init__(
@@ -38,8 +40,11 @@ class Estimates:
         slowdowns: SlowdownModel | None = None,
         utilisation: Mapping[str, float] | None = None,
         statistics: RunStatistics | None = None,
+        *,
+        caution: Mapping[Source, float] = CAUTION,
     ) -> None:
         self._slowdowns = slowdowns
+        self._caution = caution
         self._utilisation = utilisation or {}
         self._statistics = statistics
         self._known: dict[tuple[str, tuple[str, ...]], float] = {}
@@ -70,7 +75,9 @@ class Estimates:
         key = (profile, names)
         if key not in self._known:
             said = self._slowdowns.predict(profile, names)
-            self._known[key] = said.slowdown * (said.high / said.slowdown) ** _CAUTION[said.source]
+            self._known[key] = (
+                said.slowdown * (said.high / said.slowdown) ** self._caution[said.source]
+            )
         return max(self._known[key], 1.0)
 
     def throughput(self, claims: Collection[Claim], *, drawn: bool = False) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nvinx.interference.belief import Belief, Pair
 from nvinx.interference.joint_problem import MISFIT_SD, Problem
+from nvinx.interference.p_norm import EXPONENT
 from nvinx.interference.slowdown import MEASURED_SD
 
 if TYPE_CHECKING:
@@ -23,15 +24,16 @@ def fit(
     runs: Sequence[Observed],
     measured: Mapping[tuple[str, str], Measured] | None = None,
     seed: int = 0,
+    exponent: float = EXPONENT,
 ) -> Belief:
     """What these runs and the pairs that a calibration measured say together.
 
-    The same runs and seed give the same belief. seed: of the draw.
+    The same runs and seed give the same belief. seed: of the draw. exponent: of `p_norm`.
     """
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # more would take the cores from jobs, and gain nothing
-        problem = Problem(runs, measured or {})
+        problem = Problem(runs, measured or {}, exponent)
         x, covariance = problem.solve()
         return belief(problem, x, covariance, seed)
 
@@ -67,6 +69,7 @@ def belief(problem: Problem, x: Any, covariance: Any, seed: int) -> Belief:
         solo=problem.solo.believed(x[solo:], np.diag(covariance)[solo:]),
         noise=problem.noise,
         runs=len(problem.runs),
+        exponent=problem.paces.exponent,
     )
 
 

@@ -48,12 +48,15 @@ class Problem:
     """
 
     def __init__(
-        self, runs: Sequence[Observed], measured: Mapping[tuple[str, str], Measured]
+        self,
+        runs: Sequence[Observed],
+        measured: Mapping[tuple[str, str], Measured],
+        exponent: float,
     ) -> None:
         import numpy as np
 
         self.runs, self.measured, self.noise = runs, measured, NOISE_SD
-        self.paces = Paces(runs, measured)
+        self.paces = Paces(runs, exponent, measured)
         self._log_s = np.log(np.array([run.ran_s for run in runs], dtype=float))
         self.solo = SoloTimes(runs, self._log_s)
         named = {name for pair in self.paces.pairs for name in pair}

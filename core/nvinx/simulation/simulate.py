@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nvinx.admission.events import Event, Policy, Start
     from nvinx.admission.job import Placement
     from nvinx.bench.capacity import Capacity
+    from nvinx.history.runs import PastRun
     from nvinx.reasons import Reason
     from nvinx.simulation.workload import Workload
 
@@ -45,10 +46,14 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """A workload played to its end; gpu_busy_s: time with a job on it, by card id."""
+    """A workload played to its end; gpu_busy_s: time with a job on it, by card id.
+
+    past: what a history remembers of the tasks, in the order in which they ended.
+    """
 
     tasks: tuple[Played, ...]
     gpu_busy_s: dict[str, float]
+    past: tuple[PastRun, ...] = ()
 
     @property
     def makespan_s(self) -> float:
@@ -100,6 +105,7 @@ class _Play:
         self._at = 0.0
         self._live: dict[str, _Live] = {}
         self._done: dict[str, Played] = {}
+        self._past: list[PastRun] = []
         self._ready_s: dict[str, float] = {}
         self._round = Round()
         self._needs = {name: set(task.after) for name, task in workload.tasks.items()}
@@ -127,7 +133,7 @@ class _Play:
             self._submit()
         if self._state.waiting:
             self._complain()
-        return Simulation(tuple(self._done.values()), self._busy_s)
+        return Simulation(tuple(self._done.values()), self._busy_s, tuple(self._past))
 
     def _paces(self) -> dict[str, float]:
         """Work per second of each running task."""
@@ -176,6 +182,7 @@ class _Play:
         past = self._co_residency.finish(self._state.running[name], self._at, card_name=card_name)
         self._statistics.add(past)
         self._statistics.learn()
+        self._past.append(past)
         self._take(Finished(name, self._at))
 
     def _take(self, event: Event) -> None:
