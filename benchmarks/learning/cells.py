@@ -50,7 +50,7 @@ def played(table: Table, cell: Cell, seed: int, runs: int) -> list[LearningRun]:
     scene = Scene(CAPACITY, Estimates(truth, caution=NONE), calibrated)
     with tempfile.TemporaryDirectory() as folder:
         workloads = (lab.run() for _ in range(runs))
-        return list(play(workloads, scene, lambda: Past.read(Path(folder), ["card"])))
+        return list(play(workloads, scene, lambda: Past.read(Path(folder), ["card"], scene.told)))
 
 
 def _models(table: Table, draw: random.Random) -> list[str]:

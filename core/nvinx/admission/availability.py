@@ -173,6 +173,11 @@ class Availability:
         is_idle = any(not self._on.get(card.id) for card in cards)
         return self._measuring.first() if is_idle and self._measuring is not None else None
 
+    def is_trial(self, job: Job, card: Card) -> bool:
+        """Whether the job joins the card to learn what sharing costs."""
+        residents = [other.claim for other in self.residents(card.id)]
+        return bool(residents) and self._estimates.is_trial(job.claim, residents)
+
     def end_s(self, job: Job, card_id: str | None) -> float:
         """When the job would end if it started on this card, or on the CPU, now."""
         there = None if card_id is None else [other.claim for other in self.residents(card_id)]

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 # How much more must get done together: a smaller gain is within the error of its prediction.
 WORTHWHILE = 1.03
 
+# How much of the work per time may be lost, as far as is known, where a trial may show better.
+MOST_LOST = 0.4
+
 # How far towards the upper end of its interval a slowdown is believed: of many pairs the one that
 # looks best is likely to be one that was predicted too well.
 CAUTION: Mapping[Source, float] = {"measured": 0.0, "predicted": 0.0, "unknown": 1.0}
@@ -118,6 +121,8 @@ class Estimates:
     def gain(self, claim: Claim, residents: Sequence[Claim]) -> tuple[float, float]:
         """Throughput with the newcomer and without; joining pays when the first is larger.
 
+        What runs taught is drawn from what may be true (Thompson sampling), so that what may be
+        good is tried, and what looked bad once is tried again, the less often the surer it is.
         Where neither a calibration nor earlier runs speak, busy shares that add up to more than 1
         count as no gain, and unknown ones as nothing. Nothing was predicted then that could err, so
         the gain counts as large however many are there.
@@ -126,8 +131,17 @@ class Estimates:
             before = float(len(residents))
             shares = (self._utilisation.get(each.profile, 0.0) for each in (*residents, claim))
             return (before if sum(shares) > 1.0 else math.inf), before
+        together = [*residents, claim]
         before = self.throughput(residents, drawn=True)
-        return self.throughput([*residents, claim], drawn=True), before
+        after = self.throughput(together, drawn=True)
+        least = (1.0 - MOST_LOST) * self.throughput(residents)
+        return (after if self.throughput(together) >= least else min(after, before)), before
+
+    def is_trial(self, claim: Claim, residents: Sequence[Claim]) -> bool:
+        """Whether sharing probably gets less done, and is worth a try all the same."""
+        if self._belief is None or not self._speaks_of([claim, *residents]):
+            return False
+        return self.throughput([*residents, claim]) < WORTHWHILE * self.throughput(residents)
 
     def _speaks_of(self, claims: Iterable[Claim]) -> bool:
         """Whether a calibration or runs say anything of some of these."""

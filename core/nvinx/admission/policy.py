@@ -186,10 +186,16 @@ def _start_on_one_of(
         cards, key=lambda c: (free.end_s(job, c.id), len(free.residents(c.id)), c.index)
     ):
         placement = _on(card, job.claim, residency)
-        if residency is Residency.GPU_SHARED and free.is_to_measure(job, card):
-            placement = replace(placement, why=Why.MEASURED_ALONE)
+        if residency is Residency.GPU_SHARED:
+            placement = replace(placement, why=_why_shared(job, card, free))
         verdicts.append(_start(job, placement, free))
     return next((v for v in verdicts if isinstance(v, Placement)), verdicts[0])
+
+
+def _why_shared(job: Job, card: Card, free: Availability) -> Why:
+    if free.is_to_measure(job, card):
+        return Why.MEASURED_ALONE
+    return Why.TRIED_TOGETHER if free.is_trial(job, card) else Why.FITS_BESIDE_OTHERS
 
 
 def _spread(placement: Placement, job: Job, cards: Sequence[Card], free: Availability) -> Placement:

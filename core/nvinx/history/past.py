@@ -12,11 +12,11 @@ from nvinx.history.statistics import RunStatistics
 from nvinx.history.store import SqliteHistory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from nvinx.history.runs import PastRun
-    from nvinx.interference.slowdown import Measured, SlowdownModel
+    from nvinx.interference.slowdown import SlowdownModel
 
 
 class Past:
@@ -31,24 +31,27 @@ class Past:
         self,
         history: SqliteHistory,
         card_names: Iterable[str],
-        measured: Mapping[tuple[str, str], Measured] | None = None,
+        slowdowns: SlowdownModel | None = None,
     ) -> None:
-        """What is known of jobs on the CPU and on cards of these names. measured: calibrated."""
+        """What is known of jobs on the CPU and on cards of these names.
+
+        slowdowns: of a calibration, whose pairs are part of what is known.
+        """
         self._history, self._cards = history, tuple(sorted(set(card_names)))
-        self._subject = _subject(self._cards, measured or {})
+        self._subject = _subject(self._cards, slowdowns)
         self.problem: str | None = None
         self.statistics = RunStatistics(recall=self.runs)
         self._learner: Thread | None = None
         try:
-            self.statistics = self._recalled(measured or {})
+            self.statistics = self._recalled(slowdowns)
         except HistoryError as error:
             self.problem = str(error)
 
-    def _recalled(self, measured: Mapping[tuple[str, str], Measured]) -> RunStatistics:
+    def _recalled(self, slowdowns: SlowdownModel | None) -> RunStatistics:
         """With what was learned of these cards, and what there is to learn since."""
         kept = self._history.belief(self._subject, self._cards)
         sharing = Sharing(
-            measured,
+            slowdowns,
             lambda: self._newest(kept.last_id),
             fitted=kept.runs,
             new=kept.new,
@@ -69,9 +72,7 @@ class Past:
     def read(
         cls, state_dir: Path, card_names: Iterable[str], slowdowns: SlowdownModel | None = None
     ) -> Past:
-        """slowdowns: of a calibration, whose pairs are part of what is known."""
-        measured = None if slowdowns is None else slowdowns.measured
-        return cls(SqliteHistory(state_dir / "history.db"), card_names, measured)
+        return cls(SqliteHistory(state_dir / "history.db"), card_names, slowdowns)
 
     @classmethod
     def unread(cls, state_dir: Path) -> Past:
@@ -117,7 +118,11 @@ class Past:
         self.learn()
 
 
-def _subject(cards: Sequence[str], measured: Mapping[tuple[str, str], Measured]) -> str:
-    """What a belief is about: these cards, and these measured pairs."""
-    pairs = sorted((*pair, seen.slowdown, seen.repeats) for pair, seen in measured.items())
-    return hashlib.sha256(repr((cards, pairs)).encode()).hexdigest()
+def _subject(cards: Sequence[str], slowdowns: SlowdownModel | None) -> str:
+    """What a belief is about: these cards, and this calibration."""
+    told = (
+        None
+        if slowdowns is None
+        else (slowdowns.exponent, sorted(slowdowns.measured.items(), key=str))
+    )
+    return hashlib.sha256(repr((cards, told)).encode()).hexdigest()

@@ -9,11 +9,11 @@ from nvinx.interference.observed import Observed
 from nvinx.jobs.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from nvinx.history.runs import PastRun
     from nvinx.interference.belief import Belief
-    from nvinx.interference.slowdown import Measured
+    from nvinx.interference.slowdown import SlowdownModel
 
 MOST = 600  # runs that are fitted: the newest
 _FEW = 20  # runs per one more that is worth another fit
@@ -27,19 +27,19 @@ class Sharing:
 
     def __init__(
         self,
-        measured: Mapping[tuple[str, str], Measured] | None = None,
+        slowdowns: SlowdownModel | None = None,
         earlier: Callable[[], Iterable[PastRun]] = tuple,
         *,
         fitted: int = 0,
         new: int = 0,
         seed: int = 0,
     ) -> None:
-        """measured: the pairs of a calibration. earlier: gives earlier runs, the oldest first.
+        """slowdowns: of a calibration. earlier: gives earlier runs, the oldest first.
 
         fitted, new: how many of these were fitted already, and how many were not. seed: of the next
         draw; it grows with each run.
         """
-        self._measured, self._earlier = measured or {}, earlier
+        self._slowdowns, self._earlier = slowdowns, earlier
         self._rows: deque[Observed] | None = None
         self._added: deque[Observed] = deque(maxlen=MOST)
         self._fitted, self._new, self._seed = fitted, new, seed
@@ -63,7 +63,10 @@ class Sharing:
             self._rows = deque(_observed(self._earlier()), maxlen=MOST)
         rows = [*self._rows, *list(self._added)][-MOST:]
         self._fitted, self._new = len(rows), 0
-        return joint_fit.fit(rows, self._measured, self._seed)
+        told = self._slowdowns
+        if told is None:
+            return joint_fit.fit(rows, seed=self._seed)
+        return joint_fit.fit(rows, told.measured, self._seed, told.exponent)
 
 
 class Settled(Sharing):

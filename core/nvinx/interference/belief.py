@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from nvinx.interference.p_norm import combined
+from nvinx.interference.p_norm import EXPONENT, combined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,7 +65,7 @@ class Belief(Struct, frozen=True):
     """level: ln of the excess of an average pair. suffers, hurts: by profile, around it.
 
     pairs: by who suffers and beside whom, for all profiles that were seen. solo: by kind. noise:
-    the relative error of one run's time. runs: that it rests on.
+    the relative error of one run's time. runs: that it rests on. exponent: of `p_norm`.
     """
 
     level: float
@@ -75,6 +75,7 @@ class Belief(Struct, frozen=True):
     solo: Mapping[str, Solo] = field(default_factory=dict)
     noise: float = 0.0
     runs: int = 0
+    exponent: float = EXPONENT
 
     def pair(self, profile: str, partner: str) -> Pair | None:
         """None where one of the two was never seen."""
@@ -90,11 +91,12 @@ class Belief(Struct, frozen=True):
 
     def slowdown(self, profile: str, partners: Mapping[str, int], *, drawn: bool = False) -> float:
         """Time beside so many of each partner over time alone. drawn: by the posterior's draw."""
-        return combined(
+        excesses = [
             self.excess(profile, partner, drawn=drawn)
             for partner, number in partners.items()
             for _ in range(number)
-        )
+        ]
+        return combined(excesses, self.exponent)
 
     def pace(self, profile: str, company: Iterable[Company], ran_s: float) -> float:
         """The share of a run's time that it would have taken alone."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nvinx.interference.belief import Belief, Pair
 from nvinx.interference.joint_problem import MISFIT_SD, Problem
+from nvinx.interference.p_norm import EXPONENT
 from nvinx.interference.slowdown import MEASURED_SD
 
 if TYPE_CHECKING:
@@ -15,22 +16,24 @@ if TYPE_CHECKING:
     from nvinx.interference.observed import Observed
     from nvinx.interference.slowdown import Measured
 
-_CONTRADICTED = 4.0  # standard deviations of what a calibration measures
+# How far off a calibration is that runs contradict: standard deviations, and ln slowdown at least.
+_CONTRADICTED, _FELT = 4.0, math.log(1.25)
 
 
 def fit(
     runs: Sequence[Observed],
     measured: Mapping[tuple[str, str], Measured] | None = None,
     seed: int = 0,
+    exponent: float = EXPONENT,
 ) -> Belief:
     """What these runs and the pairs that a calibration measured say together.
 
-    The same runs and seed give the same belief. seed: of the draw.
+    The same runs and seed give the same belief. seed: of the draw. exponent: of `p_norm`.
     """
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # more would take the cores from jobs, and gain nothing
-        problem = Problem(runs, measured or {})
+        problem = Problem(runs, measured or {}, exponent)
         x, covariance = problem.solve()
         return belief(problem, x, covariance, seed)
 
@@ -66,17 +69,25 @@ def belief(problem: Problem, x: Any, covariance: Any, seed: int) -> Belief:
         solo=problem.solo.believed(x[solo:], np.diag(covariance)[solo:]),
         noise=problem.noise,
         runs=len(problem.runs),
+        exponent=problem.paces.exponent,
     )
 
 
 def _pair(problem: Problem, pair: tuple[str, str], mean: float, sd: float, drawn: float) -> Pair:
-    told = problem.measured.get(pair)
-    off = 0.0 if told is None else math.log(max(told.slowdown, 1.0)) - math.log1p(math.exp(mean))
+    told, together_s = problem.measured.get(pair), problem.together_s.get(pair, 0.0)
     return Pair(
         mean=mean,
         sd=sd,
         drawn=drawn,
-        together_s=problem.together_s.get(pair, 0.0),
+        together_s=together_s,
         measured=None if told is None else told.slowdown,
-        contradicted=abs(off) > _CONTRADICTED * MEASURED_SD,
+        contradicted=told is not None and together_s > 0 and _is_far(told.slowdown, mean, sd),
     )
+
+
+def _is_far(measured: float, mean: float, sd: float) -> bool:
+    """Whether a measured slowdown is another than what is believed. mean, sd: of ln excess."""
+    excess = math.exp(mean)
+    off = abs(math.log(max(measured, 1.0)) - math.log1p(excess))
+    sd_of_slowdown = sd * excess / (1.0 + excess)
+    return off > max(_FELT, _CONTRADICTED * math.hypot(MEASURED_SD, sd_of_slowdown))

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from nvinx.interference.slowdown import Measured
 
 TAIL = 4.0  # degrees of freedom
+_INFORMATION = (TAIL + 1) / (TAIL + 3)  # of rows with such tails, by what their weights say
 MISFIT_SD = 0.35  # of the ln excess of a pair around what its two factors say
+MISFIT_OF_SLOWDOWN, _FLAT = 0.1, 0.03  # the same of ln slowdown, and the least excess that counts
 NOISE_SD, NOISE_WEIGHT, NOISE_FLOOR = 0.2, 4.0, 0.03  # of the ln time of a run
 MOST_ODD = 120  # pairs with a misfit of their own: the calibrated, and those longest together
 _LEAST, _MOST = -12.0, 5.0  # of ln excess
@@ -46,12 +48,15 @@ class Problem:
     """
 
     def __init__(
-        self, runs: Sequence[Observed], measured: Mapping[tuple[str, str], Measured]
+        self,
+        runs: Sequence[Observed],
+        measured: Mapping[tuple[str, str], Measured],
+        exponent: float,
     ) -> None:
         import numpy as np
 
         self.runs, self.measured, self.noise = runs, measured, NOISE_SD
-        self.paces = Paces(runs, measured)
+        self.paces = Paces(runs, exponent, measured)
         self._log_s = np.log(np.array([run.ran_s for run in runs], dtype=float))
         self.solo = SoloTimes(runs, self._log_s)
         named = {name for pair in self.paces.pairs for name in pair}
@@ -63,6 +68,7 @@ class Problem:
         self._effect = self._effect_on_excess()
         self._told = np.log([max(seen.slowdown, 1.0) for seen in measured.values()])
         self._told_sd = MEASURED_SD / np.sqrt([seen.repeats for seen in measured.values()])
+        self._misfit_sd = self._misfits()
         self._centre, self._precision = self._prior()
 
     def _odd(self) -> list[int]:
@@ -73,6 +79,16 @@ class Problem:
             key=lambda at: (at >= known, -self.together_s.get(pairs[at], 0.0)),
         )
         return sorted(ranked[:MOST_ODD])
+
+    def _misfits(self) -> Any:
+        """Standard deviations; a measured pair of little excess may be far off in its logarithm."""
+        import numpy as np
+
+        sd = np.full(len(self.odd), MISFIT_SD)
+        told = [at for at, pair in enumerate(self.odd) if pair < len(self._told)]
+        excess = np.maximum(np.expm1(self._told[[self.odd[at] for at in told]]), _FLAT)
+        sd[told] = np.maximum(MISFIT_SD, MISFIT_OF_SLOWDOWN * (1 + excess) / excess)
+        return sd
 
     def columns(self, of: str, beside: str) -> list[int]:
         """The unknowns that add up to the ln excess of a pair, but for its misfit."""
@@ -117,7 +133,8 @@ class Problem:
             x, damping, moved = self._improved(x, damping)
             if moved < _SETTLED and turn >= _RESCALED[-1]:
                 break
-        covariance = np.linalg.inv(self._normal(x)[0])
+        known = self._precision + _INFORMATION * (self._normal(x)[0] - self._precision)
+        covariance = np.linalg.inv(known)
         return x, (covariance + covariance.T) / 2
 
     def _improved(self, x: Any, damping: float) -> tuple[Any, float, float]:
@@ -149,7 +166,7 @@ class Problem:
         return (
             (self._log_s - said) / self.noise,
             (self._told - told) / self._told_sd,
-            misfit / MISFIT_SD,
+            misfit / self._misfit_sd,
         )
 
     def _cost(self, x: Any) -> float:
@@ -179,8 +196,8 @@ class Problem:
         curvature[pairs, pairs] += _squared(effect, weight)
         slope[pairs] += effect.T @ (weight * of_told)
         own = np.arange(self.first_odd, self.first_solo)
-        curvature[own, own] += _weight(of_misfits) / MISFIT_SD**2
-        slope[own] -= _weight(of_misfits) * of_misfits / MISFIT_SD
+        curvature[own, own] += _weight(of_misfits) / self._misfit_sd**2
+        slope[own] -= _weight(of_misfits) * of_misfits / self._misfit_sd
         return curvature, slope
 
     def _rescale(self, x: Any) -> None:

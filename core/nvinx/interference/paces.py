@@ -19,10 +19,13 @@ class Paces:
     pairs: (who suffers, beside whom), in the order in which `log_pace` wants their excesses.
     """
 
-    def __init__(self, runs: Sequence[Observed], first: Iterable[tuple[str, str]] = ()) -> None:
-        """first: pairs that come first, whether any run shows them or not."""
+    def __init__(
+        self, runs: Sequence[Observed], exponent: float, first: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        """exponent: of `p_norm`. first: pairs that come first, whether a run shows them or not."""
         import numpy as np
 
+        self.exponent = exponent
         self._at = {pair: at for at, pair in enumerate(first)}
         self._companies: dict[tuple[tuple[int, int], ...], int] = {}
         shares = [
@@ -59,14 +62,14 @@ class Paces:
         """ln (time alone / time) of each run, from the excess of each pair."""
         import numpy as np
 
-        slowdown = p_norm.slowdown(*self._sums(excess))
+        slowdown = p_norm.slowdown(*self._sums(excess), self.exponent)
         return np.log(self._pace(slowdown))
 
     def lost(self, excess: Any) -> Any:
         """By how much that falls with the ln excess of each pair: runs x pairs."""
         sums = self._sums(excess)
-        slowdown = p_norm.slowdown(*sums)
-        by_total, by_squares = p_norm.slopes(*sums)
+        slowdown = p_norm.slowdown(*sums, self.exponent)
+        by_total, by_squares = p_norm.slopes(*sums, self.exponent)
         of_share = self._share / slowdown[self._company] ** 2 / self._pace(slowdown)[self._row]
         cost = excess[self._pair]
         of_member = self._times * cost * (by_total[self._of] + 2 * cost * by_squares[self._of])

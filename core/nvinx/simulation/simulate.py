@@ -181,8 +181,8 @@ class _Play:
         card_name = live.placement.card and self._state.capacity.card(live.placement.card).name
         past = self._co_residency.finish(self._state.running[name], self._at, card_name=card_name)
         self._statistics.add(past)
-        self._past.append(past)
         self._statistics.learn()
+        self._past.append(past)
         self._take(Finished(name, self._at))
 
     def _take(self, event: Event) -> None:
