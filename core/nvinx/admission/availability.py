@@ -148,6 +148,8 @@ class Availability:
         if any(allocation.placement.why is Why.MEASURED_ALONE for allocation in there):
             return Reason(job.name, Why.OTHER_IS_MEASURED, behind=names)
         residents = [allocation.job.claim for allocation in there]
+        if self._estimates.awaits_lesson([*residents, job.claim]):
+            return Reason(job.name, Why.OTHER_IS_MEASURED, behind=names)
         broken = self._estimates.too_slow([*residents, job.claim])
         if broken is not None:
             claim, factor = broken

@@ -99,6 +99,11 @@ class Estimates:
             return False
         return self._statistics.wants_alone(claim.profile)
 
+    def awaits_lesson(self, claims: Iterable[Claim]) -> bool:
+        """Whether one of these was just measured alone, and what that tells is being worked out."""
+        statistics = self._statistics
+        return statistics is not None and any(statistics.awaits_lesson(c.profile) for c in claims)
+
     def is_vague(self, claim: Claim) -> bool:
         """Whether runs in company tell hardly anything of what sharing costs this job."""
         pairs = {} if self._belief is None else self._belief.pairs.get(claim.profile, {})

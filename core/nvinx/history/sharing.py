@@ -43,6 +43,7 @@ class Sharing:
         self._rows: deque[Observed] | None = None
         self._added: deque[Observed] = deque(maxlen=MOST)
         self._fitted, self._new, self._seed = fitted, new, seed
+        self.awaited: frozenset[str] = frozenset()
 
     def add(self, run: PastRun) -> None:
         rows = _observed([run])
@@ -50,13 +51,24 @@ class Sharing:
         self._new += len(rows)
         self._seed += len(rows)
 
+    def demand(self, profile: str) -> None:
+        """What this one's last run shows is awaited: it is worth a fit of its own."""
+        self.awaited |= {profile}
+
     @property
     def is_due(self) -> bool:
         """Whether there is enough new: each run counts while few are known."""
-        return self._new > self._fitted // _FEW
+        return bool(self.awaited) or self._new > self._fitted // _FEW
 
     def learn(self) -> Belief:
         """The fit of all that is known."""
+        awaited = self.awaited
+        try:
+            return self._fit()
+        finally:
+            self.awaited -= awaited
+
+    def _fit(self) -> Belief:
         from nvinx.interference import joint_fit
 
         if self._rows is None:
@@ -71,6 +83,9 @@ class Sharing:
 
 class Settled(Sharing):
     """Where nothing more is to be learned."""
+
+    def demand(self, profile: str) -> None:
+        """Nobody waits for what will not come."""
 
     @property
     def is_due(self) -> bool:

@@ -60,11 +60,14 @@ class RunStatistics:
         """Learn from one more run; failed ones teach nothing of times, those of no kind nothing."""
         if not run.kind:
             return
+        is_lesson = run.card is not None and run.was_alone and self.wants_alone(run.profile)
         for name in {run.kind, run.profile}:
             self._about(name).add(name, run)
         for what in (_VRAM, _GPU_S, _CPU_S):
             self._models.pop((what, run.kind), None)
         self._sharing.add(run)
+        if is_lesson:
+            self._sharing.demand(run.profile)
 
     def _about(self, name: str) -> _Known:
         known = self._known.get(name)
@@ -154,6 +157,10 @@ class RunStatistics:
         """Take over what a fit found."""
         self.belief = belief
         self._models.clear()
+
+    def awaits_lesson(self, profile: str) -> bool:
+        """Whether it was just seen alone for the first time, and no fit knows of it yet."""
+        return profile in self._sharing.awaited
 
     def wants_alone(self, profile: str) -> bool:
         """Whether it was seen beside others and never alone."""

@@ -13,6 +13,7 @@ from nvinx.admission.step import step
 from nvinx.bench.capacity import Capacity
 from nvinx.catalog import Residency
 from nvinx.history.runs import PastRun
+from nvinx.history.sharing import Settled
 from nvinx.history.statistics import RunStatistics
 from nvinx.interference.belief import Belief, Pair
 from nvinx.interference.company import Company
@@ -112,3 +113,18 @@ def test_a_job_of_higher_priority_is_not_passed_by_for_measuring():
 def test_without_past_runs_nobody_is_measured():
     found = starts(RunStatistics(), *map(shared, NAMES))
     assert [why for _, why in found] == [Why.FITS_BESIDE_OTHERS] * 3
+
+
+def test_nobody_joins_it_before_what_it_showed_is_known():
+    seen = taught(0.1)
+    seen.add(past("embed"))
+    jobs = [shared("embed"), shared("fold")]
+    assert [name for name, _ in starts(seen, *jobs)] == ["embed0"]
+    assert seen.learn()
+    assert not seen.awaits_lesson("embed")
+
+
+def test_where_nothing_is_fitted_any_more_nobody_waits_for_a_lesson():
+    seen = RunStatistics([past("embed", "fold")], sharing=Settled())
+    seen.add(past("embed"))
+    assert not seen.awaits_lesson("embed")
