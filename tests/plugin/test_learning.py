@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from conftest import Workspace
 
     MakeWorkspace = Callable[..., Workspace]
+
+CARD = Path(__file__).parents[2] / "benchmarks" / "contended_card" / "card.py"
 
 pytestmark = pytest.mark.usefixtures("executor")
 
@@ -46,6 +50,21 @@ def test_jobs_seen_only_beside_others_run_alone_once_and_then_share_again(
         reasons.append(workspace.record().count("measured_alone"))
 
     assert reasons == [0, 1, 0]
+
+
+def test_three_rules_that_hurt_each_other_all_have_figures_after_three_runs(
+    make_workspace: MakeWorkspace,
+) -> None:
+    workspace = make_workspace("hurting")
+    workspace.environ |= {"FAKE_CARD": str(workspace.root / "card.json"), "FAKE_CARD_HOT": "2.0"}
+    config = ("--config", f"card={CARD}", f"python={sys.executable}")
+    for _ in range(3):
+        outcome = workspace.run("--forceall", *config)
+        assert outcome.status == 0, outcome.text
+
+    runs = [entry.run for entry in _history(workspace).entries()]
+    alone = {run.kind.partition("@")[0] for run in runs if run.was_alone}
+    assert alone == {"embed", "fold", "call"}
 
 
 def test_a_failed_job_is_remembered_as_failed(make_workspace: MakeWorkspace) -> None:

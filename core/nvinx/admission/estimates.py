@@ -22,7 +22,9 @@ MOST_LOST = 0.4
 
 # How far towards the upper end of its interval a slowdown is believed: of many pairs the one that
 # looks best is likely to be one that was predicted too well.
-CAUTION: Mapping[Source, float] = {"measured": 0.0, "predicted": 0.5, "unknown": 1.0}
+CAUTION: Mapping[Source, float] = {"measured": 0.0, "predicted": 0.0, "unknown": 1.0}
+# Of ln excess slowdown: nobody can tell then whether a pair costs half as much or twice.
+VAGUE_SD = 0.7
 NONE: Mapping[Source, float] = dict.fromkeys(CAUTION, 0.0)
 
 
@@ -102,12 +104,21 @@ class Estimates:
             for name, n in there.items()
         )
 
-    def is_worth_measuring(self, claim: Claim) -> bool:
-        """Whether it pays to leave this job alone on a card once, to learn its time."""
+    def wants_alone(self, claim: Claim) -> bool:
+        """Whether nobody knows yet how long this job takes alone."""
         calibrated = self._slowdowns.traits if self._slowdowns is not None else {}
         if self._statistics is None or claim.profile in calibrated:
             return False
         return self._statistics.wants_alone(claim.profile)
+
+    def is_vague(self, claim: Claim) -> bool:
+        """Whether runs in company tell hardly anything of what sharing costs this job."""
+        pairs = {} if self._belief is None else self._belief.pairs.get(claim.profile, {})
+        return min((pair.sd for pair in pairs.values()), default=math.inf) > VAGUE_SD
+
+    def gain_beside(self, claim: Claim, other: Claim) -> float:
+        """How much more the two get done side by side than one alone, as a share; 0 at least."""
+        return max(self.throughput([claim, other]) - 1.0, 0.0)
 
     def too_slow(self, claims: Collection[Claim]) -> tuple[Claim, float] | None:
         """The first whose `max_slowdown` would be broken if these shared a card, and by what."""

@@ -59,7 +59,9 @@ class LongestChainFirst:
             return Round()
         starts, waits = [], {}
         free, refused = Availability.of(state, at, self._estimates), _Refused()
-        for part in self._queue(state, at, free):
+        for part in _with_first(
+            free.to_measure_first(state.capacity.cards), self._queue(state, at, free)
+        ):
             for waiting in refused.worth_asking(part, free):
                 job = waiting.job
                 verdict = _decide(job, state.capacity, free, refused)
@@ -109,6 +111,15 @@ class LongestChainFirst:
         if claim.runtime_s is None:
             return self._patience_s
         return min(self._patience_s, claim.runtime_s / 2)
+
+
+def _with_first(
+    first: Waiting | None, parts: Sequence[Iterable[Waiting]]
+) -> Sequence[Iterable[Waiting]]:
+    """The queue, with one of its jobs let forward."""
+    if first is None:
+        return parts
+    return [[first], *((w for w in part if w is not first) for part in parts)]
 
 
 def _allocate(job: Job, placement: Placement, state: State, free: Availability) -> Start:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 KEPT = 40  # runs of one kind on one sort of place: enough for a median, and old ones fade
 LATELY = 8  # runs that tell whether a kind keeps running out of memory
-MEASURE_AT_MOST_S = 600.0
 _VRAM, _GPU_S, _CPU_S = "vram", "gpu_s", "cpu_s"
 VRAM_HEADROOM = 1.02  # above what 95 % of runs stay below
 
@@ -157,14 +156,9 @@ class RunStatistics:
         self._models.clear()
 
     def wants_alone(self, profile: str) -> bool:
-        """Whether one run alone would tell what sharing costs.
-
-        Only where there were runs beside others and none alone, and they were short.
-        """
+        """Whether it was seen beside others and never alone."""
         runs = list(self._about(profile).of_profile)
-        if not runs or any(run.was_alone for run in runs):
-            return False
-        return _median(run.ran_s for run in runs) <= MEASURE_AT_MOST_S
+        return bool(runs) and not any(run.was_alone for run in runs)
 
 
 class _Known:

@@ -75,7 +75,7 @@ def play(
         policy = LongestChainFirst(Estimates(scene.told, scene.utilisation, memory.statistics))
         played = simulate(workload, scene.capacity, policy, scene.truth, memory.statistics)
         memory.keep(played.past, _SOURCE)
-        memory.learn()
+        remember().learn()  # of what is kept, as whoever comes next finds it
         yield LearningRun(
             played.makespan_s, *(_makespan_s(workload, scene, name) for name in POLICIES)
         )
