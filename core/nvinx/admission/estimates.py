@@ -50,6 +50,8 @@ class Estimates:
         self._utilisation = utilisation or {}
         self._statistics = statistics
         self._known: dict[tuple[str, tuple[str, ...]], float] = {}
+        self._remembered: Belief | None = None
+        self._of_belief: dict[tuple[str, frozenset[tuple[str, int]], bool], float] = {}
         self._conflicts: dict[tuple[str, float | None, str, float | None], bool] = {}
 
     @property
@@ -67,8 +69,18 @@ class Estimates:
         """
         belief = self._belief
         if belief is not None:
-            return belief.slowdown(profile, partners, drawn=drawn)
+            return self._by_runs(belief, profile, partners, drawn=drawn)
         return self._predicted(profile, [name for name, n in partners.items() for _ in range(n)])
+
+    def _by_runs(
+        self, belief: Belief, profile: str, partners: Mapping[str, int], *, drawn: bool
+    ) -> float:
+        if belief is not self._remembered:
+            self._remembered, self._of_belief = belief, {}
+        key = (profile, frozenset(partners.items()), drawn)
+        if key not in self._of_belief:
+            self._of_belief[key] = belief.slowdown(profile, partners, drawn=drawn)
+        return self._of_belief[key]
 
     def _predicted(self, profile: str, partners: Sequence[str]) -> float:
         if not partners or self._slowdowns is None:

@@ -164,8 +164,8 @@ class RunStatistics:
 
     def wants_alone(self, profile: str) -> bool:
         """Whether it was seen beside others and never alone."""
-        runs = list(self._about(profile).of_profile)
-        return bool(runs) and not any(run.was_alone for run in runs)
+        known = self._about(profile)
+        return known.was_beside and not known.was_alone
 
 
 class _Known:
@@ -174,7 +174,7 @@ class _Known:
     def __init__(self) -> None:
         self.on_cpu: deque[PastRun] = deque(maxlen=KEPT)
         self.on_card: deque[PastRun] = deque(maxlen=KEPT)
-        self.of_profile: deque[PastRun] = deque(maxlen=KEPT)
+        self.was_alone = self.was_beside = False
         self.outcomes: deque[Outcome] = deque(maxlen=LATELY)
 
     def add(self, name: str, run: PastRun) -> None:
@@ -187,7 +187,8 @@ class _Known:
         elif run.kind == name:
             self.on_card.append(run)
         if run.profile == name and run.card is not None:
-            self.of_profile.append(run)
+            self.was_alone |= run.was_alone
+            self.was_beside |= not run.was_alone
 
 
 def _median(values: Iterable[float]) -> float:

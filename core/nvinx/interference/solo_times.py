@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from nvinx.interference.observed import Observed
 
-TIME_SD = 1.0  # of ln time alone
+TIME_SD = 3.0  # of ln time alone
 SLOWED = 0.5  # ln of how much slower than alone the runs of a kind are taken to be at first
 GROWTH, GROWTH_SD = 0.5, 0.5  # of the power by which time grows with the size of the input
 

@@ -18,6 +18,7 @@ from nvinx.admission.events import Finished, Round, Submitted
 from nvinx.admission.state import State
 from nvinx.admission.step import admit, apply, check
 from nvinx.errors import WorkloadError
+from nvinx.history.sharing import Settled
 from nvinx.history.statistics import RunStatistics
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def simulate(
     statistics: is told of each task that ends, as in a real run. Raises WorkloadError for a task
     that can never run on this bench.
     """
-    statistics = RunStatistics() if statistics is None else statistics
+    statistics = RunStatistics(sharing=Settled()) if statistics is None else statistics
     statistics.learn()
     return _Play(workload, State(capacity), policy, truth or Estimates(), statistics).run()
 

@@ -55,6 +55,11 @@ def test_without_a_run_alone_one_is_asked_for():
     assert not seen.wants_alone("embed")
 
 
+def test_whoever_was_alone_once_is_not_asked_to_be_so_again():
+    seen = RunStatistics([run(3), *[beside(9, "embed")] * (2 * KEPT)])
+    assert not seen.wants_alone("embed")
+
+
 def test_a_fit_is_due_after_each_run_while_few_are_known_and_then_less_often():
     seen, due = RunStatistics(), []
     for _ in range(100):
