@@ -34,6 +34,7 @@ class Why(Enum):
     NO_GAIN_FROM_SHARING = "no_gain_from_sharing"
     BREAKS_MAX_SLOWDOWN = "breaks_max_slowdown"
     OTHER_IS_MEASURED = "other_is_measured"
+    LESSON_AWAITED = "lesson_awaited"
     # unscheduled
     CANNOT_SHARE = "cannot_share"
     NO_CPU_FALLBACK = "no_cpu_fallback"
@@ -64,4 +65,8 @@ class Reason(Struct, frozen=True):
     @property
     def of_judgement(self) -> bool:
         """True when only what the job's own engine believes of sharing is in the way."""
-        return self.why in (Why.NO_GAIN_FROM_SHARING, Why.BREAKS_MAX_SLOWDOWN)
+        return self.why in (
+            Why.NO_GAIN_FROM_SHARING,
+            Why.BREAKS_MAX_SLOWDOWN,
+            Why.LESSON_AWAITED,
+        )

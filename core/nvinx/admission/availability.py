@@ -149,7 +149,7 @@ class Availability:
             return Reason(job.name, Why.OTHER_IS_MEASURED, behind=names)
         residents = [allocation.job.claim for allocation in there]
         if self._estimates.awaits_lesson([*residents, job.claim]):
-            return Reason(job.name, Why.OTHER_IS_MEASURED, behind=names)
+            return Reason(job.name, Why.LESSON_AWAITED, behind=names)
         broken = self._estimates.too_slow([*residents, job.claim])
         if broken is not None:
             claim, factor = broken

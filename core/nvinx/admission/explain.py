@@ -230,6 +230,7 @@ _TEXTS = {
     Why.NO_GAIN_FROM_SHARING: "sharing with {behind} would get {factor} done instead of {limit}",
     Why.BREAKS_MAX_SLOWDOWN: "beside {behind} a slowdown of {factor} is predicted, {limit} allowed",
     Why.OTHER_IS_MEASURED: "{behind} runs alone this once, to learn what sharing costs it",
+    Why.LESSON_AWAITED: "what a run alone showed of sharing with {behind} is being worked out",
     Why.CANNOT_SHARE: "asks for the card alone",
     Why.NO_CPU_FALLBACK: "has no CPU fallback declared",
 }
