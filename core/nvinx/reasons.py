@@ -65,8 +65,4 @@ class Reason(Struct, frozen=True):
     @property
     def of_judgement(self) -> bool:
         """True when only what the job's own engine believes of sharing is in the way."""
-        return self.why in (
-            Why.NO_GAIN_FROM_SHARING,
-            Why.BREAKS_MAX_SLOWDOWN,
-            Why.LESSON_AWAITED,
-        )
+        return self.why in (Why.NO_GAIN_FROM_SHARING, Why.BREAKS_MAX_SLOWDOWN)
