@@ -24,7 +24,7 @@ MOST_LOST = 0.4
 # looks best is likely to be one that was predicted too well.
 CAUTION: Mapping[Source, float] = {"measured": 0.0, "predicted": 0.0, "unknown": 1.0}
 # Of ln excess slowdown: nobody can tell then whether a pair costs half as much or twice.
-VAGUE_SD = 0.7
+VAGUE_SD = 1.0
 NONE: Mapping[Source, float] = dict.fromkeys(CAUTION, 0.0)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nvinx.jobs.claim import Claim
 
 SHORT_S = 600.0
-CHEAP = 0.01  # of the work that waits: as much may be lost by measuring one job
+CHEAP = 0.002  # of the work that waits: as much may be lost by measuring one job
 _LOOKED_AT = 50  # jobs at the front of the queue: what more there is makes it no dearer
 
 
