@@ -23,8 +23,10 @@ MOST_LOST = 0.4
 # How far towards the upper end of its interval a slowdown is believed: of many pairs the one that
 # looks best is likely to be one that was predicted too well.
 CAUTION: Mapping[Source, float] = {"measured": 0.0, "predicted": 0.0, "unknown": 1.0}
-# Of ln excess slowdown: nobody can tell then whether a pair costs half as much or twice.
-VAGUE_SD = 1.0
+# Of ln slowdown of all pairs: runs in company say hardly anything then.
+VAGUE_SD = 0.25
+# Of ln time alone: it need not be measured then.
+KNOWN_SD = 0.3
 NONE: Mapping[Source, float] = dict.fromkeys(CAUTION, 0.0)
 
 
@@ -109,6 +111,9 @@ class Estimates:
         calibrated = self._slowdowns.traits if self._slowdowns is not None else {}
         if self._statistics is None or claim.profile in calibrated:
             return False
+        solo = None if self._belief is None else self._belief.solo.get(claim.kind)
+        if solo is not None and solo.sd < KNOWN_SD:
+            return False
         return self._statistics.wants_alone(claim.profile)
 
     def awaits_lesson(self, claims: Iterable[Claim]) -> bool:
@@ -119,7 +124,7 @@ class Estimates:
     def is_vague(self, claim: Claim) -> bool:
         """Whether runs in company tell hardly anything of what sharing costs this job."""
         pairs = {} if self._belief is None else self._belief.pairs.get(claim.profile, {})
-        return min((pair.sd for pair in pairs.values()), default=math.inf) > VAGUE_SD
+        return min((pair.sd_of_slowdown for pair in pairs.values()), default=math.inf) > VAGUE_SD
 
     def gain_beside(self, claim: Claim, other: Claim) -> float:
         """How much more the two get done side by side than one alone, as a share; 0 at least."""

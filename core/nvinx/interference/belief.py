@@ -42,6 +42,11 @@ class Pair(Struct, frozen=True):
         return math.exp(self.mean)
 
     @property
+    def sd_of_slowdown(self) -> float:
+        """Of ln slowdown."""
+        return self.sd * self.excess / (1.0 + self.excess)
+
+    @property
     def interval(self) -> tuple[float, float]:
         """Of the slowdown: 90 % lie inside."""
         reach = _Z90 * self.sd

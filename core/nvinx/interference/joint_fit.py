@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nvinx.interference.observed import Observed
     from nvinx.interference.slowdown import Measured
 
+DARING = 0.5  # times the posterior's standard deviation: how far draws go
 # How far off a calibration is that runs contradict: standard deviations, and ln slowdown at least.
 _CONTRADICTED, _FELT = 4.0, math.log(1.25)
 
@@ -43,7 +44,7 @@ def belief(problem: Problem, x: Any, covariance: Any, seed: int) -> Belief:
     import numpy as np
 
     chance = np.random.default_rng(seed)
-    draw = chance.multivariate_normal(x, covariance, method="cholesky")
+    draw = chance.multivariate_normal(x, DARING**2 * covariance, method="cholesky")
     pairs_of_odd = [problem.paces.pairs[at] for at in problem.odd]
     own = {pair: problem.first_odd + k for k, pair in enumerate(pairs_of_odd)}
     pairs: dict[str, dict[str, Pair]] = {}
@@ -56,7 +57,7 @@ def belief(problem: Problem, x: Any, covariance: Any, seed: int) -> Belief:
             variance = float(covariance[np.ix_(columns, columns)].sum())
             if misfit is None:
                 variance += MISFIT_SD**2
-                drawn += MISFIT_SD * float(chance.standard_normal())
+                drawn += DARING * MISFIT_SD * float(chance.standard_normal())
             pairs.setdefault(of, {})[beside] = _pair(
                 problem, (of, beside), mean, math.sqrt(variance), drawn
             )

@@ -16,8 +16,6 @@ from nvinx.interference.paces import Paces
 from nvinx.interference.slowdown import (
     CORRELATION,
     HURTS_SD,
-    LEVEL,
-    LEVEL_SD,
     MEASURED_SD,
     SUFFERS_SD,
 )
@@ -29,6 +27,8 @@ if TYPE_CHECKING:
     from nvinx.interference.observed import Observed
     from nvinx.interference.slowdown import Measured
 
+# Of ln excess of an average pair: what nobody saw is taken as mild, so that it is tried.
+LEVEL, LEVEL_SD = -1.5, 2.0
 TAIL = 4.0  # degrees of freedom
 _INFORMATION = (TAIL + 1) / (TAIL + 3)  # of rows with such tails, by what their weights say
 MISFIT_SD = 0.35  # of the ln excess of a pair around what its two factors say
