@@ -374,6 +374,7 @@ class Run:
         problem = self.context.past.keep(self._ended, source)
         if problem is not None:
             self._tell(messages.untaught(problem))
+        self.context.past.learn_meanwhile()
         self._ended, self._kept_at = [], now
 
     def summary(self) -> str | None:
@@ -392,6 +393,7 @@ class Run:
     def close(self) -> None:
         """End the trace and leave the state folder as it was found."""
         self.keep((), at_once=True)
+        self.context.past.learn_the_rest()
         self.staging.close()
         self.context.close()
         self.context.liveness.retire(self.context.engine)

@@ -82,7 +82,8 @@ class SlurmRun:
         bench = machine.bench(settings.bench, folder, settings.headroom_mb)
         cluster = slurm_tools.cluster(bench)
         state = statedir.prepare(statedir.choose(settings.state_dir, os.environ))
-        past = Past.read(state, {_card_name(n) for n in cluster.nodes if n.cards})
+        names = {_card_name(n) for n in cluster.nodes if n.cards}
+        past = Past.read(state, names, bench.slowdowns)
         estimates = Estimates(bench.slowdowns, bench.utilisation, past.statistics)
         engine = tokens.new()
         tasks = Path(workflow.workdir_init) / _FOLDER
@@ -221,6 +222,7 @@ class SlurmRun:
             self._past.statistics.add(end.run)
             source = snakemake_internals.snakefile(self._workflow)
             problem = self._past.keep([end.run], source)
+            self._past.learn_meanwhile()
             if problem is not None:
                 self._tell(messages.untaught(problem))
         for suffix in (_TASK, slurm_node.BEGUN, slurm_node.ENDED):
@@ -252,6 +254,7 @@ class SlurmRun:
             )
 
     def close(self) -> None:
+        self._past.learn_the_rest()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _tell(self, line: str) -> None:

@@ -1,9 +1,12 @@
 """Cards, claims, jobs and leases for tests: what a test does not speak of has a plain value here."""
 
+from collections import Counter
+
 from nvinx.admission.job import Job, Placement, Running
 from nvinx.bench.capacity import Card
 from nvinx.catalog import Residency
 from nvinx.gpu.ports import GpuState
+from nvinx.interference.company import Company
 from nvinx.jobs.claim import Claim
 from nvinx.leases.ports import Lease
 from nvinx.reasons import Why
@@ -105,6 +108,11 @@ def granted(claim, **other):
 def running(started, since=0.0, **placement):
     """A job that runs where it asked to, but for what `placement` says."""
     return Running(started, granted(started.claim, **placement), since)
+
+
+def company(seconds, *names):
+    """So long beside these, as often as they are named."""
+    return Company(float(seconds), dict(Counter(names)))
 
 
 def lease(held_by, since=0.0, **placement):

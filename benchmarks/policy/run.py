@@ -1,6 +1,6 @@
 """How close the policy comes to the lower bound, in simulation, beside simpler policies.
 
-python benchmarks/policy/run.py FOLDER [--seeds 16] [--plot PNG]
+python benchmarks/policy/run.py FOLDER [--seeds 16] [--caution C] [--plot PNG]
 
 A cell is a kind of workload on one table of measured co-runs and on that table with its excess
 slowdown scaled 2.5 times. In each cell the truth is the whole table; the policy believes a model
@@ -11,18 +11,15 @@ import argparse
 import random
 import statistics
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "interference"))
 
+from lessons import lesson, measured
 from tables import Table, read
 
-from nvinx.admission.estimates import Estimates
+from nvinx.admission.estimates import CAUTION, NONE, Estimates
 from nvinx.bench.capacity import Capacity, Card
-from nvinx.calibration import fit_slowdown_model
-from nvinx.calibration.tasks import Together, plan
-from nvinx.interference import CoRun
 from nvinx.simulation.baselines import POLICIES
 from nvinx.simulation.generate import KINDS
 from nvinx.simulation.lower_bound import lower_bound_s
@@ -35,28 +32,21 @@ SIZES_MB = (500, 700, 900, 1200, 1600, 2200)
 HARSH = 1.3  # cells where packing by VRAM alone is so far from the bound
 
 
-def scaled(run: CoRun, scale: float) -> CoRun:
-    def stretch(slowdown: float | None) -> float | None:
-        return None if slowdown is None else 1 + scale * max(slowdown - 1, 0)
-
-    return replace(run, slowdown_a=stretch(run.slowdown_a), slowdown_b=stretch(run.slowdown_b))
-
-
-def case(table: Table, kind: str, scale: float, seed: int):
+def case(table: Table, kind: str, scale: float, seed: int, caution: float):
     """A workload, its true slowdowns, and what the policy believes of them."""
     draw = random.Random(f"{table.name} {kind} {seed}")
-    measured = sorted({name for run in table.cross for name in (run.a, run.b)})
-    names = draw.sample(measured, MODELS)
-    runs = [scaled(run, scale) for run in table.coruns if {run.a, run.b} <= set(names)]
-    chosen = {frozenset(task.models) for task in plan(names) if isinstance(task, Together)}
-    known = [run for run in runs if frozenset((run.a, run.b)) in chosen]
+    names = draw.sample(measured(table), MODELS)
+    truth, believed = lesson(table, names, scale)
     workload = KINDS[kind]([(name, draw.choice(SIZES_MB)) for name in names], draw)
-    return workload, Estimates(fit_slowdown_model(runs)), Estimates(fit_slowdown_model(known))
+    careful = {**CAUTION, "predicted": caution}
+    return workload, Estimates(truth, caution=NONE), Estimates(believed, caution=careful)
 
 
-def ratios(table: Table, kind: str, scale: float, seed: int) -> tuple[dict[str, float], float]:
+def ratios(
+    table: Table, kind: str, scale: float, seed: int, caution: float
+) -> tuple[dict[str, float], float]:
     """Makespan over lower bound by policy, and how long an exclusive job waited by its length."""
-    workload, truth, believed = case(table, kind, scale, seed)
+    workload, truth, believed = case(table, kind, scale, seed, caution)
     least_s = lower_bound_s(workload, CAPACITY, truth)
     found, waits = {}, []
     for name, policy in POLICIES.items():
@@ -75,6 +65,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="a folder of co-run tables")
     parser.add_argument("--seeds", type=int, default=16)
+    parser.add_argument(
+        "--caution",
+        type=float,
+        default=CAUTION["predicted"],
+        help="how far towards the upper end of its interval a prediction is believed, 0..1",
+    )
     parser.add_argument("--plot", type=Path, help="draw the cells to this picture")
     options = parser.parse_args()
     tables = [read(path) for path in sorted(options.folder.glob("*.json"))]
@@ -86,7 +82,10 @@ def main() -> None:
     for scale in SCALES:
         for table in tables:
             for kind in KINDS:
-                each = [ratios(table, kind, scale, seed) for seed in range(options.seeds)]
+                each = [
+                    ratios(table, kind, scale, seed, options.caution)
+                    for seed in range(options.seeds)
+                ]
                 cell = {name: [ratio[name] for ratio, _ in each] for name in POLICIES}
                 label = f"{table.name}, {kind}{', harsh' if scale > 1 else ''}"
                 cells[label] = cell

@@ -14,6 +14,7 @@ class Why(Enum):
     WHOLE_CARD = "whole_card"
     FITS_BESIDE_OTHERS = "fits_beside_others"
     MEASURED_ALONE = "measured_alone"
+    TRIED_TOGETHER = "tried_together"
     NEEDS_NO_GPU = "needs_no_gpu"
     NO_GPU_ON_BENCH = "no_gpu_on_bench"
     LARGER_THAN_CARD = "larger_than_card"
@@ -33,6 +34,7 @@ class Why(Enum):
     NO_GAIN_FROM_SHARING = "no_gain_from_sharing"
     BREAKS_MAX_SLOWDOWN = "breaks_max_slowdown"
     OTHER_IS_MEASURED = "other_is_measured"
+    LESSON_AWAITED = "lesson_awaited"
     # unscheduled
     CANNOT_SHARE = "cannot_share"
     NO_CPU_FALLBACK = "no_cpu_fallback"

@@ -123,7 +123,7 @@ LOADERS = (
     *(esm2_150m, esm2_150m_long, decoder_500m, whisper_base),
     *(bert_base, resnet_50, lstm_basecaller),
 )
-# Three that differ, and how they mix: what is asked of the additive rule.
+# Three that differ, and how they mix: what is asked of what pairs foretell.
 TRIPLES = (
     ("esm2_150m", "decoder_500m", "lstm_basecaller"),
     ("esm2_150m_long", "whisper_base", "resnet_50"),

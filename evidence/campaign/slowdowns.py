@@ -105,7 +105,7 @@ def errors(way: Way) -> dict[str, Summary]:
 
 
 def crowd_errors(way: Way) -> list[tuple[Crowd, Crowd]]:
-    """Each crowd as measured, and as excess that adds up over its measured pairs says."""
+    """Each crowd as measured, and as its measured pairs foretell."""
     if not way.coruns:
         return []
     model = way.model()
@@ -116,7 +116,7 @@ def crowd_errors(way: Way) -> list[tuple[Crowd, Crowd]]:
 
 
 def mean_crowd_error(way: Way) -> float | None:
-    """Mean relative error of the additive rule over all programs of all crowds; 0.1 is 10 %."""
+    """Mean relative error of what pairs foretell over all programs of all crowds; 0.1 is 10 %."""
     wrong = [
         abs(said[name] / value - 1)
         for crowd, said in crowd_errors(way)

@@ -7,6 +7,8 @@ import pytest
 from campaign import corpus, records, slowdowns
 from campaign.page import facts, offload, targets, workflows
 
+from nvinx.interference.p_norm import combined
+
 CARD = {"card": "Test card 0", "small": False}
 
 
@@ -38,7 +40,7 @@ def product_of_two():
     suffers, hurts = ({n: draw.uniform(0.4, 1.2) for n in names} for _ in range(2))
 
     def slowdown(of, *others):
-        return 1 + suffers[of] * sum(hurts[other] for other in others)
+        return combined(suffers[of] * hurts[other] for other in others)
 
     pairs = itertools.combinations(names, 2)
     lines = [alone(name, 10.0) for name in names]
@@ -77,7 +79,7 @@ def test_a_product_of_two_factors_is_what_the_default_model_predicts(product_of_
     assert slowdowns.mean_crowd_error(way) == pytest.approx(0, abs=1e-9)
 
 
-def test_a_crowd_that_slows_down_more_than_pairs_add_up_to_is_an_error():
+def test_a_crowd_that_slows_down_more_than_its_pairs_foretell_is_an_error():
     names = ("a", "b", "c")
     lines = [alone(name, 12.0) for name in names]
     lines += [beside(a, b, (6.0, 6.0)) for a, b in itertools.combinations(names, 2)]

@@ -199,7 +199,23 @@ def test_a_pair_that_fails_together_is_left_out_and_the_rest_goes_on(calibrate, 
     assert model.predict("x", ["c"]).source == "measured"
 
 
+def test_three_together_are_measured_where_that_is_asked_for(calibrate, tmp_path):
+    words = [word for name in "abc" for word in ("--command", f"{name}={SPIN}")]
+    assert calibrate(*words, seconds="0.1").returncode == 0
+    before = len(results(tmp_path))
+    done = calibrate(*words, "--triples", seconds="0.1")
+    assert done.returncode == 0, done.stderr
+    assert [r["kind"] for r in results(tmp_path)[before:]] == ["crowd"]
+    assert "Slowdowns of three together" in done.stdout
+    model = load_slowdown_model(tmp_path / "out" / "slowdown.json")
+    assert model.predict("a", ["b", "c"]).source == "measured"
+
+
 REFUSED = {
+    "two programs for triples": (
+        ["--command", "a=true", "--command", "b=true", "--triples"],
+        "three together take three programs",
+    ),
     "no program": ([], "at least two"),
     "one program": (["--command", "a=true"], "at least two"),
     "a probe that is none": (

@@ -6,6 +6,7 @@
 import sqlite3
 from pathlib import Path
 
+from builders import company
 from msgspec.structs import replace
 
 from nvinx.admission.job import Job, Placement
@@ -100,7 +101,11 @@ def test_what_runs_of_before_taught_is_not_forgotten(tmp_path):
             residency=Residency.GPU_SHARED,
             ran_s=3.5,
             card="toy",
-            co_residents={"m": 1.5, "fold": 0.25},
+            company=(
+                company(0.25 * 3.5, "m", "m", "fold"),
+                company(0.25 * 3.5, "m", "m"),
+                company(0.5 * 3.5, "m"),
+            ),
             outcome=Outcome.OUT_OF_MEMORY,
             declared_mib=859,
             peak_mib=1400,

@@ -4,7 +4,9 @@ import sqlite3
 import threading
 
 import pytest
+from builders import company
 
+from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import Residency
 from nvinx.errors import HistoryError
 from nvinx.history import store
@@ -12,6 +14,7 @@ from nvinx.history.past import Past
 from nvinx.history.runs import PastRun
 from nvinx.history.statistics import KEPT, RunStatistics
 from nvinx.history.store import _FORGET, _SELECT, OF_NAME, SqliteHistory
+from nvinx.interference import CoRun
 from nvinx.jobs.outcome import Outcome
 
 
@@ -29,7 +32,7 @@ def history(tmp_path):
 
 def test_what_is_written_is_read_back_whole(history):
     odd = run(
-        co_residents={"m": 1.5},
+        company=(company(2, "m"), company(1, "m", "m")),
         outcome=Outcome.OUT_OF_MEMORY,
         declared_mib=859,
         peak_mib=1400,
@@ -59,6 +62,14 @@ def test_of_each_kind_the_last_runs_are_kept(history):
         float(n) for n in range(11, KEPT + 11)
     ]
     assert sum(r.kind == "rare@1" for r in kept) == 1
+
+
+def test_runs_in_company_push_no_run_alone_out(history):
+    history.add([run(1.0)], "w")
+    history.add([run(float(n), company=(company(n, "m"),)) for n in range(2, 3 * KEPT)], "w")
+    kept = history.runs(["card"])
+    assert [r.ran_s for r in kept if r.was_alone] == [1.0]
+    assert len(kept) == 1 + KEPT
 
 
 def test_a_kind_can_be_forgotten(history):
@@ -106,7 +117,10 @@ def test_runs_of_one_kind_or_profile_are_read_without_the_others(history, tmp_pa
 def test_what_is_asked_or_forgotten_by_name_is_found_by_an_index(history, tmp_path):
     history.add([run()], "w")
     with sqlite3.connect(tmp_path / "history.db") as db:
-        for statement, values in ((f"{_SELECT} {OF_NAME}", ("a", "a")), (_FORGET, ("a", None))):
+        for statement, values in (
+            (f"{_SELECT} {OF_NAME}", ("a", "a")),
+            (_FORGET, ("a", None, False)),
+        ):
             plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
             assert not [step for step in plan if step.startswith("SCAN")], plan
     db.close()
@@ -122,6 +136,69 @@ def test_what_is_known_of_a_kind_is_read_once_and_no_other_kind_is(tmp_path):
     past.statistics.add(run(9.0, kind="kind@7"))
     assert past.statistics.gpu_s("kind@7") == 8.0
     assert asked == ["kind@7", "m"]
+
+
+def contended(times=6):
+    """Two of a kind take three times as long beside each other."""
+    return [run(10.0), run(30.0, company=(company(30, "m"),))] * times
+
+
+def test_what_sharing_costs_is_fitted_aside_and_a_start_only_reads_it(tmp_path, monkeypatch):
+    past = Past.read(tmp_path, ["card"])
+    past.keep(contended(), "w")
+    assert Past.read(tmp_path, ["card"]).statistics.belief is None
+
+    past = Past.read(tmp_path, ["card"])
+    past.learn_meanwhile()
+    past.learn_the_rest()
+    believed = past.statistics.belief
+    assert believed.excess("m", "m") == pytest.approx(2.0, rel=0.1)
+
+    monkeypatch.setattr("nvinx.interference.joint_fit.fit", None)
+    again = Past.read(tmp_path, ["card"])
+    again.learn()
+    assert again.statistics.belief == believed
+
+
+def test_the_same_history_gives_the_same_belief(tmp_path):
+    beliefs = []
+    for name in ("one", "other"):
+        Past.read(tmp_path / name, ["card"]).keep(contended(), "w")
+        past = Past.read(tmp_path / name, ["card"])
+        past.learn()
+        beliefs.append(past.statistics.belief)
+    assert beliefs[0] == beliefs[1]
+
+
+def test_what_other_cards_or_another_calibration_taught_is_not_believed(tmp_path):
+    past = Past.read(tmp_path, ["card"])
+    past.keep(contended(), "w")
+    past.learn()
+    assert Past.read(tmp_path, ["other"]).statistics.belief is None
+    calibrated = fit_slowdown_model([CoRun("m", "m", 1.05, 1.05)])
+    assert Past.read(tmp_path, ["card"], calibrated).statistics.belief is None
+
+
+def test_what_is_forgotten_is_believed_no_more(tmp_path, history):
+    past = Past.read(tmp_path, ["card"])
+    past.keep(contended(), "w")
+    past.learn()
+    history.clear()
+    assert Past.read(tmp_path, ["card"]).statistics.belief is None
+
+
+def test_a_belief_in_another_form_is_fitted_anew(tmp_path):
+    Past.read(tmp_path, ["card"]).keep(contended(), "w")
+    past = Past.read(tmp_path, ["card"])
+    past.learn()
+    believed = past.statistics.belief
+    with sqlite3.connect(tmp_path / "history.db") as db:
+        db.execute("UPDATE belief SET belief = '{}'")
+    db.close()
+    past = Past.read(tmp_path, ["card"])
+    assert past.statistics.belief is None
+    past.learn()
+    assert past.statistics.belief == believed
 
 
 def test_a_row_that_nobody_can_read_is_told_of_when_it_is_met(tmp_path):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from nvinx.admission.estimates import WORTHWHILE
+from nvinx.admission.measuring import Measuring
 from nvinx.catalog import Residency
 from nvinx.reasons import Reason, Why
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nvinx.admission.estimates import Estimates
-    from nvinx.admission.job import Job, Placement
+    from nvinx.admission.job import Job, Placement, Waiting
     from nvinx.admission.state import State
     from nvinx.bench.capacity import Card
 
@@ -61,12 +62,14 @@ class Availability:
         self._on: dict[str, list[Allocation]] = defaultdict(list)
         self.reservations: list[Reservation] = []
         self._ram_left_mib: int | None = None
+        self._measuring: Measuring | None = None
 
     @classmethod
     def of(cls, state: State, at: float, estimates: Estimates) -> Availability:
         """What the running jobs leave free."""
         free = cls(state.capacity.cores, state.capacity.ram_mib, at, estimates)
         free._ram_left_mib = state.capacity.ram_left_mib
+        free._measuring = Measuring(estimates, state.waiting, at)
         claims = defaultdict(list)
         for running in state.running.values():
             claims[running.placement.card].append(running.job.claim)
@@ -145,6 +148,8 @@ class Availability:
         if any(allocation.placement.why is Why.MEASURED_ALONE for allocation in there):
             return Reason(job.name, Why.OTHER_IS_MEASURED, behind=names)
         residents = [allocation.job.claim for allocation in there]
+        if self._estimates.awaits_lesson([*residents, job.claim]):
+            return Reason(job.name, Why.LESSON_AWAITED, behind=names)
         broken = self._estimates.too_slow([*residents, job.claim])
         if broken is not None:
             claim, factor = broken
@@ -162,7 +167,18 @@ class Availability:
 
     def is_to_measure(self, job: Job, card: Card) -> bool:
         """Whether the job would be alone on the card, and had better stay so."""
-        return not self._on.get(card.id) and self._estimates.is_worth_measuring(job.claim)
+        is_alone = not self._on.get(card.id)
+        return is_alone and self._measuring is not None and self._measuring.pays(job.claim)
+
+    def to_measure_first(self, cards: Sequence[Card]) -> Waiting | None:
+        """Who is let forward where one of these cards is empty, to be measured alone there."""
+        is_idle = any(not self._on.get(card.id) for card in cards)
+        return self._measuring.first() if is_idle and self._measuring is not None else None
+
+    def is_trial(self, job: Job, card: Card) -> bool:
+        """Whether the job joins the card to learn what sharing costs."""
+        residents = [other.claim for other in self.residents(card.id)]
+        return bool(residents) and self._estimates.is_trial(job.claim, residents)
 
     def end_s(self, job: Job, card_id: str | None) -> float:
         """When the job would end if it started on this card, or on the CPU, now."""

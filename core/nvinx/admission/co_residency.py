@@ -2,55 +2,66 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from collections import Counter, defaultdict
+from itertools import pairwise
+from typing import TYPE_CHECKING, TypeAlias
 
 from nvinx.history.runs import PastRun
+from nvinx.interference.company import Company
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Sequence
 
     from nvinx.admission.job import Running
 
 
 _ROUNDING_S = 1e-6
+_MOST = 32  # companies of one run
 
-
-class _Stay(NamedTuple):
-    """Since which look a job is on its card, and what was added up there until then."""
-
-    since: float
-    before: dict[str, float]
+_Partners: TypeAlias = tuple[tuple[str, int], ...]
+_Spent: TypeAlias = dict[_Partners, float]
 
 
 class CoResidency:
     """Adds up, from one look to the next, the seconds that each job on a card spent beside others.
 
     Between two looks everybody is taken to stay who was seen at the first; who came in between
-    counts from when it began. What is added up is how long jobs of each profile were on each card;
-    a job's part of it is what was added while it was there, but for its own.
+    counts from when it began.
     """
 
     def __init__(self) -> None:
         self._there: dict[str, Running] = {}
-        self._stays: dict[str, _Stay] = {}
-        self._left: dict[str, _Stay] = {}
+        self._spent: dict[str, _Spent] = {}
+        self._left: dict[str, _Spent] = {}
         self._at = 0.0
-        self._seconds: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
 
     def observe(self, running: Iterable[Running], at: float) -> None:
         """These run at time `at` (seconds); jobs on the CPU share nothing."""
         now = {r.job.id: r for r in running if r.placement.card is not None}
+        by_card = defaultdict(list)
         for one in (self._there | now).values():
-            seconds = at - max(self._at, one.since)
-            if seconds > 0:
-                self._seconds[one.placement.card or ""][one.job.claim.profile] += seconds
-        gone, come = self._stays.keys() - now.keys(), now.keys() - self._stays.keys()
-        self._left = {job_id: self._stays.pop(job_id) for job_id in gone}
-        for job_id in come:
-            before = self._seconds[now[job_id].placement.card or ""]
-            self._stays[job_id] = _Stay(at, dict(before))
+            by_card[one.placement.card].append(one)
+        for members in by_card.values():
+            self._pass(members, at)
+        gone = self._spent.keys() - now.keys()
+        self._left = {job_id: self._spent.pop(job_id) for job_id in gone}
         self._there, self._at = now, at
+
+    def _pass(self, members: Sequence[Running], until: float) -> None:
+        """Those on one card were together since the last look, or since they came."""
+        since = {one.job.id: max(self._at, one.since) for one in members}
+        marks = sorted({at for at in since.values() if at < until} | {until})
+        for begin, end in pairwise(marks):
+            self._together([one for one in members if since[one.job.id] <= begin], end - begin)
+
+    def _together(self, members: Sequence[Running], seconds: float) -> None:
+        there = Counter(one.job.claim.profile for one in members)
+        beside = {name: _without_one(there, name) for name in there}
+        for one in members:
+            spent = self._spent.setdefault(one.job.id, {})
+            partners = beside[one.job.claim.profile]
+            if partners:
+                spent[partners] = spent.get(partners, 0.0) + seconds
 
     def finish(self, ended: Running, at: float, *, card_name: str | None = None) -> PastRun:
         """A job has ended: what there is to learn from it. card_name: as the driver calls it.
@@ -59,8 +70,7 @@ class CoResidency:
         """
         job, ran_s = ended.job, at - ended.since
         self._there.pop(job.id, None)
-        stay = self._stays.pop(job.id, None) or self._left.pop(job.id, None)
-        spent = {} if stay is None else dict(self._beside(ended, stay))
+        spent = self._spent.pop(job.id, None) or self._left.pop(job.id, None) or {}
         return PastRun(
             name=job.name,
             kind=job.claim.kind,
@@ -68,17 +78,20 @@ class CoResidency:
             residency=ended.placement.residency,
             ran_s=ran_s,
             card=card_name,
-            co_residents={profile: s / ran_s for profile, s in spent.items()} if ran_s > 0 else {},
+            company=_companies(spent),
             declared_mib=None if job.claim.auto_vram else job.claim.vram_mib,
             size=job.claim.size,
         )
 
-    def _beside(self, ended: Running, stay: _Stay) -> Iterator[tuple[str, float]]:
-        """The seconds beside each profile, while it was there."""
-        own = ended.job.claim.profile
-        for profile, seconds in self._seconds[ended.placement.card or ""].items():
-            beside_s = seconds - stay.before.get(profile, 0.0)
-            if profile == own:
-                beside_s -= self._at - stay.since
-            if beside_s > _ROUNDING_S:
-                yield profile, beside_s
+
+def _without_one(there: Counter[str], name: str) -> _Partners:
+    """Who is beside one of this profile."""
+    return tuple(sorted((there - Counter([name])).items()))
+
+
+def _companies(spent: _Spent) -> tuple[Company, ...]:
+    """Those with most time first; of very many the rest counts as time beside these."""
+    listed = sorted(((s, partners) for partners, s in spent.items() if s > _ROUNDING_S))[::-1]
+    kept = listed[:_MOST]
+    more = sum(s for s, _ in listed) / sum(s for s, _ in kept) if kept else 1.0
+    return tuple(Company(s * more, dict(partners)) for s, partners in kept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nvinx.admission.estimates import MOST_LOST
 from nvinx.admission.retry import RetryStep
 from nvinx.catalog import Residency
 from nvinx.formatting import count_text, factor_text, few_names, gb
@@ -244,6 +245,7 @@ _TEXTS = {
     Why.WHOLE_CARD: "whole card asked",
     Why.FITS_BESIDE_OTHERS: "fits beside others",
     Why.MEASURED_ALONE: "alone this once, to learn what sharing costs it",
+    Why.TRIED_TOGETHER: f"beside others to learn what that costs, {MOST_LOST:.0%} at the most",
     Why.NEEDS_NO_GPU: "no GPU asked",
     Why.NO_GPU_ON_BENCH: "no GPU on this bench",
     Why.LARGER_THAN_CARD: "larger than the card",
@@ -262,6 +264,7 @@ _TEXTS = {
     Why.NO_GAIN_FROM_SHARING: "sharing with {behind} would get {factor} done instead of {limit}",
     Why.BREAKS_MAX_SLOWDOWN: "beside {behind} a slowdown of {factor} is predicted, {limit} allowed",
     Why.OTHER_IS_MEASURED: "{behind} runs alone this once, to learn what sharing costs it",
+    Why.LESSON_AWAITED: "what a run alone showed of sharing with {behind} is being worked out",
     Why.CANNOT_SHARE: "asks for the card alone",
     Why.NO_CPU_FALLBACK: "has no CPU fallback declared",
 }

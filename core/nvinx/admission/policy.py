@@ -15,7 +15,7 @@ out-of-memory failure `retry` does.
 
 from __future__ import annotations
 
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -61,7 +61,8 @@ class LongestChainFirst:
             return Round()
         starts, waits = [], {}
         free, refused = Availability.of(state, at, self._estimates), _Refused(state.waiting)
-        for part in takewhile(refused.are_few, self._queue(state, at, free)):
+        queue = takewhile(refused.are_few, self._queue(state, at, free))
+        for part in _with_first(free.to_measure_first(state.capacity.cards), queue):
             for waiting in refused.worth_asking(part, free):
                 job = waiting.job
                 verdict = _decide(job, state.capacity, free, refused)
@@ -112,6 +113,15 @@ class LongestChainFirst:
         if claim.runtime_s is None:
             return self._patience_s
         return min(self._patience_s, claim.runtime_s / 2)
+
+
+def _with_first(
+    first: Waiting | None, parts: Iterable[Iterable[Waiting]]
+) -> Iterable[Iterable[Waiting]]:
+    """The queue, with one of its jobs let forward."""
+    if first is None:
+        return parts
+    return chain([[first]], ((w for w in part if w is not first) for part in parts))
 
 
 def _allocate(job: Job, placement: Placement, state: State, free: Availability) -> Start:
@@ -178,10 +188,16 @@ def _start_on_one_of(
         cards, key=lambda c: (free.end_s(job, c.id), len(free.residents(c.id)), c.index)
     ):
         placement = _on(card, job.claim, residency)
-        if residency is Residency.GPU_SHARED and free.is_to_measure(job, card):
-            placement = replace(placement, why=Why.MEASURED_ALONE)
+        if residency is Residency.GPU_SHARED:
+            placement = replace(placement, why=_why_shared(job, card, free))
         verdicts.append(_start(job, placement, free))
     return next((v for v in verdicts if isinstance(v, Placement)), verdicts[0])
+
+
+def _why_shared(job: Job, card: Card, free: Availability) -> Why:
+    if free.is_to_measure(job, card):
+        return Why.MEASURED_ALONE
+    return Why.TRIED_TOGETHER if free.is_trial(job, card) else Why.FITS_BESIDE_OTHERS
 
 
 def _spread(placement: Placement, job: Job, cards: Sequence[Card], free: Availability) -> Placement:

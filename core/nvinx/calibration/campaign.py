@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nvinx.calibration.rates import rates
-from nvinx.calibration.results import Alone, Beside, Failed
-from nvinx.calibration.tasks import Solo, Together, Windows
+from nvinx.calibration.results import Alone, Beside, Crowd, CrowdFailed, Failed
+from nvinx.calibration.tasks import Group, Solo, Together, Windows
 from nvinx.calibration.timed import Timed
 from nvinx.errors import CalibrationError
 
@@ -54,7 +54,12 @@ class Campaign:
 
     def run(self, task: Task) -> Result:
         """One task's result; `close` the campaign afterwards. Raises as `measure` does."""
-        return self._together(task) if isinstance(task, Together) else self._alone(task)
+        match task:
+            case Together():
+                return self._together(task)
+            case Group():
+                return self._group(task)
+        return self._alone(task)
 
     def load(self, models: Sequence[str]) -> list[Timed]:
         """The programs' processes, ready; others make room where need be, new ones load together.
@@ -121,6 +126,12 @@ class Campaign:
         except CalibrationError as error:
             return Failed(task.a, task.b, error.problem)
         return Beside(task.a, task.b, one, other)
+
+    def _group(self, task: Group) -> Crowd | CrowdFailed:
+        try:
+            return Crowd(task.models, tuple(self.side_by_side(task.models)))
+        except CalibrationError as error:
+            return CrowdFailed(task.models, error.problem)
 
     @contextlib.contextmanager
     def _running(self, programs: Sequence[Timed]) -> Iterator[float]:

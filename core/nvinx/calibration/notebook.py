@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nvinx.calibration.programs import Program
-from nvinx.calibration.results import Alone, Beside, Failed
-from nvinx.calibration.tasks import Solo
+from nvinx.calibration.results import Alone, Beside, Crowd, CrowdFailed, Failed
+from nvinx.calibration.tasks import Group, Solo
 from nvinx.errors import CalibrationError
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ _KINDS: dict[str, Callable[..., Result]] = {
     "alone": Alone,
     "beside": Beside,
     "failed": Failed,
+    "crowd": Crowd,
+    "crowdfailed": CrowdFailed,
 }
 _MAY_DIFFER = ("date",)
 
@@ -56,8 +58,9 @@ class Notebook:
             raise CalibrationError(str(folder), problem, "name another folder") from error
 
     def left(self, tasks: Sequence[Task]) -> list[Task]:
-        """The tasks that have no result yet; a pair that failed is tried again."""
-        done = {_key(result) for result in self.results if not isinstance(result, Failed)}
+        """The tasks that have no result yet; what failed is tried again."""
+        failed = (Failed, CrowdFailed)
+        done = {_key(result) for result in self.results if not isinstance(result, failed)}
         return [task for task in tasks if _key(task) not in done]
 
     def write(self, result: Result) -> None:
@@ -120,11 +123,16 @@ def _read(path: Path) -> tuple[list[Result], dict[str, Any] | None]:
 
 
 def _result(kind: str, entry: dict[str, Any]) -> Result:
-    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
-    return _KINDS[kind](**plain)
+    return _KINDS[kind](**{key: _frozen(value) for key, value in entry.items()})
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _key(about: Task | Result) -> tuple[object, ...]:
     if isinstance(about, Solo | Alone):
         return (about.model, about.again)
+    if isinstance(about, Group | Crowd | CrowdFailed):
+        return (frozenset(about.models),)
     return (frozenset((about.a, about.b)),)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nvinx.calibration.rates import slowdown, spread
+from nvinx.interference.groups import GroupRun
 from nvinx.interference.slowdown import CoRun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 TOLERANCE = 0.05
 
@@ -54,20 +55,37 @@ class Failed:
     problem: str
 
 
-Result = Alone | Beside | Failed
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Several programs side by side: iterations per second of each, in the same windows."""
+
+    models: tuple[str, ...]
+    rates: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CrowdFailed:
+    """Several programs that could not run side by side."""
+
+    models: tuple[str, ...]
+    problem: str
+
+
+Result = Alone | Beside | Failed | Crowd | CrowdFailed
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
     """The co-runs and solo figures of a calibration, and what to be wary of.
 
-    solo: iterations per second alone. utilisation: 0..1 by model, where known.
+    solo: iterations per second alone. utilisation: 0..1 by model, where known. groups: of three.
     """
 
     coruns: tuple[CoRun, ...]
     solo: dict[str, float]
     utilisation: dict[str, float]
     warnings: tuple[str, ...] = field(default=())
+    groups: tuple[GroupRun, ...] = field(default=())
 
 
 def conclude(results: Sequence[Result]) -> Findings:
@@ -89,7 +107,14 @@ def conclude(results: Sequence[Result]) -> Findings:
         for m, runs in alone.items()
         if (known := [r.utilisation for r in runs if r.utilisation is not None])
     }
-    return Findings(coruns, solo, utilisation, tuple(_warnings(alone, together, coruns, results)))
+    warnings = tuple(_warnings(alone, together, coruns, results))
+    groups = tuple(_group(r, solo) for r in results if isinstance(r, Crowd))
+    return Findings(coruns, solo, utilisation, warnings, groups)
+
+
+def _group(run: Crowd, solo: Mapping[str, float]) -> GroupRun:
+    each = zip(run.models, run.rates, strict=True)
+    return GroupRun(run.models, tuple(slowdown(solo[name], rates) for name, rates in each))
 
 
 def _warnings(
@@ -110,8 +135,17 @@ def _warnings(
         for of, beside, rates in ((run.a, run.b, run.rates_a), (run.b, run.a, run.rates_b)):
             if (apart := spread(rates)) > TOLERANCE:
                 yield f"{of} beside {beside}: the windows differ by {apart:.0%}"
-    for failed in (r for r in results if isinstance(r, Failed)):
-        yield f"{failed.a} beside {failed.b} could not be measured: {failed.problem}"
+    yield from filter(None, map(_failure, results))
+
+
+def _failure(result: Result) -> str | None:
+    match result:
+        case Failed():
+            return f"{result.a} beside {result.b} could not be measured: {result.problem}"
+        case CrowdFailed():
+            names = ", ".join(result.models)
+            return f"{names} could not be measured together: {result.problem}"
+    return None
 
 
 def _too_fast(corun: CoRun) -> Iterator[str]:

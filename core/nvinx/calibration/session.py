@@ -9,7 +9,7 @@ from nvinx.calibration.campaign import Campaign
 from nvinx.calibration.crossval import cross_validate
 from nvinx.calibration.notebook import Notebook
 from nvinx.calibration.results import conclude
-from nvinx.calibration.tasks import Windows, plan, plan_newcomers
+from nvinx.calibration.tasks import Windows, plan, plan_newcomers, plan_triples
 from nvinx.errors import CalibrationError
 from nvinx.interference.fit import fit_slowdown_model
 
@@ -51,8 +51,9 @@ class Outcome:
 class Calibration:
     """A calibration in a folder: begun, gone on with, or extended by further programs.
 
-    Raises CalibrationError when fewer than two programs are known, a probe is none of them, or the
-    folder holds a calibration of another place.
+    triples: measure three at a time, too. Raises CalibrationError when fewer than two programs (of
+    triples three) are known, a probe is none of them, or the folder holds a calibration of another
+    place.
     """
 
     programs: Sequence[Program]
@@ -60,6 +61,7 @@ class Calibration:
     place: Place
     windows: Windows = field(default_factory=Windows)
     probes: Sequence[str] = ()
+    triples: bool = False
     notebook: Notebook = field(init=False)
     tasks: list[Task] = field(init=False)
 
@@ -84,7 +86,10 @@ class Calibration:
             if probe not in known:
                 fix = f"name one of {', '.join(known)}"
                 raise CalibrationError(f"--probe {probe}", "is none of the programs", fix)
-        self.tasks = self.notebook.left(self._all_tasks())
+        if self.triples and len(known) < 3:  # noqa: PLR2004
+            fix = "name at least three with --model or --command"
+            raise CalibrationError("--triples", "three together take three programs", fix)
+        self.tasks = self.notebook.left([*self._all_tasks(), *self._all_triples()])
 
     def measure(self, wait: Callable[[], None] = lambda: None) -> Iterator[tuple[Task, Result]]:
         """Measure what is left; each result is on disk before it is yielded."""
@@ -110,7 +115,10 @@ class Calibration:
         # Shares of a CPU core say nothing of a GPU's kernels; programs that compute have them at 1.
         utilisation = findings.utilisation if self.place.core is None else {}
         model = fit_slowdown_model(
-            findings.coruns, utilisation=utilisation, provenance=self.place.provenance
+            findings.coruns,
+            groups=findings.groups,
+            utilisation=utilisation,
+            provenance=self.place.provenance,
         )
         solo_ms = {name: 1000 / rate for name, rate in findings.solo.items()}
         try:
@@ -129,6 +137,9 @@ class Calibration:
         if self.notebook.left(tasks):
             return plan(list(self.notebook.programs), self.probes)
         return tasks + plan_newcomers(later, self.probes or self._best_partners())
+
+    def _all_triples(self) -> list[Task]:
+        return plan_triples(list(self.notebook.programs), self.probes) if self.triples else []
 
     def _best_partners(self) -> list[str]:
         """The known program that hurts others most, and the one in the middle."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,14 @@ class Together:
         return (self.a, self.b)
 
 
-Task = Solo | Together
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Three programs side by side, in order of names."""
+
+    models: tuple[str, ...]
+
+
+Task = Solo | Together | Group
 
 
 def plan(models: Sequence[str], probes: Sequence[str] = ()) -> list[Task]:
@@ -46,6 +53,22 @@ def plan(models: Sequence[str], probes: Sequence[str] = ()) -> list[Task]:
     if len(models) < 2:  # noqa: PLR2004
         raise ValueError("a co-run takes two models; name at least two")
     return _in_order(list(dict.fromkeys(_against(models, probes) if probes else _circle(models))))
+
+
+def plan_triples(models: Sequence[str], probes: Sequence[str] = ()) -> list[Task]:
+    """Three at a time, each beside two whose pairs `plan` measures too: next ones, or probes.
+
+    Raises ValueError for fewer than three models.
+    """
+    if len(models) < 3:  # noqa: PLR2004
+        raise ValueError("three together take three programs; name at least three")
+    two, around = tuple(probes[:2]), [*models, *models[:2]]
+    threes: Iterable[tuple[str, ...]] = (
+        [(*two, name) for name in models if name not in two]
+        if len(two) > 1
+        else zip(around, around[1:], around[2:], strict=False)
+    )
+    return [Group(names) for names in dict.fromkeys(tuple(sorted(three)) for three in threes)]
 
 
 def plan_newcomers(models: Sequence[str], partners: Sequence[str]) -> list[Task]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nvinx.cli import options
+from nvinx.interference.p_norm import EXPONENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +70,11 @@ _WIDEST = 12
     metavar="NAME",
     help="Let every model meet this one, instead of its neighbours on a circle; give two.",
 )
+@click.option(
+    "--triples",
+    is_flag=True,
+    help="Measure three at a time, too: it tells how the costs of several partners combine here.",
+)
 @click.option("--gpu", type=click.IntRange(min=0), help="The card, if there are several.")
 @click.option(
     "--cpu-core",
@@ -85,6 +91,7 @@ def command(  # noqa: PLR0913  (one argument per option)
     seconds: float,
     warm_up: float,
     probes: Sequence[str],
+    triples: bool,
     gpu: int | None,
     cpu_core: int | None,
     file: Path | None,
@@ -110,7 +117,7 @@ def command(  # noqa: PLR0913  (one argument per option)
     with ExitStack() as stack:
         place = _place(card, cpu_core, state_dir, stack)
         calibration = Calibration(
-            programs, output, place, Windows(seconds, warm_up_s=warm_up), probes
+            programs, output, place, Windows(seconds, warm_up_s=warm_up), probes, triples
         )
         try:
             _measure(calibration)
@@ -225,6 +232,11 @@ def _report(outcome: Outcome, folder: Path) -> None:
     if len(names) <= _WIDEST:
         console.print("Slowdown of the row's program beside the column's (~ is predicted):")
         console.print(_slowdown_table(outcome.model, names))
+    if outcome.findings.groups:
+        console.print("Slowdowns of three together, and what their pairs alone say of them:")
+        console.print(_triples_table(outcome))
+        found = f"{outcome.model.exponent:.1f} (usual is {EXPONENT:g}; 1 would add them up)"
+        console.print(f"Costs of several partners combine with the exponent {found}.")
     for warning in outcome.findings.warnings:
         console.print(f"Warning: {warning}.", style="yellow")
     for line in _accuracy(outcome):
@@ -268,6 +280,24 @@ def _slowdown_table(model: SlowdownModel, names: Sequence[str]) -> Any:
         table.add_column(name, justify="right", overflow="fold")
     for name in names:
         table.add_row(name, *(_cell(model.predict(name, [other])) for other in names))
+    return table
+
+
+def _triples_table(outcome: Outcome) -> Any:
+    """Each program of each group, as it was measured and as its pairs foretell."""
+    from dataclasses import replace
+
+    from rich import box
+    from rich.table import Table
+
+    pairs = replace(outcome.model, groups={}, exponent=EXPONENT)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("program", "beside", "measured", "from pairs"):
+        table.add_column(title, overflow="fold", justify="left" if title < "m" else "right")
+    for group in outcome.findings.groups:
+        for of, beside, slowdown in group.directed:
+            foretold = pairs.predict(of, beside).slowdown
+            table.add_row(of, ", ".join(beside), f"{slowdown:.2f}", f"~{foretold:.2f}")
     return table
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
@@ -18,6 +19,7 @@ from nvinx.errors import NvinxError
 from nvinx.formatting import gb
 from nvinx.gpu import meter, sharing
 from nvinx.gpu.nvml import NvmlProbe
+from nvinx.history.past import Past
 from nvinx.host import statedir
 from nvinx.host.resources import detect
 from nvinx.leases.ledger import SqliteLedger
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from nvinx.gpu.ports import GpuState
+    from nvinx.interference.belief import Belief
 
 _FILES, _PROCESSES = 1024, 1000
+_SHOWN = 3  # pairs that runs contradict
 _NEEDED = {"bash": "runs the jobs of a workflow"}
 _WANTED = {
     "flock": "(util-linux) lets a job that outlives its shell keep its lease",
@@ -77,6 +81,7 @@ def findings(
     yield from _driver(environ)
     yield _visible(environ)
     yield _state(state_dir, environ)
+    yield from _calibration(bench, state_dir, environ)
     yield from _limits()
 
 
@@ -189,6 +194,38 @@ def _state(explicit: Path | None, environ: Mapping[str, str]) -> Finding:
         return Finding(Level.ERROR, "state folder", problem.rstrip("."), fix.rstrip("."))
     shared = ", shared with its group" if statedir.is_shared(folder) else ""
     return Finding(Level.OK, "state folder", f"{folder}, {statedir.file_system(folder)}{shared}")
+
+
+def _calibration(
+    file: Path | None, explicit: Path | None, environ: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Whether runs speak against what was calibrated."""
+    with contextlib.suppress(NvinxError):  # which the bench and the state folder told of
+        bench = machine.bench(file, Path.cwd())
+        if bench.slowdowns is None:
+            return
+        names = [card.name for card in bench.cards]
+        past = Past.read(statedir.choose(explicit, environ), names, bench.slowdowns)
+        past.learn()
+        wrong = contradictions(past.statistics.belief)
+        if not wrong:
+            yield Finding(Level.OK, "calibration", "no run contradicts it")
+            return
+        fix = "calibrate again (nvinx calibrate); what runs showed is believed meanwhile"
+        yield Finding(Level.WARNING, "calibration", f"runs contradict it: {wrong}", fix)
+
+
+def contradictions(belief: Belief | None) -> str:
+    """The calibrated pairs that runs speak against, the first few in words; empty where none is."""
+    pairs = {} if belief is None else belief.pairs
+    wrong = [
+        f"{of} takes {1 + pair.excess:.2f} times as long beside {beside}, not {pair.measured:.2f}"
+        for of, beside_of in sorted(pairs.items())
+        for beside, pair in sorted(beside_of.items())
+        if pair.contradicted
+    ]
+    more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+    return "; ".join(wrong[:_SHOWN]) + more
 
 
 def _limits() -> Iterator[Finding]:

@@ -18,11 +18,22 @@ if TYPE_CHECKING:
 @click.command(name="history")
 @click.argument("rule", required=False)
 @click.option("--forget", is_flag=True, help="Forget RULE's runs, or all.")
+@click.option("--model", "as_model", is_flag=True, help="Who slows whom, how sure, from what.")
+@click.option(
+    "--picture", type=click.Path(path_type=Path), help="With --model: draw it to this PNG."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @options.bench
 @options.state_dir
-def command(
-    *, rule: str | None, forget: bool, as_json: bool, file: Path | None, state_dir: Path | None
+def command(  # noqa: PLR0913  (one argument per option)
+    *,
+    rule: str | None,
+    forget: bool,
+    as_model: bool,
+    picture: Path | None,
+    as_json: bool,
+    file: Path | None,
+    state_dir: Path | None,
 ) -> None:
     """Show each kind of job that ran here (or RULE): its times, declared against measured VRAM.
 
@@ -30,11 +41,17 @@ def command(
     last runs: alone on a card, beside others there, and on the CPU.
     """
     from nvinx.bench import machine
+    from nvinx.cli import history_model
     from nvinx.history import summary as history_summary
     from nvinx.history.store import SqliteHistory
     from nvinx.host import statedir
 
+    if picture is not None and not as_model:
+        raise click.UsageError("--picture draws what --model shows; give both")
     bench = machine.bench(file, Path.cwd())
+    if as_model:
+        history_model.show(bench, statedir.choose(state_dir, os.environ), rule, picture, as_json)
+        return
     history = SqliteHistory(statedir.choose(state_dir, os.environ) / "history.db")
     runs = [entry.run for entry in history.entries()]
     found = history_summary.summaries(runs, {card.name: card.total_mib for card in bench.cards})

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nvinx.bench.resolve import Bench
     from nvinx.history.runs import PastRun
     from nvinx.history.statistics import RunStatistics
+    from nvinx.interference.belief import Belief
     from nvinx.simulation.advice import Advice
     from nvinx.simulation.simulate import Simulation
     from nvinx.simulation.workload import Workload
@@ -70,7 +71,7 @@ def command(
     if not work.tasks:
         click.echo("Nothing is to be done.")
         return
-    planned = _Plan(work, bench, _runs(state, bench))
+    planned = _Plan(work, bench, *_past(state, bench))
     if as_json:
         import json
 
@@ -84,10 +85,12 @@ def command(
 class _Plan:
     """A workload played once as nvinx would run it, and once with one GPU job at a time."""
 
-    def __init__(self, work: Workload, bench: Bench, runs: tuple[PastRun, ...]) -> None:
+    def __init__(
+        self, work: Workload, bench: Bench, runs: tuple[PastRun, ...], belief: Belief | None
+    ) -> None:
         from nvinx.cli import simulation_output as shown
 
-        self._work, self._bench, self._runs = work, bench, runs
+        self._work, self._bench, self._runs, self._belief = work, bench, runs, belief
         self._capacity = bench.capacity
         self.played = self._play(work, self._capacity, "nvinx")
         self._serial_s = self._play(work, self._capacity, "serial").makespan_s
@@ -95,9 +98,11 @@ class _Plan:
 
     def _beliefs(self) -> tuple[Estimates, RunStatistics]:
         from nvinx.admission.estimates import Estimates
+        from nvinx.history.sharing import Settled
         from nvinx.history.statistics import RunStatistics
 
-        statistics = RunStatistics(self._runs)
+        statistics = RunStatistics(self._runs, sharing=Settled())
+        statistics.believe(self._belief)
         return Estimates(self._bench.slowdowns, self._bench.utilisation, statistics), statistics
 
     def _play(self, work: Workload, capacity: Capacity, policy: str) -> Simulation:
@@ -163,12 +168,13 @@ def _text_of_workflow(
     return snakemake.written_by(snakefile, "nvinx", "--nvinx-workload", [*options, *arguments])
 
 
-def _runs(state: Path, bench: Bench) -> tuple[PastRun, ...]:
-    """What earlier runs took; where the history cannot be used, that is told."""
+def _past(state: Path, bench: Bench) -> tuple[tuple[PastRun, ...], Belief | None]:
+    """Earlier runs, and what they teach; where the history cannot be used, that is told."""
     from nvinx.history.past import Past
 
-    past = Past.read(state, [card.name for card in bench.cards])
+    past = Past.read(state, [card.name for card in bench.cards], bench.slowdowns)
     runs = past.runs()
+    past.learn()
     if past.problem is not None:
         click.echo(f"nvinx: {past.problem}", err=True)
-    return runs
+    return runs, past.statistics.belief

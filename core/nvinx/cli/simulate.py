@@ -10,7 +10,8 @@ import click
 from nvinx.cli import options
 
 if TYPE_CHECKING:
-    from nvinx.admission.estimates import Estimates
+    from nvinx.bench.resolve import Bench
+    from nvinx.interference.slowdown import SlowdownModel
     from nvinx.simulation.workload import Workload
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -32,7 +33,25 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     show_default=True,
     help="nvinx's, one GPU job at a time, or whatever VRAM holds.",
 )
-@click.option("--seed", type=int, help="Let declared run times be wrong, by up to a factor of two.")
+@click.option(
+    "--learn",
+    "times",
+    type=click.IntRange(min=1),
+    metavar="RUNS",
+    help="Play it so many times, each with what the runs before taught, beside other policies.",
+)
+@click.option(
+    "--noise",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SIGMA",
+    help="With --learn: how much run times differ from run to run, as standard deviation of ln s.",
+)
+@click.option(
+    "--seed",
+    type=int,
+    help="Let declared run times be wrong, by up to a factor of two; with --learn: of the noise.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Draw the lanes to this PNG.")
 def command(  # noqa: PLR0913  (one argument per option)
@@ -41,6 +60,8 @@ def command(  # noqa: PLR0913  (one argument per option)
     file: Path | None,
     truth: Path | None,
     name: str,
+    times: int | None,
+    noise: float,
     seed: int | None,
     as_json: bool,
     picture: Path | None,
@@ -51,8 +72,11 @@ def command(  # noqa: PLR0913  (one argument per option)
 
     Slowdowns are what the bench file predicts unless --truth gives others. The lower bound is what
     no policy could beat.
+
+    With --learn the bench file's slowdowns are what is believed at first; without --truth they are
+    the real ones, and nothing is known at first.
     """
-    from nvinx.admission.estimates import Estimates
+    from nvinx.admission.estimates import NONE, Estimates
     from nvinx.bench import machine
     from nvinx.cli import simulation_output as shown
     from nvinx.simulation import baselines, simulate
@@ -61,8 +85,13 @@ def command(  # noqa: PLR0913  (one argument per option)
         shown.demand_picture()
     bench = machine.bench(file, Path.cwd())
     work = _read(workload)
+    if noise and times is None:
+        raise click.UsageError("--noise is of runs that follow each other; add --learn RUNS.")
+    if times is not None:
+        _learn(work, bench, truth, times, noise, seed or 0, as_json=as_json)
+        return
     estimates = Estimates(bench.slowdowns, bench.utilisation)
-    real = estimates if truth is None else _truth(truth)
+    real = estimates if truth is None else Estimates(_truth(truth), caution=NONE)
     capacity = bench.capacity
     policy = baselines.POLICIES[name](estimates)
     played = simulate.simulate(_misjudged(work, seed), capacity, policy, real)
@@ -87,13 +116,29 @@ def _read(path: Path) -> Workload:
     return workload_file.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def _truth(path: Path) -> Estimates:
-    from nvinx.admission.estimates import Estimates
+def _learn(  # noqa: PLR0913  (what the options say)
+    work: Workload,
+    bench: Bench,
+    truth: Path | None,
+    times: int,
+    noise: float,
+    seed: int,
+    *,
+    as_json: bool,
+) -> None:
+    from nvinx.cli import simulate_learning
+
+    real = None if truth is None else _truth(truth)
+    played = simulate_learning.runs(work, bench, real, times, noise, seed)
+    simulate_learning.show(played, times, as_json=as_json)
+
+
+def _truth(path: Path) -> SlowdownModel:
     from nvinx.bench import coruns
     from nvinx.calibration import fit_slowdown_model
 
     measured = coruns.parse(path.read_text(encoding="utf-8"), str(path))
-    return Estimates(fit_slowdown_model(measured))
+    return fit_slowdown_model(measured)
 
 
 def _misjudged(work: Workload, seed: int | None) -> Workload:

@@ -130,7 +130,7 @@ def _grown(runs: Sequence[tuple[float, float]], power: float, middle: float) -> 
     scale, centre = math.pow(unit, power), sum(xs) / len(xs)
     return Curve(
         base=base,
-        slope=slope / scale,
+        slope=slope / scale if scale > 0 else 0.0,  # sizes too small for a float
         power=power,
         spread=_spread([y / (base + slope * x) for x, y in zip(xs, ys, strict=True)], 2),
         runs=len(runs),

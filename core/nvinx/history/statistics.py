@@ -1,37 +1,34 @@
 """What earlier runs taught: how long jobs of a kind take, and what sharing costs them. Pure.
 
-Times alone are medians of runs that had a card almost to themselves. What each partner costs is the
-least squares fit of (time beside others ÷ time alone) - 1 over how many of each partner were there,
-with no cost below 0, and drawn to 0 as if half a run had cost nothing, so that one odd run decides
-little. Both are worked out anew when a run is added.
+What sharing costs is `belief`, the joint fit of all runs on cards; times alone are what runs took,
+less what their company cost them by that belief.
 """
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict, deque
+from collections import deque
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from nvinx.catalog import Residency
 from nvinx.history import size_model
+from nvinx.history.sharing import Sharing
 from nvinx.jobs.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from nvinx.history.runs import PastRun
     from nvinx.history.size_model import SizeModel
+    from nvinx.interference.belief import Belief
     from nvinx.jobs.claim import Claim
 
 KEPT = 40  # runs of one kind on one sort of place: enough for a median, and old ones fade
 LATELY = 8  # runs that tell whether a kind keeps running out of memory
-MEASURE_AT_MOST_S = 600.0
+_VRAM, _GPU_S, _CPU_S = "vram", "gpu_s", "cpu_s"
 VRAM_HEADROOM = 1.02  # above what 95 % of runs stay below
-
-_DRAWN_TO_NONE = 0.5
-_SETTLED, _MOST_PASSES = 1e-9, 1000
 
 
 class RunStatistics:
@@ -44,15 +41,17 @@ class RunStatistics:
         self,
         runs: Iterable[PastRun] = (),
         recall: Callable[[str], Iterable[PastRun]] = lambda _: (),
+        sharing: Sharing | None = None,
     ) -> None:
         """recall: gives the earlier runs of a kind or profile, the oldest first.
 
         It is asked once for each name, when that is first spoken of, so that what is known of
-        thousands of others costs nothing.
+        thousands of others costs nothing. sharing: what fits the belief; a new one by default.
         """
         self._recall = recall
         self._known: dict[str, _Known] = {}
-        self._costs: dict[str, dict[str, float]] = {}
+        self._sharing = sharing or Sharing()
+        self.belief: Belief | None = None
         self._models: dict[tuple[str, str], SizeModel | None] = {}
         for run in runs:
             self.add(run)
@@ -61,11 +60,14 @@ class RunStatistics:
         """Learn from one more run; failed ones teach nothing of times, those of no kind nothing."""
         if not run.kind:
             return
+        is_lesson = run.card is not None and run.was_alone and self.wants_alone(run.profile)
         for name in {run.kind, run.profile}:
             self._about(name).add(name, run)
-        for what in _AMOUNTS:
+        for what in (_VRAM, _GPU_S, _CPU_S):
             self._models.pop((what, run.kind), None)
-        self._costs.pop(run.profile, None)
+        self._sharing.add(run)
+        if is_lesson:
+            self._sharing.demand(run.profile)
 
     def _about(self, name: str) -> _Known:
         known = self._known.get(name)
@@ -77,18 +79,23 @@ class RunStatistics:
         return known
 
     def gpu_s(self, kind: str, size: float | None = None) -> float | None:
-        """Expected seconds on a card, alone if it was ever seen alone; None when never seen.
-
+        """Expected seconds on a card, alone; None when never seen.
 
         size: of the input, where it is known.
         """
-        runs = list(self._about(kind).on_card)
-        return _expected_s(self._model(_GPU_S, kind), size, runs) if runs else None
+        return self._expected_s(_GPU_S, kind, size)
 
     def cpu_s(self, kind: str, size: float | None = None) -> float | None:
         """Expected seconds on the CPU; None when never seen there."""
-        runs = list(self._about(kind).on_cpu)
-        return _expected_s(self._model(_CPU_S, kind), size, runs) if runs else None
+        return self._expected_s(_CPU_S, kind, size)
+
+    def _expected_s(self, what: str, kind: str, size: float | None) -> float | None:
+        """By the size of the input where that says anything, else the typical time."""
+        model = self._model(what, kind)
+        if model is not None and model.power and (said := model.typical(size)):
+            return said
+        seconds = [each for _, each in self._amounts(what, kind)]
+        return _median(seconds) if seconds else None
 
     def vram_mib(self, kind: str, size: float | None = None) -> int | None:
         """The VRAM that is enough for 95 % of runs with such an input, and a little more.
@@ -102,10 +109,25 @@ class RunStatistics:
     def _model(self, what: str, kind: str) -> SizeModel | None:
         """How an amount of a kind grows with its input; worked out anew when a run is added."""
         if (what, kind) not in self._models:
-            known = self._about(kind)
-            runs = list(known.on_cpu if what is _CPU_S else known.on_card)
-            self._models[what, kind] = size_model.fit(_AMOUNTS[what](runs))
+            self._models[what, kind] = size_model.fit(self._amounts(what, kind))
         return self._models[what, kind]
+
+    def _amounts(self, what: str, kind: str) -> list[tuple[float | None, float]]:
+        """Size of the input and amount, for each past run of a kind that shows it."""
+        known = self._about(kind)
+        if what is _CPU_S:
+            return [(run.size, run.ran_s) for run in list(known.on_cpu)]
+        runs = list(known.on_card)
+        return _peaks(runs) if what is _VRAM else self._alone_s(runs)
+
+    def _alone_s(self, runs: Sequence[PastRun]) -> list[tuple[float | None, float]]:
+        """What runs took, less what their company cost them."""
+        belief = self.belief
+        if belief is None:
+            return [(run.size, run.ran_s) for run in _alone(runs)]
+        return [
+            (run.size, run.ran_s * belief.pace(run.profile, run.company, run.ran_s)) for run in runs
+        ]
 
     def ran_out(self, kind: str) -> int:
         """How many of its last few runs on a card ran out of memory."""
@@ -121,21 +143,29 @@ class RunStatistics:
             or (self.cpu_s(claim.kind, claim.size) if claim.uses_gpu else None),
         )
 
-    def excess_slowdown(self, profile: str, partner: str) -> float | None:
-        """How much longer a run takes beside this partner, as a share; None when not known."""
-        if profile not in self._costs:
-            self._costs[profile] = _costs(list(self._about(profile).of_profile))
-        return self._costs[profile].get(partner)
+    def learn(self) -> bool:
+        """Fit what sharing costs, where enough is new; whether that was so.
+
+        This takes some milliseconds, so nobody does it who keeps others waiting.
+        """
+        is_due = self._sharing.is_due
+        if is_due:
+            self.believe(self._sharing.learn())
+        return is_due
+
+    def believe(self, belief: Belief | None) -> None:
+        """Take over what a fit found."""
+        self.belief = belief
+        self._models.clear()
+
+    def awaits_lesson(self, profile: str) -> bool:
+        """Whether it was just seen alone for the first time, and no fit knows of it yet."""
+        return profile in self._sharing.awaited
 
     def wants_alone(self, profile: str) -> bool:
-        """Whether one run alone would tell what sharing costs.
-
-        Only where there were runs beside others and none alone, and they were short.
-        """
-        runs = list(self._about(profile).of_profile)
-        if not runs or any(run.was_alone for run in runs):
-            return False
-        return _median(run.ran_s for run in runs) <= MEASURE_AT_MOST_S
+        """Whether it was seen beside others and never alone."""
+        known = self._about(profile)
+        return known.was_beside and not known.was_alone
 
 
 class _Known:
@@ -144,7 +174,7 @@ class _Known:
     def __init__(self) -> None:
         self.on_cpu: deque[PastRun] = deque(maxlen=KEPT)
         self.on_card: deque[PastRun] = deque(maxlen=KEPT)
-        self.of_profile: deque[PastRun] = deque(maxlen=KEPT)
+        self.was_alone = self.was_beside = False
         self.outcomes: deque[Outcome] = deque(maxlen=LATELY)
 
     def add(self, name: str, run: PastRun) -> None:
@@ -157,12 +187,8 @@ class _Known:
         elif run.kind == name:
             self.on_card.append(run)
         if run.profile == name and run.card is not None:
-            self.of_profile.append(run)
-
-
-def _typical_s(runs: Sequence[PastRun]) -> float:
-    """The median of runs alone, else of all of them."""
-    return _median(run.ran_s for run in _alone(runs))
+            self.was_alone |= run.was_alone
+            self.was_beside |= not run.was_alone
 
 
 def _median(values: Iterable[float]) -> float:
@@ -173,19 +199,8 @@ def _median(values: Iterable[float]) -> float:
 
 
 def _alone(runs: Sequence[PastRun]) -> Sequence[PastRun]:
-    """The runs that had a card to themselves, or all where there was none; on the CPU all."""
+    """The runs that had a card to themselves, or all where there was none."""
     return [run for run in runs if run.was_alone] or runs
-
-
-def _expected_s(model: SizeModel | None, size: float | None, runs: Sequence[PastRun]) -> float:
-    """By the size of the input where that says anything, else the typical time."""
-    if model is None or model.power == 0:
-        return _typical_s(runs)
-    return model.typical(size) or _typical_s(runs)
-
-
-def _seconds(runs: Sequence[PastRun]) -> list[tuple[float | None, float]]:
-    return [(run.size, run.ran_s) for run in _alone(runs)]
 
 
 def _peaks(runs: Sequence[PastRun]) -> list[tuple[float | None, float]]:
@@ -195,50 +210,3 @@ def _peaks(runs: Sequence[PastRun]) -> list[tuple[float | None, float]]:
         for run in runs
         if run.peak_mib and run.residency is not Residency.GPU_RAM_OVERFLOW
     ]
-
-
-_VRAM, _GPU_S, _CPU_S = "vram", "gpu_s", "cpu_s"
-_AMOUNTS = {_VRAM: _peaks, _GPU_S: _seconds, _CPU_S: _seconds}
-
-
-def _costs(runs: Iterable[PastRun]) -> dict[str, float]:
-    """What each partner costs runs of one profile; each kind is compared with itself alone."""
-    rows, longer = [], []
-    by_kind = defaultdict(list)
-    for run in runs:
-        by_kind[run.kind].append(run)
-    for several in by_kind.values():
-        if any(run.was_alone for run in several):
-            model = size_model.fit(_seconds(several))
-            for run in several:
-                if not run.was_alone:
-                    rows.append(run.co_residents)
-                    longer.append(run.ran_s / _expected_s(model, run.size, several) - 1.0)
-    return _least_squares(rows, longer)
-
-
-def _least_squares(rows: list[Mapping[str, float]], longer: list[float]) -> dict[str, float]:
-    """The best cost of each partner given the others', again and again until none changes.
-
-    The pull to 0 makes the problem strictly convex, so this ends at its only minimum. By hand, as
-    this is asked while the ledger is held, and loading numpy and scipy takes half a second.
-    """
-    partners = sorted({name for row in rows for name in row})
-    table = [[row.get(name, 0.0) for name in partners] for row in rows]
-    columns = list(zip(*table, strict=True))
-    shared = [[_dot(one, other) for other in columns] for one in columns]
-    wanted = [_dot(column, longer) for column in columns]
-    costs = [0.0] * len(partners)
-    for _ in range(_MOST_PASSES):
-        moved = 0.0
-        for j, row in enumerate(shared):
-            others = _dot(row, costs) - row[j] * costs[j]
-            best = max(0.0, (wanted[j] - others) / (row[j] + _DRAWN_TO_NONE))
-            moved, costs[j] = max(moved, abs(best - costs[j])), best
-        if moved < _SETTLED:
-            break
-    return dict(zip(partners, costs, strict=True))
-
-
-def _dot(one: Iterable[float], other: Iterable[float]) -> float:
-    return sum(a * b for a, b in zip(one, other, strict=True))

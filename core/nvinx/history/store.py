@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,13 +16,15 @@ from nvinx.history.runs import PastRun
 from nvinx.history.statistics import KEPT
 from nvinx.host import statedir
 from nvinx.host.plain_files import demand_plain, demand_same
+from nvinx.interference.belief import Belief
+from nvinx.interference.company import Company
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-SCHEMA = 2
-_WITHOUT_SIZE = 1
+SCHEMA = 3
+_WITHOUT_SIZE, _WITH_AVERAGES = 1, 2
 _TABLE = """
 CREATE TABLE IF NOT EXISTS run (
     id           INTEGER PRIMARY KEY,
@@ -44,23 +47,37 @@ CREATE TABLE IF NOT EXISTS run (
 _INDICES = (
     "CREATE INDEX IF NOT EXISTS run_of_kind ON run (kind, card, id)",
     "CREATE INDEX IF NOT EXISTS run_of_profile ON run (profile, id)",
+    "CREATE INDEX IF NOT EXISTS run_on_card ON run (card, id)",
 )
+# What the runs up to one of them teach of sharing, by cards and calibration.
+_BELIEFS = """
+CREATE TABLE IF NOT EXISTS belief (
+    subject TEXT PRIMARY KEY,
+    last_id INTEGER NOT NULL,
+    runs    INTEGER NOT NULL,
+    belief  TEXT NOT NULL
+) STRICT
+"""
 _ADD_SIZE = "ALTER TABLE run ADD COLUMN size REAL"
-# Columns by the fields that they hold.
-_COLUMNS = {
-    **{name: name for name in ("name", "kind", "profile", "residency", "ran_s", "card")},
-    "co_residents": "company",
-    **{name: name for name in ("outcome", "declared_mib", "peak_mib", "size")},
-}
-_MARKS = ", ".join("?" * (2 + len(_COLUMNS)))
-_NAMES = ", ".join(_COLUMNS.values())
-_INSERT = f"INSERT INTO run (ended_at, source, {_NAMES}) VALUES ({_MARKS})"
+# Columns by the names of the fields that they hold.
+_COLUMNS = (
+    *("name", "kind", "profile", "residency", "ran_s", "card"),
+    *("company", "outcome", "declared_mib", "peak_mib", "size"),
+)
+_LAST_BELIEF = "SELECT last_id, runs, belief FROM belief WHERE subject = ?"
+_KEEP_BELIEF = "INSERT OR REPLACE INTO belief VALUES (?, ?, ?, ?)"
+_NAMES = ", ".join(_COLUMNS)
+_INSERT = (
+    f"INSERT INTO run (ended_at, source, {_NAMES}) VALUES ({', '.join('?' * (2 + len(_COLUMNS)))})"
+)
 _SELECT = f"SELECT ended_at, source, {_NAMES} FROM run"
 OF_NAME = "WHERE kind = ? OR profile = ? ORDER BY id"
-# Of each kind as many as anybody learns from, on the CPU and on each make of card.
+# Of each kind as many as anybody learns from, on the CPU and on each make of card; those that were
+# alone there and those that were not, so that many of these push none of the others out.
+_ALIKE = "kind = ?1 AND card IS ?2 AND (company = '[]') = ?3"
 _FORGET = f"""
-DELETE FROM run WHERE kind = ?1 AND card IS ?2 AND id <= (
-    SELECT id FROM run WHERE kind = ?1 AND card IS ?2 ORDER BY id DESC LIMIT 1 OFFSET {KEPT}
+DELETE FROM run WHERE {_ALIKE} AND id <= (
+    SELECT id FROM run WHERE {_ALIKE} ORDER BY id DESC LIMIT 1 OFFSET {KEPT}
 )
 """
 MOST = 100_000  # runs in all, since rules that were changed leave their kinds behind
@@ -73,6 +90,18 @@ class Entry(Struct, frozen=True):
     run: PastRun
     source: str
     ended_at: float
+
+
+class Kept(Struct, frozen=True):
+    """What was fitted to `runs` runs; None where nothing was. new: how many are not in it yet.
+
+    last_id: the number of the last run of all.
+    """
+
+    belief: Belief | None = None
+    runs: int = 0
+    new: int = 0
+    last_id: int = 0
 
 
 class SqliteHistory:
@@ -91,7 +120,8 @@ class SqliteHistory:
         if listed:
             with self._writing() as db:
                 db.executemany(_INSERT, [(now, source, *_row(run)) for run in listed])
-                db.executemany(_FORGET, {(run.kind, run.card) for run in listed})
+                alike = {(run.kind, run.card, not run.company) for run in listed}
+                db.executemany(_FORGET, alike)
                 db.execute(_FORGET_OLD)
 
     def demand_usable(self) -> None:
@@ -102,7 +132,7 @@ class SqliteHistory:
         """What is kept, the oldest first; looking makes no file."""
         return self._read("ORDER BY id")
 
-    def _read(self, which: str, *values: str) -> tuple[Entry, ...]:
+    def _read(self, which: str, *values: str | int) -> tuple[Entry, ...]:
         if not self._path.exists():
             return ()
         with self._open() as (db, found):
@@ -123,7 +153,45 @@ class SqliteHistory:
         if not self._path.exists():
             return 0
         with self._writing() as db:
+            db.execute("DELETE FROM belief")
             return db.execute("DELETE FROM run WHERE ?1 IS NULL OR kind = ?1", (kind,)).rowcount
+
+    def newest_on(self, cards: Sequence[str], most: int, last_id: int) -> tuple[PastRun, ...]:
+        """The last runs on cards of these makes, up to a number, the oldest first."""
+        which = f"WHERE card IN ({_marks(cards)}) AND id <= ? ORDER BY id DESC LIMIT {most}"
+        return tuple(entry.run for entry in reversed(self._read(which, *cards, last_id)))
+
+    def belief(self, subject: str, cards: Sequence[str]) -> Kept:
+        """What was last fitted, and how many runs on these cards there are since."""
+        with self._looking() as db:
+            if db is None:
+                return Kept()
+            found = db.execute(_LAST_BELIEF, (subject,)).fetchone() or (0, 0, None)
+            since = (
+                f"SELECT count(*), coalesce(max(id), 0) FROM run WHERE card IN ({_marks(cards)})"
+            )
+            new, last_id = db.execute(f"{since} AND id > ?", (*cards, found[0])).fetchone()
+        with suppress(ValueError):  # of an nvinx that believed in another form
+            belief = found[2] and msgspec.json.decode(found[2], type=Belief)
+            return Kept(belief, found[1], new, max(last_id, found[0]))
+        return Kept(None, 0, found[1] + new, max(last_id, found[0]))
+
+    def keep_belief(self, subject: str, cards: Sequence[str], belief: Belief) -> None:
+        """Remember what the runs until now teach."""
+        text = msgspec.json.encode(belief).decode()
+        with self._writing() as db:
+            newest = f"SELECT coalesce(max(id), 0) FROM run WHERE card IN ({_marks(cards)})"
+            (last_id,) = db.execute(newest, tuple(cards)).fetchone()
+            db.execute(_KEEP_BELIEF, (subject, last_id, belief.runs, text))
+
+    @contextmanager
+    def _looking(self) -> Iterator[sqlite3.Connection | None]:
+        """A connection; None where nothing was written yet."""
+        if not self._path.exists():
+            yield None
+            return
+        with self._open() as (db, found):
+            yield db if found else None
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -132,6 +200,7 @@ class SqliteHistory:
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute("BEGIN IMMEDIATE")
             db.execute(_TABLE)
+            db.execute(_BELIEFS)
             for index in _INDICES:
                 db.execute(index)
             if found != SCHEMA:
@@ -148,9 +217,9 @@ class SqliteHistory:
             with closing(sqlite3.connect(self._path, timeout=10, isolation_level=None)) as db:
                 demand_same(db.execute("PRAGMA database_list").fetchone()[2], self._path)
                 (found,) = db.execute("PRAGMA user_version").fetchone()
-                if found not in (0, _WITHOUT_SIZE, SCHEMA):
+                if found not in (0, _WITHOUT_SIZE, _WITH_AVERAGES, SCHEMA):
                     raise HistoryError(str(self._path), f"has schema {found}, not {SCHEMA}")
-                if found == _WITHOUT_SIZE:
+                if found in (_WITHOUT_SIZE, _WITH_AVERAGES):
                     _bring_up_to_date(db)
                     found = SCHEMA
                 yield db, found
@@ -164,17 +233,38 @@ def _bring_up_to_date(db: sqlite3.Connection) -> None:
     (found,) = db.execute("PRAGMA user_version").fetchone()
     if found == _WITHOUT_SIZE:
         db.execute(_ADD_SIZE)
+    if found in (_WITHOUT_SIZE, _WITH_AVERAGES):
+        db.create_function("as_company", 2, _as_company, deterministic=True)
+        db.execute("UPDATE run SET company = as_company(company, ran_s)")
+        db.execute(_BELIEFS)
         db.execute(f"PRAGMA user_version = {SCHEMA}")
     db.execute("COMMIT")
 
 
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _as_company(averages: str, ran_s: float) -> str:
+    """How many of each partner there were on average, as if each had come at once."""
+    numbers = msgspec.json.decode(averages, type=dict[str, float])
+    marks = sorted({0.0, 1.0} | {number % 1.0 for number in numbers.values()})
+    found = []
+    for begin, end in pairwise(marks):
+        partners = {name: int(number) + (number % 1.0 > begin) for name, number in numbers.items()}
+        there = {name: number for name, number in partners.items() if number}
+        if there:
+            found.append(Company((end - begin) * ran_s, there))
+    return msgspec.json.encode(found).decode()
+
+
 def _row(run: PastRun) -> list[object]:
     plain = msgspec.to_builtins(run)
-    plain["co_residents"] = msgspec.json.encode(plain["co_residents"]).decode()
+    plain["company"] = msgspec.json.encode(plain["company"]).decode()
     return [plain[name] for name in _COLUMNS]
 
 
 def _run(values: list[object]) -> PastRun:
     row = dict(zip(_COLUMNS, values, strict=True))
-    row["co_residents"] = msgspec.json.decode(str(row["co_residents"]))
+    row["company"] = msgspec.json.decode(str(row["company"]))
     return msgspec.convert(row, PastRun)

@@ -66,6 +66,7 @@ def summaries(runs: Iterable[PastRun], cards_mib: Mapping[str, int]) -> list[Kin
     """One for each kind of job, those with most runs first. cards_mib: VRAM by make of card."""
     listed = list(runs)
     seen = RunStatistics(listed)
+    seen.learn()
     by_kind = defaultdict(list)
     for run in listed:
         by_kind[run.kind].append(run)
@@ -78,9 +79,8 @@ def _summary(
 ) -> KindSummary:
     good = [run for run in runs if run.outcome is Outcome.OK]
     on_card = [run for run in good if run.card is not None]
-    partners = {name for run in on_card for name in run.co_residents}
-    profile = runs[-1].profile
-    costs = {name: seen.excess_slowdown(profile, name) for name in partners}
+    partners = sorted({name for run in on_card for name in run.partners})
+    profile, belief = runs[-1].profile, seen.belief
     declared = next((run.declared_mib for run in reversed(runs) if run.declared_mib), None)
     peak = max((run.peak_mib for run in runs if run.peak_mib is not None), default=None)
     largest = max((cards_mib.get(run.card or "", 0) for run in runs), default=0)
@@ -95,7 +95,7 @@ def _summary(
         cpu_s=_median(run.ran_s for run in good if run.card is None),
         declared_mib=declared,
         peak_mib=peak,
-        slower={name: cost for name, cost in sorted(costs.items()) if cost is not None},
+        slower={name: belief.excess(profile, name) for name in partners} if belief else {},
         preallocates=preallocates,
         suggested_mb=None if preallocates else _suggested_mb(declared, peak),
         smaller_half_mib=None

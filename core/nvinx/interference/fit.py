@@ -7,13 +7,16 @@ co-run tells twice, what i suffered and what j suffered.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nvinx.host import extras
+from nvinx.interference.groups import Seen, fitted_exponent
 from nvinx.interference.slowdown import (
     CORRELATION,
     HURTS_SD,
+    LEVEL,
+    LEVEL_SD,
     SUFFERS_SD,
     Measured,
     Provenance,
@@ -24,14 +27,16 @@ from nvinx.interference.slowdown import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from nvinx.interference.groups import GroupRun
     from nvinx.interference.slowdown import CoRun
+
+_Key = TypeVar("_Key", tuple[str, str], tuple[str, tuple[str, ...]])
 
 # One set of constants for every card; docs/decisions/slowdown-model.md says how much each matters.
 NOISE_SD = 0.1  # of ln slowdown around the model: its own misfit and the measurement's noise
 NOISE_WEIGHT = 10.0  # how many observations that belief is worth
 NOISE_FLOOR = 0.05
 TAIL = 6.0  # degrees of freedom of the noise: some pairs do not fit any product of two factors
-LEVEL, LEVEL_SD = -0.5, 2.0  # ln excess of an average pair, before any was seen
 SLOPE_SD = 0.2  # of what utilisation says of suffering and hurting
 NEEDS = ("scipy", "calibrate", "fitting a slowdown model")
 _BUSIEST = 0.99  # a utilisation of 1 means that nvidia-smi never saw it idle, not that it never is
@@ -40,12 +45,14 @@ _BUSIEST = 0.99  # a utilisation of 1 means that nvidia-smi never saw it idle, n
 def fit_slowdown_model(
     coruns: Iterable[CoRun],
     *,
+    groups: Iterable[GroupRun] = (),
     utilisation: Mapping[str, float] | None = None,
     provenance: Provenance | None = None,
     start: SlowdownModel | None = None,
 ) -> SlowdownModel:
     """A model of who slows whom, from measured co-runs.
 
+    groups: three and more that were measured together; from them is learned how costs combine.
     utilisation: solo GPU utilisation 0..1 by model, as nvidia-smi gives it; models may be missing.
     start: a fit of almost the same co-runs, which saves time. Raises ValueError when there is no
     co-run, or a utilisation is not between 0 and 1; MissingExtraError without scipy.
@@ -57,18 +64,37 @@ def fit_slowdown_model(
     measured = _measured(runs)
     problem = Problem.of(measured, utilisation or {})
     x = problem.solve(None if start is None else problem.unknowns(start))
-    return problem.model(x, measured, provenance or Provenance())
+    return _with_groups(problem.model(x, measured, provenance or Provenance()), groups)
+
+
+def _with_groups(model: SlowdownModel, groups: Iterable[GroupRun]) -> SlowdownModel:
+    """The model with the groups that were measured, and the exponent that they show."""
+    sides = [side for group in groups for side in group.directed]
+    if not sides:
+        return model
+    seen = [
+        Seen(slowdown, tuple(model.predict(of, [name]).slowdown - 1.0 for name in beside))
+        for of, beside, slowdown in sides
+    ]
+    found = _means([((of, beside), slowdown) for of, beside, slowdown in sides])
+    return replace(model, exponent=fitted_exponent(seen), groups=found)
 
 
 def _measured(runs: Sequence[CoRun]) -> dict[tuple[str, str], Measured]:
-    """Each direction once: the geometric mean of its repeats."""
-    logs: dict[tuple[str, str], list[float]] = {}
-    for run in runs:
-        for of, beside, slowdown in run.directed:
-            logs.setdefault((of, beside), []).append(math.log(slowdown))
+    """Each direction once."""
+    return _means(
+        [((of, beside), slowdown) for run in runs for of, beside, slowdown in run.directed]
+    )
+
+
+def _means(slowdowns: Iterable[tuple[_Key, float]]) -> dict[_Key, Measured]:
+    """By who suffers beside whom: the geometric mean of the repeats."""
+    logs: dict[_Key, list[float]] = {}
+    for key, slowdown in slowdowns:
+        logs.setdefault(key, []).append(math.log(slowdown))
     return {
-        pair: Measured(math.exp(math.fsum(values) / len(values)), len(values))
-        for pair, values in logs.items()
+        key: Measured(math.exp(math.fsum(values) / len(values)), len(values))
+        for key, values in logs.items()
     }
 
 

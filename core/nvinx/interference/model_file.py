@@ -13,6 +13,8 @@ from msgspec import DecodeError, Meta, Struct, ValidationError, convert, structs
 from msgspec.json import decode
 
 from nvinx.errors import CardMismatchError, ModelFileError
+from nvinx.interference.groups import LEAST, MOST
+from nvinx.interference.p_norm import EXPONENT
 from nvinx.interference.slowdown import Measured, Provenance, SlowdownModel, Trait
 
 _YAML = (".yaml", ".yml")
@@ -41,8 +43,18 @@ class _Measured(Struct):
     repeats: Annotated[int, Meta(ge=1)]
 
 
-class _File(Struct):
-    """What stands in a file. covariance: the lower triangle, row by row."""
+class _Group(Struct):
+    of: str
+    beside: list[str]
+    slowdown: Annotated[float, Meta(gt=0, le=_MOST)]
+    repeats: Annotated[int, Meta(ge=1)]
+
+
+class _File(Struct, omit_defaults=True):
+    """What stands in a file. covariance: the lower triangle, row by row.
+
+    exponent, groups: of three and more together; files from before have none.
+    """
 
     kind: Literal["nvinx slowdown model"]
     provenance: _Provenance
@@ -51,6 +63,8 @@ class _File(Struct):
     models: dict[str, _Trait]
     measured: list[_Measured]
     covariance: list[list[_Finite]]
+    exponent: Annotated[float, Meta(ge=LEAST, le=MOST)] = EXPONENT
+    groups: list[_Group] = []
 
 
 def save_slowdown_model(model: SlowdownModel, path: str | Path) -> None:
@@ -138,6 +152,10 @@ def _file(model: SlowdownModel) -> _File:
         models={name: _Trait(**asdict(trait)) for name, trait in model.traits.items()},
         measured=[_Measured(*pair, **asdict(seen)) for pair, seen in model.measured.items()],
         covariance=[list(row[: k + 1]) for k, row in enumerate(model.covariance)],
+        exponent=model.exponent,
+        groups=[
+            _Group(of, list(beside), **asdict(seen)) for (of, beside), seen in model.groups.items()
+        ],
     )
 
 
@@ -149,6 +167,10 @@ def _model(file: _File) -> SlowdownModel:
         covariance=_square(file.covariance, 1 + 2 * len(file.models)),
         measured={(m.of, m.beside): Measured(m.slowdown, m.repeats) for m in file.measured},
         provenance=Provenance(**structs.asdict(file.provenance)),
+        exponent=file.exponent,
+        groups={
+            (g.of, tuple(sorted(g.beside))): Measured(g.slowdown, g.repeats) for g in file.groups
+        },
     )
 
 

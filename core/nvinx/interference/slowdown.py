@@ -1,14 +1,17 @@
 """Who slows whom on a shared card: the default model, as plain data. Pure, and without numpy.
 
-The slowdown of i beside j is 1 + S_i * P_j: how much i suffers times how much j hurts. Several
-partners add up their excess. `nvinx.calibration.fit_slowdown_model` finds S and P.
+The slowdown of i beside j is 1 + S_i * P_j: how much i suffers times how much j hurts. How several
+partners combine is in `p_norm`. `nvinx.calibration.fit_slowdown_model` finds S and P.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from nvinx.interference.p_norm import EXPONENT, combined, error_sd, slopes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +24,7 @@ Source = Literal["measured", "predicted", "unknown"]
 SUFFERS_SD = 0.4
 HURTS_SD = 0.7
 CORRELATION = -0.5
+LEVEL, LEVEL_SD = -0.5, 2.0  # ln excess of an average pair, before any was seen
 
 MEASURED_SD = 0.03  # isolated rates of two campaigns on one card differ by 2 to 5 %
 _Z90 = 1.6448536269514722  # half a 90 % interval, in standard deviations
@@ -58,8 +62,8 @@ class CoRun:
 class Prediction:
     """A slowdown and its 90 % interval; `source` says how it is known.
 
-    `measured`: this very pair was run. `predicted`: from other co-runs of both. `unknown`: one of
-    the models was never run beside another.
+    `measured`: just these were run together. `predicted`: from other co-runs of all of them.
+    `unknown`: one of the models was never run beside another.
     """
 
     slowdown: float
@@ -108,7 +112,9 @@ class SlowdownModel:
 
     level: ln of the excess slowdown of an average model beside an average one. noise: standard
     deviation of ln slowdown around the model. covariance: of (level, suffers of each model, hurts
-    of each model), in the order of `traits`. measured: by (who suffers, beside whom).
+    of each model), in the order of `traits`. measured: by (who suffers, beside whom). exponent: of
+    `p_norm`, for several partners. groups: those that were measured together, by (who suffers,
+    beside whom in order of names).
     """
 
     level: float
@@ -117,6 +123,8 @@ class SlowdownModel:
     covariance: tuple[tuple[float, ...], ...]
     measured: Mapping[tuple[str, str], Measured] = field(default_factory=dict)
     provenance: Provenance = field(default_factory=Provenance)
+    exponent: float = EXPONENT
+    groups: Mapping[tuple[str, tuple[str, ...]], Measured] = field(default_factory=dict)
     _row: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -131,51 +139,103 @@ class SlowdownModel:
             raise TypeError(f"partners is a list of names; write [{partners!r}]")
         if not partners:
             return ALONE
-        seen = {partner: self.measured.get((model, partner)) for partner in partners}
-        fresh = [partner for partner in partners if seen[partner] is None]
-        known = [m for partner in partners if (m := seen[partner]) is not None]
-        slowdown = 1.0 + sum(m.slowdown - 1.0 for m in known)
-        variance = sum((MEASURED_SD * m.slowdown) ** 2 / m.repeats for m in known)
-        if fresh:
-            excess, spread = self._excess(model, fresh)
-            slowdown += excess
-            variance += spread + (self.noise * slowdown) ** 2
-        reach = math.exp(_Z90 * math.sqrt(variance) / slowdown)
-        return Prediction(slowdown, slowdown / reach, slowdown * reach, self._source(model, fresh))
+        known = self._together(model, partners)
+        if known is not None:
+            sd = MEASURED_SD / math.sqrt(known.repeats)
+            return _prediction(known.slowdown, sd, "measured")
+        sides = [self._side(model, partner, n) for partner, n in Counter(partners).items()]
+        excesses = [side.excess for side in sides for _ in range(side.number)]
+        slowdown = combined(excesses, self.exponent)
+        variance = self._variance(model, sides, _weights(sides, self.exponent))
+        sd = math.sqrt(variance / slowdown**2 + error_sd(excesses) ** 2)
+        return _prediction(slowdown, sd, self._source(model, sides))
 
     def throughput(self, models: Sequence[str]) -> float:
         """Predicted work per time of these models together, in units of one model alone."""
         rest = [[*models[:k], *models[k + 1 :]] for k in range(len(models))]
         return sum(1.0 / self.predict(m, rest[k]).slowdown for k, m in enumerate(models))
 
-    def _source(self, model: str, fresh: Sequence[str]) -> Source:
-        if not fresh:
-            return "measured"
-        strange = any(self._trait(name).co_runs == 0 for name in (model, *fresh))
+    def _together(self, model: str, partners: Sequence[str]) -> Measured | None:
+        """What was measured of just this company."""
+        if len(partners) == 1:
+            return self.measured.get((model, partners[0]))
+        return self.groups.get((model, tuple(sorted(partners))))
+
+    def _side(self, model: str, partner: str, number: int) -> _Side:
+        seen = self.measured.get((model, partner))
+        if seen is not None:
+            return _Side(partner, number, seen.slowdown - 1.0, seen.repeats)
+        factors = self._trait(model).suffers + self._trait(partner).hurts
+        return _Side(partner, number, math.exp(self.level + factors), 0)
+
+    def _source(self, model: str, sides: Sequence[_Side]) -> Source:
+        fresh = [side.partner for side in sides if not side.repeats]
+        strange = fresh and any(self._trait(name).co_runs == 0 for name in (model, *fresh))
         return "unknown" if strange else "predicted"
 
     def _trait(self, name: str) -> Trait:
         return self.traits.get(name, _STRANGER)
 
-    def _excess(self, model: str, partners: Sequence[str]) -> tuple[float, float]:
-        """The excess slowdown beside partners that were not measured, and its variance."""
-        base, row, models = self.level + self._trait(model).suffers, self._row, len(self.traits)
-        terms = [math.exp(base + self._trait(partner).hurts) for partner in partners]
-        excess = sum(terms)
-        # The gradient of the excess: by the level and by what the model suffers it is the excess,
-        # by what each partner hurts it is that partner's term.
-        gradient = [(0, excess)]
+    def _variance(self, model: str, sides: Sequence[_Side], weights: Sequence[float]) -> float:
+        """Of the slowdown: what is unsure of each pair, by how much the slowdown grows with it."""
+        variance = 0.0
+        terms: dict[str, float] = {}
+        for side, weight in zip(sides, weights, strict=True):
+            if side.repeats:
+                variance += (weight * MEASURED_SD * (1.0 + side.excess)) ** 2 / side.repeats
+            else:
+                variance += (weight * self.noise * (1.0 + side.excess)) ** 2
+                terms[side.partner] = weight * side.excess
+        return variance + self._factors_variance(model, terms)
+
+    def _factors_variance(self, model: str, terms: Mapping[str, float]) -> float:
+        """What is unsure of the factors. terms: the excess of each partner that was not measured.
+
+        The gradient of their sum: by the level and by what the model suffers it is the sum, by what
+        each partner hurts it is that partner's term.
+        """
+        total, row, models = sum(terms.values()), self._row, len(self.traits)
+        gradient = [(0, total)]
         variance = 0.0
         if model in row:
-            gradient.append((row[model], excess))
+            gradient.append((row[model], total))
         else:
-            variance += (excess * SUFFERS_SD) ** 2
-        for partner, term in zip(partners, terms, strict=True):
+            variance += (total * SUFFERS_SD) ** 2
+        for partner, term in terms.items():
             if partner in row:
                 gradient.append((row[partner] + models, term))
             else:
                 variance += (term * HURTS_SD) ** 2
-        for k, slope in gradient:
+        for k, slope in gradient if terms else ():
             entries = self.covariance[k]
             variance += slope * sum(entries[at] * other for at, other in gradient)
-        return excess, variance
+        return variance
+
+
+class _Side(NamedTuple):
+    """So many of one partner; the excess slowdown beside one. repeats: measurements behind it."""
+
+    partner: str
+    number: int
+    excess: float
+    repeats: int
+
+
+def _weights(sides: Sequence[_Side], exponent: float) -> list[float]:
+    """By how much the slowdown beside all grows with the excess beside each partner."""
+    costs = [max(side.excess, 0.0) for side in sides]
+    total = sum(side.number * cost for side, cost in zip(sides, costs, strict=True))
+    if total <= 0:
+        return [float(side.number) for side in sides]
+    squares = sum(side.number * cost**2 for side, cost in zip(sides, costs, strict=True))
+    by_total, by_squares = slopes(total, squares, exponent)
+    return [
+        side.number * (by_total + 2.0 * cost * by_squares)
+        for side, cost in zip(sides, costs, strict=True)
+    ]
+
+
+def _prediction(slowdown: float, sd: float, source: Source) -> Prediction:
+    """With its interval. sd: of ln slowdown."""
+    reach = math.exp(_Z90 * sd)
+    return Prediction(slowdown, slowdown / reach, slowdown * reach, source)

@@ -23,6 +23,7 @@ from nvinx.leases.everyone import Everyone, engine_of
 from nvinx.leases.front import Front
 from nvinx.leases.ports import Lease
 from nvinx.leases.repetition import again_if_lost
+from nvinx.reasons import Why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -269,9 +270,18 @@ class Broker:
         return merged, decided
 
     def _tell(self, merged: State, decided: Round) -> None:
-        """Notify the engines that could start a job, and those that may wait for our answer."""
+        """Notify the engines that could start a job, and those that may wait for our answer.
+
+        Also those whose jobs are kept from a card only by what we are about to learn.
+        """
         us = self._everyone.us
-        engines = {engine_of(merged.running[start.job_id].job) for start in decided.starts}
+        could = [merged.running[start.job_id].job for start in decided.starts]
+        could += [
+            merged.waiting[job_id].job
+            for job_id, reason in decided.waits.items()
+            if reason.why is Why.LESSON_AWAITED
+        ]
+        engines = {engine_of(job) for job in could}
         if us is not None and us.owes_answer:
             engines |= {us.asked_by, *self._everyone.near}
         for engine in engines - {self._engine}:

@@ -134,6 +134,8 @@ class LeaseClient:
         placement = decision.placement
         if placement.card is not None:
             self._peaks.watch(job.id, placement.cards)
+        if self._learns:
+            self._context.past.learn_meanwhile()  # while the job runs
         exports = self._context.exports(job.id, placement, caps=self._caps)
         return HeldLease(job, placement, exports, self._context.lock(job.id, placement))
 

@@ -114,7 +114,7 @@ def open_context(
     liveness = ProcessLiveness(folder / "life", within)
     names = [card.name for card in bench.cards]
     remembered = folder if inside is None or inside.state_dir is None else inside.state_dir
-    past = Past.read(remembered, names) if learns else Past.unread(remembered)
+    past = Past.read(remembered, names, bench.slowdowns) if learns else Past.unread(remembered)
     estimates = Estimates(bench.slowdowns, bench.utilisation, past.statistics)
     ledger = SqliteLedger(folder / "ledger.db")
     ports = Ports(ledger, liveness, boot_seconds, None if within else probe, ram_left)

@@ -18,12 +18,14 @@ from nvinx.admission.events import Finished, Round, Submitted
 from nvinx.admission.state import State
 from nvinx.admission.step import admit, apply, check
 from nvinx.errors import WorkloadError
+from nvinx.history.sharing import Settled
 from nvinx.history.statistics import RunStatistics
 
 if TYPE_CHECKING:
     from nvinx.admission.events import Event, Policy, Start
     from nvinx.admission.job import Placement
     from nvinx.bench.capacity import Capacity
+    from nvinx.history.runs import PastRun
     from nvinx.reasons import Reason
     from nvinx.simulation.workload import Workload
 
@@ -34,7 +36,7 @@ _DONE_S = 1e-9
 class Played:
     """What one task did. partners: who shared its card at any time. waited_for: its last reason.
 
-    co_residents: how many of each profile were beside it on average. is_guessed: as in `Task`.
+    is_guessed: as in `Task`.
     """
 
     name: str
@@ -49,10 +51,14 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """A workload played to its end; gpu_busy_s: time with a job on it, by card id."""
+    """A workload played to its end; gpu_busy_s: time with a job on it, by card id.
+
+    past: what a history remembers of the tasks, in the order in which they ended.
+    """
 
     tasks: tuple[Played, ...]
     gpu_busy_s: dict[str, float]
+    past: tuple[PastRun, ...] = ()
 
     @property
     def makespan_s(self) -> float:
@@ -71,7 +77,8 @@ def simulate(
     statistics: is told of each task that ends, as in a real run. Raises WorkloadError for a task
     that can never run on this bench.
     """
-    statistics = RunStatistics() if statistics is None else statistics
+    statistics = RunStatistics(sharing=Settled()) if statistics is None else statistics
+    statistics.learn()
     return _Play(workload, State(capacity), policy, truth or Estimates(), statistics).run()
 
 
@@ -103,6 +110,7 @@ class _Play:
         self._at = 0.0
         self._live: dict[str, _Live] = {}
         self._done: dict[str, Played] = {}
+        self._past: list[PastRun] = []
         self._ready_s: dict[str, float] = {}
         self._round = Round()
         self._needs = {name: set(task.after) for name, task in workload.tasks.items()}
@@ -130,7 +138,7 @@ class _Play:
             self._submit()
         if self._state.waiting:
             self._complain()
-        return Simulation(tuple(self._done.values()), self._busy_s)
+        return Simulation(tuple(self._done.values()), self._busy_s, tuple(self._past))
 
     def _paces(self) -> dict[str, float]:
         """Work per second of each running task."""
@@ -179,6 +187,8 @@ class _Play:
         card_name = live.placement.card and self._state.capacity.card(live.placement.card).name
         past = self._co_residency.finish(self._state.running[name], self._at, card_name=card_name)
         self._statistics.add(past)
+        self._statistics.learn()
+        self._past.append(past)
         self._take(Finished(name, self._at))
 
     def _take(self, event: Event) -> None:

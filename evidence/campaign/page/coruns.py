@@ -83,8 +83,8 @@ def _crowds(way: Way) -> str:
     if not rows:
         return "No three programs were measured together.\n"
     error = _percent(mean_crowd_error(way))
-    text = f"\nExcess that adds up is {figure(error)} % off in the mean.\n"
-    return table(("three together", "measured", "excess added up"), rows) + text
+    text = f"\nWhat the pairs foretell is {figure(error)} % off in the mean.\n"
+    return table(("three together", "measured", "from pairs"), rows) + text
 
 
 def _values(values: Iterable[float]) -> str:

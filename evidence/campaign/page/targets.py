@@ -58,7 +58,7 @@ def _predictions(lines: Sequence[Line]) -> Iterator[Target]:
         good = checked.mean_pct <= LOPO_PCT and models >= FEWEST_MODELS
         yield Target(words, f"{checked.mean_pct:.1f} %, {models} models", good)
     crowd = mean_crowd_error(way) if way else None
-    words = f"triples within {CROWD:.0%} by adding up excess"
+    words = f"triples within {CROWD:.0%}, foretold from their pairs"
     seen = "" if crowd is None else f"{crowd:.1%} in the mean"
     yield Target(words, seen, None if crowd is None else crowd <= CROWD)
 

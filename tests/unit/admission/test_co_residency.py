@@ -1,7 +1,7 @@
 """Who was beside whom, and for how much of the time."""
 
 import pytest
-from builders import cpu_job, running, shared_job
+from builders import company, cpu_job, running, shared_job
 
 from nvinx.admission.co_residency import CoResidency
 
@@ -16,9 +16,9 @@ def test_a_partner_for_half_the_time_counts_half():
     co_residency.observe([a], 0.0)
     co_residency.observe([a, b], 5.0)
     co_residency.observe([b], 10.0)
-    assert co_residency.finish(a, 10.0).co_residents == pytest.approx({"m": 0.5})
+    assert co_residency.finish(a, 10.0).company == (company(5, "m"),)
     co_residency.observe([], 12.0)
-    assert co_residency.finish(b, 12.0).co_residents == pytest.approx({"a": 5 / 7})
+    assert co_residency.finish(b, 12.0).company == (company(5, "a"),)
 
 
 def test_two_of_a_kind_count_twice():
@@ -26,7 +26,7 @@ def test_two_of_a_kind_count_twice():
     three = [on("g", name, 0.0, model="m") for name in "abc"]
     co_residency.observe(three, 0.0)
     co_residency.observe(three[1:], 4.0)
-    assert co_residency.finish(three[0], 4.0).co_residents == pytest.approx({"m": 2.0})
+    assert co_residency.finish(three[0], 4.0).company == (company(4, "m", "m"),)
 
 
 def test_other_cards_and_the_cpu_are_no_company():
@@ -34,7 +34,7 @@ def test_other_cards_and_the_cpu_are_no_company():
     some = [on("g", "a", 0.0), on("h", "b", 0.0), running(cpu_job("c"))]
     co_residency.observe(some, 0.0)
     co_residency.observe(some, 9.0)
-    assert co_residency.finish(some[0], 9.0).co_residents == {}
+    assert co_residency.finish(some[0], 9.0).company == ()
 
 
 def test_who_is_seen_late_counts_from_when_it_began():
@@ -42,7 +42,15 @@ def test_who_is_seen_late_counts_from_when_it_began():
     a, late = on("g", "a", 0.0), on("g", "late", 2.0)
     co_residency.observe([a], 0.0)
     co_residency.observe([a, late], 10.0)
-    assert co_residency.finish(a, 10.0).co_residents == pytest.approx({"late": 0.8})
+    assert co_residency.finish(a, 10.0).company == (company(8, "late"),)
+
+
+def test_who_is_seen_late_is_told_of_all_it_was_beside():
+    co_residency = CoResidency()
+    a, late = on("g", "a", 0.0), on("g", "late", 2.0)
+    co_residency.observe([a], 0.0)
+    co_residency.observe([a, late], 10.0)
+    assert co_residency.finish(late, 10.0).company == (company(8, "a"),)
 
 
 def test_each_of_many_is_told_of_all_others_and_never_of_itself():
@@ -51,13 +59,33 @@ def test_each_of_many_is_told_of_all_others_and_never_of_itself():
     for n in range(4):
         co_residency.observe(several[: n + 1], float(n))
     co_residency.observe(several, 10.0)
-    found = [co_residency.finish(one, 10.0).co_residents for one in several]
-    spent = [(9 + 8 + 7) / 10, (9 + 8 + 7) / 9, (8 + 8 + 7) / 8, (7 + 7 + 7) / 7]
-    assert found == [pytest.approx({"k": s}) for s in spent]
+    found = [co_residency.finish(one, 10.0).company for one in several]
+    three = company(7, "k", "k", "k")
+    two, one = company(1, "k", "k"), company(1, "k")
+    assert found == [(three, two, one), (three, two, one), (three, two), (three,)]
+
+
+def test_partners_of_different_kinds_are_told_by_who_was_there_together():
+    co_residency = CoResidency()
+    a, b, c = (on("g", name, 0.0, model=name) for name in "abc")
+    co_residency.observe([a, b, c], 0.0)
+    co_residency.observe([a, b], 3.0)
+    co_residency.observe([a, b], 10.0)
+    assert co_residency.finish(a, 10.0).company == (company(7, "b"), company(3, "b", "c"))
+
+
+def test_of_very_many_companies_the_shortest_count_as_the_longest():
+    co_residency = CoResidency()
+    a = on("g", "a", 0.0)
+    for n in range(100):
+        co_residency.observe([a, on("g", f"b{n}", float(n), model=f"m{n}")], float(n))
+    co_residency.observe([a], 100.0)
+    run = co_residency.finish(a, 100.0)
+    assert (len(run.company) < 50, run.company_s) == (True, pytest.approx(100))
 
 
 def test_what_other_engines_left_is_not_remembered():
     co_residency = CoResidency()
     for n in range(50):
         co_residency.observe([on("g", f"{n}", float(n), model="k")], float(n))
-    assert len(co_residency._stays) + len(co_residency._left) + len(co_residency._there) < 5
+    assert len(co_residency._spent) + len(co_residency._left) + len(co_residency._there) < 5

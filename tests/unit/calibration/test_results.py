@@ -7,8 +7,8 @@ import pytest
 from nvinx.calibration.notebook import NAME, Notebook
 from nvinx.calibration.programs import Program, parse
 from nvinx.calibration.rates import rate, rates, slowdown, spread
-from nvinx.calibration.results import Alone, Beside, Failed, conclude
-from nvinx.calibration.tasks import Solo, Together
+from nvinx.calibration.results import Alone, Beside, Crowd, CrowdFailed, Failed, conclude
+from nvinx.calibration.tasks import Group, Solo, Together
 from nvinx.errors import CalibrationError
 
 # rates
@@ -198,3 +198,32 @@ def test_a_command_without_name_or_program_is_refused(text):
 def test_two_programs_of_one_name_are_refused():
     with pytest.raises(CalibrationError, match=r"two programs.*a_2="):
         parse(["a=m:f"], ["a=true"])
+
+
+# three together
+
+
+CROWD = Crowd(("a", "b", "c"), ((4.0, 5.0, 4.5), (3.0, 3.0, 3.0), (10.0, 10.0, 9.0)))
+
+
+def test_three_together_are_slowed_by_what_each_does_alone_over_beside():
+    alone = [Alone(name, False, (9.0, 9.0, 9.0)) for name in "abc"]
+    (group,) = conclude([*alone, CROWD]).groups
+    assert group.models == ("a", "b", "c")
+    assert group.slowdowns == pytest.approx((2.0, 3.0, 0.9))
+
+
+def test_three_that_cannot_run_together_are_told_of():
+    warnings = conclude([CrowdFailed(("a", "b", "c"), "no memory")]).warnings
+    assert warnings == ("a, b, c could not be measured together: no memory",)
+
+
+def test_three_together_are_read_back_and_what_failed_is_tried_again(tmp_path):
+    programs = {p.name: p for p in parse([], [f"{name}=true" for name in "abcd"])}
+    first = Notebook(tmp_path, {}, programs)
+    first.write(CROWD)
+    first.write(CrowdFailed(("b", "c", "d"), "no memory"))
+    again = Notebook(tmp_path, {}, programs)
+    assert again.results == first.results
+    tasks = [Group(("a", "b", "c")), Group(("b", "c", "d")), Together("a", "b")]
+    assert again.left(tasks) == tasks[1:]

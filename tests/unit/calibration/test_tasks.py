@@ -1,10 +1,20 @@
 """A calibration measures 2N co-runs, every model alone first and last, with few loads."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvinx.calibration.tasks import Solo, Together, Windows, duration_s, plan, plan_newcomers
+from nvinx.calibration.tasks import (
+    Solo,
+    Together,
+    Windows,
+    duration_s,
+    plan,
+    plan_newcomers,
+    plan_triples,
+)
 
 NAMES = [f"m{k}" for k in range(12)]
 
@@ -69,3 +79,25 @@ def test_the_time_left_counts_windows_and_loads():
     tasks = [Solo("a"), Solo("b"), Together("a", "b")]
     assert duration_s(tasks, Windows(3, 3, 2), load_s=10) == 3 * 11 + 2 * 10
     assert duration_s([], Windows(), 10) == 0
+
+
+@pytest.mark.parametrize("count", [3, 4, 5, 7])
+def test_triples_are_of_programs_whose_pairs_are_measured_and_each_takes_part(count):
+    names = [f"m{k}" for k in range(count)]
+    pairs = {frozenset(t.models) for t in plan(names) if isinstance(t, Together)}
+    triples = plan_triples(names)
+    assert len(triples) == (1 if count == 3 else count)
+    assert {name for group in triples for name in group.models} == set(names)
+    for group in triples:
+        assert len(set(group.models)) == 3
+        assert {frozenset(two) for two in itertools.combinations(group.models, 2)} <= pairs
+
+
+def test_with_probes_triples_are_each_program_beside_both():
+    triples = plan_triples(["a", "b", "c", "d"], ["d", "b"])
+    assert [group.models for group in triples] == [("a", "b", "d"), ("b", "c", "d")]
+
+
+def test_two_programs_are_too_few_for_triples():
+    with pytest.raises(ValueError, match="at least three"):
+        plan_triples(["a", "b"])

@@ -47,7 +47,7 @@ def test_jobs_that_hurt_each_other_are_kept_apart_from_the_second_run_on():
     workload, seen, real = contended(), RunStatistics(), truth(3.0)
     first = play(workload, seen, real).makespan_s
     second = play(workload, seen, real)
-    assert (first > 40, second.makespan_s) == (True, pytest.approx(32))
+    assert (first > 38, second.makespan_s) == (True, pytest.approx(32))
     assert not any(task.partners for task in second.tasks)
 
 

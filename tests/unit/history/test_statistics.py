@@ -1,12 +1,12 @@
 """What runs teach: how long a kind takes, what partners cost it, and when to look closer."""
 
 import pytest
-from builders import cpu_claim, shared_claim
+from builders import company, cpu_claim, shared_claim
 from msgspec.structs import replace
 
 from nvinx.catalog import Residency
 from nvinx.history.runs import PastRun
-from nvinx.history.statistics import KEPT, MEASURE_AT_MOST_S, RunStatistics
+from nvinx.history.statistics import KEPT, RunStatistics
 from nvinx.jobs.outcome import Outcome
 
 
@@ -18,15 +18,25 @@ def run(ran_s, kind="embed", profile=None, card="card", **kw):
     )
 
 
-def test_the_time_alone_is_the_median_of_runs_without_partners():
-    seen = RunStatistics([run(3), run(5), run(4), run(90, co_residents={"embed": 3.0})])
-    assert (seen.gpu_s("embed"), seen.cpu_s("embed")) == (4, None)
+def learned(*runs):
+    seen = RunStatistics(runs)
+    seen.learn()
+    return seen
 
 
-def test_where_none_was_alone_the_median_of_all_has_to_do():
-    assert RunStatistics(
-        [run(9, co_residents={"fold": 1.0}), run(7, co_residents={"fold": 1.0})]
-    ).gpu_s("embed") == pytest.approx(8)
+def beside(ran_s, *partners, **kw):
+    return run(ran_s, company=(company(ran_s, *partners),), **kw)
+
+
+def test_the_time_alone_is_what_runs_took_less_what_their_company_cost():
+    seen = learned(run(3), run(5), run(4), *[beside(12, "fold")] * 5)
+    assert seen.gpu_s("embed") == pytest.approx(4, rel=0.1)
+    assert seen.cpu_s("embed") is None
+
+
+def test_before_anything_was_fitted_the_time_alone_is_the_median_of_runs_alone():
+    assert RunStatistics([run(3), run(5), run(4), beside(90, "fold")]).gpu_s("embed") == 4
+    assert RunStatistics([beside(9, "fold"), beside(7, "fold")]).gpu_s("embed") == 8
 
 
 def test_times_on_the_cpu_are_kept_apart():
@@ -38,54 +48,29 @@ def test_failed_runs_teach_no_times():
     assert RunStatistics([run(1, outcome=Outcome.FAILED)]).gpu_s("embed") is None
 
 
-def test_what_three_partners_cost_is_told_apart_by_partner():
-    both = [
-        run(10),
-        run(20, co_residents={"fold": 1.0}),
-        run(25, co_residents={"fold": 1.0, "embed": 1.0}),
-        run(15, co_residents={"embed": 1.0}),
-    ] * 8
-    seen = RunStatistics(both)
-    assert seen.excess_slowdown("embed", "fold") == pytest.approx(1.0, abs=0.06)
-    assert seen.excess_slowdown("embed", "embed") == pytest.approx(0.5, abs=0.06)
-    assert seen.excess_slowdown("embed", "unknown") is None
-
-
-def test_one_odd_run_counts_only_in_part():
-    once = RunStatistics([run(10), run(20, co_residents={"fold": 1.0})])
-    assert 0.4 < once.excess_slowdown("embed", "fold") < 0.8
-
-
-def test_partners_that_seem_to_help_cost_nothing():
-    assert (
-        RunStatistics([run(10), run(8, co_residents={"fold": 1.0})]).excess_slowdown(
-            "embed", "fold"
-        )
-        == 0
-    )
-
-
-def test_without_a_run_alone_nobody_knows_what_partners_cost():
-    seen = RunStatistics([run(9, co_residents={"embed": 3.0})] * 4)
-    assert seen.excess_slowdown("embed", "embed") is None
+def test_without_a_run_alone_one_is_asked_for():
+    seen = learned(*[beside(9, "embed", "embed", "embed")] * 4)
     assert seen.wants_alone("embed")
     seen.add(run(3))
     assert not seen.wants_alone("embed")
-    assert seen.excess_slowdown("embed", "embed") == pytest.approx(2 / 3, rel=0.05)
 
 
-def test_jobs_of_one_model_and_two_rules_are_compared_with_their_own_rule():
-    runs = [
-        run(10, "short", "m"),
-        run(100, "long", "m"),
-        run(150, "long", "m", co_residents={"x": 1.0}),
-    ]
-    assert 0.2 < RunStatistics(runs).excess_slowdown("m", "x") <= 0.5
+def test_whoever_was_alone_once_is_not_asked_to_be_so_again():
+    seen = RunStatistics([run(3), *[beside(9, "embed")] * (2 * KEPT)])
+    assert not seen.wants_alone("embed")
 
 
-@pytest.mark.parametrize("ran_s", [MEASURE_AT_MOST_S + 1, 10 * MEASURE_AT_MOST_S])
-def test_long_jobs_are_not_left_alone_to_learn(ran_s):
-    assert not RunStatistics([run(ran_s, co_residents={"embed": 1.0})]).wants_alone("embed")
+def test_a_fit_is_due_after_each_run_while_few_are_known_and_then_less_often():
+    seen, due = RunStatistics(), []
+    for _ in range(100):
+        seen.add(run(3))
+        due.append(seen.learn())
+    assert due[:20] == [True] * 20
+    assert 0 < sum(due[40:]) < 30
+
+
+def test_how_long_a_job_runs_does_not_matter_to_whether_its_time_alone_is_unknown():
+    assert RunStatistics([beside(100_000, "embed")]).wants_alone("embed")
 
 
 def test_an_unknown_kind_is_not_left_alone():
@@ -132,10 +117,9 @@ def test_a_claim_gets_the_time_for_its_own_input():
 
 
 def test_the_cost_of_a_partner_is_not_mistaken_for_a_large_input():
-    alone = [sized(n, 2 * n) for n in (10, 20, 30, 40, 50, 60)]
-    beside = [sized(60, 120, co_residents={"fold": 1.0})] * 8
-    seen = RunStatistics([*alone, *beside])
-    assert seen.excess_slowdown("embed", "fold") == pytest.approx(0.0, abs=0.1)
+    alone = [sized(n, 2 * n) for n in (10, 20, 30, 40, 50, 60)] * 2
+    seen = learned(*alone, *[beside(120, "fold", size=60.0)] * 8)
+    assert seen.belief.excess("embed", "fold") < 0.15
 
 
 def test_vram_is_what_nearly_all_runs_with_such_an_input_stay_below():

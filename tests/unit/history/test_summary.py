@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from builders import company
 from click.testing import CliRunner
 
 from nvinx.catalog import Residency
@@ -37,7 +38,7 @@ def only(*runs):
 
 
 def test_times_are_told_apart_by_partners_and_place():
-    summary = only(run(3), run(5), run(9, co_residents={"fold@2": 1.0}), run(40, card=None))
+    summary = only(run(3), run(5), run(9, company=(company(9, "fold@2"),)), run(40, card=None))
     assert (summary.alone_s, summary.beside_s, summary.cpu_s) == (4, 9, 40)
     assert (summary.runs, summary.rule) == (4, "embed")
     assert summary.slower["fold@2"] > 0.5
@@ -80,7 +81,7 @@ def nvinx(tmp_path, monkeypatch):
 
 @pytest.fixture
 def remembered(tmp_path, nvinx):
-    runs = [run(3, peak=500), run(9, co_residents={"fold@2": 1.0}), run(60, kind="fold@2")]
+    runs = [run(3, peak=500), run(9, company=(company(9, "fold@2"),)), run(60, kind="fold@2")]
     SqliteHistory(tmp_path / "state" / "history.db").add(runs, "/w/Snakefile")
 
 
@@ -89,7 +90,7 @@ def test_the_command_shows_declared_against_seen_and_what_to_change(nvinx):
     shown = nvinx().output
     assert "declared      seen" in shown
     assert "embed: declare vram_mb=580, it used 0.52 GB of the 0.90 GB declared." in shown
-    assert "embed: takes 2.33 times as long beside fold." in shown
+    assert "embed: takes 2.92 times as long beside fold." in shown
 
 
 @pytest.mark.usefixtures("remembered")

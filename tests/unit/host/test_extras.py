@@ -18,7 +18,7 @@ BENCH = "hardware:\n  gpus:\n    - {name: Four, vram_gb: 4.0, simulated: true}\n
 PAIRS = "interference:\n  pairs:\n    - {a: x, b: y, slowdown_a: 1.4, slowdown_b: 1.2}\n"
 TRUTH = "pairs:\n  - {a: x, b: y, slowdown_a: 1.4}\n"
 JOBS = "- {name: one, duration_s: 4, vram_mb: 900}\n- {name: two, duration_s: 2}\n"
-ALL = ("bokeh", "matplotlib", "numpy", "safetensors", "scipy", "torch", "transformers", "gguf")
+ALL = ("bokeh", "matplotlib", "safetensors", "scipy", "torch", "transformers", "gguf")
 HW = HardwareCoefficients((2.0, -1.5), (0.0,), 1000.0, 40.0)
 PROFILES = {name: InterferenceProfile(name, 300, 0.1, 9.0, 10.0) for name in "ab"}
 

@@ -8,6 +8,8 @@ import pytest
 
 from nvinx.interference import CoRun, Prediction, Provenance, SlowdownModel, Trait
 from nvinx.interference.fit import fit_slowdown_model
+from nvinx.interference.p_norm import combined
+from nvinx.interference.slowdown import _weights
 
 SUFFERS = {"esm2": 1.4, "whisper": 0.7, "bert": 1.0, "lstm": 0.5, "fold": 0.9}
 HURTS = {"esm2": 0.4, "whisper": 1.3, "bert": 0.8, "lstm": 1.1, "fold": 1.5}
@@ -74,24 +76,58 @@ def test_alone_nobody_is_slowed_down():
     assert MODEL.predict("anything", []) == Prediction(1.0, 1.0, 1.0, "measured")
 
 
-def test_the_excess_of_several_partners_adds_up():
+def excesses(of, *partners):
+    return [MODEL.predict(of, [name]).slowdown - 1 for name in partners]
+
+
+def test_several_partners_combine_as_public_measurements_do():
     together = MODEL.predict("lstm", ["esm2", "whisper"])
-    anti_affinity = [MODEL.predict("lstm", [p]).slowdown - 1 for p in ("esm2", "whisper")]
-    assert together.slowdown == pytest.approx(1 + sum(anti_affinity))
-    assert together.source == "measured"
+    assert together.slowdown == pytest.approx(combined(excesses("lstm", "esm2", "whisper")))
+
+
+def test_three_together_are_predicted_though_their_pairs_were_measured():
+    assert MODEL.predict("lstm", ["esm2", "whisper"]).source == "predicted"
 
 
 def test_measured_and_predicted_partners_mix():
     p = MODEL.predict("esm2", ["whisper", "fold"])
     assert p.source == "predicted"
-    singles = [MODEL.predict("esm2", [q]).slowdown - 1 for q in ("whisper", "fold")]
-    assert p.slowdown == pytest.approx(1 + sum(singles))
+    assert p.slowdown == pytest.approx(combined(excesses("esm2", "whisper", "fold")))
 
 
-def test_two_instances_of_one_partner_hurt_twice_and_err_together():
+def test_two_instances_of_one_partner_hurt_more_and_err_together():
     once, twice = MODEL.predict("esm2", ["fold"]), MODEL.predict("esm2", ["fold", "fold"])
-    assert twice.slowdown - 1 == pytest.approx(2 * (once.slowdown - 1))
+    assert twice.slowdown == pytest.approx(combined(2 * excesses("esm2", "fold")))
     assert twice.high - twice.slowdown > 1.5 * (once.high - once.slowdown)
+
+
+def test_a_partner_that_costs_nothing_widens_no_interval():
+    model = fit_slowdown_model([CoRun("a", "b", 1.5, 1.5), CoRun("a", "idle", 1.0, 1.0)])
+    one, more = model.predict("a", ["b"]), model.predict("a", ["b", "idle"])
+    assert (more.slowdown, more.high) == (
+        pytest.approx(one.slowdown),
+        pytest.approx(one.high, rel=0.03),
+    )
+
+
+def test_partners_beside_which_it_ran_faster_count_as_harmless():
+    model = fit_slowdown_model([CoRun("a", "b", 0.97, 1.0), CoRun("a", "c", 0.98, 1.0)])
+    p = model.predict("a", ["b", "c"])
+    assert p.slowdown == 1.0
+    assert p.low < 1.0 < p.high
+
+
+@pytest.mark.parametrize("partners", [["whisper"], ["whisper", "fold"], ["fold", "fold", "bert"]])
+def test_what_is_unsure_of_a_pair_counts_by_what_it_does_to_the_whole(partners):
+    sides = [MODEL._side("esm2", name, partners.count(name)) for name in sorted({*partners})]
+
+    def slowdown(moved, by):
+        costs = [s.excess + by * (s.partner == moved) for s in sides for _ in range(s.number)]
+        return combined(costs, MODEL.exponent)
+
+    for side, weight in zip(sides, _weights(sides, MODEL.exponent), strict=True):
+        slope = (slowdown(side.partner, 1e-5) - slowdown(side.partner, -1e-5)) / 2e-5
+        assert weight == pytest.approx(slope, rel=1e-6)
 
 
 def test_one_name_instead_of_a_list_is_refused_with_the_right_spelling():

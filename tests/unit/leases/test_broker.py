@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 
 import pytest
-from builders import card, cpu_job, exclusive_job, gpu_state, shared_job
+from builders import card, company, cpu_job, exclusive_job, gpu_state, shared_job
 from msgspec.structs import replace
 
 from nvinx.admission import policy
@@ -44,6 +44,7 @@ class Machine:
         """runs: what this engine alone has learned from."""
         ports = Ports(self.ledger, self.liveness, self.clock, self.probe)
         learned = RunStatistics(runs)
+        learned.learn()
         return Broker(
             name, capacity, ports, LongestChainFirst(Estimates(statistics=learned)), learned
         )
@@ -409,7 +410,7 @@ ALONE = PastRun(
     ran_s=1.0,
     card="card",
 )
-TOGETHER = replace(ALONE, ran_s=10.0, co_residents={"hot": 1.0})
+TOGETHER = replace(ALONE, ran_s=10.0, company=(company(10, "hot"),))
 HURTS = (ALONE, ALONE, TOGETHER, TOGETHER)
 
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nvinx.admission.estimates import Estimates
+from nvinx.admission.estimates import NONE, Estimates
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.bench.capacity import Capacity
 from nvinx.calibration import fit_slowdown_model
@@ -18,6 +18,7 @@ from nvinx.catalog import Residency
 from nvinx.cli import main
 from nvinx.errors import BenchError, WorkloadError
 from nvinx.interference import CoRun
+from nvinx.interference.p_norm import combined
 from nvinx.simulation.baselines import POLICIES
 from nvinx.simulation.generate import KINDS
 from nvinx.simulation.lower_bound import lower_bound_s
@@ -29,7 +30,8 @@ CAPACITY = Capacity((card(),), 4, 32_000)
 TRUTH = Estimates(
     fit_slowdown_model(
         [CoRun("a", "a", 1.5, 1.5), CoRun("a", "b", 2.0, 1.25), CoRun("b", "b", 1.1, 1.1)]
-    )
+    ),
+    caution=NONE,
 )
 MODELS = [("a", 900), ("b", 700)]
 
@@ -114,7 +116,7 @@ def test_a_chain_is_never_shorter_than_its_tasks():
 
 
 def test_the_card_works_no_faster_than_its_best_co_residency():
-    together = 4 / (1 + 3 * 0.5)
+    together = max(n / combined([0.5] * (n - 1)) for n in (1, 2, 3, 4))
     assert bound(*(gpu(f"x{k}", 12) for k in range(4))) == pytest.approx(4 * 12 / together)
 
 

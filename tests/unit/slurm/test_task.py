@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from builders import cpu_claim, gpu_state, job, shared_claim
+from builders import company, cpu_claim, gpu_state, job, shared_claim
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,7 +44,7 @@ def test_a_task_reads_as_it_was_written(name, logs, state, caps):
 def test_an_end_reads_as_it_was_written(outcome):
     run = PastRun(
         name="embed[3]", kind="embed", profile="embed", residency=Residency.GPU_SHARED, ran_s=1.5,
-        card="A100", co_residents={"fold": 0.5}, outcome=outcome, declared_mib=858, peak_mib=700,
+        card="A100", company=(company(0.5, "fold"),), outcome=outcome, declared_mib=858, peak_mib=700,
     )  # fmt: skip
     for made in (
         End(node="n1", outcome=outcome, peak_mib=700, run=run),

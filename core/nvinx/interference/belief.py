@@ -1,0 +1,110 @@
+"""What is believed of who slows whom, and how surely: the posterior of the joint fit. Pure.
+
+Plain data, without numpy, so that a start reads it in a moment. `joint_fit` makes it.
+"""
+
+from __future__ import annotations
+
+import math
+
+# msgspec looks these up when it reads a belief.
+from collections.abc import Mapping  # noqa: TC003
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+
+from nvinx.interference.p_norm import EXPONENT, combined
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nvinx.interference.company import Company
+
+_Z90 = 1.6448536269514722  # half a 90 % interval, in standard deviations
+
+
+class Pair(Struct, frozen=True):
+    """One profile beside one other; in natural logarithms of the excess slowdown.
+
+    drawn: one draw from the posterior. together_s: seconds for which runs show them so.
+    measured: the slowdown that a calibration found. contradicted: runs speak against that.
+    """
+
+    mean: float
+    sd: float
+    drawn: float
+    together_s: float = 0.0
+    measured: float | None = None
+    contradicted: bool = False
+
+    @property
+    def excess(self) -> float:
+        return math.exp(self.mean)
+
+    @property
+    def sd_of_slowdown(self) -> float:
+        """Of ln slowdown."""
+        return self.sd * self.excess / (1.0 + self.excess)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Of the slowdown: 90 % lie inside."""
+        reach = _Z90 * self.sd
+        return 1 + math.exp(self.mean - reach), 1 + math.exp(self.mean + reach)
+
+
+class Solo(Struct, frozen=True):
+    """How long a kind of job takes alone: ln seconds at the size `exp(at)`, and its growth."""
+
+    log_s: float
+    sd: float
+    growth: float = 0.0
+    at: float = 0.0
+
+    def seconds(self, size: float | None = None) -> float:
+        grown = 0.0 if size is None else self.growth * (math.log(size) - self.at)
+        return math.exp(self.log_s + grown)
+
+
+class Belief(Struct, frozen=True):
+    """level: ln of the excess of an average pair. suffers, hurts: by profile, around it.
+
+    pairs: by who suffers and beside whom, for all profiles that were seen. solo: by kind. noise:
+    the relative error of one run's time. runs: that it rests on. exponent: of `p_norm`.
+    """
+
+    level: float
+    suffers: Mapping[str, float]
+    hurts: Mapping[str, float]
+    pairs: Mapping[str, Mapping[str, Pair]]
+    solo: Mapping[str, Solo] = field(default_factory=dict)
+    noise: float = 0.0
+    runs: int = 0
+    exponent: float = EXPONENT
+
+    def pair(self, profile: str, partner: str) -> Pair | None:
+        """None where one of the two was never seen."""
+        return self.pairs.get(profile, {}).get(partner)
+
+    def excess(self, profile: str, partner: str, *, drawn: bool = False) -> float:
+        """How much longer a run takes beside this partner, as a share; strangers are average."""
+        pair = self.pair(profile, partner)
+        if pair is not None:
+            return math.exp(pair.drawn if drawn else pair.mean)
+        known = self.suffers.get(profile, 0.0) + self.hurts.get(partner, 0.0)
+        return math.exp(self.level + known)
+
+    def slowdown(self, profile: str, partners: Mapping[str, int], *, drawn: bool = False) -> float:
+        """Time beside so many of each partner over time alone. drawn: by the posterior's draw."""
+        excesses = [
+            self.excess(profile, partner, drawn=drawn)
+            for partner, number in partners.items()
+            for _ in range(number)
+        ]
+        return combined(excesses, self.exponent)
+
+    def pace(self, profile: str, company: Iterable[Company], ran_s: float) -> float:
+        """The share of a run's time that it would have taken alone."""
+        beside = [(each.seconds / ran_s, each.partners) for each in company]
+        alone = max(1.0 - sum(share for share, _ in beside), 0.0)
+        return alone + sum(share / self.slowdown(profile, partners) for share, partners in beside)

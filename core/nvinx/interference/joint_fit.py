@@ -1,0 +1,94 @@
+"""One fit of all that is known of sharing, and the belief that follows from it. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from nvinx.interference.belief import Belief, Pair
+from nvinx.interference.joint_problem import MISFIT_SD, Problem
+from nvinx.interference.p_norm import EXPONENT
+from nvinx.interference.slowdown import MEASURED_SD
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nvinx.interference.observed import Observed
+    from nvinx.interference.slowdown import Measured
+
+DARING = 0.5  # times the posterior's standard deviation: how far draws go
+# How far off a calibration is that runs contradict: standard deviations, and ln slowdown at least.
+_CONTRADICTED, _FELT = 4.0, math.log(1.25)
+
+
+def fit(
+    runs: Sequence[Observed],
+    measured: Mapping[tuple[str, str], Measured] | None = None,
+    seed: int = 0,
+    exponent: float = EXPONENT,
+) -> Belief:
+    """What these runs and the pairs that a calibration measured say together.
+
+    The same runs and seed give the same belief. seed: of the draw. exponent: of `p_norm`.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):  # more would take the cores from jobs, and gain nothing
+        problem = Problem(runs, measured or {}, exponent)
+        x, covariance = problem.solve()
+        return belief(problem, x, covariance, seed)
+
+
+def belief(problem: Problem, x: Any, covariance: Any, seed: int) -> Belief:
+    """All pairs of the problem's profiles, with one draw. seed: of the draw."""
+    import numpy as np
+
+    chance = np.random.default_rng(seed)
+    draw = chance.multivariate_normal(x, DARING**2 * covariance, method="cholesky")
+    pairs_of_odd = [problem.paces.pairs[at] for at in problem.odd]
+    own = {pair: problem.first_odd + k for k, pair in enumerate(pairs_of_odd)}
+    pairs: dict[str, dict[str, Pair]] = {}
+    for of in problem.names:
+        for beside in problem.names:
+            columns = problem.columns(of, beside)
+            misfit = own.get((of, beside))
+            columns += [] if misfit is None else [misfit]
+            mean, drawn = float(x[columns].sum()), float(draw[columns].sum())
+            variance = float(covariance[np.ix_(columns, columns)].sum())
+            if misfit is None:
+                variance += MISFIT_SD**2
+                drawn += DARING * MISFIT_SD * float(chance.standard_normal())
+            pairs.setdefault(of, {})[beside] = _pair(
+                problem, (of, beside), mean, math.sqrt(variance), drawn
+            )
+    n, solo = len(problem.names), problem.first_solo
+    return Belief(
+        level=float(x[0]),
+        suffers={name: float(x[1 + k]) for k, name in enumerate(problem.names)},
+        hurts={name: float(x[1 + n + k]) for k, name in enumerate(problem.names)},
+        pairs=pairs,
+        solo=problem.solo.believed(x[solo:], np.diag(covariance)[solo:]),
+        noise=problem.noise,
+        runs=len(problem.runs),
+        exponent=problem.paces.exponent,
+    )
+
+
+def _pair(problem: Problem, pair: tuple[str, str], mean: float, sd: float, drawn: float) -> Pair:
+    told, together_s = problem.measured.get(pair), problem.together_s.get(pair, 0.0)
+    return Pair(
+        mean=mean,
+        sd=sd,
+        drawn=drawn,
+        together_s=together_s,
+        measured=None if told is None else told.slowdown,
+        contradicted=told is not None and together_s > 0 and _is_far(told.slowdown, mean, sd),
+    )
+
+
+def _is_far(measured: float, mean: float, sd: float) -> bool:
+    """Whether a measured slowdown is another than what is believed. mean, sd: of ln excess."""
+    excess = math.exp(mean)
+    off = abs(math.log(max(measured, 1.0)) - math.log1p(excess))
+    sd_of_slowdown = sd * excess / (1.0 + excess)
+    return off > max(_FELT, _CONTRADICTED * math.hypot(MEASURED_SD, sd_of_slowdown))

@@ -1,0 +1,228 @@
+"""What the joint fit solves: co-runs of a calibration, runs alone and runs in company as one.
+
+ln time of a run = ln time alone of its kind + ln slowdown by its company, where what adds up over
+the time is the pace: time = time alone / sum over company of (share of the time / slowdown). The
+excess slowdown of a pair is exp(level + a_i + b_j + d_ij): how much one suffers, how much the other
+hurts, with the calibration's own prior, and what the two factors miss. All noise is Student's t, so
+that an odd run decides little, and many runs overrule a calibration.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from nvinx.interference.paces import Paces
+from nvinx.interference.slowdown import (
+    CORRELATION,
+    HURTS_SD,
+    MEASURED_SD,
+    SUFFERS_SD,
+)
+from nvinx.interference.solo_times import SoloTimes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nvinx.interference.observed import Observed
+    from nvinx.interference.slowdown import Measured
+
+# Of ln excess of an average pair: what nobody saw is taken as mild, so that it is tried.
+LEVEL, LEVEL_SD = -1.5, 2.0
+TAIL = 4.0  # degrees of freedom
+_INFORMATION = (TAIL + 1) / (TAIL + 3)  # of rows with such tails, by what their weights say
+MISFIT_SD = 0.35  # of the ln excess of a pair around what its two factors say
+MISFIT_OF_SLOWDOWN, _FLAT = 0.1, 0.03  # the same of ln slowdown, and the least excess that counts
+NOISE_SD, NOISE_WEIGHT, NOISE_FLOOR = 0.2, 4.0, 0.03  # of the ln time of a run
+MOST_ODD = 120  # pairs with a misfit of their own: the calibrated, and those longest together
+_LEAST, _MOST = -12.0, 5.0  # of ln excess
+_ROUNDS, _TRIES, _SETTLED = 30, 7, 1e-3
+_RESCALED = (3, 7, 11)  # rounds before which the noise is estimated anew
+
+
+class Problem:
+    """The unknowns: level, a and b of each profile, d of some pairs, and those of the solo times.
+
+    names: the profiles. odd: the numbers of the pairs with a misfit, in order. noise: the standard
+    deviation of the ln time of a run.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[Observed],
+        measured: Mapping[tuple[str, str], Measured],
+        exponent: float,
+    ) -> None:
+        import numpy as np
+
+        self.runs, self.measured, self.noise = runs, measured, NOISE_SD
+        self.paces = Paces(runs, exponent, measured)
+        self._log_s = np.log(np.array([run.ran_s for run in runs], dtype=float))
+        self.solo = SoloTimes(runs, self._log_s)
+        named = {name for pair in self.paces.pairs for name in pair}
+        self.names = sorted(named | {run.profile for run in runs})
+        self.together_s = _together_s(runs)
+        self.odd = self._odd()
+        self.first_odd = 1 + 2 * len(self.names)
+        self.first_solo = self.first_odd + len(self.odd)
+        self._effect = self._effect_on_excess()
+        self._told = np.log([max(seen.slowdown, 1.0) for seen in measured.values()])
+        self._told_sd = MEASURED_SD / np.sqrt([seen.repeats for seen in measured.values()])
+        self._misfit_sd = self._misfits()
+        self._centre, self._precision = self._prior()
+
+    def _odd(self) -> list[int]:
+        """Which pairs may differ from what their two factors say."""
+        pairs, known = self.paces.pairs, len(self.measured)
+        ranked = sorted(
+            range(len(pairs)),
+            key=lambda at: (at >= known, -self.together_s.get(pairs[at], 0.0)),
+        )
+        return sorted(ranked[:MOST_ODD])
+
+    def _misfits(self) -> Any:
+        """Standard deviations; a measured pair of little excess may be far off in its logarithm."""
+        import numpy as np
+
+        sd = np.full(len(self.odd), MISFIT_SD)
+        told = [at for at, pair in enumerate(self.odd) if pair < len(self._told)]
+        excess = np.maximum(np.expm1(self._told[[self.odd[at] for at in told]]), _FLAT)
+        sd[told] = np.maximum(MISFIT_SD, MISFIT_OF_SLOWDOWN * (1 + excess) / excess)
+        return sd
+
+    def columns(self, of: str, beside: str) -> list[int]:
+        """The unknowns that add up to the ln excess of a pair, but for its misfit."""
+        n = len(self.names)
+        return [0, 1 + self.names.index(of), 1 + n + self.names.index(beside)]
+
+    def _effect_on_excess(self) -> Any:
+        """Of the unknowns on the ln excess of each pair: pairs x unknowns."""
+        import numpy as np
+
+        effect = np.zeros((len(self.paces.pairs), self.first_solo))
+        for at, pair in enumerate(self.paces.pairs):
+            effect[at, self.columns(*pair)] = 1
+        effect[self.odd, self.first_odd + np.arange(len(self.odd))] = 1
+        return effect
+
+    def _prior(self) -> tuple[Any, Any]:
+        """Centre and precision of what is believed before, but for the misfits."""
+        import numpy as np
+
+        n, size = len(self.names), self.first_solo + len(self.solo.centre)
+        cross = CORRELATION * SUFFERS_SD * HURTS_SD
+        each = np.linalg.inv(np.array([[SUFFERS_SD**2, cross], [cross, HURTS_SD**2]]))
+        centre, precision = np.zeros(size), np.zeros((size, size))
+        centre[0], precision[0, 0] = LEVEL, LEVEL_SD**-2
+        for k in range(n):
+            both = [1 + k, 1 + n + k]
+            precision[np.ix_(both, both)] = each
+        centre[self.first_solo :] = self.solo.centre
+        solo = np.arange(self.first_solo, size)
+        precision[solo, solo] = self.solo.precision
+        return centre, precision
+
+    def solve(self) -> tuple[Any, Any]:
+        """The most probable unknowns, and their covariance."""
+        import numpy as np
+
+        x, damping = self._centre.copy(), 1e-2
+        for turn in range(_ROUNDS):
+            if turn in _RESCALED:
+                self._rescale(x)
+            x, damping, moved = self._improved(x, damping)
+            if moved < _SETTLED and turn >= _RESCALED[-1]:
+                break
+        known = self._precision + _INFORMATION * (self._normal(x)[0] - self._precision)
+        covariance = np.linalg.inv(known)
+        return x, (covariance + covariance.T) / 2
+
+    def _improved(self, x: Any, damping: float) -> tuple[Any, float, float]:
+        """A step of Levenberg's and Marquardt's: the new x and damping, and how far it went."""
+        import numpy as np
+
+        (curvature, slope), cost = self._normal(x), self._cost(x)
+        for _ in range(_TRIES):
+            step = np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), slope)
+            if self._cost(x + step) <= cost:
+                return x + step, max(damping / 5, 1e-7), float(np.abs(step).max())
+            damping *= 8
+        return x, damping, 0.0
+
+    def _excess(self, x: Any) -> Any:
+        """Of each pair."""
+        import numpy as np
+
+        return np.exp(np.clip(self._effect @ x[: self.first_solo], _LEAST, _MOST))
+
+    def _residuals(self, x: Any) -> tuple[Any, Any, Any]:
+        """Of runs, of the calibration and of the misfits, in standard deviations."""
+        import numpy as np
+
+        excess = self._excess(x)
+        said = self.solo.effect @ x[self.first_solo :] - self.paces.log_pace(excess)
+        told = np.log1p(excess[: len(self._told)])
+        misfit = x[self.first_odd : self.first_solo]
+        return (
+            (self._log_s - said) / self.noise,
+            (self._told - told) / self._told_sd,
+            misfit / self._misfit_sd,
+        )
+
+    def _cost(self, x: Any) -> float:
+        """Twice the negative logarithm of the posterior, less what is the same for all."""
+        import numpy as np
+
+        off = x - self._centre
+        tails = sum(float(np.log1p(r**2 / TAIL).sum()) for r in self._residuals(x))
+        return (TAIL + 1) * tails + float(off @ self._precision @ off)
+
+    def _normal(self, x: Any) -> tuple[Any, Any]:
+        """Curvature and slope of the posterior, by Gauss and Newton."""
+        import numpy as np
+
+        excess = self._excess(x)
+        lost = self.paces.lost(excess)
+        of_runs, of_told, of_misfits = self._residuals(x)
+        curvature = self._precision.copy()
+        slope = -self._precision @ (x - self._centre)
+        effect = np.hstack([lost @ self._effect, self.solo.effect]) / self.noise
+        weight = _weight(of_runs)
+        curvature += _squared(effect, weight)
+        slope += effect.T @ (weight * of_runs)
+        known = excess[: len(self._told)]
+        effect = self._effect[: len(known)] * (known / (1 + known) / self._told_sd)[:, None]
+        weight, pairs = _weight(of_told), slice(self.first_solo)
+        curvature[pairs, pairs] += _squared(effect, weight)
+        slope[pairs] += effect.T @ (weight * of_told)
+        own = np.arange(self.first_odd, self.first_solo)
+        curvature[own, own] += _weight(of_misfits) / self._misfit_sd**2
+        slope[own] -= _weight(of_misfits) * of_misfits / self._misfit_sd
+        return curvature, slope
+
+    def _rescale(self, x: Any) -> None:
+        """The noise of the runs, from their residuals."""
+        off = self._residuals(x)[0]
+        squares = self.noise**2 * float(_weight(off) @ off**2)
+        spread = (NOISE_WEIGHT * NOISE_SD**2 + squares) / (NOISE_WEIGHT + len(off))
+        self.noise = max(math.sqrt(spread), NOISE_FLOOR)
+
+
+def _squared(effect: Any, weight: Any) -> Any:
+    return effect.T @ (effect * weight[:, None])
+
+
+def _weight(residual: Any) -> Any:
+    """What a row counts, by how many standard deviations it is off."""
+    return (TAIL + 1) / (TAIL + residual**2)
+
+
+def _together_s(runs: Sequence[Observed]) -> dict[tuple[str, str], float]:
+    """Seconds that runs of each profile spent beside each other one."""
+    found: dict[tuple[str, str], float] = {}
+    for run in runs:
+        for each in run.company:
+            for name in each.partners:
+                pair = (run.profile, name)
+                found[pair] = found.get(pair, 0.0) + each.seconds
+    return found

@@ -1,0 +1,46 @@
+"""The learning benchmark plays on a table of its own where no measured one is at hand."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from waiting import GIVE_UP_S
+
+RUN = Path(__file__).parents[2] / "benchmarks" / "learning" / "run.py"
+SMALL = ("--seeds", "1", "--runs", "2", "--only", "bag x1 noise 0.3")
+
+
+def run(*options):
+    done = subprocess.run(
+        [sys.executable, RUN, *SMALL, *map(str, options)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=GIVE_UP_S,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_without_tables_it_says_so_and_plays_the_made_up_one(tmp_path):
+    said = run(tmp_path, "--json", tmp_path / "found.json")
+    assert "no measured table there" in said
+    assert "made_up bag x1 noise 0.3" in said
+    (cell,) = json.loads((tmp_path / "found.json").read_text()).values()
+    assert {name: len(ratios) for name, ratios in cell.items()} == {
+        "learned": 2,
+        "serial": 2,
+        "packed": 2,
+    }
+
+
+def test_what_became_worse_than_another_time_is_marked(tmp_path):
+    earlier = tmp_path / "earlier.json"
+    run("--json", earlier)
+    assert "!" not in run("--against", earlier)
+    found = json.loads(earlier.read_text())
+    for cell in found.values():
+        cell["learned"] = [ratio / 2 for ratio in cell["learned"]]
+    earlier.write_text(json.dumps(found))
+    assert "2.00 !" in run("--against", earlier)

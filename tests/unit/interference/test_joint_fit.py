@@ -1,0 +1,156 @@
+"""Runs alone, runs in company and a calibration's pairs are one fit: what it finds, how surely."""
+
+import math
+import random
+
+import pytest
+from builders import company
+
+from nvinx.calibration import fit_slowdown_model
+from nvinx.interference import CoRun
+from nvinx.interference.joint_fit import fit
+from nvinx.interference.observed import Observed
+from nvinx.interference.p_norm import combined
+
+SOLO_S = {"a": 10.0, "b": 40.0, "c": 25.0}
+SUFFERS = {"a": 1.0, "b": 0.5, "c": 0.3}
+HURTS = {"a": 0.4, "b": 1.2, "c": 0.8}
+
+
+def excess(of, beside):
+    return SUFFERS[of] * HURTS[beside]
+
+
+def run(of, shares, noise=1.0, size=None):
+    """shares: of the work's time, by who was beside it."""
+    pace = 1 - sum(shares.values())
+    pace += sum(
+        share / combined([excess(of, name) for name in names]) for names, share in shares.items()
+    )
+    ran_s = SOLO_S[of] * (1.0 if size is None else size) / pace * noise
+    together = tuple(company(share * ran_s, *names) for names, share in shares.items())
+    return Observed(of, of, ran_s, together, size)
+
+
+def lab(runs, noise=0.0, seed=1):
+    draw = random.Random(seed)
+    names = sorted(SOLO_S)
+    found = []
+    for _ in range(runs):
+        partners = tuple(sorted(draw.choices(names, k=draw.choice((0, 1, 1, 2)))))
+        shares = {partners: draw.uniform(0.3, 1.0)} if partners else {}
+        found.append(run(draw.choice(names), shares, math.exp(draw.gauss(0, noise))))
+    return found
+
+
+def errors(belief):
+    return [
+        abs(math.log((1 + belief.excess(of, beside)) / (1 + excess(of, beside))))
+        for of in SOLO_S
+        for beside in SOLO_S
+    ]
+
+
+def test_what_pairs_cost_and_what_kinds_take_alone_are_found_together():
+    belief = fit(lab(120))
+    assert max(errors(belief)) < 0.1
+    for kind, seconds in SOLO_S.items():
+        assert belief.solo[kind].seconds() == pytest.approx(seconds, rel=0.05)
+
+
+def test_without_any_run_alone_other_mixes_tell():
+    runs = [run("a", {("a",) * n: share}) for n in (1, 2) for share in (0.2, 0.6, 1.0)] * 4
+    belief = fit(runs)
+    assert belief.excess("a", "a") == pytest.approx(0.4, rel=0.25)
+    assert belief.solo["a"].seconds() == pytest.approx(10, rel=0.1)
+
+
+def test_half_the_time_beside_one_that_costs_threefold_is_no_half_of_that():
+    """The loss of rate adds up over the time, not the gain of time."""
+    alone, both = Observed("a", "a", 10.0), Observed("a", "a", 15.0, (company(7.5, "b"),))
+    pair = fit([alone, both] * 10).pair("a", "b")
+    assert 1 + pair.excess == pytest.approx(3.0, rel=0.15)
+
+
+def test_noise_of_run_times_is_no_slowdown():
+    for seed in range(5):
+        draw = random.Random(seed)
+        runs = [Observed("a", "a", 10 * math.exp(draw.gauss(0, 0.7))) for _ in range(20)]
+        for _ in range(20):
+            ran_s = 10 * math.exp(draw.gauss(0, 0.7))
+            runs.append(Observed("a", "a", ran_s, (company(ran_s, "b"),)))
+        belief = fit(runs)
+        low, _ = belief.pair("a", "b").interval
+        assert low < 1.35
+        assert 0.3 < belief.noise < 0.9
+
+
+def test_one_odd_run_decides_little():
+    odd = Observed("a", "a", 300.0, (company(300, "c"),))
+    assert max(errors(fit([*lab(120, noise=0.05), odd]))) < 0.15
+
+
+def test_large_inputs_are_not_mistaken_for_slowdown():
+    small = [run("a", {}, size=size) for size in (1.0, 2.0, 3.0)]
+    large = [Observed("a", "a", 80.0, (company(80, "b"),), 8.0)]
+    belief = fit((small + large) * 6)
+    assert belief.excess("a", "b") < 0.2
+    assert belief.solo["a"].seconds(2.0) == pytest.approx(20, rel=0.15)
+
+
+def test_what_one_side_is_known_to_suffer_counts_beside_a_stranger():
+    belief = fit(lab(120))
+    assert belief.excess("a", "new") > belief.excess("c", "new")
+    assert belief.excess("new", "b") > belief.excess("new", "a")
+
+
+def test_intervals_hold_what_they_say():
+    inside = []
+    for seed in range(12):
+        belief = fit(lab(60, noise=0.2, seed=seed))
+        for of in SOLO_S:
+            for beside in SOLO_S:
+                low, high = belief.pair(of, beside).interval
+                inside.append(low <= 1 + excess(of, beside) <= high)
+    assert 0.8 < sum(inside) / len(inside) <= 1.0
+
+
+CALIBRATED = fit_slowdown_model(
+    [CoRun("a", "a", 1.5, 1.5), CoRun("a", "b", 1.05, 1.3), CoRun("b", "b", 1.4, 1.4)]
+)
+
+
+def test_a_calibration_stands_where_no_run_speaks_against_it():
+    belief = fit([Observed("a", "a", 10.0)], CALIBRATED.measured)
+    for pair, seen in CALIBRATED.measured.items():
+        assert 1 + belief.excess(*pair) == pytest.approx(seen.slowdown, rel=0.04)
+        assert not belief.pair(*pair).contradicted
+
+
+def test_many_runs_overrule_a_calibration_and_few_do_not():
+    alone, slow = Observed("a", "a", 10.0), Observed("a", "a", 30.0, (company(30, "b"),))
+    few, many = (fit([alone, slow] * times, CALIBRATED.measured) for times in (1, 30))
+    assert 1 + few.excess("a", "b") < 1.3
+    assert not few.pair("a", "b").contradicted
+    assert 1 + many.excess("a", "b") == pytest.approx(3.0, rel=0.1)
+    assert many.pair("a", "b").contradicted
+    assert not many.pair("b", "b").contradicted
+
+
+def test_the_same_runs_give_the_same_belief_and_another_seed_another_draw():
+    runs = lab(30, noise=0.3)
+    one, again, other = fit(runs), fit(runs), fit(runs, seed=7)
+    assert one == again
+    assert one.pair("a", "b").mean == other.pair("a", "b").mean
+    assert one.pair("a", "b").drawn != other.pair("a", "b").drawn
+
+
+def test_what_is_surer_is_drawn_closer_to_what_is_believed():
+    def spread(belief):
+        pairs = [pair for row in belief.pairs.values() for pair in row.values()]
+        return sum(abs(pair.drawn - pair.mean) for pair in pairs)
+
+    few, many = (
+        sum(spread(fit(lab(runs, noise=0.1), seed=seed)) for seed in range(8)) for runs in (6, 200)
+    )
+    assert many < few / 2
