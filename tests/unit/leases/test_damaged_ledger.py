@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import pytest
 from builders import exclusive_job, shared_job, simulated_card
@@ -22,12 +22,20 @@ CAPACITY = Capacity((simulated_card(),), 4)
 MOST_BYTES = 3000
 
 
-def engine(folder, statistics=None):
-    """An engine, and its ledger to be closed."""
-    ledger = SqliteLedger(folder / "ledger.db")
-    ports = Ports(ledger, ProcessLiveness(folder / "life"), boot_seconds)
-    name = tokens.new()
-    return name, Broker(name, CAPACITY, ports, statistics=statistics), ledger
+@pytest.fixture
+def engine(tmp_path):
+    """Makes engines, by name, that leave at the end."""
+    with ExitStack() as made:
+
+        def make(statistics=None):
+            ledger = made.enter_context(closing(SqliteLedger(tmp_path / "ledger.db")))
+            ports = Ports(ledger, ProcessLiveness(tmp_path / "life"), boot_seconds)
+            name = tokens.new()
+            broker = Broker(name, CAPACITY, ports, statistics=statistics)
+            made.callback(broker.close)
+            return name, broker
+
+        yield make
 
 
 def damage(folder, draw):
@@ -45,30 +53,27 @@ def started(decisions):
 
 
 @pytest.mark.parametrize("seed", range(80))
-def test_a_card_that_is_held_alone_stays_so(tmp_path, seed):
+def test_a_card_that_is_held_alone_stays_so(tmp_path, engine, seed):
     draw = random.Random(seed)
-    one, holder, first = engine(tmp_path)
-    two, waiter, second = engine(tmp_path)
-    with closing(first), closing(second):
-        assert started(holder.submit([exclusive_job(f"{one}.1", engine=one)])) == [f"{one}.1"]
-        assert not waiter.submit([shared_job(f"{two}.1", 900, engine=two)])
-        for _ in range(5):
-            damage(tmp_path, draw)
-            assert not waiter.poll()
-            three, newcomer, third = engine(tmp_path)
-            with closing(third):
-                assert not newcomer.submit([shared_job(f"{three}.1", 900, engine=three)])
-                newcomer.close()
-        holder.finish(f"{one}.1")
-        assert started(waiter.poll()) == [f"{two}.1"]
+    one, holder = engine()
+    two, waiter = engine()
+    assert started(holder.submit([exclusive_job(f"{one}.1", engine=one)])) == [f"{one}.1"]
+    assert not waiter.submit([shared_job(f"{two}.1", 900, engine=two)])
+    for _ in range(5):
+        damage(tmp_path, draw)
+        assert not waiter.poll()
+        three, newcomer = engine()
+        assert not newcomer.submit([shared_job(f"{three}.1", 900, engine=three)])
+        newcomer.close()
+    holder.finish(f"{one}.1")
+    assert started(waiter.poll()) == [f"{two}.1"]
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_job_that_ends_in_a_damaged_ledger_teaches_once(tmp_path, seed):
+def test_a_job_that_ends_in_a_damaged_ledger_teaches_once(tmp_path, engine, seed):
     draw = random.Random(seed)
-    name, broker, ledger = engine(tmp_path, RunStatistics())
-    with closing(ledger):
-        broker.submit([exclusive_job(f"{name}.1", engine=name)])
-        damage(tmp_path, draw)
-        broker.finish(f"{name}.1")
-        assert [run.name for run in broker.ended()] == [f"{name}.1"]
+    name, broker = engine(RunStatistics())
+    broker.submit([exclusive_job(f"{name}.1", engine=name)])
+    damage(tmp_path, draw)
+    broker.finish(f"{name}.1")
+    assert [run.name for run in broker.ended()] == [f"{name}.1"]
