@@ -1,6 +1,8 @@
 """The history file: what is written is read back, old runs go, a bad file harms nothing."""
 
 import sqlite3
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -158,6 +160,23 @@ def test_what_sharing_costs_is_fitted_aside_and_a_start_only_reads_it(tmp_path, 
     again = Past.read(tmp_path, ["card"])
     again.learn()
     assert again.statistics.belief == believed
+
+
+def test_a_short_command_is_not_made_longer_by_what_there_is_to_learn(tmp_path):
+    Past.read(tmp_path, ["card"]).keep(contended(), "w")
+    (tmp_path / "nvinx.yaml").write_text(
+        "hardware: {gpus: [{name: card, vram_gb: 4, simulated: true}]}\n"
+    )
+    command = ["run", "--quiet", "--vram", "10MB", "--state-dir", str(tmp_path), "--", "true"]
+    ran = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", "from nvinx.cli import main; main()", *command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "nvinx.history.past" in ran.stderr
+    assert "numpy" not in ran.stderr
 
 
 def test_the_same_history_gives_the_same_belief(tmp_path):

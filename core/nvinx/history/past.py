@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from threading import Thread
+from threading import Timer
 from typing import TYPE_CHECKING
 
 from nvinx.errors import HistoryError
@@ -41,7 +41,7 @@ class Past:
         self._subject = _subject(self._cards, slowdowns)
         self.problem: str | None = None
         self.statistics = RunStatistics(recall=self.runs)
-        self._learner: Thread | None = None
+        self._learner: Timer | None = None
         try:
             self.statistics = self._recalled(slowdowns)
         except HistoryError as error:
@@ -105,10 +105,11 @@ class Past:
         except HistoryError as error:
             self.problem = str(error)
 
-    def learn_meanwhile(self) -> None:
-        """The same in a thread; there is never more than one."""
+    def learn_meanwhile(self, after_s: float = 0.0) -> None:
+        """The same in a thread, after a while; there is never more than one."""
         if self._learner is None or not self._learner.is_alive():
-            self._learner = Thread(target=self.learn, name="nvinx-learn", daemon=True)
+            self._learner = Timer(after_s, self.learn)
+            self._learner.daemon = True
             self._learner.start()
 
     def learn_the_rest(self) -> None:

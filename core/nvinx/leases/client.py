@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from nvinx.reasons import Reason
 
 _SPEAK_S = 1.0  # how often whoever waits for a lease is told why, at least
+_SHORT_S = 2.0  # a job that ends sooner is not worth learning beside it
 
 
 class HeldLease(Struct, frozen=True):
@@ -135,7 +136,7 @@ class LeaseClient:
         if placement.card is not None:
             self._peaks.watch(job.id, placement.cards)
         if self._learns:
-            self._context.past.learn_meanwhile()  # while the job runs
+            self._context.past.learn_meanwhile(_SHORT_S)  # while the job runs
         exports = self._context.exports(job.id, placement, caps=self._caps)
         return HeldLease(job, placement, exports, self._context.lock(job.id, placement))
 
