@@ -15,6 +15,7 @@ import fcntl
 import os
 import time
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from nvinx.errors import StateDirError
@@ -104,12 +105,18 @@ class ProcessLiveness:
     def started(self, pid: int) -> int | None:
         return proc.started(pid)
 
-    def sweep(self, older_than_s: float = 0.0) -> None:
-        """Remove the files of tokens that show no life: what killed processes left behind."""
-        tokens = set(self._tokens(older_than_s))
+    def sweep(self, older_than_s: float = 0.0, most: int | None = None) -> None:
+        """Remove the files of tokens that show no life: what killed processes left behind.
+
+        most: how many to look for in the processes, and so to remove.
+        """
+        tokens = set(islice(filter(self._may_be_dead, self._tokens(older_than_s)), most))
         dead = sorted(tokens - self.alive(tokens))
         for first in range(0, len(dead), _AT_ONCE):
             self._remove(dead[first : first + _AT_ONCE])
+
+    def _may_be_dead(self, token: str) -> bool:
+        return is_token(token) and is_seen(token) and not self._is_locked(token)
 
     def _remove(self, tokens: Collection[str]) -> None:
         """Remove files, but of those whom a process carries; asked while nobody can lock them.
