@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nvinx.cli import options
+from nvinx.formatting import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,8 @@ def command(job: str, folder: Path, state_dir: Path | None) -> None:
     for line in lines:
         click.echo(line)
     if not lines:
-        click.echo(f"No job {job} waits, nor is one in the last run of {folder}.", err=True)
+        where = plain(str(folder.resolve()))
+        click.echo(f"No job {plain(job)} waits, nor is one in the last run in {where}.", err=True)
         raise SystemExit(_NOT_FOUND)
 
 

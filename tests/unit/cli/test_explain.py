@@ -36,6 +36,12 @@ def test_a_rule_stands_for_all_its_jobs(explain):
     assert second == "embed[2] never started."
 
 
+def test_a_job_that_is_not_there_is_said_with_the_folder(explain, tmp_path):
+    done = explain("nobody")
+    assert done.exit_code == 1
+    assert done.output == f"No job nobody waits, nor is one in the last run in {tmp_path}.\n"
+
+
 def test_a_failure_is_said(explain):
     assert "for 0.1 s, and failed, after 0.0 s: no GPU asked." in explain("report").output
 
