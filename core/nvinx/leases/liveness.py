@@ -2,7 +2,8 @@
 
 Four signs, any of which is enough:
 - a shared `flock` on the token's file: the starter holds one, and the job's shell inherits one on
-  a descriptor, so it survives the death of the starter and of the shell's parent;
+  a descriptor, so it survives the death of the starter and of the shell's parent; it counts also
+  where somebody deleted the file or moved it away;
 - the marker NVINX_JOB in a process's environment, or the token in its command line, which covers
   children that closed the descriptor, and the moment before the shell has opened it;
 - that nobody can see them from here, as they are in another container (PID namespace);
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 from nvinx.errors import StateDirError
 from nvinx.host import locks, proc, statedir
 from nvinx.host.plain_files import make_plain, open_plain
-from nvinx.leases import notices
+from nvinx.leases import notices, open_locks
 from nvinx.leases.markers import Markers, is_token, owner
 from nvinx.leases.tokens import is_seen
 
@@ -92,7 +93,10 @@ class ProcessLiveness:
         silent = {token for token in set(tokens) - locked if is_token(token)}
         unseen = {token for token in silent if not is_seen(token)}
         silent -= unseen
-        return locked | unseen | (set(self._markers.pids(silent).values()) if silent else set())
+        marked = set(self._markers.pids(silent).values()) if silent else set[str]()
+        lost = {token for token in silent - marked if not os.path.lexists(self.file(token))}
+        held = {lock.token for lock in open_locks.find(lost)} if lost else set[str]()
+        return locked | unseen | marked | held
 
     def unproved(self, tokens: Collection[str]) -> set[str]:
         """Those that count as alive only since nobody could see from here that they died."""
