@@ -34,8 +34,10 @@ def command(job: str, folder: Path, state_dir: Path | None) -> None:
     from nvinx.runs import read as recorded
 
     run = recorded.last(folder)
-    ran = [entry for entry in run.jobs.values() if is_called(entry.name, (job,))] if run else []
-    lines = [*_waiting(job, state_dir), *map(_sentence, ran)]
+    waiting = list(_waiting(job, state_dir))
+    called = [entry for entry in run.jobs.values() if is_called(entry.name, (job,))] if run else []
+    ran = [entry for entry in called if not waiting or entry.started_s is not None]
+    lines = [*waiting, *map(_sentence, ran)]
     for line in lines:
         click.echo(line)
     if not lines:

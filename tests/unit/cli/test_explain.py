@@ -46,20 +46,21 @@ def test_a_failure_is_said(explain):
     assert "for 0.1 s, and failed, after 0.0 s: no GPU asked." in explain("report").output
 
 
-def test_a_job_that_waits_is_explained_with_what_is_in_its_way(explain, tmp_path):
+@pytest.mark.parametrize("name", ["second", "embed[2]"])
+def test_a_job_that_waits_is_explained_with_what_is_in_its_way(explain, tmp_path, name):
     seen = []
 
     def look(_reason):
-        seen.append(explain("second").output)
+        seen.append(explain(name).output)
         raise InterruptedError
 
     with (
         client.whole_card(CARD, "first", tmp_path / "state", lambda _: None),
         pytest.raises(InterruptedError),
-        client.whole_card(CARD, "second", tmp_path / "state", look),
+        client.whole_card(CARD, name, tmp_path / "state", look),
     ):
         pass
-    assert "second has waited for a card for 0.0 s: card held alone by first." in seen[0]
+    assert seen == [f"{name} has waited for a card for 0.0 s: card held alone by first.\n"]
 
 
 def test_a_job_that_nobody_knows_is_an_error(explain):
