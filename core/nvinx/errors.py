@@ -87,6 +87,9 @@ class BenchError(NvinxError):
         self.fix = fix
 
 
+STATE_DIR_BY = "NVINX_STATE_DIR, --state-dir or, for Snakemake, --nvinx-state-dir"
+
+
 class StateDirError(NvinxError):
     """The folder that holds the machine's leases cannot be used."""
 
@@ -104,7 +107,7 @@ class LedgerLostError(StateDirError):
         super().__init__(
             path,
             "the ledger was lost or broken again and again",
-            "look who writes to this folder, or name another one with --nvinx-state-dir",
+            f"look who writes to this folder, or name another one with {STATE_DIR_BY}",
         )
 
 
@@ -114,8 +117,8 @@ class LedgerVersionError(NvinxError):
     def __init__(self, path: str, found: int, expected: int) -> None:
         super().__init__(
             f"ledger {path} has schema {found}, this nvinx reads schema {expected}. "
-            "It is left untouched. Fix: use the nvinx version that wrote it, or another folder "
-            "(--nvinx-state-dir, or NVINX_STATE_DIR), or delete it when no job of it runs."
+            "It is left untouched. Fix: use the nvinx version that wrote it, or name another "
+            f"folder with {STATE_DIR_BY}, or delete it when no job of it runs."
         )
         self.path = path
         self.found = found

@@ -1,14 +1,16 @@
 """One suite, every Ledger: the fake obeys the same contract as the real one."""
 
+import fcntl
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
 from builders import exclusive_claim, job, lease, shared_claim, shared_job
 from msgspec.structs import replace
-from waiting import GIVE_UP_S
+from waiting import GIVE_UP_S, eventually
 
 from nvinx.errors import (
     LeaseExistsError,
@@ -18,6 +20,7 @@ from nvinx.errors import (
 )
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.ledger_schema import SCHEMA
+from nvinx.leases.patience import is_busy
 from nvinx.leases.ports import EngineEntry, QueuedRequest
 from nvinx.leases.repetition import again_if_lost
 from nvinx.reasons import Reason, Why
@@ -301,6 +304,64 @@ def test_leases_of_an_earlier_boot_are_void(tmp_path):
         assert entries.leases() == ()
         entries.hold(held("a"))
     new.close()
+
+
+def kept_busy(path):
+    """A connection that keeps everybody else from writing."""
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    db.execute("BEGIN IMMEDIATE")
+    return db
+
+
+def stopped_opener(path):
+    """The lock of whoever prepares the ledger, as one has it who is stopped meanwhile."""
+    lock = path.with_suffix(".lock").open("wb")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+@pytest.mark.parametrize("holder", [kept_busy, stopped_opener])
+@pytest.mark.parametrize(
+    "before", ["UPDATE lease SET boot = 'another'", f"PRAGMA user_version = {SCHEMA - 1}"]
+)
+def test_a_ledger_is_prepared_as_soon_as_others_let_us(tmp_path, caplog, holder, before):
+    path = tmp_path / "ledger.db"
+    with closing(SqliteLedger(path)) as old, old.transaction() as entries:
+        entries.hold(held("a"))
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(before)
+    with ThreadPoolExecutor() as pool:
+        with closing(holder(path)):
+            opening = pool.submit(SqliteLedger, path, tell_after_s=0.05)
+            eventually(lambda: caplog.messages or opening.done())
+            assert "still trying" in caplog.text
+            assert not opening.done()
+        opening.result(GIVE_UP_S).close()
+
+
+def test_a_ledger_that_is_moved_away_while_it_is_busy_is_left(tmp_path, caplog):
+    path = tmp_path / "ledger.db"
+    with (
+        ThreadPoolExecutor() as pool,
+        closing(SqliteLedger(path, tell_after_s=0.05)) as ledger,
+        closing(kept_busy(path)),
+    ):
+        waiting = pool.submit(list_leases, ledger)
+        eventually(lambda: caplog.messages)
+        path.rename(tmp_path / "moved.db")
+        assert waiting.result(GIVE_UP_S) == ()
+
+
+def list_leases(ledger):
+    with ledger.transaction() as entries:
+        return entries.leases()
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_BUSY_RECOVERY, sqlite3.SQLITE_PROTOCOL])
+def test_what_sqlite_says_of_others_that_were_faster_is_no_failure(code):
+    error = sqlite3.OperationalError("locking protocol")
+    error.sqlite_errorcode = code
+    assert is_busy(error)
 
 
 OPENERS = """

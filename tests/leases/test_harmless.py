@@ -9,11 +9,13 @@ from contextlib import suppress
 
 import pytest
 from bench_folder import NVINX
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from waiting import GIVE_UP_S, eventually
 
 from nvinx import placement
+from nvinx.cli import main
 from nvinx.errors import OptionError, RecordError
 from nvinx.formatting import plain
 from nvinx.leases import rows
@@ -45,6 +47,19 @@ def test_a_name_does_nothing_to_a_screen(bench, name):
             assert len(line) < 1000
             assert not line.startswith("  forged")
     assert "Traceback" not in shown[-1].stderr
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+@pytest.mark.parametrize("command", [["placement"], ["explain", "{name}"]])
+def test_what_the_environment_or_a_user_calls_a_job_does_nothing_to_a_screen(
+    monkeypatch, tmp_path, name, command
+):
+    monkeypatch.chdir(tmp_path)
+    sizes = json.dumps({name: 1})
+    environ = {"NVINX_JOB": name, "NVINX_MAX_MEMORY": sizes, "NVINX_STATE_DIR": str(tmp_path)}
+    done = CliRunner().invoke(main, [word.format(name=name) for word in command], env=environ)
+    assert all(line.isprintable() and len(line) < 1000 for line in done.output.splitlines())
+    assert done.output.strip()
 
 
 @given(st.text(max_size=300))

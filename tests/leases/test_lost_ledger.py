@@ -116,13 +116,15 @@ def test_one_that_waits_goes_on_to_wait_though(bench, how):
     assert second.communicate(timeout=GIVE_UP_S)[0] == "mine\n"
 
 
-def test_a_folder_deleted_under_its_leases_is_refused_until_they_end(bench):
+@pytest.mark.parametrize("how", ["rm -r '{state}'", "mv '{state}' '{state}-before'"])
+def test_a_folder_that_goes_away_under_its_leases_is_refused_until_they_end(bench, how):
     first = holder(bench)
-    lose(bench, f"rm -r '{bench.state}'")
+    lose(bench, how.format(state=bench.state))
+    assert "(sleep)" in bench.run("status").stderr
     for _ in range(2):
         second = bench.run("run", "echo", "mine")
         assert (second.returncode, second.stdout) == (2, "")
-        assert "was deleted while leases were held there, by process" in second.stderr
+        assert "was deleted or moved while leases were held there, by process" in second.stderr
         assert "(sleep)" in second.stderr
     first.terminate()
     first.wait()
@@ -130,12 +132,32 @@ def test_a_folder_deleted_under_its_leases_is_refused_until_they_end(bench):
     assert (done.returncode, done.stdout) == (0, "mine\n"), done.stderr
 
 
-def test_a_python_program_whose_folder_was_deleted_is_seen_too(bench):
+def python_holder(bench):
+    """A program that holds a lease by its lock alone, as no marker can tell of it."""
     program = (
         "import nvinx, time\nwith nvinx.lease(gpu=1): print('up', flush=True); time.sleep(3600)"
     )
     holder = bench.family.start((sys.executable, "-c", program), bench.folder, bench.environment())
     assert holder.stdout.readline() == "up\n"
+    return holder
+
+
+@pytest.mark.parametrize("how", ["rm -r life", "rm life/*", "mv life elsewhere"])
+def test_a_lease_whose_sign_of_life_goes_away_is_kept(bench, how):
+    holder = python_holder(bench)
+    lose(bench, how)
+    done = bench.run("run", "--vram", "100MB", "--give-up", "0.1", "--", "echo", "mine")
+    assert (done.returncode, done.stdout) == (75, ""), done.stderr
+    assert len(bench.held()) == 1
+    assert "its job left" not in bench.run("status").stdout
+    holder.kill()
+    holder.wait()
+    done = bench.run("run", "echo", "mine")
+    assert (done.returncode, done.stdout) == (0, "mine\n"), done.stderr
+
+
+def test_a_python_program_whose_folder_was_deleted_is_seen_too(bench):
+    holder = python_holder(bench)
     lose(bench, f"rm -r '{bench.state}'")
     done = bench.run("run", "echo", "mine")
     assert (done.returncode, done.stdout) == (2, ""), done.stderr

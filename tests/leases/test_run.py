@@ -40,6 +40,27 @@ def test_one_that_has_to_wait_says_why_and_behind_whom(bench):
     assert first.wait() == 128 + signal.SIGTERM
 
 
+def test_what_the_killed_left_is_swept_away_bit_by_bit(bench):
+    assert bench.run("run", "true").returncode == 0
+    life = bench.state / "life"
+    holder = bench.start("run", "--vram", "900MB", "--name", "holder", "sleep", "3600")
+    assert eventually(lambda: bench.held() == {"holder"})
+    living = {file.name for file in life.iterdir()}
+    for number in range(450):
+        life.joinpath(f"{number + 1}-0a0a0a0a.1.lock").touch()
+    for file in life.iterdir():
+        os.utime(file, (1, 1))
+
+    left = []
+    for _ in range(3):
+        assert bench.run("run", "--vram", "900MB", "true").returncode == 0
+        left.append({file.name for file in life.iterdir()})
+
+    assert [len(files - living) for files in left] == [250, 50, 0]
+    assert left[-1] == living
+    holder.terminate()
+
+
 def test_small_ones_share_the_card(bench):
     several = [
         bench.start("run", "--vram", "900MB", "--name", f"n{k}", "sleep", "3600") for k in "ab"

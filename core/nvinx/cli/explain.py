@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nvinx.cli import options
+from nvinx.formatting import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,12 +34,15 @@ def command(job: str, folder: Path, state_dir: Path | None) -> None:
     from nvinx.runs import read as recorded
 
     run = recorded.last(folder)
-    ran = [entry for entry in run.jobs.values() if is_called(entry.name, (job,))] if run else []
-    lines = [*_waiting(job, state_dir), *map(_sentence, ran)]
+    waiting = list(_waiting(job, state_dir))
+    called = [entry for entry in run.jobs.values() if is_called(entry.name, (job,))] if run else []
+    ran = [entry for entry in called if not waiting or entry.started_s is not None]
+    lines = [*waiting, *map(_sentence, ran)]
     for line in lines:
         click.echo(line)
     if not lines:
-        click.echo(f"No job {job} waits, nor is one in the last run of {folder}.", err=True)
+        where = plain(str(folder.resolve()))
+        click.echo(f"No job {plain(job)} waits, nor is one in the last run in {where}.", err=True)
         raise SystemExit(_NOT_FOUND)
 
 

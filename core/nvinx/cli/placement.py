@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nvinx.formatting import plain
+
 if TYPE_CHECKING:
     from nvinx.placement import CurrentPlacement
 
@@ -80,8 +82,12 @@ def _text(here: CurrentPlacement) -> str:
     if here.residency is None:
         return f"not placed by nvinx; a program would use {here.device}"
     kind = " (simulated: compute on the CPU)" if here.simulated else ""
-    lines = [f"{here.job}: {here.residency.value} on {here.device}{kind}"]
+    lines = [f"{plain(here.job or '')}: {here.residency.value} on {here.device}{kind}"]
     for device, size in here.max_memory.items():
-        name = f"GPU {device}" if isinstance(device, int) else {"cpu": "RAM"}.get(device, device)
+        name = (
+            f"GPU {device}"
+            if isinstance(device, int)
+            else {"cpu": "RAM"}.get(device, plain(device))
+        )
         lines.append(f"  {name}: {size / 1e6:.0f} MB")
     return "\n".join(lines)

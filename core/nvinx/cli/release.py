@@ -35,7 +35,7 @@ def command(lease_id: str, disown: bool, yes: bool, state_dir: Path | None) -> N
     if lease_id not in {lease.id for lease in snapshot.leases(folder)}:
         fix = "see the leases and their ids with nvinx status --json"
         raise OptionError(f"ID {lease_id}", "nobody holds such a lease", fix)
-    found = holders.holders(folder, lease_id)
+    found = holders.holders(lease_id)
     if not found and not disown:
         problem = "nothing that keeps it can be seen from here"
         raise OptionError(f"ID {lease_id}", problem, "let it go with --disown")

@@ -9,14 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nvinx.errors import StateDirError
+from nvinx.errors import STATE_DIR_BY, StateDirError
 from nvinx.host import user_folders
 from nvinx.host.plain_files import make_plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_OTHER_FOLDER = "name a writable folder on a local disk with --nvinx-state-dir or NVINX_STATE_DIR"
+_OTHER_FOLDER = f"name a writable folder on a local disk with {STATE_DIR_BY}"
 _NETWORK = {
     "nfs",
     "nfs4",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from nvinx.leases.liveness import ProcessLiveness
     from nvinx.reasons import Reason
 
+_YOUNG_S = 60.0  # a task's guard may be about to lock its file
+_SWEPT_AT_ONCE = 200
 _SPEAK_S = 1.0  # how often whoever waits for a lease is told why, at least
 _SHORT_S = 2.0  # a job that ends sooner is not worth learning beside it
 
@@ -95,6 +97,12 @@ class LeaseClient:
                 self._broker.close()
         finally:
             self._context.close()
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove some of what the killed left, at which whoever takes a lease has to look."""
+        with suppress(OSError):
+            self.liveness.sweep(older_than_s=_YOUNG_S, most=_SWEPT_AT_ONCE)
 
     @property
     def bench(self) -> Bench:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nvinx.formatting import plain
 from nvinx.host import proc
-from nvinx.leases import lost_ledger, tokens
+from nvinx.leases import lost_ledger, open_locks, tokens
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.markers import Markers
 from nvinx.leases.repetition import again_if_lost
@@ -31,27 +31,22 @@ class Holder:
     is_engine: bool
 
 
-def holders(state_dir: Path, lease_id: str) -> tuple[Holder, ...]:
+def holders(lease_id: str) -> tuple[Holder, ...]:
     """Who shows life for the lease, as far as that can be seen from here; never this process."""
     if not tokens.is_lease(lease_id):
         return ()
-    file = _file(state_dir, lease_id)
-    locked = {
-        pid
-        for pid in proc.pids()
-        if any(target == file and proc.is_locked(pid, fd) for fd, target in proc.open_files(pid))
-    }
+    locked = {lock.pid for lock in open_locks.find({lease_id})}
     found = locked | set(Markers().pids({lease_id}))
     engine = tokens.pid(lease_id)
     return tuple(Holder(pid, _command(pid), pid == engine) for pid in sorted(found - {os.getpid()}))
 
 
-def left_behind(state_dir: Path, lease_id: str) -> tuple[Holder, ...]:
+def left_behind(lease_id: str) -> tuple[Holder, ...]:
     """Those that a job left when it ended, or when its engine did; none while that still counts."""
-    engine, file = tokens.pid(lease_id), _file(state_dir, lease_id)
-    if engine is not None and any(target == file for _, target in proc.open_files(engine)):
+    engine = tokens.pid(lease_id)
+    if engine is not None and open_locks.has_open(engine, lease_id):
         return ()
-    return holders(state_dir, lease_id)
+    return holders(lease_id)
 
 
 def end(found: Collection[Holder], grace_s: float = 5.0) -> None:
@@ -77,10 +72,6 @@ def disown(state_dir: Path, lease_id: str) -> None:
 def _drop(ledger: SqliteLedger, lease_id: str) -> None:
     with ledger.transaction() as entries:
         entries.drop(lease_id)
-
-
-def _file(state_dir: Path, lease_id: str) -> str:
-    return str((state_dir / "life").resolve() / f"{lease_id}.lock")
 
 
 def _send(pids: Iterable[int], number: int) -> None:

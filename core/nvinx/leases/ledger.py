@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import threading
-import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from nvinx.errors import LedgerLostError, LedgerVersionError, StateDirError
-from nvinx.host import statedir
+from nvinx.errors import STATE_DIR_BY, LedgerLostError, LedgerVersionError, StateDirError
+from nvinx.host import locks, statedir
 from nvinx.host.clock import boot_id
 from nvinx.host.plain_files import demand_plain, demand_same, open_plain
 from nvinx.leases.broken_ledger import (
     ERRORS,
     BrokenLedgerError,
     is_breakage,
-    primary_code,
     put_aside,
 )
 from nvinx.leases.ledger_schema import SCHEMA, is_ready, prepare
 from nvinx.leases.ledger_transaction import SqliteTransaction
+from nvinx.leases.patience import Patience, is_busy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_LOOK_AGAIN_S = (0.001, 0.003)
-_OPEN_MS = 20_000
 _TRIES = 5
 _DURABLE_ENOUGH = "PRAGMA synchronous = NORMAL"  # no process survives a power cut
 
@@ -78,23 +74,24 @@ class SqliteLedger:
                 self._demand_there()
             self._db.execute("COMMIT")
         except BaseException:
-            self._roll_back()
+            _roll_back(self._db)
             raise
 
     def _begin_there(self, statements: tuple[str, ...]) -> None:
-        """Begin in the file that is there now."""
+        """Begin in the file that is there now, as soon as others let us."""
+        patience = self._patience()
         while True:
             if not _is_there(self._path, self._opened):
                 self._reopen()
-            self._begin(*statements)
-            if _is_there(self._path, self._opened):
+            if not self._begun(statements):
+                patience.pause()
+            elif _is_there(self._path, self._opened):
                 return
-            self._roll_back()
+            else:
+                _roll_back(self._db)
 
-    def _roll_back(self) -> None:
-        with suppress(*ERRORS):  # a file that is broken may not even allow that
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+    def _patience(self) -> Patience:
+        return Patience(self._path, self._tell_after_s)
 
     def _demand_there(self) -> None:
         """Raise LedgerLostError where nobody would see any more what we write.
@@ -119,28 +116,14 @@ class SqliteLedger:
         self._db, self._opened = self._open()
         before.close()
 
-    def _begin(self, *statements: str) -> None:
-        """Begin as soon as others let us; that they are busy is told now and then, but no failure.
-
-        SQLite itself would sleep up to 100 times as long, and whoever came late would win again and
-        again against those that sleep longest. A lock to queue at would be fair, but could not be
-        given up when its holder is stopped.
-        """
-        tell_at = time.monotonic() + self._tell_after_s
-        while not self._begun(statements):
-            if time.monotonic() > tell_at:
-                tell_at += self._tell_after_s
-                _tell_busy(self._path)
-            _pause()
-
     def _begun(self, statements: tuple[str, ...]) -> bool:
         try:
             for statement in statements:
                 self._db.execute(statement)
         except sqlite3.OperationalError as error:
-            if primary_code(error) != sqlite3.SQLITE_BUSY:
+            if not is_busy(error):
                 raise
-            self._roll_back()
+            _roll_back(self._db)
             return False
         return True
 
@@ -153,7 +136,7 @@ class SqliteLedger:
                 return db, opened
             db.close()
         for _ in range(_TRIES):
-            with _alone(self._path), suppress(LedgerLostError):
+            with self._alone(), suppress(LedgerLostError):
                 return self._prepared()
         raise self._lost()
 
@@ -166,10 +149,10 @@ class SqliteLedger:
             raise self._lost()
         try:
             _demand_same(db, self._path)
-            db.execute(f"PRAGMA busy_timeout = {_OPEN_MS}")
-            prepare(db, self._path, self._boot)
+            patience = self._patience()
+            while not self._is_prepared(db, opened):
+                patience.pause()
             db.execute(_DURABLE_ENOUGH)
-            db.execute("PRAGMA busy_timeout = 0")
         except BaseException as error:
             db.close()
             if not is_breakage(error):
@@ -178,10 +161,38 @@ class SqliteLedger:
             raise self._lost() from error
         return db, opened
 
+    def _is_prepared(self, db: sqlite3.Connection, opened: os.stat_result) -> bool:
+        """False where others keep it busy; raises LedgerLostError where it was moved meanwhile."""
+        found = _file(self._path)
+        if found is None or not os.path.samestat(found, opened):
+            raise self._lost()
+        try:
+            prepare(db, self._path, self._boot)
+        except sqlite3.OperationalError as error:
+            _roll_back(db)
+            if not is_busy(error):
+                raise
+            return False
+        return True
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One opener at a time: nobody else makes, prepares or puts aside a ledger meanwhile."""
+        lock = self._path.with_suffix(".lock")
+        statedir.make_file(lock)
+        fd = open_plain(lock)
+        try:
+            patience = self._patience()
+            while not locks.lock_alone(fd):
+                patience.pause()
+            yield
+        finally:
+            os.close(fd)
+
     def _put_aside(self) -> None:
         """Make room for a new ledger, unless somebody else has."""
         try:
-            with _alone(self._path):
+            with self._alone():
                 if _is_there(self._path, self._opened):
                     put_aside(self._path)
         except OSError as error:
@@ -202,7 +213,7 @@ class SqliteLedger:
 
     def _unusable(self, error: Exception) -> StateDirError:
         problem = f"the ledger cannot be used ({error})"
-        fix = "free some disk space, or name another folder with --nvinx-state-dir"
+        fix = f"check its rights and its free space, or name another folder with {STATE_DIR_BY}"
         return StateDirError(str(self._path.parent), problem, fix)
 
 
@@ -231,6 +242,12 @@ def _demand_same(db: sqlite3.Connection, path: Path) -> None:
     demand_same(db.execute("PRAGMA database_list").fetchone()[2], path)
 
 
+def _roll_back(db: sqlite3.Connection) -> None:
+    with suppress(*ERRORS):  # a file that is broken may not even allow that
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
 def _is_ready(db: sqlite3.Connection, path: Path, boot: str) -> bool:
     """As far as can be told: somebody may be making it just now."""
     with suppress(*ERRORS):
@@ -239,33 +256,6 @@ def _is_ready(db: sqlite3.Connection, path: Path, boot: str) -> bool:
             _demand_same(db, path)
             return True
     return False
-
-
-def _tell_busy(path: Path) -> None:
-    import logging
-
-    logging.getLogger(__name__).warning(
-        "nvinx: others have kept %s busy for long; still trying", path
-    )
-
-
-def _pause() -> None:
-    import random
-
-    time.sleep(random.uniform(*_LOOK_AGAIN_S))
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """One opener at a time: SQLite's busy timeout does not cover the switch to write-ahead log."""
-    lock = path.with_suffix(".lock")
-    statedir.make_file(lock)
-    fd = open_plain(lock)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
 
 
 def _make(path: Path) -> None:

@@ -2,7 +2,8 @@
 
 Four signs, any of which is enough:
 - a shared `flock` on the token's file: the starter holds one, and the job's shell inherits one on
-  a descriptor, so it survives the death of the starter and of the shell's parent;
+  a descriptor, so it survives the death of the starter and of the shell's parent; it counts also
+  where somebody deleted the file or moved it away;
 - the marker NVINX_JOB in a process's environment, or the token in its command line, which covers
   children that closed the descriptor, and the moment before the shell has opened it;
 - that nobody can see them from here, as they are in another container (PID namespace);
@@ -15,12 +16,13 @@ import fcntl
 import os
 import time
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from nvinx.errors import StateDirError
 from nvinx.host import locks, proc, statedir
 from nvinx.host.plain_files import make_plain, open_plain
-from nvinx.leases import notices
+from nvinx.leases import notices, open_locks
 from nvinx.leases.markers import Markers, is_token, owner
 from nvinx.leases.tokens import is_seen
 
@@ -91,7 +93,10 @@ class ProcessLiveness:
         silent = {token for token in set(tokens) - locked if is_token(token)}
         unseen = {token for token in silent if not is_seen(token)}
         silent -= unseen
-        return locked | unseen | (set(self._markers.pids(silent).values()) if silent else set())
+        marked = set(self._markers.pids(silent).values()) if silent else set[str]()
+        lost = {token for token in silent - marked if not os.path.lexists(self.file(token))}
+        held = {lock.token for lock in open_locks.find(lost)} if lost else set[str]()
+        return locked | unseen | marked | held
 
     def unproved(self, tokens: Collection[str]) -> set[str]:
         """Those that count as alive only since nobody could see from here that they died."""
@@ -104,12 +109,18 @@ class ProcessLiveness:
     def started(self, pid: int) -> int | None:
         return proc.started(pid)
 
-    def sweep(self, older_than_s: float = 0.0) -> None:
-        """Remove the files of tokens that show no life: what killed processes left behind."""
-        tokens = set(self._tokens(older_than_s))
+    def sweep(self, older_than_s: float = 0.0, most: int | None = None) -> None:
+        """Remove the files of tokens that show no life: what killed processes left behind.
+
+        most: how many to look for in the processes, and so to remove.
+        """
+        tokens = set(islice(filter(self._may_be_dead, self._tokens(older_than_s)), most))
         dead = sorted(tokens - self.alive(tokens))
         for first in range(0, len(dead), _AT_ONCE):
             self._remove(dead[first : first + _AT_ONCE])
+
+    def _may_be_dead(self, token: str) -> bool:
+        return is_token(token) and is_seen(token) and not self._is_locked(token)
 
     def _remove(self, tokens: Collection[str]) -> None:
         """Remove files, but of those whom a process carries; asked while nobody can lock them.

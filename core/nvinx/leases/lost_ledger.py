@@ -16,7 +16,7 @@ from nvinx.errors import StateDirError
 from nvinx.host import proc
 from nvinx.host.locks import lock_alone_soon
 from nvinx.host.plain_files import open_plain
-from nvinx.leases import rows, tokens
+from nvinx.leases import open_locks, rows, tokens
 from nvinx.leases.liveness import ProcessLiveness
 from nvinx.leases.markers import is_token
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from nvinx.leases.open_locks import OpenLock
     from nvinx.leases.ports import Lease
 
-_LIFE, _SUFFIX = "life", ".lock"
-_DELETED = " (deleted)"
+_LIFE, _SUFFIX = "life", open_locks.SUFFIX
 _NOTHING = b"{}"
 
 
@@ -44,12 +44,14 @@ class _Copy(msgspec.Struct):
     job: msgspec.Raw
     placement: msgspec.Raw
     since: float
+    folder: str = ""
 
 
 def write(state_dir: Path, lease: Lease) -> None:
     """Write the lease into its sign of life, if it has one. Raises OSError."""
     job, placement = rows.job_text(lease.job), rows.placement_text(lease.placement)
-    copy = _Copy(msgspec.Raw(job.encode()), msgspec.Raw(placement.encode()), lease.since)
+    folder = str((state_dir / _LIFE).resolve())
+    copy = _Copy(msgspec.Raw(job.encode()), msgspec.Raw(placement.encode()), lease.since, folder)
     try:
         fd = open_plain(state_dir / _LIFE / f"{lease.id}{_SUFFIX}", os.O_WRONLY)
     except FileNotFoundError:
@@ -63,10 +65,10 @@ def write(state_dir: Path, lease: Lease) -> None:
 def living(state_dir: Path) -> Iterator[Copy]:
     """The leases that anything shows life for; an empty file is of no lease yet.
 
-    Raises StateDirError where the folder of these signs was deleted while processes hold them, as
-    nobody could see any more that they live.
+    Raises StateDirError where these signs were deleted or moved while processes hold them, as
+    nobody could see any more what they hold.
     """
-    _demand_no_orphans(state_dir / _LIFE)
+    demand_no_orphans(state_dir / _LIFE)
     files = {}
     for file in (state_dir / _LIFE).glob(f"*{_SUFFIX}"):
         with suppress(OSError):
@@ -132,23 +134,24 @@ def _copy(token: str, text: bytes) -> Copy:
     return Copy(token, bytes(copy.job), bytes(copy.placement), copy.since)
 
 
-def _demand_no_orphans(life: Path) -> None:
-    found = sorted(set(_orphans(str(life.resolve()))))
+def demand_no_orphans(life: Path) -> None:
+    """Raise StateDirError where processes hold leases whose signs of life lay in this folder."""
+    where = str(life.resolve())
+    found = {lock.pid for lock in open_locks.find() if _lay_in(where, lock)}
     if not found:
         return
-    who = ", ".join(f"{pid} ({proc.name(pid)})" for pid in found[:5])
-    problem = f"was deleted while leases were held there, by process {who}"
+    who = ", ".join(f"{pid} ({proc.name(pid)})" for pid in sorted(found)[:5])
+    problem = f"was deleted or moved while leases were held there, by process {who}"
     fix = "wait until they end, or end them, or name another folder"
     raise StateDirError(str(life.parent), problem, fix)
 
 
-def _orphans(life: str) -> Iterator[int]:
-    """Processes that hold the lock of a lease whose file was deleted under them."""
-    for pid in proc.pids():
-        for fd, target in proc.open_files(pid):
-            folder, _, name = target.rpartition("/")
-            if folder != life or not name.endswith(_SUFFIX + _DELETED):
-                continue
-            is_engine = tokens.is_engine(name.removesuffix(_SUFFIX + _DELETED))
-            if not is_engine and proc.is_locked(pid, fd):
-                yield pid
+def _lay_in(life: str, lock: OpenLock) -> bool:
+    return lock.is_deleted if lock.folder == life else _told_folder(lock) == life
+
+
+def _told_folder(lock: OpenLock) -> str:
+    """Where the lease was given, if its sign of life says so."""
+    with suppress(OSError, ValueError, RecursionError), lock.path.open("rb") as file:
+        return msgspec.json.decode(file.read(rows.LONGEST), type=_Copy).folder
+    return ""

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from nvinx.gpu.nvml import NvmlProbe
 from nvinx.host.clock import boot_seconds
-from nvinx.leases import holders
+from nvinx.leases import holders, lost_ledger
 from nvinx.leases.external_use import owners, with_external_use
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.liveness import ProcessLiveness
@@ -90,7 +90,7 @@ def take(bench: Bench, state_dir: Path) -> Snapshot:
         now=boot_seconds(),
         unreadable=there.unreadable,
         unproved=there.unproved,
-        left_behind={x.id: holders.left_behind(state_dir, x.id) for x in there.leases},
+        left_behind={x.id: holders.left_behind(x.id) for x in there.leases},
     )
 
 
@@ -137,6 +137,7 @@ def _write_question(ledger: SqliteLedger, name: str) -> None:
 
 def _ledger(folder: Path) -> _Found:
     if not (folder / "ledger.db").exists() and not any((folder / "life").glob("*.lock")):
+        lost_ledger.demand_no_orphans(folder / "life")
         return _Found()
     ledger, liveness = SqliteLedger(folder / "ledger.db"), ProcessLiveness(folder / "life")
     try:

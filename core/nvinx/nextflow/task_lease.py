@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from nvinx.reasons import Reason
 
 _LOOK_S = 0.05
-_YOUNG_S = 60.0  # a lease's file that old is no longer about to be locked
 _NOBODY_WAITS = 143
 
 
@@ -80,7 +79,6 @@ class TaskLease:
         told = attempt.variables(self._task.attempt, Outcome.OUT_OF_MEMORY if again else None)
         exports = self._waited_for(client, lease_file).exports | told
         files.write(handover.as_shell(exports), self._place.folder / READY)
-        client.liveness.sweep(older_than_s=_YOUNG_S)
 
     def _client(self) -> LeaseClient:
         bench = machine.bench(self._place.bench, self._place.launch_dir)

@@ -36,24 +36,31 @@ def test_a_rule_stands_for_all_its_jobs(explain):
     assert second == "embed[2] never started."
 
 
+def test_a_job_that_is_not_there_is_said_with_the_folder(explain, tmp_path):
+    done = explain("nobody")
+    assert done.exit_code == 1
+    assert done.output == f"No job nobody waits, nor is one in the last run in {tmp_path}.\n"
+
+
 def test_a_failure_is_said(explain):
     assert "for 0.1 s, and failed, after 0.0 s: no GPU asked." in explain("report").output
 
 
-def test_a_job_that_waits_is_explained_with_what_is_in_its_way(explain, tmp_path):
+@pytest.mark.parametrize("name", ["second", "embed[2]"])
+def test_a_job_that_waits_is_explained_with_what_is_in_its_way(explain, tmp_path, name):
     seen = []
 
     def look(_reason):
-        seen.append(explain("second").output)
+        seen.append(explain(name).output)
         raise InterruptedError
 
     with (
         client.whole_card(CARD, "first", tmp_path / "state", lambda _: None),
         pytest.raises(InterruptedError),
-        client.whole_card(CARD, "second", tmp_path / "state", look),
+        client.whole_card(CARD, name, tmp_path / "state", look),
     ):
         pass
-    assert "second has waited for a card for 0.0 s: card held alone by first." in seen[0]
+    assert seen == [f"{name} has waited for a card for 0.0 s: card held alone by first.\n"]
 
 
 def test_a_job_that_nobody_knows_is_an_error(explain):
