@@ -78,6 +78,22 @@ def can_be_evaluated(job: Any) -> bool:
         return False
 
 
+def named(params: Any) -> list[tuple[str, Any]]:
+    """All params with their names; those without one are all called `params`."""
+    return [(name or "params", value) for name, value in params._allitems()]
+
+
+def params_now(job: Any) -> Any:
+    """A job's params as they are now, not kept by Snakemake; its rule's where that fails."""
+    before = job._params, job._non_derived_params
+    try:
+        return job.params
+    except Exception:
+        return job.rule.params  # what they need may be made by an earlier job
+    finally:
+        job._params, job._non_derived_params = before
+
+
 def forget_resources(jobs: Iterable[Any]) -> None:
     """Have the resources of these jobs evaluated again when next asked for."""
     for job in jobs:
