@@ -120,8 +120,16 @@ def ignored(job: Any, claim: Claim) -> list[gpu_words.Reading]:
 
 
 def _words_in_params(job: Any) -> Iterator[gpu_words.Reading]:
-    """Of those that are plain values: what a function gives may need files that are not there."""
-    return gpu_words.readings_of_params(dict(job.rule.params.items()))
+    """Functions are asked only where their param's name is such a word."""
+    params = snakemake_internals.named(job.rule.params)
+    if any(callable(value) and _is_gpu_word(name) for name, value in params):
+        params = snakemake_internals.named(snakemake_internals.params_now(job))
+    return gpu_words.readings_of_params(params)
+
+
+def _is_gpu_word(name: str) -> bool:
+    """Whether a switch of this name, or a text as Slurm has it, asks for a GPU."""
+    return any(gpu_words.readings_of_params([(name, 1), (name, "gpu:1")]))
 
 
 def kind_of(job: Any) -> str:

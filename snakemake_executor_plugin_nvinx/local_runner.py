@@ -77,8 +77,9 @@ class Runner:
         try:
             self._spawn(self._executor, group)
         finally:
-            starts = self._markers.pop(group).close() if group in self._markers else {}
-        snakemake_internals.note_group_end(workflow, group, began, starts)
+            markers = self._markers.pop(group, None)
+            known = markers.close() if markers else snakemake_internals.Times({}, {})
+        snakemake_internals.note_group_end(workflow, group, began, known)
 
     def shutdown(self) -> None:
         self._members.shutdown(wait=True)

@@ -10,7 +10,7 @@ import copy
 import os
 import sys
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -76,6 +76,22 @@ def can_be_evaluated(job: Any) -> bool:
         return all(member.resources is not None for member in members(job))
     except Exception:
         return False
+
+
+def named(params: Any) -> list[tuple[str, Any]]:
+    """All params with their names; those without one are all called `params`."""
+    return [(name or "params", value) for name, value in params._allitems()]
+
+
+def params_now(job: Any) -> Any:
+    """A job's params as they are now, not kept by Snakemake; its rule's where that fails."""
+    before = job._params, job._non_derived_params
+    try:
+        return job.params
+    except Exception:
+        return job.rule.params  # what they need may be made by an earlier job
+    finally:
+        job._params, job._non_derived_params = before
 
 
 def forget_resources(jobs: Iterable[Any]) -> None:
@@ -275,8 +291,15 @@ def _flows(producer: Any, file: Any) -> bool:
     return file in producer.pipe_or_service_output
 
 
+class Times(NamedTuple):
+    """When the members of a group began and ended, where that is known, in seconds since 1970."""
+
+    begun: Mapping[Any, float]
+    ended: Mapping[Any, float]
+
+
 class Markers:
-    """When the members of a group began, as the group's own process knows, in seconds since 1970.
+    """When the members of a group began and ended, as the group's own process knows.
 
     That process writes the marker of an unfinished output anew when its job begins, and removes it
     when the job ends; a file that is open tells both.
@@ -293,17 +316,17 @@ class Markers:
                     marker = os.open(persistence._record_path(folder, key), os.O_RDONLY)
                     self._open[job] = marker, os.fstat(marker).st_mtime_ns
 
-    def close(self) -> dict[Any, float]:
-        """The beginnings that are known."""
-        now = {job: os.fstat(marker).st_mtime_ns for job, (marker, _) in self._open.items()}
-        begun = {job: at / 1e9 for job, at in now.items() if at != self._open[job][1]}
+    def close(self) -> Times:
+        now = {job: os.fstat(marker) for job, (marker, _) in self._open.items()}
+        rewritten = {j: s.st_mtime_ns for j, s in now.items() if s.st_mtime_ns != self._open[j][1]}
+        removed = {job: seen.st_ctime_ns for job, seen in now.items() if not seen.st_nlink}
         for marker, _ in self._open.values():
             os.close(marker)
         self._open.clear()
-        return begun
+        return Times(*({job: at / 1e9 for job, at in of.items()} for of in (rewritten, removed)))
 
 
-def note_group_end(workflow: Any, group: Any, began: float, starts: Mapping[Any, float]) -> None:
+def note_group_end(workflow: Any, group: Any, began: float, known: Times) -> None:
     """Have Snakemake's records say of a group what only its own process knew.
 
     A member of which no start is known counts from when what it needs of the group was there. What
@@ -314,10 +337,10 @@ def note_group_end(workflow: Any, group: Any, began: float, starts: Mapping[Any,
     persistence = workflow.persistence
     for job in (job for level in levels(group) for job in level):
         ready = max((ends[o] for o in group.dag.dependencies[job] if o in ends), default=began)
-        start = starts.get(job, ready)
+        start = known.begun.get(job, ready)
         written = [os.path.getmtime(file) for file in job.output if os.path.exists(file)]
-        ends[job] = max(written, default=start)
-        end = max(written, default=None)
+        end = max(written, default=known.ended.get(job))
+        ends[job] = start if end is None else end
         times |= {persistence._get_key(file): (start, end) for file in job.output}
         _evaluate_again(job)
     persistence._write_record = _timed(persistence._write_record, times)

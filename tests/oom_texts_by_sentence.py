@@ -1,7 +1,9 @@
 """Texts of programs that no pattern was written for, each judged before the classifier was asked.
 
-SEEN were looked at when the sentences were put together, UNSEEN were not, and are not to be: what
-is missed of them says how well the sentences do on programs that nobody knows.
+Whoever collected and judged them read all 79 before the sentences were written. Every other one is
+held out: SEEN served to put the sentences together, HELD_OUT did not, beyond having been read.
+About half were found by searching for phrases that the sentences know, and many are format strings
+of a source, filled in. So what is missed of HELD_OUT says less than texts met by chance would.
 """
 
 from oom_texts import GH, Said
@@ -52,7 +54,7 @@ SEEN = [
     Said("a separator's help", "usage: inference.py [-h] --input_audio A\n  --single_onnx   Only use a single ONNX model for vocals. Can be useful if you have not enough GPU memory.\ninference.py: error: the following arguments are required: --input_audio", N, CODE, 2),
 ]  # fmt: skip
 
-UNSEEN = [
+HELD_OUT = [
     Said("DiffDock", "Generating ESM language model embeddings\n1it [00:03,  3.94s/it]\nFailed on ['1a0q'] CUDA out of memory. Tried to allocate 5.44 GiB (GPU 0; 10.76 GiB total capacity)\nFailed for 1 complexes\nSkipped 0 complexes", D, f"{GH}/gcorso/DiffDock/issues/127", 0),
     Said("AutoDock-GPU", "Cuda device:                              NVIDIA GeForce RTX 4090\nAvailable memory on device:               23827 MB (total: 24214 MB)\nSetKernelsGpuData copy to cData failed invalid device symbol\nautodock_gpu_128wi: ./cuda/kernels.cu:130: Assertion `0' failed.\nAborted (core dumped)", N, f"{GH}/ccsb-scripps/AutoDock-GPU/issues/249", 134),
     Said("AliceVision", "CUDA device no 0 for 0\nDevice 0 memory - used: 492.259369, free: 1555.740601, total: 2048.000000\ntotal size of volume map in GPU memory: 10.577637\nERROR:root:Error on node computation: Error on node \"DepthMap_1(0)\":", N, f"{GH}/alicevision/Meshroom/issues/458"),

@@ -25,6 +25,7 @@ SAYS = {
     "gpus": "resources: gpus=1",
     "gres": "resources: gres='gpu:1'",
     "in_params": "params: gres='gpu:1'",
+    "made": "params: gres=lambda wildcards: 'gpu:1'",
     "extra": "resources: slurm_extra=\"'--gres=gpu:a100:1'\"",
     "name": "resources: gpu='a1000'",
     "computed": "resources: gpus=lambda wildcards, attempt: attempt",
@@ -32,6 +33,8 @@ SAYS = {
     "off": "resources: gpu=0, vram_mb=900",
     "queue": "resources: slurm_partition='gpu'",
     "program": "params: device='cuda'",
+    "unnamed": "params: '--gpus 1'",
+    "switch": "params: gpus=lambda wildcards: 0",
 }
 
 
@@ -49,15 +52,18 @@ def test_each_word_is_understood_or_warned_about(workspace: Workspace) -> None:
 
     assert outcome.status == 0, outcome.text
     seen = {name: outcome.files[f"{name}.txt"].strip() for name in SAYS}
-    alone = ("gpus", "gres", "in_params", "extra", "name", "computed")
+    alone = ("gpus", "gres", "in_params", "made", "extra", "name", "computed")
     assert seen == dict.fromkeys(alone, "gpu_exclusive") | {
         "size": "gpu_shared",
         "off": "cpu_only",
         "queue": "cpu_only",
         "program": "cpu_only",
+        "unnamed": "cpu_only",
+        "switch": "cpu_only",
     }
     warnings = [line for line in outcome.text.splitlines() if "means nothing to nvinx" in line]
-    assert len(warnings) == 2, warnings
+    assert len(warnings) == 3, warnings
+    assert any("rule unnamed: params='--gpus 1'" in line for line in warnings)
     assert any("rule queue: slurm_partition='gpu'" in line for line in warnings)
     assert any("rule program: device='cuda'" in line for line in warnings)
     assert all("Fix: write gpu=1" in line for line in warnings)

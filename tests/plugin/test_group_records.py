@@ -38,3 +38,15 @@ def test_the_records_of_a_group_have_whole_commands_and_times_in_order(
     assert began - 0.5 < first["starttime"] < began + 0.1
     # a file is stamped by a clock that ticks more coarsely than the one that is read
     assert first["endtime"] - 0.1 < second["starttime"] <= second["endtime"] + 0.1
+
+
+def test_a_member_whose_output_is_gone_ended_before_the_next_one_did(
+    engine: str, make_workspace: MakeWorkspace
+) -> None:
+    workspace = make_workspace("grouped_temp", engine)
+    outcome = workspace.run()
+    assert outcome.status == 0, outcome.text
+
+    records = _records(workspace)
+    first, third = records["first.txt"], records["third.txt"]
+    assert first["starttime"] <= first["endtime"] < third["endtime"] - 0.4

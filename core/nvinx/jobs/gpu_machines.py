@@ -15,6 +15,7 @@ _CARD = re.compile(
     r")(?![a-z0-9])"
 )
 _PLACE = re.compile(r"partition|constraint|feature|queue|qos|accelerator|node|machine|mig")
+_PLACE_OF_CARDS = re.compile(r"(?<!no)(?<!no[-_])(?<!non)(?<!non[-_])gpu|dgx|hgx")
 _MACHINE_NAME = re.compile(r"machine_type|instance_type|vm_size|flavou?r")
 _MACHINE = re.compile(r"(?:a[234]|g[24])-|(?:g[4-7]\w*|p[2-6]\w*)\.|standard_n[cdgv]")
 
@@ -24,4 +25,10 @@ def is_asked_for(name: str, value: int | str) -> bool:
     name, text = name.lower(), str(value).lower()
     if _MACHINE_NAME.search(name):
         return bool(_MACHINE.match(text))
-    return bool(_PLACE.search(name) and _CARD.search(text))
+    if _CARD.fullmatch(name):
+        return text not in _OFF
+    is_named = _CARD.search(text) or _PLACE_OF_CARDS.search(text)
+    return bool(_PLACE.search(name) and is_named)
+
+
+_OFF = {"", "0", "false", "none"}

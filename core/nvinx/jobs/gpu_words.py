@@ -15,10 +15,10 @@ from nvinx.formatting import value_text
 from nvinx.jobs import gpu_hint, gpu_machines, gpu_spelling, hints, scheduler_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _COUNTS = {
-    *("gpus", "ngpus", "n_gpus", "n_gpu", "num_gpus", "num_gpu", "nb_gpus", "gpu_num"),
+    *("gpus", "ngpus", "ngpu", "n_gpus", "n_gpu", "num_gpus", "num_gpu", "nb_gpus", "gpu_num"),
     *("gpu_count", "gpus_count", "gpus_per_task", "gpus_per_node", "gpus_per_job"),
     *("nvidia_gpu", "nvidia_gpus", "request_gpus", "slurm_gpus"),
 }
@@ -28,6 +28,7 @@ _SWITCHES = {
 }
 _NAMES = {"gpu_model", "gpu_type", "gpu_name"}
 _MAKERS = {"gpu_manufacturer", "gpu_vendor"}
+_ONE_CARD = re.compile(r"(?:gpu|cuda)_?(?:device|id|idx|index)")  # number 0 is a card, too
 _SIZE = re.compile(
     r"(?:gpus?_?(?:v?ram|mem|memory)|(?:ram|mem|memory)_gpu|gpus_minimum_memory|vram)"
     r"(?:_(?P<unit>[mg]i?b))?"
@@ -35,7 +36,7 @@ _SIZE = re.compile(
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 _NUMBER_AND_UNIT = re.compile(r"\d+(\.\d+)?\s*[mgMG]i?[bB]")
 _LIKE_GPU = re.compile(
-    r"(?<![a-z0-9])(?<!no[-_])(?<!non[-_])(?:n?gpus?|cuda|nvidia|rocm|vram|accelerators?)(?![a-z])"
+    r"(?<![a-z0-9])(?<!no[-_])(?<!non[-_])(?:n?gpus?|cuda|nvidia|rocm|vram|accelerators?|--nv)(?![a-z])"
 )
 _OFF = {"", "0", "false", "no", "off", "none", "cpu"}
 _NOT_WORDS = {"tmpdir", "shell_exec", "mem", "disk", "runtime"}
@@ -97,19 +98,32 @@ def readings(resources: Mapping[str, Any]) -> Iterator[Reading]:
                 yield Reading(name, value)
 
 
-def readings_of_params(params: Mapping[str, Any]) -> Iterator[Reading]:
+def readings_of_params(params: Iterable[tuple[str, Any]]) -> Iterator[Reading]:
     """The same of a rule's params: they are its program's, so but for `gres` they are ignored."""
-    for name, value in params.items():
-        if isinstance(value, int | str) and (reading := _read(name, value)) is not None:
+    for name, value in (part for param in params for part in _parts(*param)):
+        reading = _read(name, value)
+        if reading is not None and reading.means.get(gpu_hint.HINT) != 0:
             is_scheduler = "gres" in name or name.startswith("slurm")
             yield reading if is_scheduler else Reading(name, value)
+
+
+def _parts(name: str, value: Any) -> Iterator[tuple[str, int | str]]:
+    """A list is the options of one text, a mapping holds params of its own."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from _parts(str(key), part)
+    elif isinstance(value, list | tuple):
+        yield name, " ".join(map(str, value))
+    elif isinstance(value, int | str):
+        yield name, value
 
 
 def _read(name: str, value: int | str) -> Reading | None:
     stated, name, text = name, gpu_spelling.plain(name), str(value).strip()
     if name in _COUNTS and text.isascii() and text.isdigit():
         return Reading(stated, value, {gpu_hint.HINT: int(text[:9])})
-    if text.lower() in _OFF or (isinstance(value, int) and value <= 0):
+    is_one_card = text.isdigit() and _ONE_CARD.fullmatch(name)
+    if not is_one_card and (text.lower() in _OFF or (isinstance(value, int) and value <= 0)):
         return None
     if means := _meaning(name, value, text):
         return Reading(stated, value, means)
@@ -117,7 +131,7 @@ def _read(name: str, value: int | str) -> Reading | None:
         return Reading(stated, value, write="nothing: nvinx knows NVIDIA's cards only")
     if _SIZE.fullmatch(name):
         return Reading(stated, value, write=_WRITE_SIZE)
-    return Reading(stated, value) if _looks_like_gpu(stated, value) else None
+    return Reading(stated, value) if is_one_card or _looks_like_gpu(stated, value) else None
 
 
 def _meaning(name: str, value: int | str, text: str) -> dict[str, Any]:

@@ -18,11 +18,16 @@ def ignored(resources, of=gpu_words.readings):
     return [reading.name for reading in of(resources) if not reading.means]
 
 
+def ignored_params(*params):
+    return ignored(params, gpu_words.readings_of_params)
+
+
 WHOLE_CARD = [
     {"gpus": 1},
     {"gpus": "1"},
     {"gpus": "a100:1"},
     {"ngpus": 1},
+    {"ngpu": 1},
     {"n_gpus": 1},
     {"num_gpus": 1},
     {"gpu_count": True},
@@ -133,6 +138,7 @@ def test_a_size_in_other_words_is_the_vram(resources, vram_mib):
         {"use_gpu": False, "device": "cpu"},
         {"phage": "T4", "machine_type": "n1-standard-4", "instance_type": "m5.large"},
         {"constraint": "haswell", "qos": "short"},
+        {"slurm_partition": "nogpu", "queue": "non-gpu", "gpu_id": -1, "a100": 0},
     ],
     ids=str,
 )
@@ -147,6 +153,16 @@ def test_what_asks_for_no_gpu_stays_on_the_cpu_without_a_word(resources):
         {"slurm_partition": "gpu"},
         {"partition": "gpu_short"},
         {"queue": "long-gpu"},
+        {"slurm_partition": "gpuq"},
+        {"partition": "biogpu"},
+        {"qos": "dgx"},
+        {"v100": 1},
+        {"a100": 2},
+        {"mig": "1g.5gb"},
+        {"gpu_device": 0},
+        {"gpuid": "0"},
+        {"cuda_id": 0},
+        {"apptainer_extra": "--nv"},
         {"gpu_manufacturer": "amd"},
         {"gpus": "all"},
         {"gpu_mem": 8},
@@ -175,6 +191,16 @@ def test_what_looks_like_a_gpu_and_says_too_little_is_named(resources):
 
 def test_params_are_the_programs_but_for_a_schedulers():
     params = {"gres": "gpu:1", "gpus": 1, "extra": "--use-gpu", "device": "cuda", "k": 31}
-    assert ignored(params, gpu_words.readings_of_params) == ["gpus", "extra", "device"]
-    quiet = {"extra": "--no-gpu", "model": "weights/gpu.bin", "gpu": False, "device": "cpu"}
-    assert ignored(quiet, gpu_words.readings_of_params) == []
+    assert ignored_params(*params.items()) == ["gpus", "extra", "device"]
+    quiet = {"extra": "--no-gpu", "model": "weights/gpu.bin", "gpus": 0, "device": "cpu"}
+    assert ignored_params(*quiet.items()) == []
+
+
+def test_params_are_looked_at_whatever_they_hold():
+    assert ignored_params(("params", "gpu"), ("params", "--gpus 1")) == ["params", "params"]
+    assert ignored_params(("options", ["--gpus", "1"]), ("program", {"device": "cuda"})) == [
+        "options",
+        "device",
+    ]
+    (word,) = gpu_words.readings_of_params([("cluster", {"gres": "gpu:1", "k": None})])
+    assert word.means == {"gpu": 1}
