@@ -156,7 +156,7 @@ def _shared(claim: Claim, wide: Sequence[Node], nodes: Collection[Node]) -> Ask:
     if not sharded:
         return _whole(claim.with_whole_card(), wide, nodes)
     plans = []
-    for count in sorted({_shards(claim, node) for node in sharded}):
+    for count in sorted({_shards(claim, node) for node in sharded}, reverse=True):
         fit = [n for n in sharded if _shards(claim, n) <= count <= n.per_card]
         places = sum(node.cards * (node.per_card // count) for node in fit)
         plans.append((places, len(fit), count, fit))
@@ -169,11 +169,14 @@ def _shared(claim: Claim, wide: Sequence[Node], nodes: Collection[Node]) -> Ask:
 
 
 def _shards(claim: Claim, node: Node) -> int:
-    """The shards of a node's card that hold a job: of a part of a card so many that Slurm puts no
-    more such jobs on the card than it has such parts, since the next would wait on its node.
+    """The shards of a node's card that hold a job.
+
+    Of a part of a card that part, rounded down, but so many that Slurm puts no more such jobs on
+    the card than it has such parts, since the next would wait on its node.
     """
     if claim.share is not None:
-        return node.per_card // (claim.share.fit + 1) + 1
+        fewest = node.per_card // (claim.share.fit + 1) + 1
+        return max(node.per_card * claim.share.parts // claim.share.of, fewest)
     return -(-(claim.vram_mib or 0) // node.shard_mib)
 
 
