@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 from nvinx.catalog import Residency
 from nvinx.errors import HintError
 from nvinx.formatting import plain
-from nvinx.jobs import default_hints, gpu_hint, gpu_words, hints, stage_hint
+from nvinx.jobs import (
+    card_share,
+    default_hints,
+    gpu_hint,
+    gpu_words,
+    hints,
+    share_hint,
+    stage_hint,
+)
 from nvinx.jobs.claim import Claim
 from nvinx.sizes import need_from_mb, parse_bytes
 from snakemake_executor_plugin_nvinx import snakemake_internals
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
 
     from nvinx.catalog import ModelSpec
     from nvinx.history.statistics import RunStatistics
+    from nvinx.jobs.card_share import CardShare
 
 
 def name_of(job: Any) -> str:
@@ -51,6 +60,8 @@ def vram_mb(resources: Mapping[str, Any], models: Mapping[str, ModelSpec]) -> in
     words = gpu_words.translated(known)
     if "vram_mb" in resources or gpu_hint.is_off(words.get(gpu_hint.HINT)):
         return None
+    if share_hint.HINT in words or card_share.is_written(words.get(gpu_hint.HINT)):
+        return None  # how much that is depends on the card
     size = words.get("vram")
     if size is None:
         return _vram_mb_of_model(words, models)
@@ -258,8 +269,11 @@ def _claim_of_group(
     _demand_sizes(group, on_gpu)
     limits = [c.max_slowdown for c in on_gpu if c.max_slowdown is not None]
     residencies = {c.residency for c in claims}
+    residency = next(r for r in _STRICTEST_FIRST if r in residencies)
+    share = _share_at_once(group, by_job)
     return Claim(
-        residency=next(r for r in _STRICTEST_FIRST if r in residencies),
+        residency=residency,
+        share=share if residency is Residency.GPU_SHARED else None,
         vram_mib=_at_once(group, by_job),
         ram_mib=max(need_from_mb(group.resources.get("mem_mb") or 0), *(c.ram_mib for c in claims)),
         disk_mib=max(c.disk_mib for c in claims),
@@ -282,6 +296,25 @@ def _at_once(group: Any, claims: Mapping[Any, Claim]) -> int | None:
     return max(sums, default=None)
 
 
+def _share_at_once(group: Any, claims: Mapping[Any, Claim]) -> CardShare | None:
+    """The part of a card of those members that run side by side; None where nobody asks for one."""
+    shares = [
+        [share for job in layer if (share := claims[job].share)]
+        for layer in snakemake_internals.levels(group)
+    ]
+    most = max(map(card_share.together, shares), default=0)
+    if not most:
+        return None
+    asked = f"{share_hint.HINT}={most!s}"
+    fix = "write one kind for all of them, or take the rule out of the group"
+    if any(claim.vram_mib for claim in claims.values()):
+        raise HintError(str(group.groupid), asked, "stands beside a size in MB", fix)
+    if most > 1:
+        problem = "is more than a card, for jobs of the group that run side by side"
+        raise HintError(str(group.groupid), asked, problem, "ask for less, or take a rule out")
+    return card_share.read(str(most))
+
+
 def _demand_sizes(group: Any, claims: Iterable[Claim]) -> None:
     """A group holds one share for all its jobs, which cannot be learned job by job."""
     if any(claim.auto_vram for claim in claims):
@@ -291,7 +324,14 @@ def _demand_sizes(group: Any, claims: Iterable[Claim]) -> None:
 
 
 _UNKNOWN_S = 60.0
-_DECIDING = (gpu_hint.HINT, "vram_mb", "vram", "residency", "model")  # whether it uses a card
+_DECIDING = (
+    gpu_hint.HINT,
+    share_hint.HINT,
+    "vram_mb",
+    "vram",
+    "residency",
+    "model",
+)  # whether it uses a card
 _STRICTEST_FIRST = (
     Residency.GPU_EXCLUSIVE,
     Residency.GPU_RAM_OVERFLOW,

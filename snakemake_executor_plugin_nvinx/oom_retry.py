@@ -90,9 +90,8 @@ class OomRetry:
         tries.story.append(explain.ran_out(job.claim, peak_mib))
         had_card = was_alone and not self._is_held_to_cap(tries.said)
         asked = None if asks_for is None else _asked_anew(asks_for, self.number(handle))
-        wanted_mib = None if asked is None else asked.vram_mib
         found = retry.next_attempt(
-            job.claim, tries.steps, self._capacity, peak_mib, had_card, wanted_mib
+            job.claim, tries.steps, self._capacity, peak_mib, had_card, asked
         )
         if found is None:
             return None, [explain.gave_up(job.name, job_claims.rule_of(handle), tries.story)]
@@ -135,7 +134,11 @@ class OomRetry:
 def _asked_anew(asks_for: Callable[[int], Claim], number: int) -> Claim | None:
     """What the rule asks for at the next attempt, where that is another amount of VRAM or RAM."""
     now, then = asks_for(number), asks_for(number + 1)
-    return None if (now.vram_mib, now.ram_mib) == (then.vram_mib, then.ram_mib) else then
+    return None if _amounts(now) == _amounts(then) else then
+
+
+def _amounts(claim: Claim) -> tuple[object, ...]:
+    return claim.vram_mib, claim.share, claim.ram_mib
 
 
 def _logs(handle: Any) -> list[Path]:

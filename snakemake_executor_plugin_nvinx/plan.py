@@ -61,6 +61,7 @@ def _task(job: Any, name: str, after: tuple[str, ...], run: Run) -> Task:
         mem_mb=_mb(claim.ram_mib) or 0,
         disk_mb=_mb(claim.disk_mib) or 0,
         vram_mb=_mb(claim.vram_mib),
+        gpu_share=None if spills else claim.share,
         residency=Residency.GPU_RAM_OVERFLOW if spills else claim.residency,
         after=after,
         max_slowdown=claim.max_slowdown,

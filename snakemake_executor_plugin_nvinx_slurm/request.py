@@ -48,7 +48,14 @@ def exports(placed: Placed) -> str:
     claim = placed.ask.claim
     said = {"NVINX_JOB": placed.job.id, "NVINX_PLACEMENT": claim.residency.value}
     if claim.uses_gpu:
-        said["NVINX_VRAM_MB"] = str(declared_mb(claim.vram_mib or placed.ask.card_mib))
+        said["NVINX_VRAM_MB"] = str(declared_mb(_vram_mib(placed.ask)))
     else:
         said["CUDA_VISIBLE_DEVICES"] = ""
     return "export " + " ".join(f"{key}={shlex.quote(value)}" for key, value in said.items())
+
+
+def _vram_mib(ask: Ask) -> int:
+    share = ask.claim.share
+    if share is not None and ask.card_mib:
+        return share.mib(ask.card_mib)
+    return ask.claim.vram_mib or ask.card_mib

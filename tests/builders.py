@@ -7,6 +7,7 @@ from nvinx.bench.capacity import Card
 from nvinx.catalog import Residency
 from nvinx.gpu.ports import GpuState
 from nvinx.interference.company import Company
+from nvinx.jobs import card_share
 from nvinx.jobs.claim import Claim
 from nvinx.leases.ports import Lease
 from nvinx.reasons import Why
@@ -60,6 +61,11 @@ def shared_claim(vram_mib=900, **other):
     return Claim(residency=Residency.GPU_SHARED, vram_mib=vram_mib, **other)
 
 
+def part_claim(part="1/3", **other):
+    """A part of whichever card."""
+    return Claim(residency=Residency.GPU_SHARED, share=card_share.read(part), **other)
+
+
 def exclusive_claim(**other):
     return Claim(residency=Residency.GPU_EXCLUSIVE, **other)
 
@@ -82,6 +88,10 @@ def shared_job(job_id, vram_mib=900, *, engine="one", **claim):
     return job(job_id, shared_claim(vram_mib, **claim), engine=engine)
 
 
+def part_job(job_id, part="1/3", *, engine="one", **claim):
+    return job(job_id, part_claim(part, **claim), engine=engine)
+
+
 def exclusive_job(job_id, *, engine="one", **claim):
     return job(job_id, exclusive_claim(**claim), engine=engine)
 
@@ -100,7 +110,8 @@ def granted(claim, **other):
         "residency": claim.residency,
         "why": _WHY[claim.residency],
         "card": "gpu-0" if claim.uses_gpu else None,
-        "vram_mib": claim.vram_mib or 0,
+        "vram_mib": card().need_mib(claim),
+        "share": claim.share,
     }
     return Placement(**{**asked, **other})
 

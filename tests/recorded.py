@@ -31,7 +31,9 @@ class Recorder:
     def job(self, name, times, placement=CPU, *, outcome=Outcome.OK, why=None, after=(), **claim):
         """times: submitted, started, ended, as far as it came. why: it waited last."""
         residency = placement.residency
-        if residency.needs_vram:
+        if placement.share is not None:
+            claim = {"share": placement.share, **claim}
+        elif residency.needs_vram:
             claim = {"vram_mib": placement.vram_mib, **claim}
         asked = job(name, Claim(residency=residency, **claim), engine="engine")
         self.at(times[0]).submitted(asked, after)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
-from builders import exclusive_claim, job, lease, shared_claim, shared_job
+from builders import exclusive_claim, job, lease, part_claim, shared_claim, shared_job
 from msgspec.structs import replace
 from waiting import GIVE_UP_S, eventually
 
@@ -405,3 +405,16 @@ def test_what_could_not_be_read_back_is_never_written(tmp_path, wrong):
     with ledger.transaction() as entries:
         assert entries.requests() == ()
     ledger.close()
+
+
+def test_a_part_of_a_card_is_read_back_with_what_it_is_of_this_card(ledger):
+    wanted = job("a", part_claim("2/3"), engine="engine-1")
+    with ledger.transaction() as entries:
+        entries.hold(lease(wanted))
+        entries.enqueue(QueuedRequest(job("b", part_claim("1/2"), engine="engine-1"), 1.0, None))
+    with ledger.transaction() as entries:
+        (read,) = entries.leases()
+        (waits,) = entries.requests()
+    assert read == lease(wanted)
+    assert (read.placement.share.hint, read.placement.vram_mib) == ("2/3", 2666)
+    assert waits.job.claim.share.hint == "1/2"

@@ -1,16 +1,17 @@
 """Declared VRAM is imposed where the framework allows, and no program is harmed by it."""
 
+import json
 import os
 import subprocess
 import sys
 
 import pytest
-from builders import card, cpu_claim, granted, shared_claim
+from builders import card, cpu_claim, granted, part_claim, shared_claim
 
 from nvinx.admission.job import Placement
 from nvinx.bench.capacity import Capacity
 from nvinx.catalog import Residency
-from nvinx.leases import memory_caps
+from nvinx.leases import environment, memory_caps
 from nvinx.leases.context import SITE
 from nvinx.reasons import Why
 
@@ -139,3 +140,18 @@ def test_the_real_torch_accepts_its_cap():
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "2.0"
+
+
+def test_a_part_of_a_card_is_a_cap_of_that_part_less_the_context():
+    third = granted(part_claim("1/3"))
+    told = memory_caps.variables(third, CAPACITY, "/site", {})
+    assert told["CUPY_GPU_MEMORY_LIMIT"] == str((1333 - 300) * 1024 * 1024)
+    assert told["NVINX_VRAM_FRACTION"] == f"{(1333 - 300) / 4000:.4f}"
+
+
+def test_what_jobs_are_told_of_their_parts_is_no_more_than_the_card():
+    told = [environment.variables("j", granted(part_claim(f"1/{n}")), CAPACITY) for n in (2, 3, 7)]
+    most = 4000 * 1024 * 1024
+    for n, each in zip((2, 3, 7), told, strict=True):
+        assert n * json.loads(each["NVINX_MAX_MEMORY"])["0"] <= most
+        assert n * int(each["NVINX_VRAM_MB"]) * 10**6 <= most

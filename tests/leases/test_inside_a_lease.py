@@ -207,3 +207,9 @@ def test_what_a_job_inside_left_behind_keeps_the_lease_around_it(bench):
     done = bench.run("run", "--name", "around", "--", sys.executable, *SNAKEMAKE)
     assert done.returncode == 0, done.stdout + done.stderr
     assert bench.held() == {"around"}
+
+
+def test_a_part_inside_a_lease_is_one_of_what_the_lease_holds(bench):
+    command = inner("run", "--gpu-share", "1/2", "--", "printenv", "NVINX_VRAM_MB")
+    done = bench.run("run", "--gpu-share", "1/2", "--", "bash", "-c", command)
+    assert (done.returncode, done.stdout) == (0, "1999\n"), done.stderr

@@ -276,3 +276,31 @@ def test_of_a_command_that_was_killed_no_more_is_said_than_is_known(bench):
     assert done.returncode == 137
     assert "bash was killed (SIGKILL)" in done.stderr
     assert "ran out of" not in done.stderr
+
+
+def test_three_thirds_share_the_card_and_are_told_how_much_that_is(bench):
+    words = ("run", "--gpu-share", "1/3", "--name")
+    several = [bench.start(*words, f"n{k}", "sleep", "3600") for k in range(2)]
+    assert eventually(lambda: bench.held() == {"n0", "n1"})
+    done = bench.run(*words, "third", "--", "printenv", "NVINX_VRAM_MB")
+    assert (done.returncode, done.stdout) == (0, "1332\n")
+    assert "third -> GPU 0 shared, a third of the card with n" in done.stderr
+    assert "1.33 GB (a third of the card) shared" in bench.run("status").stdout
+    for process in several:
+        process.terminate()
+
+
+@pytest.mark.parametrize("bad", ["1/0", "4/3", "a third", "0", "-1"])
+def test_what_is_no_part_of_a_card_is_refused(bench, bad):
+    done = bench.run("run", f"--gpu-share={bad}", "--name", "mine", "true")
+    assert done.returncode != 0
+    assert f"mine: gpu_share={bad!r}: must be a part of one card" in done.stderr
+    assert "Fix: write gpu_share='1/3'" in done.stderr
+
+
+def test_a_third_that_ran_out_gets_half_of_the_card_and_then_all(bench):
+    script = "echo $NVINX_PLACEMENT $NVINX_VRAM_MB >> tries; echo CUDA out of memory >&2; exit 1"
+    done = bench.run("run", "--gpu-share", "1/3", "--retry-oom", "--", "bash", "-c", script)
+    tries = (bench.folder / "tries").read_text().splitlines()
+    assert tries == ["gpu_shared 1332", "gpu_shared 1999", "gpu_exclusive 3999"]
+    assert "in a third of the card; it is tried again with half of the card." in done.stderr

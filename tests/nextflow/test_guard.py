@@ -351,3 +351,34 @@ def test_a_prepared_lease_ends_with_the_process_that_wanted_it(bench, prepared):
     assert prepared.wait(GIVE_UP_S) == 0
     assert bench.held() == set()
     assert not (bench.folder / ".nvinx.held").exists()
+
+
+def test_a_task_may_ask_for_a_part_of_the_card(wrapper, bench):
+    script = "echo $NVINX_PLACEMENT $NVINX_VRAM_MB > ran; exec sleep 3600"
+    wrapper.start(script, vram="", more="--gpu-share 1/3")
+    assert eventually(lambda: wrapper.has("ran") and (bench.folder / "ran").read_text())
+    assert (bench.folder / "ran").read_text() == "gpu_shared 1332\n"
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        ({"vram": "", "more": "--gpu-share 4/3"}, "ext.nvinx_gpu_share = '4/3': must be a part"),
+        ({"more": "--gpu-share 1/3"}, "ext.nvinx_gpu_share = '1/3': contradicts ext.vram_gb=900"),
+    ],
+)
+def test_a_part_that_cannot_be_is_told_in_the_words_of_the_process(wrapper, wish, said):
+    out, _ = wrapper.start(**wish).communicate(timeout=GIVE_UP_S)
+    assert said in out
+    assert not wrapper.has("ran")
+
+
+def test_a_third_that_ran_out_gets_half_at_the_next_attempt(wrapper, bench):
+    more = "--gpu-share 1/3 " + AGAIN.format(2)
+    wrapper.start("echo $NVINX_VRAM_MB > ran; exec sleep 3600", vram="", more=more)
+    assert eventually(lambda: wrapper.has("ran") and (bench.folder / "ran").read_text())
+    assert (bench.folder / "ran").read_text() == "1999\n"
+
+
+def test_the_configuration_hands_the_part_on():
+    assert "--gpu-share '${(task.ext.nvinx_gpu_share ?: '')" in CONFIG.read_text()

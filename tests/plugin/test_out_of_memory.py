@@ -229,3 +229,18 @@ def test_jobs_that_take_more_than_they_declare_all_come_through(
     log = json.loads((tmp_path / "card.json").read_text())["log"]
     assert sum(what == "end" for _, what, _ in log) == 4
     assert sum(what == "oom" for _, what, _ in log) >= 1
+
+
+def test_a_third_is_tried_again_with_half_and_then_with_the_card(run) -> None:
+    outcome, tries = run("third")
+
+    assert outcome.status == 0, outcome.text
+    assert tries == ["gpu_shared 1332", "gpu_shared 1999", "gpu_exclusive 3999"]
+    assert "in a third of the card; it is tried again with half of the card." in outcome.text
+
+
+def test_a_part_that_grows_with_attempt_is_what_the_rule_says(run) -> None:
+    outcome, tries = run("larger_third")
+
+    assert outcome.status == 0, outcome.text
+    assert tries == ["gpu_shared 1332", "gpu_shared 2665"]

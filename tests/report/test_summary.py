@@ -1,6 +1,7 @@
 """What a page shows of a run is what its trace says."""
 
 import pytest
+from builders import granted, part_claim
 from hypothesis import given
 from hypothesis import strategies as st
 from recorded import ALONE, CARD, SHARED, Recorder
@@ -136,3 +137,32 @@ def test_a_job_that_spills_over_cards_is_shown_on_each(tmp_path):
     run.at(5).close()
 
     assert run_summary.busy_share(recorded.last(tmp_path), CARD) == pytest.approx(1)
+
+
+def seen(tmp_path, peak_mib, part="1/3"):
+    run = Recorder(tmp_path)
+    run.job("embed[1]", (0, 0), granted(part_claim(part)))
+    run.at(2).ended("embed[1]", Outcome.OK, peak_mib)
+    run.at(3).close()
+    return recorded.last(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("peak_mib", "said"),
+    [
+        (700, ["ask for gpu_share='1/5' instead of '1/3', then 2 more fit the card"]),
+        (1100, []),
+        (1700, ["ask for gpu_share='1/2' instead of '1/3', as its jobs were seen to need more"]),
+        (3000, ["ask for gpu=1 instead of '1/3', as its jobs were seen to need more"]),
+        (0, []),
+    ],
+)
+def test_a_part_is_held_against_what_jobs_used_of_the_card(tmp_path, peak_mib, said):
+    found = run_summary.suggestions(seen(tmp_path, peak_mib))
+    assert [line for line in found if "ask for" in line] == [f"rule embed: {x}" for x in said]
+
+
+def test_a_part_is_told_with_the_reason_and_counts_as_declared(tmp_path):
+    (job,) = seen(tmp_path, 700).jobs.values()
+    assert job.why == "a third of the card; fits beside others"
+    assert job.declared_mib == 1333

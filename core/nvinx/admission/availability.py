@@ -298,4 +298,4 @@ def _need_and_free(
     if residency is Residency.GPU_EXCLUSIVE:
         return job.claim.vram_mib or 0, card.alone_mib
     used = sum(allocation.placement.vram_mib for allocation in there)
-    return job.claim.vram_mib or 0, max(card.budget_mib - used, 0)
+    return card.need_mib(job.claim), max(card.budget_mib - used, 0)

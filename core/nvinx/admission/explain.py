@@ -39,8 +39,14 @@ def waiting(reason: Reason | None) -> str:
 
 
 def placed(placement: Placement) -> str:
-    """Why the job is where it is."""
-    return _TEXTS[placement.why]
+    """Why the job is where it is, and with which part of the card where it asked for one."""
+    why = _TEXTS[placement.why]
+    return why if placement.share is None else f"{placement.share.text}; {why}"
+
+
+def _room(claim: Claim) -> str:
+    """What a job that shares has of the card."""
+    return gb(claim.vram_mib) if claim.share is None else claim.share.text
 
 
 def guessed(placement: Placement) -> str:
@@ -75,6 +81,7 @@ def would_run(claim: Claim, possible: Sequence[Residency]) -> str:
     """Where a job with this claim runs on an otherwise empty bench: `shares a card, 0.90 GB`."""
     if Residency.GPU_SHARED in possible:
         text = f"shares a card, {gb(claim.vram_mib)}"
+        text = text if claim.share is None else f"has {claim.share.text}"
     elif Residency.GPU_EXCLUSIVE in possible:
         text = "has a card alone"
     elif Residency.GPU_RAM_OVERFLOW in possible:
@@ -107,13 +114,14 @@ def started(
     used = placement.vram_mib + sum(r.placement.vram_mib for r in beside)
     others = f" with {few_names([r.job.name for r in beside])}" if beside else ""
     slower = f", expected {slowdown:.1f}x" if slowdown is not None and slowdown >= _FELT else ""
-    return f"{text}{others} ({gb(used)} of {gb(card.shareable_mib)}){slower}"
+    part = "" if placement.share is None else f", {placement.share.text}"
+    return f"{text}{part}{others} ({gb(used)} of {gb(card.shareable_mib)}){slower}"
 
 
 def ran_out(claim: Claim, peak_mib: int | None) -> str:
     """How a job had run that ran out of memory: `beside others with 0.90 GB (1.40 GB seen)`."""
     how = {
-        Residency.GPU_SHARED: f"in {gb(claim.vram_mib)} of the card",
+        Residency.GPU_SHARED: f"in {_room(claim)}{' of the card' if claim.share is None else ''}",
         Residency.GPU_EXCLUSIVE: "with the card to itself",
         Residency.GPU_RAM_OVERFLOW: "spilling to RAM",
         Residency.CPU_ONLY: "on the CPU",
@@ -124,7 +132,7 @@ def ran_out(claim: Claim, peak_mib: int | None) -> str:
 def tries_again(name: str, how: str, step: RetryStep, claim: Claim, said: str | None = None) -> str:
     """said: the words by which it was known to have run out."""
     ways = {
-        RetryStep.MORE_ROOM: f"with {gb(claim.vram_mib)}",
+        RetryStep.MORE_ROOM: f"with {_room(claim)}",
         RetryStep.MEASURED_PEAK: f"with {gb(claim.vram_mib)}, by what it was seen to use",
         RetryStep.WHOLE_CARD: "with the whole card",
         RetryStep.SPILL: "spilling to RAM",
@@ -183,7 +191,8 @@ def gave_up(name: str, rule: str, story: Sequence[str]) -> str:
 def holds_alone(rule: str, times: int) -> str:
     return (
         f"nvinx: rule {rule} ran out of GPU memory {times} times lately, so its jobs get the card "
-        "alone for a while. Fix: declare more vram_mb (nvinx history shows what it used)."
+        "alone for a while. Fix: declare more vram_mb, or a larger gpu_share (nvinx history shows "
+        "what it used)."
     )
 
 

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 # msgspec looks these up when it reads a job or a placement.
 from nvinx.catalog import Residency  # noqa: TC001
+from nvinx.jobs.card_share import CardShare  # noqa: TC001
 from nvinx.jobs.claim import Claim  # noqa: TC001
 from nvinx.reasons import Why  # noqa: TC001
 
@@ -22,7 +23,8 @@ class Job(Struct, frozen=True):
 class Placement(Struct, frozen=True):
     """Where a job runs and what it holds there; `card` is None on the CPU.
 
-    more: further cards, which a job that spills holds as well.
+    more: further cards, which a job that spills holds as well. share: the part of its card that
+    `vram_mib` is, where the job asked for one.
     """
 
     residency: Residency
@@ -32,6 +34,7 @@ class Placement(Struct, frozen=True):
     ram_mib: int = 0
     disk_mib: int = 0
     more: tuple[str, ...] = ()
+    share: CardShare | None = None
 
     @property
     def cards(self) -> tuple[str, ...]:

@@ -259,9 +259,9 @@ def _on(card: Card, claim: Claim, residency: Residency) -> Placement:
         Residency.GPU_EXCLUSIVE: Why.WHOLE_CARD,
         Residency.GPU_RAM_OVERFLOW: Why.SPILLS_TO_RAM,
     }[residency]
-    vram = card.alone_mib if alone else claim.vram_mib or 0
+    vram = card.alone_mib if alone else card.need_mib(claim)
     disk = claim.disk_mib if residency is Residency.GPU_RAM_OVERFLOW else 0
-    return Placement(residency, why, card.id, vram, claim.ram_mib, disk)
+    return Placement(residency, why, card.id, vram, claim.ram_mib, disk, share=claim.share)
 
 
 def _could_hold(card: Card, claim: Claim, residency: Residency) -> bool:
@@ -269,8 +269,9 @@ def _could_hold(card: Card, claim: Claim, residency: Residency) -> bool:
         return False
     if residency is Residency.GPU_RAM_OVERFLOW:
         return claim.least_on_card_mib <= replace(card, foreign_mib=0).weights_mib
-    limit = card.shareable_mib if residency is Residency.GPU_SHARED else card.total_mib
-    return (claim.vram_mib or 0) <= limit
+    if residency is Residency.GPU_SHARED:
+        return card.need_mib(claim) <= card.shareable_mib
+    return (claim.vram_mib or 0) <= card.total_mib
 
 
 def _does_not_fit(job: Job, capacity: Capacity) -> Reason:

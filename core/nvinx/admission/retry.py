@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nvinx.bench.capacity import Capacity
+    from nvinx.jobs.card_share import CardShare
     from nvinx.jobs.claim import Claim
 
 _MORE = 1.5
@@ -41,13 +42,13 @@ def next_attempt(
     capacity: Capacity,
     peak_mib: int | None = None,
     had_card: bool = False,
-    wanted_mib: int | None = None,
+    asked: Claim | None = None,
 ) -> tuple[RetryStep, Claim] | None:
     """The next step that applies, with the claim for it; None when all were tried.
 
     claim: as it ran last. peak_mib: the most that the job was seen to use, None where unknown.
-    had_card: it could use all of its card, so that more room there is no help. wanted_mib: what its
-    rule asks for at this attempt.
+    had_card: it could use all of its card, so that more room there is no help. asked: what its rule
+    asks for at this attempt, where that is another amount than before.
     """
     order = list(RetryStep)
     first = max((order.index(step) + 1 for step in tried), default=0)
@@ -55,25 +56,45 @@ def next_attempt(
     may_leave = claim.may_overflow or claim.cpu_fallback
     if claim.residency is Residency.GPU_SHARED and had_card:
         left = [step for step in left if step not in (_ELSEWHERE if may_leave else _GROWS)]
-    applicable = _applicable(claim, capacity, peak_mib, wanted_mib)
+    applicable = _applicable(claim, capacity, peak_mib, asked)
     return next(((r, c) for r, c in applicable if r in left), None)
 
 
 def _applicable(
-    claim: Claim, capacity: Capacity, peak_mib: int | None, wanted_mib: int | None
+    claim: Claim, capacity: Capacity, peak_mib: int | None, asked: Claim | None
 ) -> Iterator[tuple[RetryStep, Claim]]:
-    shares = claim.residency is Residency.GPU_SHARED
-    largest = capacity.largest_share_mib
-    now_mib = claim.vram_mib or 0
-    if shares and now_mib < largest:
-        more_mib = max(wanted_mib or round(_MORE * now_mib), now_mib)
-        yield RetryStep.MORE_ROOM, replace(claim, vram_mib=min(more_mib, largest))
-    if shares and peak_mib is not None and now_mib < _ABOVE_PEAK * peak_mib <= largest:
-        yield RetryStep.MEASURED_PEAK, replace(claim, vram_mib=round(_ABOVE_PEAK * peak_mib))
-    if shares:
-        yield RetryStep.WHOLE_CARD, replace(claim, residency=Residency.GPU_EXCLUSIVE)
+    if claim.residency is Residency.GPU_SHARED:
+        if claim.share is None:
+            yield from _with_more_mib(claim, capacity.largest_share_mib, peak_mib, asked)
+        else:
+            yield from _with_larger_share(claim, claim.share, asked)
+        yield RetryStep.WHOLE_CARD, claim.with_whole_card()
     if claim.may_overflow and claim.residency is not Residency.GPU_RAM_OVERFLOW:
         above = max((card.total_mib for card in capacity.cards), default=0) + 1
-        yield RetryStep.SPILL, replace(claim, residency=Residency.GPU_RAM_OVERFLOW, vram_mib=above)
+        alone = claim.with_whole_card()
+        yield RetryStep.SPILL, replace(alone, residency=Residency.GPU_RAM_OVERFLOW, vram_mib=above)
     if claim.cpu_fallback:
-        yield RetryStep.CPU, replace(claim, residency=Residency.CPU_ONLY, vram_mib=None)
+        alone = claim.with_whole_card()
+        yield RetryStep.CPU, replace(alone, residency=Residency.CPU_ONLY, vram_mib=None)
+
+
+def _with_more_mib(
+    claim: Claim, largest: int, peak_mib: int | None, asked: Claim | None
+) -> Iterator[tuple[RetryStep, Claim]]:
+    now_mib = claim.vram_mib or 0
+    wanted_mib = None if asked is None else asked.vram_mib
+    if now_mib < largest:
+        more_mib = max(wanted_mib or round(_MORE * now_mib), now_mib)
+        yield RetryStep.MORE_ROOM, replace(claim, vram_mib=min(more_mib, largest))
+    if peak_mib is not None and now_mib < _ABOVE_PEAK * peak_mib <= largest:
+        yield RetryStep.MEASURED_PEAK, replace(claim, vram_mib=round(_ABOVE_PEAK * peak_mib))
+
+
+def _with_larger_share(
+    claim: Claim, share: CardShare, asked: Claim | None
+) -> Iterator[tuple[RetryStep, Claim]]:
+    """As the rule says, else the next larger part; a peak on one card says little of another."""
+    wants_other = asked is not None and asked.share != share
+    larger = asked.share if asked is not None and wants_other else share.larger()
+    if larger is not None and larger.is_more_than(share):
+        yield RetryStep.MORE_ROOM, replace(claim, share=larger)

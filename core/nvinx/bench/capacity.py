@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
 from nvinx.sizes import CONTEXT_MIB
+
+if TYPE_CHECKING:
+    from nvinx.jobs.claim import Claim
 
 
 class Card(Struct, frozen=True, kw_only=True):
@@ -47,6 +52,14 @@ class Card(Struct, frozen=True, kw_only=True):
     def weights_mib(self) -> int:
         """What a job that spills may put on the card right now, its context aside."""
         return max(self.budget_mib - (0 if self.simulated else CONTEXT_MIB), 0)
+
+    def need_mib(self, claim: Claim) -> int:
+        """What a job holds of this card if it shares it: its part of what may be shared at all, or
+        the size that it states.
+        """
+        if claim.share is not None:
+            return claim.share.mib(self.shareable_mib)
+        return claim.vram_mib or 0
 
 
 class Capacity(Struct, frozen=True):

@@ -33,6 +33,7 @@ def command() -> None:
 @click.option("--name", required=True, help="The task's name.")
 @click.option("--mode", default="shared", help="shared, exclusive, overflow or cpu.")
 @click.option("--vram-gb", default="", help="VRAM it needs, in GB.")
+@click.option("--gpu-share", default="", help="The part of a card it needs, such as 1/3.")
 @click.option("--model", default="", help="A model of the bench file or of the calibration.")
 @click.option("--memory", type=int, default=0, help="RAM that it has, in bytes.")
 @click.option("--disk", type=int, default=0, help="Disk that it has, in bytes.")

@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 _INTERRUPTED = 130
 _GAVE_UP = 75
 _FAILED = 1
-_SIZES = {"vram", "residency", "model"}
+_SIZES = {"vram", "gpu_share", "residency", "model"}
 
 
 @click.command(name="run", context_settings={"allow_interspersed_args": False})
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.option("--vram", metavar="SIZE", help="VRAM it needs: 900MB, 2GiB, or auto to learn it.")
+@click.option("--gpu-share", metavar="PART", help="The part of a card it needs: 1/3, 0.33, 50%.")
 @click.option("--size", "nvinx_size", type=float, help="Size of its input, in what it counts.")
 @click.option("--residency", help="gpu_shared, gpu_exclusive, gpu_ram_overflow or cpu_only.")
 @click.option("--model", help="A model of the bench file or of the calibration.")
@@ -43,7 +44,7 @@ _SIZES = {"vram", "residency", "model"}
 @click.option("--runtime", type=float, help="Minutes that it takes, about.")
 @click.option("--priority", type=int, default=0, help="Higher ones are asked first.")
 @click.option("--give-up", type=float, metavar="SECONDS", help="Wait no longer (exit status 75).")
-@click.option("--caps/--no-caps", default=True, help="Hold its framework to --vram.")
+@click.option("--caps/--no-caps", default=True, help="Hold its framework to --vram, or its part.")
 @click.option(
     "--retry-oom",
     is_flag=True,
@@ -65,8 +66,8 @@ _SIZES = {"vram", "residency", "model"}
 def command(*, command: tuple[str, ...], **asked: Any) -> None:
     """Run COMMAND as soon as the card has room for it, beside every other program of nvinx.
 
-    Without --vram, --residency or --model it gets the whole card. Its exit status is COMMAND's.
-    Write `--` before a COMMAND that has options of its own.
+    Without --vram, --gpu-share, --residency or --model it gets the whole card. Its exit status is
+    COMMAND's. Write `--` before a COMMAND that has options of its own.
     """
     from nvinx.leases import outer
 

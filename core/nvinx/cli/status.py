@@ -103,8 +103,9 @@ def _print_leases(console: Any, seen: Snapshot, leases: Sequence[Lease]) -> None
         if lease.problem is not None:
             console.print(f"  {plain(lease.id)}: {_UNREADABLE} ({plain(lease.problem)})")
             continue
+        part = "" if placement.share is None else f" ({placement.share.text})"
         console.print(
-            f"  {lease.job.name}: {gb(placement.vram_mib)} {how}, "
+            f"  {lease.job.name}: {gb(placement.vram_mib)}{part} {how}, "
             f"for {duration(seen.now - lease.since)}, engine {plain(lease.job.engine)}"
         )
         if lease.id in seen.unproved:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from nvinx.catalog import Residency
+
+# msgspec looks this up when it reads a claim.
+from nvinx.jobs.card_share import CardShare  # noqa: TC001
 
 
 class Claim(Struct, frozen=True, kw_only=True):
@@ -17,8 +21,9 @@ class Claim(Struct, frozen=True, kw_only=True):
     kind: the name under which runs of such jobs are remembered. card_name: a part of the name of
     the only cards that will do. size: of its input, in bytes or whatever the job counts in; None
     where nobody knows. auto_vram: the VRAM is to be learned from earlier runs, and is not known as
-    long as the job asks for a whole card. Raises ValueError when a number is negative or VRAM is
-    missing.
+    long as the job asks for a whole card. share: the part of its card that a job gets which says no
+    size; `Card.need_mib` tells how much that is. Raises ValueError when a number is negative, VRAM
+    is missing, or a part is asked for beside a size or by a job that does not share.
     """
 
     residency: Residency
@@ -38,12 +43,23 @@ class Claim(Struct, frozen=True, kw_only=True):
     card_name: str | None = None
     size: float | None = None
     auto_vram: bool = False
+    share: CardShare | None = None
 
     def __post_init__(self) -> None:
         if min(self.cores, self.ram_mib, self.disk_mib, self.vram_mib or 0) < 0:
             raise ValueError(f"a claim must not be negative: {self}")
-        if self.residency.needs_vram and self.vram_mib is None:
+        if self.share is not None:
+            self._check_share()
+        elif self.residency.needs_vram and self.vram_mib is None:
             raise ValueError(f"{self.residency.value} needs vram_mib")
+
+    def _check_share(self) -> None:
+        if not self.residency.shares_card or self.vram_mib is not None:
+            raise ValueError(f"a part of a card is for jobs that share it without a size: {self}")
+
+    def with_whole_card(self) -> Claim:
+        """The same job, which holds a card alone; a size that it states is the least it needs."""
+        return replace(self, residency=Residency.GPU_EXCLUSIVE, share=None)
 
     @property
     def uses_gpu(self) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nvinx.catalog import Residency
-from nvinx.jobs import gpu_hint, gpu_words, hints
+from nvinx.jobs import card_share, gpu_hint, gpu_words, hints, share_hint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SIZES = {"vram", "vram_mb"}
+_SIZES = {"vram", "vram_mb", share_hint.HINT}
 _ASKING = {gpu_hint.HINT, "residency", "model", *_SIZES}
 
 
@@ -36,8 +36,13 @@ def _adds(name: str, value: object, own: Mapping[str, Any]) -> bool:
         return True
     if own.get("residency") == Residency.CPU_ONLY.value:
         return False
-    if name in _SIZES:
-        return "residency" in own and not own.keys() & {"model", *_SIZES}
+    if name in _SIZES or card_share.is_written(value):
+        return "residency" in own and not _says_how_much(own)
     if name == gpu_hint.HINT:
         return gpu_hint.HINT not in own and gpu_hint.is_name(value)
     return name not in _ASKING
+
+
+def _says_how_much(own: Mapping[str, Any]) -> bool:
+    stated = own.keys() & {"model", *_SIZES}
+    return bool(stated) or card_share.is_written(own.get(gpu_hint.HINT))

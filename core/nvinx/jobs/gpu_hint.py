@@ -1,4 +1,4 @@
-"""The hint `gpu`: how many cards, or what the card is called. Pure."""
+"""The hint `gpu`: how many cards, which part of one, or what the card is called. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from msgspec import Struct
 
 from nvinx.errors import HintError
 from nvinx.formatting import value_text
+from nvinx.jobs import card_share, share_hint
+
+# msgspec looks this up when it makes a wish.
+from nvinx.jobs.card_share import CardShare  # noqa: TC001
 
 HINT = "gpu"
 _OFF = {"", "false", "no", "off", "none"}
@@ -14,24 +18,31 @@ _NAMED = r"(?s)(?P<card>.*[^\W\d].*?)(?::(?P<count>\d+))?"
 
 
 class GpuWish(Struct, frozen=True):
-    """How many cards, and a part of their name where it is not any card that will do."""
+    """How many cards, and a part of their name where it is not any card that will do.
+
+    share: the part of one card, where that is asked for.
+    """
 
     count: int
     card: str | None = None
+    share: CardShare | None = None
 
 
 def named(rule: str, value: object) -> GpuWish | None:
-    """What the hint asks for: a number, a switch (`True`, `"off"`), or a name (`"a100"`).
+    """What the hint asks for: a number, a switch (`True`, `"off"`), a name (`"a100"`), or a part of
+    one card (`"1/3"`).
 
     None where there is no hint. Raises HintError.
     """
     if value is None:
         return None
+    if card_share.is_written(value):
+        return GpuWish(1, share=share_hint.named(rule, value, HINT))
     wish = _of_text(value.strip()) if isinstance(value, str) else _of_number(value)
     stated = f"{HINT}={value_text(value)}"
     if wish is None or wish.count < 0:
-        fix = "write gpu=1, or a part of the card's name like gpu='a100'"
-        raise HintError(rule, stated, "must be a whole number, or a name", fix)
+        fix = "write gpu=1, a part of a card like gpu='1/3', or of its name like gpu='a100'"
+        raise HintError(rule, stated, "must be a whole number, a part of a card, or a name", fix)
     if wish.count > 1:
         problem = "a job gets one card at most"
         raise HintError(rule, stated, problem, f"write gpu={wish.card or 1!r}")

@@ -20,7 +20,7 @@ _MACHINE_NAME = re.compile(r"machine_type|instance_type|vm_size|flavou?r")
 _MACHINE = re.compile(r"(?:a[234]|g[24])-|(?:g[4-7]\w*|p[2-6]\w*)\.|standard_n[cdgv]")
 
 
-def is_asked_for(name: str, value: int | str) -> bool:
+def is_asked_for(name: str, value: float | str) -> bool:
     """Whether the resource asks for a card by naming it, or a machine that has one."""
     name, text = name.lower(), str(value).lower()
     if _MACHINE_NAME.search(name):

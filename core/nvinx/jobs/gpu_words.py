@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 
 from nvinx.formatting import value_text
-from nvinx.jobs import gpu_hint, gpu_machines, gpu_spelling, hints, scheduler_options
+from nvinx.jobs import (
+    card_share,
+    gpu_hint,
+    gpu_machines,
+    gpu_spelling,
+    hints,
+    scheduler_options,
+    share_hint,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -22,6 +30,7 @@ _COUNTS = {
     *("gpu_count", "gpus_count", "gpus_per_task", "gpus_per_node", "gpus_per_job"),
     *("nvidia_gpu", "nvidia_gpus", "request_gpus", "slurm_gpus"),
 }
+_SHARES = {"gpu_fraction", "gpu_frac", "gpus_fraction"}
 _SWITCHES = {
     *("use_gpu", "with_gpu", "need_gpu", "needs_gpu", "require_gpu", "requires_gpu"),
     *("gpu_required", "cuda"),
@@ -42,6 +51,7 @@ _OFF = {"", "0", "false", "no", "off", "none", "cpu"}
 _NOT_WORDS = {"tmpdir", "shell_exec", "mem", "disk", "runtime"}
 _WRITE = "gpu=1 for a whole card, or vram_mb=... for a part of one"
 
+_HOW_MUCH = {gpu_hint.HINT, share_hint.HINT, "vram", "vram_mb"}
 _WRITE_SIZE = "vram_mb=..., which is in MB"
 
 
@@ -76,6 +86,9 @@ def translated(resources: Mapping[str, Any]) -> dict[str, Any]:
             own.pop(word.name)
     if sizes and not {"vram", "vram_mb"} & own.keys():
         own["vram"] = sizes[0]
+    shares = [means[share_hint.HINT] for means in found if share_hint.HINT in means]
+    if shares and not _HOW_MUCH & own.keys():
+        own[share_hint.HINT] = shares[0]
     gpu = _together([means[gpu_hint.HINT] for means in found if gpu_hint.HINT in means])
     stated = str(own.get(gpu_hint.HINT, "none")).strip().lower()
     if gpu is not None and (stated == "none" or (stated in _ANY_CARD and isinstance(gpu, str))):
@@ -86,7 +99,11 @@ def translated(resources: Mapping[str, Any]) -> dict[str, Any]:
 def readings(resources: Mapping[str, Any]) -> Iterator[Reading]:
     """Whatever looks like a wish for a GPU and is no hint of nvinx, unless it is switched off."""
     for name, value in resources.items():
-        if name not in hints.HINTS and name not in _NOT_WORDS and isinstance(value, int | str):
+        if (
+            name not in hints.HINTS
+            and name not in _NOT_WORDS
+            and isinstance(value, int | float | str)
+        ):
             hint = gpu_spelling.meant(name)
             if hint is not None and hint not in resources:
                 reading: Reading | None = Reading(name, value, {hint: value})
@@ -107,23 +124,24 @@ def readings_of_params(params: Iterable[tuple[str, Any]]) -> Iterator[Reading]:
             yield reading if is_scheduler else Reading(name, value)
 
 
-def _parts(name: str, value: Any) -> Iterator[tuple[str, int | str]]:
+def _parts(name: str, value: Any) -> Iterator[tuple[str, float | str]]:
     """A list is the options of one text, a mapping holds params of its own."""
     if isinstance(value, dict):
         for key, part in value.items():
             yield from _parts(str(key), part)
     elif isinstance(value, list | tuple):
         yield name, " ".join(map(str, value))
-    elif isinstance(value, int | str):
+    elif isinstance(value, int | float | str):
         yield name, value
 
 
-def _read(name: str, value: int | str) -> Reading | None:
+def _read(name: str, value: float | str) -> Reading | None:
     stated, name, text = name, gpu_spelling.plain(name), str(value).strip()
     if name in _COUNTS and text.isascii() and text.isdigit():
         return Reading(stated, value, {gpu_hint.HINT: int(text[:9])})
     is_one_card = text.isdigit() and _ONE_CARD.fullmatch(name)
-    if not is_one_card and (text.lower() in _OFF or (isinstance(value, int) and value <= 0)):
+    is_off = text.lower() in _OFF or (isinstance(value, int | float) and value <= 0)
+    if is_off and not is_one_card:
         return None
     if means := _meaning(name, value, text):
         return Reading(stated, value, means)
@@ -134,8 +152,10 @@ def _read(name: str, value: int | str) -> Reading | None:
     return Reading(stated, value) if is_one_card or _looks_like_gpu(stated, value) else None
 
 
-def _meaning(name: str, value: int | str, text: str) -> dict[str, Any]:
+def _meaning(name: str, value: float | str, text: str) -> dict[str, Any]:
     """In nvinx's hints; empty where that is not known."""
+    if name in _SHARES or (name in _COUNTS and card_share.is_written(value)):
+        return {share_hint.HINT: value}
     if name in _NAMES and isinstance(value, str):
         return {gpu_hint.HINT: 1 if text.lower() in _ANY_CARD else text}
     if size := _SIZE.fullmatch(name):
@@ -157,7 +177,7 @@ def _vram(text: str, unit: str | None) -> dict[str, Any]:
     return {"vram": text} if _NUMBER_AND_UNIT.fullmatch(text) else {}
 
 
-def _looks_like_gpu(name: str, value: int | str) -> bool:
+def _looks_like_gpu(name: str, value: float | str) -> bool:
     if isinstance(value, str) and "/" in value:
         return False  # a path, whose name says nothing of where the job runs
     return bool(_LIKE_GPU.search(name.lower()) or _LIKE_GPU.search(str(value).lower()))

@@ -10,17 +10,19 @@ from msgspec import Struct
 from nvinx.catalog import ModelSpec, Residency
 from nvinx.errors import HintError
 from nvinx.formatting import value_text
-from nvinx.jobs import gpu_hint, stage_hint
+from nvinx.jobs import gpu_hint, share_hint, stage_hint
 from nvinx.jobs.claim import Claim
 from nvinx.sizes import need_from_gb, need_from_mb, need_mib, parse_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from nvinx.jobs.card_share import CardShare
     from nvinx.jobs.gpu_hint import GpuWish
 
 HINTS = (
     gpu_hint.HINT,
+    share_hint.HINT,
     "vram_mb",
     "vram",
     "residency",
@@ -77,8 +79,10 @@ def read(
     spec = models.get(model) if model is not None else None
     auto, vram_mib, residency = reader.wants_auto(), reader.vram_mib(), reader.residency()
     stated_vram = vram_mib
+    share = reader.share(gpu, residency)
+    residency = residency if share is None else _residency_with(share)
     if spec is not None:
-        known = spec.vram_gb if vram_mib is None and not auto else None
+        known = spec.vram_gb if vram_mib is None and not auto and share is None else None
         vram_mib = need_from_gb(known) if known else vram_mib
         residency = residency or spec.residency
     if auto:
@@ -87,7 +91,7 @@ def read(
         residency = _default_residency(vram_mib, gpu)
     cpu_fallback = reader.flag("cpu_fallback", bool(spec and spec.cpu_fallback_supported))
     overflow = reader.flag("ram_overflow", bool(spec and spec.ram_overflow_supported))
-    reader.demand_consistent(residency, stated_vram, vram_mib, gpu)
+    reader.demand_consistent(residency, stated_vram, share or vram_mib, gpu)
     if gpu is not None and cards and not cpu_fallback:
         reader.demand_one_of(cards, gpu)
     stage_hint.named(rule, hints.get(stage_hint.HINT))
@@ -111,6 +115,7 @@ def read(
         card_name=gpu.card if gpu and residency.uses_gpu else None,
         size=reader.size(common.size),
         auto_vram=auto,
+        share=None if share is None or share.is_whole else share,
     )
 
 
@@ -123,6 +128,10 @@ def _default_residency(vram_mib: int | None, gpu: GpuWish | None) -> Residency:
     if vram_mib is not None:
         return Residency.GPU_SHARED
     return Residency.GPU_EXCLUSIVE if gpu else Residency.CPU_ONLY
+
+
+def _residency_with(share: CardShare) -> Residency:
+    return Residency.GPU_EXCLUSIVE if share.is_whole else Residency.GPU_SHARED
 
 
 class _Reader:
@@ -152,7 +161,7 @@ class _Reader:
         if gpu is not None:
             return gpu.count == 0
         stated = [name for name in _SIZES if name in self._hints]
-        asks = any(name in self._hints for name in ("residency", "model"))
+        asks = any(name in self._hints for name in ("residency", "model", share_hint.HINT))
         return bool(stated) and not asks and all(self._is_zero(name) for name in stated)
 
     def _is_zero(self, name: str) -> bool:
@@ -162,7 +171,11 @@ class _Reader:
         if any(gpu_hint.matches(gpu.card, card) for card in cards):
             return
         problem = f"no card here is called so (there is {', '.join(sorted(set(cards)))})"
-        raise self.error(gpu_hint.HINT, problem, "write gpu=1, or a part of one of these names")
+        raise self.error(
+            gpu_hint.HINT,
+            problem,
+            "write gpu=1, gpu='1/3' for a third of a card, or a part of one of these names",
+        )
 
     def model(self, models: Mapping[str, ModelSpec], calibrated: Collection[str]) -> str | None:
         name = self._hints.get("model")
@@ -197,6 +210,34 @@ class _Reader:
             problem = "a job that may spill to RAM must say how much it then needs"
             raise self.error(hint, problem, "add mem_mb=...")
         return mib
+
+    def share(self, gpu: GpuWish | None, residency: Residency | None) -> CardShare | None:
+        """The part of a card that `gpu` or `gpu_share` asks for; both are fine when they agree.
+
+        Raises HintError where anything else says how much of a card it is to be.
+        """
+        hint = share_hint.HINT
+        share = share_hint.named(self._rule, self._hints.get(hint))
+        of_gpu = None if gpu is None else gpu.share
+        if share is None or of_gpu is None:
+            hint = hint if of_gpu is None else gpu_hint.HINT
+            share = share or of_gpu
+        elif share != of_gpu:
+            raise self.error(hint, f"contradicts gpu={of_gpu.hint!r}", "keep one")
+        if share is not None:
+            self._demand_no_other_size(hint, residency, _residency_with(share))
+        return share
+
+    def _demand_no_other_size(
+        self, hint: str, residency: Residency | None, fits: Residency
+    ) -> None:
+        for name in _SIZES:
+            if name in self._hints and not self._is_zero(name):
+                problem = f"contradicts {name}={self._hints[name]!r}"
+                raise self.error(hint, problem, "keep one: a size, or a part of the card")
+        if residency not in (None, Residency.GPU_SHARED, fits):
+            problem = f"contradicts residency {residency.value}"
+            raise self.error(hint, problem, "leave one of the two out")
 
     def vram_mib(self) -> int | None:
         """VRAM from `vram_mb` or `vram`; both are fine when they agree. 0 says nothing."""
@@ -315,14 +356,15 @@ class _Reader:
         self,
         residency: Residency,
         stated: int | None,
-        vram_mib: int | None,
+        size: CardShare | int | None,
         gpu: GpuWish | None,
     ) -> None:
         if residency is Residency.CPU_ONLY:
             self._demand_no_gpu_words(stated, gpu)
-        if residency.needs_vram and vram_mib is None:
+        if residency.needs_vram and size is None:
             problem = f"{residency.value} needs to know how much VRAM the job takes"
-            raise self.error("residency", problem, "add vram_mb=... (or model=...)")
+            fix = "add vram_mb=... (or model=...), or gpu_share='1/3' for a third of a card"
+            raise self.error("residency", problem, fix)
 
     def _demand_no_gpu_words(self, stated: int | None, gpu: GpuWish | None) -> None:
         problem, fix = "contradicts residency cpu_only", "leave one of the two out"

@@ -63,8 +63,8 @@ def _max_memory(placement: Placement, cards: Sequence[Card]) -> dict[str, int]:
 
 
 def _vram_mb(placement: Placement) -> int:
-    """MB that a job declared, or that the card has which it holds alone."""
-    if placement.residency.shares_card:
+    """MB that a job declared, or that its part of the card has, or the card that it has alone."""
+    if placement.residency.shares_card and placement.share is None:
         return declared_mb(placement.vram_mib)
     return placement.vram_mib * MIB // 10**6
 

@@ -167,7 +167,7 @@ def _as_asked(request: QueuedRequest) -> Job:
     job = _guest(request.job)
     if not _is_of_judgement(request):
         return job
-    return replace(job, claim=replace(job.claim, residency=Residency.GPU_EXCLUSIVE))
+    return replace(job, claim=job.claim.with_whole_card())
 
 
 def _ahead(guests: Iterable[Waiting], own: State) -> int:

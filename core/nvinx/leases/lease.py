@@ -41,10 +41,11 @@ def lease(  # noqa: PLR0913  (all by name)
 ) -> Iterator[CurrentPlacement]:
     """Wait for room on a card, and keep it while the block runs; the value says where.
 
-    asked: the hints of a rule, such as `vram_mb=900`, `gpu=1`, `residency="gpu_shared"`,
-    `model="esm2"`, `cpu_fallback=1`, `max_slowdown=1.5`. mem_mb, disk_mb: RAM and disk in MB,
-    for a job that may spill. runtime: expected minutes. bench: a bench file; found as everywhere
-    by default. on_wait: called a few times a second with the reason for the wait.
+    asked: the hints of a rule, such as `vram_mb=900`, `gpu_share="1/3"`, `gpu=1`,
+    `residency="gpu_shared"`, `model="esm2"`, `cpu_fallback=1`, `max_slowdown=1.5`. mem_mb, disk_mb:
+    RAM and disk in MB, for a job that may spill. runtime: expected minutes. bench: a bench file;
+    found as everywhere by default. on_wait: called a few times a second with the reason for the
+    wait.
 
     CUDA_VISIBLE_DEVICES and the other variables of a job are set in this process for as long as
     the block runs, so ask before anything starts CUDA. In a process that nvinx placed already, that

@@ -34,6 +34,8 @@ _WORDS = {  # a rule's hints, as a Nextflow process says them
     "mem_mb": "memory",
     "vram_mb=... (or model=...)": "ext.vram_gb, or ext.nvinx_model",
     "vram_mb": "ext.vram_gb",
+    "gpu_share=": "ext.nvinx_gpu_share = ",
+    "gpu=1 for": "leave it out for",
     "disk_mb": "disk",
     "model=": "ext.nvinx_model = ",
 }
@@ -48,6 +50,7 @@ class Task(Struct, frozen=True, kw_only=True):
     name: str
     mode: str = "shared"
     vram_gb: str = ""
+    gpu_share: str = ""
     model: str = ""
     memory: int = 0
     disk: int = 0
@@ -115,6 +118,8 @@ def _hints(task: Task, bench: Bench) -> dict[str, Any]:
         return asked
     if task.vram_gb:
         asked["vram_mb"] = _vram_gb(task) * 1000
+    if task.gpu_share:
+        asked["gpu_share"] = task.gpu_share
     if task.cpu_fallback:
         asked["cpu_fallback"] = 1
     if task.mode == "exclusive":
@@ -126,7 +131,7 @@ def _hints(task: Task, bench: Bench) -> dict[str, Any]:
 
 def _has_size(task: Task, bench: Bench) -> bool:
     spec = bench.models.get(task.model)
-    return bool(task.vram_gb) or (spec is not None and bool(spec.vram_gb))
+    return bool(task.vram_gb or task.gpu_share) or (spec is not None and bool(spec.vram_gb))
 
 
 def _demand_mode(task: Task) -> None:

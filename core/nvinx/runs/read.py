@@ -13,6 +13,7 @@ from nvinx.admission.job import Placement
 from nvinx.bench.capacity import Card
 from nvinx.errors import RecordError
 from nvinx.formatting import plain
+from nvinx.jobs.card_share import CardShare
 from nvinx.jobs.claim import Claim
 from nvinx.jobs.outcome import Outcome
 from nvinx.reasons import Reason
@@ -46,6 +47,17 @@ class Ran:
     claim: dict[str, Any] | None = None
     after: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+
+    @property
+    def share(self) -> CardShare | None:
+        """The part of a card that it asked for."""
+        return convert((self.claim or {}).get("share"), CardShare | None)
+
+    @property
+    def declared_mib(self) -> int | None:
+        """What it declared, or what the part of its card is that it asked for."""
+        of_card = self.placement or {} if self.share is not None else {}
+        return (self.claim or {}).get("vram_mib") or of_card.get("vram_mib")
 
     @property
     def waited_s(self) -> float | None:
@@ -113,6 +125,7 @@ def _submitted(run: RecordedRun, event: dict[str, Any]) -> None:
 
 
 def _learned(run: RecordedRun, event: dict[str, Any]) -> None:
+    convert(event["claim"], Claim)
     run.jobs[event["id"]].claim = event["claim"]
 
 

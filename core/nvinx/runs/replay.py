@@ -69,6 +69,7 @@ def _task(job: Ran, name: str, names: dict[str, str], first_s: float) -> Task:
         mem_mb=_mb(placement.get("ram_mib")),
         disk_mb=_mb(placement.get("disk_mib")),
         vram_mb=None if vram_mib is None else _mb(vram_mib),
+        gpu_share=job.share if residency.shares_card else None,
         residency=residency,
         after=after,
         release_s=0.0 if after else job.submitted_s - first_s,

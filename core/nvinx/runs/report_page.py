@@ -90,7 +90,7 @@ def _table(run: RecordedRun) -> Any:
         "waited (s)": [job.waited_s for job in jobs],
         "ran (s)": [job.ran_s for job in jobs],
         "slowdown": [job.slowdown for job in jobs],
-        "declared (MB)": [_mb((job.claim or {}).get("vram_mib")) for job in jobs],
+        "declared (MB)": [_mb(job.declared_mib) for job in jobs],
         "peak (MB)": [_mb(job.peak_mib) for job in jobs],
         "end": [(job.outcome or "").replace("_", " ") for job in jobs],
         "why": [job.why for job in jobs],

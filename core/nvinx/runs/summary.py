@@ -10,7 +10,7 @@ from nvinx.admission.estimates import Estimates
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.errors import WorkloadError
 from nvinx.history.summary import SPARE, smaller_half_mib
-from nvinx.runs import lanes, replay
+from nvinx.runs import lanes, replay, share_advice
 from nvinx.simulation.advice import MOST_TASKS, advise
 from nvinx.simulation.simulate import simulate
 from nvinx.sizes import gb_from_mib, mb_from_mib, rounded_up
@@ -141,6 +141,10 @@ def _declarations(run: RecordedRun) -> Iterator[str]:
         if job.peak_mib is not None and shared and not (job.claim or {}).get("auto_vram"):
             by_rule[job.name.partition("[")[0]].append(job)
     for rule, jobs in sorted(by_rule.items()):
+        if any(job.share is not None for job in jobs):
+            if said := share_advice.advice(rule, jobs, run.cards):
+                yield said
+            continue
         declared = max((job.claim or {}).get("vram_mib") or 0 for job in jobs)
         need = SPARE * max(job.peak_mib or 0 for job in jobs)
         if need * _WORTH_CHANGING < declared or need > declared:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from nvinx.bench.capacity import Capacity
+    from nvinx.jobs.card_share import CardShare
     from nvinx.simulation.workload import Task
 
 MOST_TASKS = 1500  # a larger workload takes too long to play a dozen times
@@ -78,6 +79,10 @@ def _changes(workload: Workload, capacity: Capacity) -> Iterator[_Change]:
             half_mb = task.vram_mb // 2
             words = f"let {rule} do with {half_mb} MB of VRAM instead of {task.vram_mb}"
             yield _of_rule(workload, capacity, rule, words, vram_mb=half_mb)
+        elif task.gpu_share is not None:
+            less = task.gpu_share.smaller()
+            words = f"let {rule} do with {less.text} instead of {task.gpu_share.text}"
+            yield _of_rule(workload, capacity, rule, words, gpu_share=less)
         if task.cpu_duration_s is None:
             words = f"give {rule} cpu_fallback=1, if it is {_CPU_SLOWER:g} times slower there"
             yield _of_rule(workload, capacity, rule, words, on_cpu=_CPU_SLOWER)
@@ -101,6 +106,7 @@ def _of_rule(  # noqa: PLR0913  (what may change of a rule)
     *,
     vram_mb: int | None = None,
     share: bool = False,
+    gpu_share: CardShare | None = None,
     on_cpu: float | None = None,
 ) -> _Change:
     """The workload with one thing changed for all tasks of a rule."""
@@ -112,6 +118,7 @@ def _of_rule(  # noqa: PLR0913  (what may change of a rule)
         return replace(
             task,
             vram_mb=vram_mb or task.vram_mb,
+            gpu_share=gpu_share or task.gpu_share,
             residency=Residency.GPU_SHARED if share else task.residency,
             cpu_duration_s=cpu_s,
         )

@@ -125,7 +125,7 @@ def _kinds(workload: Workload) -> Iterator[_Kind]:
     for task in workload.tasks.values():
         if task.uses_gpu:
             profile = task.model or task.kind
-            key = (profile, task.vram_mb, task.wish, task.cpu_duration_s is None)
+            key = (profile, task.vram_mb, task.gpu_share, task.wish, task.cpu_duration_s is None)
             found.setdefault(key, []).append(task)
     for tasks in found.values():
         yield _Kind(workload.job(tasks[0].name).claim, tuple(tasks))
@@ -144,9 +144,15 @@ def _columns(
 
 
 def _by_size(kinds: Sequence[_Kind], capacity: Capacity) -> list[dict[int, float]]:
-    """Where the sets are too many: as many of a kind as the largest card holds, undisturbed."""
-    largest = max(card.total_mib for card in capacity.cards)
-    return [{k: largest / max(kind.claim.vram_mib or largest, 1)} for k, kind in enumerate(kinds)]
+    """Where the sets are too many: as many of a kind as the card holds that holds most of them."""
+    return [
+        {k: max(card.total_mib / max(_held_mib(kind, card), 1) for card in capacity.cards)}
+        for k, kind in enumerate(kinds)
+    ]
+
+
+def _held_mib(kind: _Kind, card: Card) -> int:
+    return card.need_mib(kind.claim) or card.total_mib
 
 
 def _rates(members: tuple[int, ...], kinds: Sequence[_Kind], truth: Estimates) -> dict[int, float]:
@@ -172,7 +178,7 @@ def _sets(kinds: Sequence[_Kind], card: Card) -> Iterator[tuple[int, ...]]:
     while grown:
         members, free = grown.pop()
         for k in shared:
-            need = kinds[k].claim.vram_mib or 0
+            need = card.need_mib(kinds[k].claim)
             many = members.count(k) >= len(kinds[k].tasks)
             if (members and k < members[-1]) or need > free or many:
                 continue

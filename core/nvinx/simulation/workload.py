@@ -19,6 +19,8 @@ from nvinx.sizes import need_from_mb
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from nvinx.jobs.card_share import CardShare
+
 
 class Task(Struct, frozen=True, kw_only=True):
     """One job of a workload; times in seconds, sizes in MB (10^6 bytes).
@@ -26,8 +28,9 @@ class Task(Struct, frozen=True, kw_only=True):
     duration_s: alone, on the GPU if it uses one. cpu_duration_s: on the CPU instead; None: it may
     not run there. runtime_s: what its author declared, None where nothing. after: names of tasks
     that end before it begins. release_s: when it becomes known. kind: under which runs of such jobs
-    are remembered; by default the name up to a bracket. card_name: as in `Claim`. is_guessed: what
-    it needs is not known before an earlier task has run.
+    are remembered; by default the name up to a bracket. card_name: as in `Claim`. gpu_share: the
+    part of its card that it gets, instead of a size. is_guessed: what it needs is not known before
+    an earlier task has run.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Task(Struct, frozen=True, kw_only=True):
     priority: int = 0
     kind: str | None = None
     card_name: str | None = None
+    gpu_share: CardShare | None = None
     is_guessed: bool = False
 
     @property
@@ -53,7 +57,8 @@ class Task(Struct, frozen=True, kw_only=True):
         """Where it wants to live: as stated, else shared with a size, else on the CPU."""
         if self.residency is not None:
             return self.residency
-        return Residency.CPU_ONLY if self.vram_mb is None else Residency.GPU_SHARED
+        is_silent = self.vram_mb is None and self.gpu_share is None
+        return Residency.CPU_ONLY if is_silent else Residency.GPU_SHARED
 
     @property
     def uses_gpu(self) -> bool:
@@ -128,6 +133,7 @@ class Workload:
             priority=task.priority,
             kind=task.kind or name.partition("[")[0],
             card_name=task.card_name,
+            share=task.gpu_share,
         )
         return Job(name, name, claim, "workload")
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from nvinx.bench.strict_yaml import At, Table, read, shown, suggestion, table
 from nvinx.catalog import Residency
 from nvinx.errors import BenchError
+from nvinx.jobs import card_share
 from nvinx.simulation.workload import Task, Workload
+
+if TYPE_CHECKING:
+    from nvinx.jobs.card_share import CardShare
 
 _KEYS = (
     "name",
@@ -24,6 +30,7 @@ _KEYS = (
     "priority",
     "kind",
     "card_name",
+    "gpu_share",
     "is_guessed",
 )
 
@@ -57,6 +64,8 @@ def write(workload: Workload) -> str:
         kept = {k: v for k, v in plain.items() if v != getattr(default, k)}
         if task.residency is not None:
             kept["residency"] = task.residency.value
+        if task.gpu_share is not None:
+            kept["gpu_share"] = task.gpu_share.hint
         jobs.append(kept)
     return json.dumps({"jobs": jobs}, indent=1, ensure_ascii=False) + "\n"
 
@@ -67,8 +76,10 @@ def _task(at: At, position: int) -> Task:
     if not 0 < duration_s < float("inf"):
         problem = f"duration_s is {duration_s:g}"
         raise entry.entries["duration_s"].error(problem, "write its seconds alone, above 0")
-    vram_mb, residency = entry.number("vram_mb"), _residency(entry)
-    if residency is not None and residency.needs_vram and vram_mb is None:
+    vram_mb, residency, share = entry.number("vram_mb"), _residency(entry), _share(entry)
+    if share is not None:
+        _demand_shared(entry)
+    elif residency is not None and residency.needs_vram and vram_mb is None:
         raise entry.entries["residency"].error(f"{residency.value} needs vram_mb", "add vram_mb")
     return Task(
         name=entry.text("name") or "",
@@ -87,6 +98,7 @@ def _task(at: At, position: int) -> Task:
         priority=int(entry.number("priority") or 0),
         kind=entry.text("kind"),
         card_name=entry.text("card_name"),
+        gpu_share=share,
         is_guessed=entry.flag("is_guessed"),
     )
 
@@ -100,6 +112,26 @@ def _residency(entry: Table) -> Residency | None:
         problem = f"residency is {word!r}, which is unknown"
         raise entry.entries["residency"].error(problem, suggestion(word, known))
     return Residency(word.lower())
+
+
+def _share(entry: Table) -> CardShare | None:
+    at = entry.entries.get("gpu_share")
+    if at is None or at.value is None:
+        return None
+    try:
+        return card_share.read(at.value)
+    except ValueError:
+        problem = f"gpu_share is {shown(at)}, which is no part of a card"
+        raise at.error(problem, "write a part above 0 and at most 1, such as '1/3'") from None
+
+
+def _demand_shared(entry: Table) -> None:
+    """A part of a card is for a job that shares it, and says how much without a size."""
+    if entry.entries.get("vram_mb") is not None:
+        raise entry.entries["vram_mb"].error("vram_mb stands beside gpu_share", "keep one of them")
+    if _residency(entry) not in (None, Residency.GPU_SHARED):
+        problem = "gpu_share is for a job that shares a card"
+        raise entry.entries["residency"].error(problem, "leave one of the two out")
 
 
 def _names(entry: Table) -> tuple[str, ...]:

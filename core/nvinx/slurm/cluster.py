@@ -112,10 +112,11 @@ class Cluster:
             return _whole(claim, wide, self.nodes)
         spilling = [n for n in cards if (n.card_mib or 0) >= claim.least_on_card_mib]
         if spilling and claim.may_overflow:
-            spills = replace(claim, residency=Residency.GPU_RAM_OVERFLOW)
+            spills = replace(claim.with_whole_card(), residency=Residency.GPU_RAM_OVERFLOW)
             return _whole(spills, spilling, self.nodes)
         if claim.cpu_fallback:
-            return Ask(replace(claim, residency=Residency.CPU_ONLY, vram_mib=None))
+            alone = claim.with_whole_card()
+            return Ask(replace(alone, residency=Residency.CPU_ONLY, vram_mib=None))
         raise ImpossibleJobError(rule, self._no_card(wanted, cards), _fix(cards))
 
     def _too_much(self, claim: Claim) -> str:
@@ -153,19 +154,30 @@ def _shared(claim: Claim, wide: Sequence[Node], nodes: Collection[Node]) -> Ask:
     """As many shards as hold the VRAM; with cards of several kinds, so that most such jobs fit."""
     sharded = [node for node in wide if node.shards]
     if not sharded:
-        return _whole(replace(claim, residency=Residency.GPU_EXCLUSIVE), wide, nodes)
+        return _whole(claim.with_whole_card(), wide, nodes)
     plans = []
-    for shard_mib in sorted({node.shard_mib for node in sharded}):
-        count = -(-(claim.vram_mib or 0) // shard_mib)
-        fit = [n for n in sharded if n.shard_mib >= shard_mib and n.per_card >= count]
+    for count in sorted({_shards(claim, node) for node in sharded}, reverse=True):
+        fit = [n for n in sharded if _shards(claim, n) <= count <= n.per_card]
         places = sum(node.cards * (node.per_card // count) for node in fit)
         plans.append((places, len(fit), count, fit))
     _, _, count, fit = max(plans, key=lambda plan: plan[:2])
     if not fit:  # a shard is rounded down, so nearly a card may be one more than it has
-        return _whole(replace(claim, residency=Residency.GPU_EXCLUSIVE), wide, nodes)
+        return _whole(claim.with_whole_card(), wide, nodes)
     names = {node.name for node in fit}
     others = frozenset(n.name for n in nodes if n.per_card >= count and n.name not in names)
     return Ask(claim, f"shard:{count}", others, _least_mib(fit))
+
+
+def _shards(claim: Claim, node: Node) -> int:
+    """The shards of a node's card that hold a job.
+
+    Of a part of a card that part, rounded down, but so many that Slurm puts no more such jobs on
+    the card than it has such parts, since the next would wait on its node.
+    """
+    if claim.share is not None:
+        fewest = node.per_card // (claim.share.fit + 1) + 1
+        return max(node.per_card * claim.share.parts // claim.share.of, fewest)
+    return -(-(claim.vram_mib or 0) // node.shard_mib)
 
 
 def _whole(claim: Claim, wide: Sequence[Node], nodes: Collection[Node]) -> Ask:

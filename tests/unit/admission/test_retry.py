@@ -48,12 +48,12 @@ def test_spilling_and_the_cpu_are_for_those_that_may():
 
 
 def test_what_the_rule_asks_for_at_this_attempt_goes_before_half_as_much_again():
-    step, claim = next_attempt(SHARED, [], CAPACITY, wanted_mib=1800)
+    step, claim = next_attempt(SHARED, [], CAPACITY, asked=shared_claim(1800))
     assert (step, claim.vram_mib) == (RetryStep.MORE_ROOM, 1800)
 
 
 def test_a_rule_that_asks_for_less_now_keeps_what_it_had():
-    assert next_attempt(SHARED, [], CAPACITY, wanted_mib=450)[1].vram_mib == 900
+    assert next_attempt(SHARED, [], CAPACITY, asked=shared_claim(450))[1].vram_mib == 900
 
 
 def test_a_job_that_had_the_card_goes_elsewhere_if_it_may():

@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 
 import pytest
-from builders import card, company, cpu_job, exclusive_job, gpu_state, shared_job
+from builders import card, company, cpu_job, exclusive_job, gpu_state, part_job, shared_job
 from msgspec.structs import replace
 
 from nvinx.admission import policy
@@ -17,12 +17,12 @@ from nvinx.gpu.ports import GpuInventory, GpuProcess
 from nvinx.history.runs import PastRun
 from nvinx.history.statistics import RunStatistics
 from nvinx.leases.broker import Broker
-from nvinx.leases.everyone import UNHEARD_AFTER_S
+from nvinx.leases.everyone import UNHEARD_AFTER_S, _as_asked
 from nvinx.leases.external_use import with_external_use
 from nvinx.leases.front import SHOWN
-from nvinx.leases.ports import Ports
+from nvinx.leases.ports import Ports, QueuedRequest
 from nvinx.leases.questions import PATIENCE_S
-from nvinx.reasons import Why
+from nvinx.reasons import Reason, Why
 from nvinx.testing import FakeClock, FakeLiveness, MemoryLedger
 
 CARD = card(total_mib=4096, headroom_mib=512)
@@ -588,3 +588,35 @@ def test_that_another_job_is_measured_is_seen_by_all_and_no_judgement(machine):
     assert started(one.finish("hot 0")) == ["hot 1"]
     assert two.await_change(0)
     assert started(two.poll()) == ["b"]
+
+
+def test_parts_of_a_card_that_two_engines_ask_for_add_up(machine):
+    one, two = machine.engine("one"), machine.engine("two")
+
+    assert started(one.submit([part_job("a"), part_job("b")])) == ["a", "b"]
+    waits = [
+        part_job("c", engine="two"),
+        part_job("d", engine="two"),
+        shared_job("e", 3, engine="two"),
+    ]
+    assert started(two.submit(waits)) == ["c"]
+    assert machine.requests()["d"] is Why.NOT_ENOUGH_VRAM
+    one.finish("a")
+    assert started(two.poll()) == ["d"]
+    assert machine.leases() == {"b", "c", "d"}
+
+
+def test_a_part_is_of_what_each_engine_says_that_its_card_has(machine):
+    small = Capacity((card(total_mib=2048, headroom_mib=512),), 4, 16000)
+    one, two = machine.engine("one"), machine.engine("two", small)
+
+    assert started(one.submit([part_job("a", "1/2")])) == ["a"]
+    assert started(two.submit([part_job("b", "1/2", engine="two")])) == []
+    one.finish("a")
+    assert started(two.poll()) == ["b"]
+
+
+def test_a_part_that_its_own_engine_judges_not_worth_it_counts_as_a_card_for_others():
+    reason = Reason("a", Why.NO_GAIN_FROM_SHARING, factor=1.0, limit=1.1)
+    request = QueuedRequest(part_job("a", engine="other"), 0.0, reason)
+    assert _as_asked(request).claim.residency is Residency.GPU_EXCLUSIVE

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from builders import granted, part_claim
 from click.testing import CliRunner
 from recorded import ALONE, SHARED, Recorder
 
@@ -84,3 +85,11 @@ def test_the_command_plays_a_trace(run, tmp_path):
 
     assert json.loads(serial.output)["makespan_s"] == pytest.approx(10)
     assert json.loads(ours.output)["makespan_s"] == pytest.approx(7)
+
+
+def test_parts_of_a_card_are_played_again_as_parts(tmp_path):
+    run = Recorder(tmp_path)
+    run.job("a", (0, 0, 4), granted(part_claim("1/3")))
+    run.at(4).close()
+    (task,) = replay.workload_of(recorded.last(tmp_path)).tasks.values()
+    assert (task.gpu_share.hint, task.vram_mb) == ("1/3", None)

@@ -19,12 +19,13 @@ from nvinx.cli import main
 from nvinx.errors import BenchError, WorkloadError
 from nvinx.interference import CoRun
 from nvinx.interference.p_norm import combined
+from nvinx.jobs import card_share
 from nvinx.simulation.baselines import POLICIES
 from nvinx.simulation.generate import KINDS
 from nvinx.simulation.lower_bound import lower_bound_s
 from nvinx.simulation.simulate import simulate
 from nvinx.simulation.workload import Task, Workload
-from nvinx.simulation.workload_file import parse
+from nvinx.simulation.workload_file import parse, write
 
 CAPACITY = Capacity((card(),), 4, 32_000)
 TRUTH = Estimates(
@@ -262,3 +263,47 @@ def test_the_example_of_the_pages_can_be_played(policy):
     plain = json.loads(done.output)
     assert len(plain["jobs"]) == 8
     assert plain["makespan_s"] >= plain["lower_bound_s"]
+
+
+def part(name, share="1/3", **kw):
+    return Task(name=name, duration_s=10, gpu_share=card_share.read(share), **kw)
+
+
+def test_parts_of_a_card_are_played_as_they_run():
+    tasks = [part(str(n)) for n in range(4)]
+    played = play(*tasks, truth=Estimates())
+    assert sorted(task.end_s for task in played.tasks) == [10, 10, 10, 20]
+    assert lower_bound_s(Workload.of(tasks), CAPACITY, Estimates()) == pytest.approx(40 / 3)
+
+
+def test_parts_are_of_each_card_also_where_sets_are_too_many_to_list():
+    kinds = [part(f"k{n}", "1/20", kind=f"k{n}") for n in range(40)]
+    two = Capacity((card(0), card(1, total_mib=9000)), 64, 64_000)
+    assert lower_bound_s(Workload.of(kinds), two, Estimates()) == 10
+    assert play(*kinds, truth=Estimates(), capacity=two).makespan_s == 10
+
+
+@pytest.mark.parametrize("written", ["'1/3'", "0.3333333", "33.33333%"])
+def test_a_part_is_read_from_a_workload_and_written_back(written):
+    found = parse(f"- {{name: a, duration_s: 1, gpu_share: {written}}}", "w")
+    assert found.tasks["a"].wish is Residency.GPU_SHARED
+    assert found.job("a").claim.share.hint == "1/3"
+    assert '"gpu_share": "1/3"' in write(found)
+    assert parse(write(found), "w") == found
+
+
+@pytest.mark.parametrize(
+    ("says", "said"),
+    [
+        ("gpu_share: 4/3", "no part of a card"),
+        ("gpu_share: a third", "no part of a card"),
+        ("gpu_share: 0", "no part of a card"),
+        ("gpu_share: [1]", "no part of a card"),
+        ("gpu_share: 1/3, vram_mb: 9", "keep one of them"),
+        ("gpu_share: 1/3, residency: gpu_exclusive", "leave one of the two out"),
+    ],
+)
+def test_a_part_that_makes_no_sense_is_an_error_with_its_line(says, said):
+    with pytest.raises(BenchError, match=said) as caught:
+        parse(f"- {{name: a, duration_s: 1, {says}}}", "w")
+    assert caught.value.line == 1

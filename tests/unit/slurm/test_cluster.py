@@ -3,7 +3,7 @@
 from math import ceil
 
 import pytest
-from builders import cpu_claim, exclusive_claim, shared_claim
+from builders import cpu_claim, exclusive_claim, part_claim, shared_claim
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -154,3 +154,41 @@ def test_a_wrong_cluster_is_told_with_its_line(text, words):
 def test_a_cluster_is_read():
     (said,) = bench_parser.parse("cluster: [{nodes: 'n[1-2]', vram_gb: 24, card: RTX 4090}]", "f").cluster  # fmt: skip
     assert said == ClusterNodes("n[1-2]", 24.0, "RTX 4090")
+
+
+@pytest.mark.parametrize(
+    ("part", "per_card", "shards"),
+    [
+        ("1/3", 12, 4),
+        ("1/3", 10, 3),
+        ("1/3", 48, 16),
+        ("1/3", 8, 3),
+        ("2/3", 12, 8),
+        ("1/3", 4, 2),
+        ("1/2", 4, 2),
+        ("1/2", 5, 2),
+        ("2/3", 3, 2),
+    ],
+)
+def test_of_parts_no_more_are_put_on_a_card_than_it_has(part, per_card, shards):
+    gres = f"shard:{shards}"
+    assert asks(part_claim(part), node(shards=per_card)) == (gres, set(), SHARED)
+    assert per_card // shards <= part_claim(part).share.fit
+
+
+def test_a_part_needs_no_size_of_the_card():
+    assert asks(part_claim("1/2"), node(card_mib=None)) == ("shard:2", set(), SHARED)
+
+
+def test_a_part_is_of_cards_with_the_same_shards_and_the_others_are_left_out():
+    fine, coarse = node("n1", shards=12), node("n2", shards=3)
+    assert asks(part_claim("1/3"), fine, coarse) == ("shard:4", set(), SHARED)
+
+
+def test_without_shards_a_part_is_a_whole_card():
+    assert asks(part_claim("1/3"), node(shards=0)) == ("gpu:1", set(), ALONE)
+
+
+def test_a_part_goes_to_the_cpu_where_no_node_has_a_card():
+    ask = Cluster([node(cards=0, shards=0)]).ask("rule", part_claim("1/3", cpu_fallback=True))
+    assert (ask.claim.residency, ask.claim.share) == (Residency.CPU_ONLY, None)
