@@ -9,6 +9,7 @@ from nvinx.admission.retry import RetryStep
 from nvinx.catalog import Residency
 from nvinx.formatting import count_text, factor_text, few_names, gb
 from nvinx.reasons import Reason, Why
+from nvinx.sizes import whole_mb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -240,6 +241,8 @@ def impossible(
                 f"{gb(missing)} are missing",
                 "raise mem_mb, or add disk_mb for what may lie on disk; `nvinx fit` tells the cost",
             )
+    if need == have:
+        need, have = (f"{whole_mb(mib or 0)} MB" for mib in (reason.need, reason.have))
     return f"{reason.job} needs {need} of VRAM, the largest card can give {have}", (
         "lower vram_mb, or add cpu_fallback=1, or ram_overflow=1 with mem_mb"
     )

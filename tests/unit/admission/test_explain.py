@@ -9,6 +9,7 @@ from nvinx.catalog import Residency
 from nvinx.formatting import duration, gb
 from nvinx.jobs.out_of_memory import evidence
 from nvinx.reasons import Reason, Why
+from nvinx.sizes import capacity_from_gb, need_from_mb
 
 CARD = card(total_mib=3814, headroom_mib=477)
 
@@ -113,3 +114,14 @@ def test_cards_that_a_variable_hides_are_not_blamed_on_the_driver():
     hidden = "CUDA_VISIBLE_DEVICES='' hides GPU 0"
     _, fix = explain.impossible(Reason("j", Why.NO_GPU_ON_BENCH), hidden)
     assert fix.startswith("unset CUDA_VISIBLE_DEVICES")
+
+
+@pytest.mark.parametrize(("need_mb", "have_gb"), [(4001, 4), (8003, 8), (24003, 24)])
+def test_a_job_that_is_too_large_by_little_needs_another_number_than_the_card_gives(
+    need_mb, have_gb
+):
+    need, have = need_from_mb(need_mb), capacity_from_gb(have_gb)
+    reason = Reason("fold", Why.LARGER_THAN_CARD, need=need, have=have)
+    problem, _ = explain.impossible(reason)
+    needed, given = (int(words.split(" MB")[0].split()[-1]) for words in problem.split(","))
+    assert needed > given
