@@ -160,11 +160,18 @@ class Executor(RealExecutor):
             self.logger.info(line)
 
     def cancel(self) -> None:
-        """End everything at once; a job that was just starting is caught on the next round."""
+        """End everything at once; a job that was just starting is caught on the next round.
+
+        Who presses Ctrl-C again does not want to wait for those that take their time to end.
+        """
         self._halted = self._cancelled = True
+        grace_s = None
         while self._running:
-            self._end_all()
-            time.sleep(0.1)
+            try:
+                self._end_all(grace_s)
+                time.sleep(0.1)
+            except KeyboardInterrupt:
+                grace_s = 0.0
         self.shutdown()
 
     @property
@@ -263,12 +270,12 @@ class Executor(RealExecutor):
                 self.logger.info(messages.ends_on_sigterm(len(self._running)))
             self._end_all()
 
-    def _end_all(self) -> None:
+    def _end_all(self, grace_s: float | None = None) -> None:
         from nvinx.leases import processes
 
         tokens = list(self._running)
         if tokens:
-            processes.end(tokens)
+            processes.end(tokens, grace_s=processes.GRACE_S if grace_s is None else grace_s)
 
     def _lost(self, card_id: str, problem: str) -> None:
         """A card has gone: what ran on it would hang, or has failed without saying why."""

@@ -104,6 +104,20 @@ def test_a_stopped_run_leaves_no_job_alive_and_can_be_taken_up_again(
     assert all(name in again.files for name in QUEUED)
 
 
+def test_ctrl_c_pressed_again_waits_for_nobody_and_shows_no_traceback(
+    make_workspace: MakeWorkspace,
+) -> None:
+    workspace = make_workspace("interrupted")
+    nap, process = _start(workspace)
+    _interrupt(process)
+    assert eventually(lambda: [p.info["cmdline"][0] for p in _asleep(nap)].count("sleep") == 1)
+    _interrupt(process)
+    text = workspace.wait(process)
+    assert process.returncode != 0
+    assert "Traceback" not in text
+    assert eventually(lambda: not _asleep(nap)), _asleep(nap)
+
+
 def test_after_sigterm_stock_waits_for_its_jobs_and_nvinx_ends_them_and_neither_starts_more(
     engine: str, make_workspace: MakeWorkspace
 ) -> None:

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
     import psutil
 
+GRACE_S = 5.0
 _POLL_S = 0.05
 
 
-def end(tokens: Collection[str], *, grace_s: float = 5.0) -> int:
+def end(tokens: Collection[str], *, grace_s: float = GRACE_S) -> int:
     """TERM, then after `grace_s` seconds KILL, every process that carries one of the tokens.
 
     Returns how many had to be killed. Processes are found by marker and by descent, so a
