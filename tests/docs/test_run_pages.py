@@ -55,6 +55,7 @@ EXEMPT = (
     ("docs/side-by-side.md", "python bench", "takes minutes; tests/benchmarks has its programs"),
     ("*/learned_vram/*", "snakemake ", "is run by tests/examples"),
     ("*/hints.md", "rule fold", "its like is run by tests/examples, as learned_vram"),
+    ("*/hints.md", "rule embed", "its like is run by the page parts-of-a-card"),
     ("*/learned_vram/*", "rule fold", "is of the Snakefile that tests/examples runs"),
     ("*/phage_proteins/*", "snakemake ", "is run by tests/examples and by the tutorial"),
     ("*/phage_proteins_nextflow/*", "nextflow ", "is run, shorter, by tests/nextflow"),
