@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 # What the job writes is also kept in files, for nvinx to read their ends. What keeps it is no sign
 # of the job's life, so it starts before the lock is taken, without the marker, and with no word of
 # the job in its command line. It outlives TERM, so that the job's last words get through, and ends
-# when the job's last process has closed what it listens to.
+# when the job's last process has closed what it listens to. It has the files open from the first
+# moment, so a job that ends before `tee` has begun is waited for as well.
 _SCRIPT = """#!{bash}
 . "${{0%/*}}/${{0##*/}}.env"
 _nvinx_keep() {{
@@ -41,7 +42,9 @@ _nvinx_keep() {{
   cd "$_nvinx_tail" && exec tee -a "$1" 2>/dev/null || exec cat
 }}
 if [ -n "$_nvinx_tail" ] && command -v tee >/dev/null; then
+  {{ exec 244>>"$_nvinx_tail/stdout" 245>>"$_nvinx_tail/stderr"; }} 2>/dev/null
   exec > >(_nvinx_keep stdout) 2> >(_nvinx_keep stderr >&2)
+  exec 244>&- 245>&-
 fi
 if [ -f "$_nvinx_lock" ] && command -v flock >/dev/null; then
   exec 243<"$_nvinx_lock"

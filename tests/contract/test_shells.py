@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import threading
@@ -116,6 +117,24 @@ def test_last_words_that_come_late_are_waited_for(shells, tmp_path):
     job = subprocess.Popen([path, "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     job.wait()
     assert shells.words("a")[0] == "late\n"
+    job.communicate()
+
+
+def test_words_of_a_job_that_ends_before_they_are_kept_are_waited_for(shells, tmp_path):
+    slow = tmp_path / "bin" / "tee"
+    slow.parent.mkdir()
+    slow.write_text(f'#!/bin/sh\nsleep 0.3\nexec {shutil.which("tee")} "$@"\n')
+    slow.chmod(0o755)
+    path = shells.make("a", "bash", {}, tmp_path / "lease.lock")
+    environ = {**os.environ, "PATH": f"{slow.parent}:{os.environ['PATH']}"}
+    job = subprocess.Popen(
+        [path, "-c", "echo soon >&2"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=environ,
+    )
+    job.wait()
+    assert shells.words("a")[0] == "soon\n"
     job.communicate()
 
 
