@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from waiting import GIVE_UP_S
+from benchmark_script import output
 
 RUN = Path(__file__).parents[2] / "benchmarks" / "interference" / "run.py"
 # Mean error in percent at most, by protocol; None: shown, without a target.
@@ -23,18 +23,6 @@ TARGETS = {
     "2N co-runs on a circle (all models)": 11.5,
     "new model and family, 2 co-runs": 10.0,
 }
-
-
-def run(folder, *options):
-    done = subprocess.run(
-        [sys.executable, RUN, folder, *options],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=GIVE_UP_S,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def rows(text):
@@ -70,7 +58,7 @@ def toy(tmp_path):
 
 
 def test_the_benchmark_shows_every_model_on_every_table(toy):
-    text = run(toy, "--draws", "2", "--whole", "--residual")
+    text = output(RUN, toy, "--draws", "2", "--whole", "--residual")
     found = list(rows(text))
     assert len(found) == 7
     assert all(errors[3] < min(errors[:3]) for _, _, errors, _ in found)
@@ -90,7 +78,7 @@ def test_predictions_on_published_tables_meet_their_targets():
     folder = os.environ.get("NVINX_CORUN_TABLES")
     if not folder:
         pytest.skip("NVINX_CORUN_TABLES names no folder of published co-run tables")
-    found = list(rows(run(folder, "--draws", "50")))
+    found = list(rows(output(RUN, folder, "--draws", "50")))
     assert found
     for table, protocol, (*_, error), coverage in found:
         if protocol in TARGETS:

@@ -1,26 +1,14 @@
 """The learning benchmark plays on a table of its own where no measured one is at hand."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
-from waiting import GIVE_UP_S
+from benchmark_script import output
 
-RUN = Path(__file__).parents[2] / "benchmarks" / "learning" / "run.py"
 SMALL = ("--seeds", "1", "--runs", "2", "--only", "bag x1 noise 0.3")
 
 
 def run(*options):
-    done = subprocess.run(
-        [sys.executable, RUN, *SMALL, *map(str, options)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=GIVE_UP_S,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return output("learning/run.py", *SMALL, *options)
 
 
 def test_without_tables_it_says_so_and_plays_the_made_up_one(tmp_path):

@@ -1,27 +1,13 @@
 """The benchmarks of nvinx-slurm: a small simulated cluster, and the table of what was measured."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from benchmark_script import BENCHMARKS, output
 from builders import shared_claim
-from waiting import GIVE_UP_S
 
 ROOT = Path(__file__).parents[2]
-BENCHMARKS = ROOT / "benchmarks"
-
-
-def run(script, *options):
-    done = subprocess.run(
-        [sys.executable, BENCHMARKS / script, *options],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=GIVE_UP_S,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture
@@ -35,7 +21,7 @@ def simulation(monkeypatch):
 
 
 def test_a_small_cluster_is_simulated_with_each_belief():
-    text = run("cluster_simulation.py", "--jobs", "60", "--nodes", "3", "--at-once", "30")
+    text = output("cluster_simulation.py", "--jobs", "60", "--nodes", "3", "--at-once", "30")
     assert "60 jobs on 3 nodes" in text
     assert all(what in text for what in ("nothing", "predicted", "the truth"))
 
@@ -74,7 +60,7 @@ def test_a_job_that_waits_for_a_whole_card_is_not_overtaken_for_ever(simulation)
 
 
 def test_the_committed_figures_of_a_real_slurm_are_shown():
-    text = run("slurm/run.py", "--from", ROOT / "docs" / "measured" / "slurm.json")
+    text = output("slurm/run.py", "--from", ROOT / "docs" / "measured" / "slurm.json")
     assert "contended: 22 jobs" in text
     assert "short: 200 jobs" in text
     assert "nvinx / bare, wall" in text
