@@ -24,7 +24,7 @@ import nvinx
 
 BENCH = "hardware: {vram_gb: 4, simulated: true}\n"
 NOTHING = "python -c pass"
-NVINX = (sys.executable, "-c", "from nvinx.cli import main; main()")
+NVINX = (sys.executable, "-c", "from nvinx.__main__ import main; main()")
 TASK = ("--waiting-pid", "1", "--name", "task", "--vram-gb", "0.1")
 LEASE = 'exec 9<>"$0" && exec "$@"'  # as a task's guard opens the lease's file
 

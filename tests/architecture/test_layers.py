@@ -63,8 +63,9 @@ IMPURE = {
 }
 IMPURE_CALLS = {"open", "input", "print", "exec", "eval", "__import__"}
 SOURCES = [ROOT / "core" / "nvinx", *ROOT.glob("snakemake_*_plugin_*")]
-# The front door hands on what lies in the house; what jobs load may import nothing of it.
-NO_ROOM = ("nvinx", "nvinx.site")
+# The front doors hand on what lies in the house; what jobs load may import nothing of it.
+NO_ROOM = ("nvinx", "nvinx.__main__", "nvinx.site")
+FRONT_DOORS = ("__init__", "__main__")
 
 
 def _modules():
@@ -182,8 +183,8 @@ def test_private_names_of_snakemake_stand_in_one_file(name):
 
 
 def test_few_modules_stand_beside_the_packages_and_the_floors_are_few():
-    beside = [path for path in (ROOT / "core" / "nvinx").glob("*.py") if path.stem != "__init__"]
-    assert len(beside) <= 8
+    beside = {path.stem for path in (ROOT / "core" / "nvinx").glob("*.py")}
+    assert len(beside.difference(FRONT_DOORS)) <= 8
     assert len(FLOORS.split("\n")) - 2 <= 9
 
 

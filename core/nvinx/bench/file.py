@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nvinx.bench import parse as bench_parser
+from nvinx.bench import read_before
 from nvinx.errors import BenchError
 from nvinx.host import user_folders
 
@@ -82,7 +83,7 @@ def load(path: Path) -> BenchFile:
     if len(raw) > _LARGEST:
         fix = "name a bench file, and look at what this one is"
         raise BenchError(str(path), None, "is larger than 10 MB, as no bench file is", fix)
-    return bench_parser.parse(text, str(path))
+    return bench_parser.understood(read_before.read(text, str(path)), str(path))
 
 
 def slowdowns(file: BenchFile) -> SlowdownModel | None:

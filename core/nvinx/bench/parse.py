@@ -43,7 +43,11 @@ _INTERFERENCE = ("file", "any_card", "pairs", "utilisation")
 
 def parse(text: str, path: str) -> BenchFile:
     """What a bench file's text says. Raises BenchError with the line at the first mistake."""
-    root = read(text, path)
+    return understood(read(text, path), path)
+
+
+def understood(root: At | None, path: str) -> BenchFile:
+    """The same of what was read already."""
     if root is None or root.value is None:
         fix = "describe the bench, or delete the file and let nvinx look at the machine"
         raise BenchError(path, None, "the file is empty", fix)

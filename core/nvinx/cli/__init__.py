@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 import importlib
 import os
 from typing import Any
@@ -39,18 +37,11 @@ VERBS = (
     "top",
 )
 _REFUSED = 2
-_SELDOM = 100_000  # objects more than at the last collection
 _LONGEST = 5000  # letters of a message
 
 
 class _Verbs(click.Group):
     """Finds each verb in the module of its name; what nvinx reports on purpose is one line."""
-
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        """A command is over before collecting garbage would be worth its time, the last one too."""
-        gc.set_threshold(_SELDOM)
-        atexit.register(gc.freeze)
-        return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click's signature)
         return list(VERBS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from threading import Timer
 from typing import TYPE_CHECKING
 
@@ -121,9 +120,9 @@ class Past:
 
 def _subject(cards: Sequence[str], slowdowns: SlowdownModel | None) -> str:
     """What a belief is about: these cards, and this calibration."""
-    told = (
-        None
-        if slowdowns is None
-        else (slowdowns.exponent, sorted(slowdowns.measured.items(), key=str))
-    )
+    if slowdowns is None:
+        return repr(cards)
+    import hashlib
+
+    told = slowdowns.exponent, sorted(slowdowns.measured.items(), key=str)
     return hashlib.sha256(repr((cards, told)).encode()).hexdigest()

@@ -14,6 +14,11 @@ def config() -> Path:
     return _base("XDG_CONFIG_HOME", ".config") / "nvinx"
 
 
+def cache() -> Path:
+    """For what can be made again."""
+    return _base("XDG_CACHE_HOME", ".cache") / "nvinx"
+
+
 def state() -> Path:
     """For what lasts, and is nobody's data."""
     return _base("XDG_STATE_HOME", ".local/state") / "nvinx"
