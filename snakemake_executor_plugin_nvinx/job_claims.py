@@ -9,7 +9,6 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvinx.catalog import Residency
 from nvinx.errors import HintError
 from nvinx.formatting import plain
 from nvinx.jobs import (
@@ -22,6 +21,7 @@ from nvinx.jobs import (
     stage_hint,
 )
 from nvinx.jobs.claim import Claim
+from nvinx.residency import Residency
 from nvinx.sizes import need_from_mb, parse_bytes
 from snakemake_executor_plugin_nvinx import snakemake_internals
 

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from nvinx.admission.policy import options
-from nvinx.catalog import Residency
+from nvinx.residency import Residency
 from nvinx.simulation.workload import Task, Workload
 from nvinx.sizes import whole_mb
 from snakemake_executor_plugin_nvinx import job_claims, snakemake_internals

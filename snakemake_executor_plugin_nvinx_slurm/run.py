@@ -18,13 +18,13 @@ from nvinx.admission.estimates import Estimates
 from nvinx.admission.job import Job
 from nvinx.bench import machine
 from nvinx.bench.oom_words import words_for
-from nvinx.catalog import Residency
 from nvinx.errors import HintError, ImpossibleJobError, NvinxError
 from nvinx.history.past import Past
 from nvinx.host import files, statedir
 from nvinx.jobs import hints
 from nvinx.jobs.outcome import Outcome
 from nvinx.leases import tokens
+from nvinx.residency import Residency
 from nvinx.slurm import node as slurm_node
 from nvinx.slurm import tools as slurm_tools
 from nvinx.slurm.anti_affinity import AntiAffinity

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nvinx.catalog import Residency
 from nvinx.errors import OptionError
 from nvinx.formatting import plain
 from nvinx.jobs import attempt
+from nvinx.residency import Residency
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

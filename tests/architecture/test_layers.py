@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 # Each line may import what stands above it, and nothing below or beside. Whole packages, or modules
 # of their own. `*`: pure, with no clock, file, process or GPU, nor anything that has one.
 FLOORS = """
-errors sizes reasons
+errors sizes reasons residency
 catalog formatting host gpu
 jobs* overflow staging interference substrate
 bench history placement calibration
@@ -184,7 +184,7 @@ def test_private_names_of_snakemake_stand_in_one_file(name):
 
 def test_few_modules_stand_beside_the_packages_and_the_floors_are_few():
     beside = {path.stem for path in (ROOT / "core" / "nvinx").glob("*.py")}
-    assert len(beside.difference(FRONT_DOORS)) <= 8
+    assert len(beside.difference(FRONT_DOORS)) <= 9
     assert len(FLOORS.split("\n")) - 2 <= 9
 
 

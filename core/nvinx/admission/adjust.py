@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from nvinx.catalog import Residency
 from nvinx.history.size_model import FEWEST
 from nvinx.jobs import gpu_hint
+from nvinx.residency import Residency
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from nvinx.admission.estimates import WORTHWHILE
 from nvinx.admission.measuring import Measuring
-from nvinx.catalog import Residency
 from nvinx.reasons import Reason, Why
+from nvinx.residency import Residency
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

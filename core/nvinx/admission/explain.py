@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from nvinx.admission.estimates import MOST_LOST
 from nvinx.admission.retry import RetryStep
-from nvinx.catalog import Residency
 from nvinx.formatting import count_text, factor_text, few_names, gb
 from nvinx.reasons import Reason, Why
+from nvinx.residency import Residency
 from nvinx.sizes import whole_mb
 
 if TYPE_CHECKING:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-# msgspec looks these up when it reads a job or a placement.
-from nvinx.catalog import Residency  # noqa: TC001
 from nvinx.jobs.card_share import CardShare  # noqa: TC001
 from nvinx.jobs.claim import Claim  # noqa: TC001
 from nvinx.reasons import Why  # noqa: TC001
+
+# msgspec looks these up when it reads a job or a placement.
+from nvinx.residency import Residency  # noqa: TC001
 
 
 class Job(Struct, frozen=True):

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from nvinx.admission import queue_order
-from nvinx.catalog import Residency
+from nvinx.residency import Residency
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,9 +25,9 @@ from nvinx.admission.availability import Availability
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Round, Start
 from nvinx.admission.job import Placement
-from nvinx.catalog import Residency
 from nvinx.jobs import gpu_hint
 from nvinx.reasons import Reason, Why
+from nvinx.residency import Residency
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

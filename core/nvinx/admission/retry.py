@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from nvinx.catalog import Residency
+from nvinx.residency import Residency
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct, field
 
-from nvinx.catalog import Residency
+from nvinx.residency import Residency
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from nvinx.bench.resolve import REAL_HEADROOM_GB
-from nvinx.catalog import Residency
+from nvinx.residency import Residency
 from nvinx.sizes import rounded_gb
 
 if TYPE_CHECKING:

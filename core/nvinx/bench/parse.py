@@ -10,11 +10,12 @@ from nvinx.bench.oom_words import KEY as OOM_PATTERNS
 from nvinx.bench.oom_words import oom_patterns
 from nvinx.bench.resolve import BenchFile, ClusterNodes, DeclaredGpu, Interference, headroom_error
 from nvinx.bench.strict_yaml import At, Table, read, shown, suggestion, table
-from nvinx.catalog import ModelSpec, Residency
 from nvinx.errors import BenchError
 from nvinx.overflow.bandwidth import Bandwidth
+from nvinx.residency import Residency
 
 if TYPE_CHECKING:
+    from nvinx.catalog import ModelSpec
     from nvinx.interference.slowdown import CoRun
 
 _TOP = ("hardware", "gpus", "headroom_gb", "models", "interference", "cluster", OOM_PATTERNS)
@@ -140,6 +141,10 @@ def _bandwidth(hardware: Table) -> Bandwidth:
 
 
 def _models(top: Table) -> dict[str, ModelSpec]:
+    if "models" not in top.entries:
+        return {}
+    from nvinx.catalog import ModelSpec
+
     models: dict[str, ModelSpec] = {}
     for position, at in enumerate(top.items("models")):
         entry = table(at, f"models[{position}]", _MODEL, needed=("name", "vram_gb", "residency"))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-# msgspec looks these up when it reads a run.
-from nvinx.catalog import Residency  # noqa: TC001
 from nvinx.interference.company import Company  # noqa: TC001
 from nvinx.jobs.outcome import Outcome
+
+# msgspec looks these up when it reads a run.
+from nvinx.residency import Residency  # noqa: TC001
 
 _ALMOST_ALONE = 0.1  # up to this share of the time in company counts as none
 

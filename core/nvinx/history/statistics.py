@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from nvinx.catalog import Residency
 from nvinx.history import size_model
 from nvinx.history.sharing import Sharing
 from nvinx.jobs.outcome import Outcome
+from nvinx.residency import Residency
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

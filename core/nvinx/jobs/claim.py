@@ -5,10 +5,9 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from nvinx.catalog import Residency
-
 # msgspec looks this up when it reads a claim.
 from nvinx.jobs.card_share import CardShare  # noqa: TC001
+from nvinx.residency import Residency
 
 
 class Claim(Struct, frozen=True, kw_only=True):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nvinx.catalog import Residency
 from nvinx.jobs import card_share, gpu_hint, gpu_words, hints, share_hint
+from nvinx.residency import Residency
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from nvinx.catalog import ModelSpec, Residency
 from nvinx.errors import HintError
 from nvinx.formatting import value_text
 from nvinx.jobs import gpu_hint, share_hint, stage_hint
 from nvinx.jobs.claim import Claim
+from nvinx.residency import Residency
 from nvinx.sizes import need_from_gb, need_from_mb, need_mib, parse_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from nvinx.catalog import ModelSpec
     from nvinx.jobs.card_share import CardShare
     from nvinx.jobs.gpu_hint import GpuWish
 

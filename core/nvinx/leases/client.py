@@ -14,11 +14,11 @@ from nvinx.admission.events import Refuse
 from nvinx.admission.job import Job
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.bench.resolve import Bench
-from nvinx.catalog import Residency
 from nvinx.errors import ImpossibleJobError, NvinxError
 from nvinx.jobs.claim import Claim
 from nvinx.jobs.outcome import Outcome, outcome_of
 from nvinx.leases.context import open_context
+from nvinx.residency import Residency
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.json import encode
 
-from nvinx.catalog import Residency
+from nvinx.residency import Residency
 from nvinx.sizes import MIB, whole_mb
 
 if TYPE_CHECKING:

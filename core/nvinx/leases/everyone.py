@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from nvinx.admission.job import Running, Waiting
 from nvinx.admission.policy import options
 from nvinx.admission.waiting_queue import position
-from nvinx.catalog import Residency
 from nvinx.errors import IllegalEventError
 from nvinx.leases.external_use import owners, with_external_use
+from nvinx.residency import Residency
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -10,12 +10,12 @@ import msgspec
 
 from nvinx.admission.job import Waiting
 from nvinx.admission.waiting_queue import position
-from nvinx.catalog import Residency
 from nvinx.errors import LeaseExistsError, LookOnlyError
 from nvinx.leases import lost_ledger, rows
 from nvinx.leases.broken_ledger import BrokenLedgerError
 from nvinx.leases.ledger_schema import INSERT_LEASE
 from nvinx.leases.rows import RowError
+from nvinx.residency import Residency
 
 if TYPE_CHECKING:
     import sqlite3

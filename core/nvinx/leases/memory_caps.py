@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nvinx.catalog import Residency
+from nvinx.residency import Residency
 from nvinx.sizes import CONTEXT_MIB, MIB
 
 if TYPE_CHECKING:

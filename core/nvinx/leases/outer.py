@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from nvinx.catalog import Residency
 from nvinx.errors import ImpossibleJobError
 from nvinx.formatting import gb
 from nvinx.host import proc, statedir
 from nvinx.leases import lost_ledger, slurm_step, tokens
 from nvinx.leases.markers import MARKER
+from nvinx.residency import Residency
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -13,11 +13,11 @@ import msgspec
 from msgspec.structs import replace
 
 from nvinx.admission.job import Job, Placement
-from nvinx.catalog import Residency
 from nvinx.formatting import plain
 from nvinx.jobs.claim import Claim
 from nvinx.leases.ports import EngineEntry, Lease, QueuedRequest
 from nvinx.reasons import Reason, Why
+from nvinx.residency import Residency
 
 if TYPE_CHECKING:
     from collections.abc import Callable

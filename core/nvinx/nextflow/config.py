@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nvinx.catalog import Residency
+from nvinx.residency import Residency
 from nvinx.sizes import need_from_gb
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nvinx.bench.capacity import Capacity
-from nvinx.catalog import Residency
+from nvinx.residency import Residency
 from nvinx.simulation.baselines import Serial
 from nvinx.simulation.simulate import simulate
 from nvinx.simulation.workload import Task, Workload

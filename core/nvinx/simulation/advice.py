@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from nvinx.catalog import Residency
 from nvinx.errors import WorkloadError
+from nvinx.residency import Residency
 from nvinx.simulation.workload import Workload
 from nvinx.sizes import gb_from_mib
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from nvinx.catalog import Residency
+from nvinx.residency import Residency
 from nvinx.simulation.workload import Task, Workload
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from nvinx.catalog import Residency
+from nvinx.residency import Residency
 from nvinx.simulation.workload import Workload
 from nvinx.sizes import mb_from_mib
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from nvinx.admission.job import Job
-from nvinx.catalog import Residency
 from nvinx.errors import WorkloadError
 from nvinx.jobs.claim import Claim
+from nvinx.residency import Residency
 from nvinx.sizes import need_from_mb
 
 if TYPE_CHECKING:

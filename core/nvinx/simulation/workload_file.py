@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nvinx.bench.strict_yaml import At, Table, read, shown, suggestion, table
-from nvinx.catalog import Residency
 from nvinx.errors import BenchError
 from nvinx.jobs import card_share
+from nvinx.residency import Residency
 from nvinx.simulation.workload import Task, Workload
 
 if TYPE_CHECKING:

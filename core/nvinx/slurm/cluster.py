@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from nvinx.bench.capacity import Capacity, Card
-from nvinx.catalog import Residency
 from nvinx.errors import ImpossibleJobError
 from nvinx.formatting import few_names, gb
 from nvinx.jobs import gpu_hint
+from nvinx.residency import Residency
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

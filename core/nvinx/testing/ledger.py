@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from nvinx.admission.job import Waiting
 from nvinx.admission.waiting_queue import position
-from nvinx.catalog import Residency
 from nvinx.errors import LeaseExistsError, LookOnlyError
 from nvinx.leases.ports import EngineEntry
+from nvinx.residency import Residency
 from nvinx.staging.ports import Warmed
 
 if TYPE_CHECKING:
