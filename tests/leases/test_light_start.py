@@ -82,7 +82,9 @@ def traced(bench):
 
 @pytest.mark.parametrize("wish", [(), ("--vram", "900MB")])
 def test_a_command_is_run_with_nothing_heavy_and_as_the_only_process(traced, wish):
-    traced("run", "--quiet", *wish, "--", "true")  # so that there is a history, and the bench file known
+    traced(
+        "run", "--quiet", *wish, "--", "true"
+    )  # so that there is a history, and the bench file known
     assert traced("run", "--quiet", *wish, "--", "true") == (set(), 1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from contextlib import closing, contextmanager, suppress
@@ -15,7 +16,7 @@ from nvinx.errors import HistoryError
 from nvinx.history.runs import PastRun
 from nvinx.history.statistics import KEPT
 from nvinx.host import statedir
-from nvinx.host.plain_files import demand_plain, demand_same
+from nvinx.host.plain_files import NotPlainError, demand_plain, demand_same
 from nvinx.interference.belief import Belief
 from nvinx.interference.company import Company
 
@@ -133,7 +134,7 @@ class SqliteHistory:
         return self._read("ORDER BY id")
 
     def _read(self, which: str, *values: str | int) -> tuple[Entry, ...]:
-        if not self._path.exists():
+        if not os.path.lexists(self._path):
             return ()
         with self._open() as (db, found):
             rows = db.execute(f"{_SELECT} {which}", values).fetchall() if found else []
@@ -150,7 +151,7 @@ class SqliteHistory:
 
     def clear(self, kind: str | None = None) -> int:
         """Forget the runs of a kind, or all; how many there were."""
-        if not self._path.exists():
+        if not os.path.lexists(self._path):
             return 0
         with self._writing() as db:
             db.execute("DELETE FROM belief")
@@ -187,7 +188,7 @@ class SqliteHistory:
     @contextmanager
     def _looking(self) -> Iterator[sqlite3.Connection | None]:
         """A connection; None where nothing was written yet."""
-        if not self._path.exists():
+        if not os.path.lexists(self._path):
             yield None
             return
         with self._open() as (db, found):
@@ -223,6 +224,8 @@ class SqliteHistory:
                     _bring_up_to_date(db)
                     found = SCHEMA
                 yield db, found
+        except NotPlainError as error:
+            raise HistoryError(str(self._path), "is no plain file") from error
         except (sqlite3.Error, OSError) as error:
             raise HistoryError(str(self._path), f"cannot be used ({error})") from error
 

@@ -14,13 +14,20 @@ if TYPE_CHECKING:
 _WARY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
+class NotPlainError(OSError):
+    """A link, a folder, a pipe or a second name lies where a plain file should."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(errno.EINVAL, "is no plain file", str(file))
+
+
 def open_plain(file: Path, flags: int = os.O_RDONLY) -> int:
     """A descriptor of a plain file, never of what a link points to. Raises OSError."""
     fd = os.open(file, flags | _WARY)
     if stat.S_ISREG(os.fstat(fd).st_mode):
         return fd
     os.close(fd)
-    raise OSError(errno.EINVAL, "is no plain file", str(file))
+    raise NotPlainError(file)
 
 
 def make_plain(file: Path, mode: int) -> int:
@@ -34,19 +41,19 @@ def make_plain(file: Path, mode: int) -> int:
 
 
 def demand_same(opened: str, file: Path) -> None:
-    """Raise OSError where a library went through a link that came after `demand_plain`.
+    """Raise NotPlainError where a library went through a link that came after `demand_plain`.
 
     opened: the path of what it has open.
     """
     if opened != str(file.parent.resolve() / file.name):
-        raise OSError(errno.ELOOP, "is a link", str(file))
+        raise NotPlainError(file)
 
 
 def demand_plain(file: Path) -> None:
-    """Raise OSError where the path is a link, or a second name of some other file.
+    """Raise NotPlainError where the path is a link, or a second name of some other file.
 
     For files that only a library opens, which would follow a link.
     """
     found = file.lstat()
     if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-        raise OSError(errno.EINVAL, "is no plain file", str(file))
+        raise NotPlainError(file)

@@ -39,12 +39,16 @@ _NETWORK = {
 
 
 def choose(explicit: Path | None, environ: Mapping[str, str]) -> Path:
-    """The state folder in force: the option, else NVINX_STATE_DIR, else the user's state folder."""
-    if explicit is not None:
-        return explicit.expanduser().absolute()
-    if environ.get("NVINX_STATE_DIR"):
-        return Path(environ["NVINX_STATE_DIR"]).expanduser().absolute()
-    return user_folders.state()
+    """The state folder in force: the option, else NVINX_STATE_DIR, else the user's state folder.
+
+    It need not be there yet. Raises StateDirError where something else is.
+    """
+    named = explicit or Path(environ.get("NVINX_STATE_DIR") or user_folders.state())
+    folder = named.expanduser().absolute()
+    if os.path.lexists(folder) and not folder.is_dir():
+        problem = "this is a file, or a link that leads to no folder"
+        raise StateDirError(str(folder), problem, _OTHER_FOLDER)
+    return folder
 
 
 def prepare(folder: Path) -> Path:

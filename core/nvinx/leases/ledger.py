@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nvinx.errors import STATE_DIR_BY, LedgerLostError, LedgerVersionError, StateDirError
 from nvinx.host import locks, statedir
 from nvinx.host.clock import boot_id
-from nvinx.host.plain_files import demand_plain, demand_same, open_plain
+from nvinx.host.plain_files import NotPlainError, demand_plain, demand_same, open_plain
 from nvinx.leases.broken_ledger import (
     ERRORS,
     BrokenLedgerError,
@@ -129,7 +129,7 @@ class SqliteLedger:
 
     def _open(self) -> tuple[sqlite3.Connection, os.stat_result]:
         """Connect, and prepare the tables where somebody has to; most find all in place."""
-        if self._path.exists():
+        if os.path.lexists(self._path):
             demand_plain(self._path)
             db, opened = _connect(self._path)
             if opened is not None and _is_ready(db, self._path, self._boot):
@@ -212,6 +212,10 @@ class SqliteLedger:
         return LedgerLostError(str(self._path.parent))
 
     def _unusable(self, error: Exception) -> StateDirError:
+        if isinstance(error, NotPlainError):
+            problem = f"{error.filename} is no plain file"
+            fix = "look who put it there, and move it away; nvinx makes a new one"
+            return StateDirError(str(self._path.parent), problem, fix)
         problem = f"the ledger cannot be used ({error})"
         fix = f"check its rights and its free space, or name another folder with {STATE_DIR_BY}"
         return StateDirError(str(self._path.parent), problem, fix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -136,7 +137,7 @@ def _write_question(ledger: SqliteLedger, name: str) -> None:
 
 
 def _ledger(folder: Path) -> _Found:
-    if not (folder / "ledger.db").exists() and not any((folder / "life").glob("*.lock")):
+    if not os.path.lexists(folder / "ledger.db") and not any((folder / "life").glob("*.lock")):
         lost_ledger.demand_no_orphans(folder / "life")
         return _Found()
     ledger, liveness = SqliteLedger(folder / "ledger.db"), ProcessLiveness(folder / "life")
