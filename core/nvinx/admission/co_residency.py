@@ -34,25 +34,42 @@ class CoResidency:
         self._spent: dict[str, _Spent] = {}
         self._left: dict[str, _Spent] = {}
         self._at = 0.0
+        self._asleep_s: float | None = None
 
-    def observe(self, running: Iterable[Running], at: float) -> None:
-        """These run at time `at` (seconds); jobs on the CPU share nothing."""
+    def observe(self, running: Iterable[Running], at: float, asleep_s: float = 0.0) -> None:
+        """These run at time `at` (seconds); jobs on the CPU share nothing.
+
+        asleep_s: for how long the machine has slept by then, ever since the same moment; nobody ran
+        meanwhile, and of the seconds since the last look as many do not count.
+        """
         now = {r.job.id: r for r in running if r.placement.card is not None}
         by_card = defaultdict(list)
         for one in (self._there | now).values():
             by_card[one.placement.card].append(one)
+        awake = self._awake(at, asleep_s)
         for members in by_card.values():
-            self._pass(members, at)
+            self._pass(members, at, awake)
         gone = self._spent.keys() - now.keys()
         self._left = {job_id: self._spent.pop(job_id) for job_id in gone}
-        self._there, self._at = now, at
+        self._there, self._at, self._asleep_s = now, at, asleep_s
 
-    def _pass(self, members: Sequence[Running], until: float) -> None:
-        """Those on one card were together since the last look, or since they came."""
+    def _awake(self, at: float, asleep_s: float) -> float:
+        """The share of the time since the last look in which the machine did not sleep."""
+        passed_s = at - self._at
+        if self._asleep_s is None or not passed_s > 0:
+            return 1.0
+        return 1.0 - min(max(asleep_s - self._asleep_s, 0.0) / passed_s, 1.0)
+
+    def _pass(self, members: Sequence[Running], until: float, awake: float) -> None:
+        """Those on one card were together since the last look, or since they came.
+
+        awake: the share of this time that counts.
+        """
         since = {one.job.id: max(self._at, one.since) for one in members}
         marks = sorted({at for at in since.values() if at < until} | {until})
         for begin, end in pairwise(marks):
-            self._together([one for one in members if since[one.job.id] <= begin], end - begin)
+            there = [one for one in members if since[one.job.id] <= begin]
+            self._together(there, (end - begin) * awake)
 
     def _together(self, members: Sequence[Running], seconds: float) -> None:
         there = Counter(one.job.claim.profile for one in members)
@@ -63,12 +80,15 @@ class CoResidency:
             if partners:
                 spent[partners] = spent.get(partners, 0.0) + seconds
 
-    def finish(self, ended: Running, at: float, *, card_name: str | None = None) -> PastRun:
+    def finish(
+        self, ended: Running, at: float, *, card_name: str | None = None, slept_s: float = 0.0
+    ) -> PastRun:
         """A job has ended: what there is to learn from it. card_name: as the driver calls it.
 
-        Asked before the next look but one, at the latest.
+        slept_s: for how long the machine slept since the job began. Asked before the next look but
+        one, at the latest.
         """
-        job, ran_s = ended.job, at - ended.since
+        job, ran_s = ended.job, max(at - ended.since - slept_s, 0.0)
         self._there.pop(job.id, None)
         spent = self._spent.pop(job.id, None) or self._left.pop(job.id, None) or {}
         return PastRun(

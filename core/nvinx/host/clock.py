@@ -12,6 +12,11 @@ def boot_seconds() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+def asleep_seconds() -> float:
+    """For how long the machine has slept since boot."""
+    return boot_seconds() - time.clock_gettime(time.CLOCK_MONOTONIC)
+
+
 def boot_id() -> str:
     """Which boot this is: what was written under another one is void."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()

@@ -57,6 +57,7 @@ class Broker:
         self._engine = engine
         self._statistics = statistics or RunStatistics()
         self._co_residency = CoResidency()
+        self._asleep_at: dict[str, float] = {}
         self._ended: list[PastRun] = []
         self._learned_from: Event | None = None
         self._ports = ports
@@ -207,6 +208,7 @@ class Broker:
         if not self._touches_card(event):
             self._learn(event)
             self._state, decisions = step(self._state, event, self._policy)
+            self._note_sleep()
             return decisions
         own, refused = apply(self._state, event, self._policy)
         self._ports.liveness.announce(self._engine)
@@ -216,7 +218,13 @@ class Broker:
         self._tell(merged, decided)
         self._tell_judging()
         self._state = after
+        self._note_sleep()
         return (*refused, *(start for start in decided.starts if start.job_id in own.waiting))
+
+    def _note_sleep(self) -> None:
+        """What the machine slept before a job began is none of the job's time."""
+        before, now_s = self._asleep_at, self._ports.asleep()
+        self._asleep_at = {job_id: before.get(job_id, now_s) for job_id in self._state.running}
 
     def _write_turn(self, own: State, event: Event, gone: str | None) -> tuple[State, State, Round]:
         """A turn in one transaction; what starts in it shows life only if it is written down."""
@@ -262,11 +270,11 @@ class Broker:
             self._ports.liveness.retire(event.job_id)
             self._co_residents.pop(event.job_id, None)
         new = {job.id for job in event.jobs} if isinstance(event, Submitted) else set[str]()
-        merged = self._everyone.merge(entries, own, new, gone)
-        self._co_residency.observe(merged.running.values(), event.at)
+        merged, asleep_s = self._everyone.merge(entries, own, new, gone), self._ports.asleep()
+        self._co_residency.observe(merged.running.values(), event.at, asleep_s)
         self._learn(event)
         merged, decided = admit(merged, event.at, self._policy)
-        self._co_residency.observe(merged.running.values(), event.at)
+        self._co_residency.observe(merged.running.values(), event.at, asleep_s)
         return merged, decided
 
     def _tell(self, merged: State, decided: Round) -> None:
@@ -314,7 +322,9 @@ class Broker:
         self._learned_from = event
         ended = self._state.running[event.job_id]
         card_name = self._card_name(ended.placement.card)
-        run = self._co_residency.finish(ended, event.at, card_name=card_name)
+        asleep_s = self._ports.asleep()
+        slept_s = asleep_s - self._asleep_at.get(event.job_id, asleep_s)
+        run = self._co_residency.finish(ended, event.at, card_name=card_name, slept_s=slept_s)
         run = replace(run, outcome=event.outcome, peak_mib=event.peak_mib)
         self._ended.append(run)
         self._statistics.add(run)

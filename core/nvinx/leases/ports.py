@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
+from nvinx.host.clock import asleep_seconds
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from contextlib import AbstractContextManager
@@ -233,6 +235,7 @@ class Ports(Struct, frozen=True):
     """What a broker needs of the outside world.
 
     probe: None when every card is simulated. ram_left: MiB of RAM that nobody uses right now.
+    asleep: for how many seconds the machine has slept since boot, which no job ran.
     """
 
     ledger: Ledger
@@ -240,3 +243,4 @@ class Ports(Struct, frozen=True):
     clock: Clock
     probe: GpuProbe | None = None
     ram_left: Callable[[], int] | None = None
+    asleep: Callable[[], float] = asleep_seconds

@@ -89,3 +89,25 @@ def test_what_other_engines_left_is_not_remembered():
     for n in range(50):
         co_residency.observe([on("g", f"{n}", float(n), model="k")], float(n))
     assert len(co_residency._spent) + len(co_residency._left) + len(co_residency._there) < 5
+
+
+def test_nobody_is_in_company_while_the_machine_sleeps():
+    seen = CoResidency()
+    a, b = on(0, "a", 0.0), on(0, "b", 10.0)
+    seen.observe([a], 0.0, 500.0)
+    seen.observe([a, b], 10.0, 500.0)
+    seen.observe([a], 1030.0, 1500.0)
+    run = seen.finish(a, 1040.0, slept_s=1000.0)
+    assert run.ran_s == 40.0
+    assert [each.seconds for each in run.company] == pytest.approx([20.0])
+
+
+@pytest.mark.parametrize("asleep_s", [499.0, 1e9])
+def test_a_sleep_that_cannot_be_leaves_no_time_below_none(asleep_s):
+    seen = CoResidency()
+    a, b = on(0, "a", 0.0), on(0, "b", 0.0)
+    seen.observe([a, b], 0.0, 500.0)
+    seen.observe([a], 10.0, asleep_s)
+    run = seen.finish(a, 10.0, slept_s=asleep_s - 500.0)
+    assert 0 <= run.company_s <= 10.0
+    assert run.ran_s >= 0

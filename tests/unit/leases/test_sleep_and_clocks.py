@@ -9,7 +9,7 @@ import os
 import time
 
 import pytest
-from builders import exclusive_job, shared_job, simulated_card
+from builders import cpu_job, exclusive_job, shared_job, simulated_card
 
 from nvinx.admission.events import Start
 from nvinx.bench.capacity import Capacity
@@ -27,13 +27,20 @@ MINUTES_S = 600.0
 class Machine:
     def __init__(self):
         self.clock, self.liveness = FakeClock(1000.0), FakeLiveness()
-        self._ports = Ports(MemoryLedger(), self.liveness, self.clock)
+        self._asleep_s = 0.0
+        self._ports = Ports(
+            MemoryLedger(), self.liveness, self.clock, asleep=lambda: self._asleep_s
+        )
 
     def engine(self, name):
         return Broker(name, CAPACITY, self._ports)
 
     def pass_by(self, seconds):
         self.clock.now += seconds
+
+    def sleep(self, seconds):
+        self._asleep_s += seconds
+        self.pass_by(seconds)
 
 
 @pytest.fixture
@@ -136,3 +143,29 @@ def test_what_the_dead_left_is_swept_though_the_clock_was_set_back(tmp_path, age
     os.utime(file, (then, then))
     liveness.sweep(older_than_s=60.0)
     assert file.exists() is is_left
+
+
+@pytest.mark.parametrize("job", [cpu_job, exclusive_job, shared_job])
+def test_a_night_in_which_the_machine_slept_is_no_time_that_a_job_ran(job, machine):
+    machine.sleep(NIGHT_S)
+    one = machine.engine("one")
+    one.submit([job("a", engine="one")])
+    machine.pass_by(10.0)
+    machine.sleep(NIGHT_S)
+    machine.pass_by(20.0)
+    one.finish("a")
+    (run,) = one.ended()
+    assert run.ran_s == 30.0
+
+
+def test_a_night_counts_for_no_pair(machine):
+    one = machine.engine("one")
+    one.submit([shared_job("a", engine="one"), shared_job("b", engine="one")])
+    machine.pass_by(10.0)
+    machine.sleep(NIGHT_S)
+    one.finish("a")
+    machine.pass_by(20.0)
+    one.finish("b")
+    a, b = one.ended()
+    assert (a.company_s, b.company_s) == pytest.approx((10.0, 10.0))
+    assert (a.ran_s, b.ran_s) == (10.0, 30.0)
