@@ -47,7 +47,7 @@ def rule_of(job: Any) -> str:
 
 def stated(job: Any) -> dict[str, Any]:
     """The resources that have a value by now; those that wait for a file are left out."""
-    known = {k: v for k, v in job.resources.items() if not k.startswith("_")}
+    known = {k: v for k, v in job.resources.items() if k not in _SNAKEMAKES_OWN}
     return {k: v for k, v in known.items() if isinstance(v, int | float) or type(v) is str}
 
 
@@ -323,6 +323,7 @@ def _demand_sizes(group: Any, claims: Iterable[Claim]) -> None:
         raise HintError(str(group.groupid), "vram_mb='auto'", problem, fix)
 
 
+_SNAKEMAKES_OWN = {"_cores", "_nodes"}
 _UNKNOWN_S = 60.0
 _DECIDING = (
     gpu_hint.HINT,

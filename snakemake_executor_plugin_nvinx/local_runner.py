@@ -34,6 +34,7 @@ class Runner:
         self._places: dict[Any, tuple[str, Placement]] = {}
         self._told: dict[Any, dict[str, str]] = {}
         self._attempts: dict[Any, int] = {}
+        self._retried_here: dict[Any, list[str]] = {}
         self._markers: dict[Any, snakemake_internals.Markers] = {}
         self._members = ThreadPoolExecutor(
             _MEMBERS_PER_JOB * workers, thread_name_prefix="nvinx-member"
@@ -48,6 +49,7 @@ class Runner:
         if again:
             self._attempts[handle] = handle.attempt
             snakemake_internals.set_attempt(handle, self._run.oom_retry.number(handle))
+        self._retried_here[handle] = self._run.grow_by_attempt(handle)
         for member in snakemake_internals.members(handle):
             snakemake_internals.evaluate_tmpdir(member, anew=again)
             self._told[member] = self._told[handle]
@@ -59,6 +61,7 @@ class Runner:
         for member in (handle, *snakemake_internals.members(handle)):
             self._places.pop(member, None)
             self._told.pop(member, None)
+        self._retried_here.pop(handle, None)
         if handle in self._attempts:
             snakemake_internals.set_attempt(handle, self._attempts.pop(handle))
 
@@ -113,7 +116,8 @@ class Runner:
 
         shell = str.__str__(self._shell_for(job, "sh"))
         self._report_start(job)
-        command = formatter.format_job_exec(job)
+        once = snakemake_internals.without_retries(self._retried_here.get(job, ()))
+        command = f"{formatter.format_job_exec(job)} {once}"
         try:
             subprocess.check_call(command, shell=True, executable=shell)
         except subprocess.CalledProcessError as error:

@@ -134,11 +134,7 @@ class OomRetry:
 def _asked_anew(asks_for: Callable[[int], Claim], number: int) -> Claim | None:
     """What the rule asks for at the next attempt, where that is another amount of VRAM or RAM."""
     now, then = asks_for(number), asks_for(number + 1)
-    return None if _amounts(now) == _amounts(then) else then
-
-
-def _amounts(claim: Claim) -> tuple[object, ...]:
-    return claim.vram_mib, claim.share, claim.ram_mib
+    return None if now.asks_as_much_as(then) else then
 
 
 def _logs(handle: Any) -> list[Path]:

@@ -341,6 +341,18 @@ class Run:
         finally:
             snakemake_internals.set_attempt(handle, before)
 
+    def grow_by_attempt(self, handle: Any) -> list[str]:
+        """The rules of a job or group that ask for other amounts at their next attempt."""
+        members = snakemake_internals.members(handle)
+        return sorted({m.rule.name for m in members if m.restart_times and self._grows(m)})
+
+    def _grows(self, member: Any) -> bool:
+        try:
+            now, then = (self._asked_for(member, member.attempt + more) for more in (0, 1))
+        except HintError:
+            return True
+        return not now.asks_as_much_as(then)
+
     def on_card(self, card_id: str) -> dict[str, str]:
         """Names of this run's jobs on a card, by token."""
         return {r.job.id: r.job.name for r in self.broker.state.on_card(card_id)}

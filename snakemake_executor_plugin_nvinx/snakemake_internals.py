@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from concurrent.futures import Executor as Pool
     from pathlib import Path
 
@@ -206,6 +206,14 @@ def default_names(job: Any) -> set[str]:
 def set_attempt(job: Any, number: int) -> None:
     """Have a job, or all of a group, evaluate its functions of `attempt` with this number."""
     job.attempt = number
+
+
+def without_retries(rules: Collection[str]) -> str:
+    """Options for a job's own process: it does not try jobs of these rules again by itself.
+
+    `--retries 0` leaves a rule its own `retries`; those of rules that a cloud may end do not.
+    """
+    return f"--preemptible-rules {' '.join(rules)} --preemptible-retries 0" if rules else ""
 
 
 def lacks_output(job: Any) -> bool:

@@ -73,6 +73,11 @@ class Claim(Struct, frozen=True, kw_only=True):
     def may_overflow(self) -> bool:
         return self.ram_overflow or self.residency is Residency.GPU_RAM_OVERFLOW
 
+    def asks_as_much_as(self, other: Claim) -> bool:
+        """Whether both ask for the same VRAM, or part of a card, and the same RAM."""
+        mine, others = ((c.vram_mib, c.share, c.ram_mib) for c in (self, other))
+        return mine == others
+
     @property
     def least_on_card_mib(self) -> int:
         """What must be on a card if all that may spill does; 0 where no size is known."""

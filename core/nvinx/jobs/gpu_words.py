@@ -39,7 +39,8 @@ _NAMES = {"gpu_model", "gpu_type", "gpu_name"}
 _MAKERS = {"gpu_manufacturer", "gpu_vendor"}
 _ONE_CARD = re.compile(r"(?:gpu|cuda)_?(?:device|id|idx|index)")  # number 0 is a card, too
 _SIZE = re.compile(
-    r"(?:gpus?_?(?:v?ram|mem|memory)|(?:ram|mem|memory)_gpu|gpus_minimum_memory|vram)"
+    r"(?:gpus?_?(?:v?ram|mem|memory)|(?:ram|mem|memory)_gpu|gpus_minimum_memory|vram|gmem|"
+    r"(?:graphics|video|cuda|device|card)_(?:mem|memory|ram))"
     r"(?:_(?P<unit>[mg]i?b))?"
 )
 _NUMBER = re.compile(r"\d+(\.\d+)?")
@@ -47,6 +48,8 @@ _NUMBER_AND_UNIT = re.compile(r"\d+(\.\d+)?\s*[mgMG]i?[bB]")
 _LIKE_GPU = re.compile(
     r"(?<![a-z0-9])(?<!no[-_])(?<!non[-_])(?:n?gpus?|cuda|nvidia|rocm|vram|accelerators?|--nv)(?![a-z])"
 )
+_NAMED_GPU = re.compile(r"gpu|vram|(?:use|with|needs?|has|is|on)_?cuda|(?:graphics|video)_cards?")
+_NAMED_NO_GPU = re.compile(r"(?:no|non|not|without|disable|skip)_?gpu")
 _OFF = {"", "0", "false", "no", "off", "none", "cpu"}
 _NOT_WORDS = {"tmpdir", "shell_exec", "mem", "disk", "runtime"}
 _WRITE = "gpu=1 for a whole card, or vram_mb=... for a part of one"
@@ -180,7 +183,10 @@ def _vram(text: str, unit: str | None) -> dict[str, Any]:
 def _looks_like_gpu(name: str, value: float | str) -> bool:
     if isinstance(value, str) and "/" in value:
         return False  # a path, whose name says nothing of where the job runs
-    return bool(_LIKE_GPU.search(name.lower()) or _LIKE_GPU.search(str(value).lower()))
+    if _NAMED_NO_GPU.search(gpu_spelling.plain(name)):
+        return False
+    is_named = _LIKE_GPU.search(name.lower()) or _NAMED_GPU.search(gpu_spelling.plain(name))
+    return bool(is_named or _LIKE_GPU.search(str(value).lower()))
 
 
 def _together(wishes: list[Any]) -> Any:
