@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from nvinx.admission.estimates import Estimates
     from nvinx.admission.job import Job, Placement, Waiting
+    from nvinx.admission.run_times import RunTimes
     from nvinx.admission.state import State
     from nvinx.bench.capacity import Card
 
@@ -185,19 +186,25 @@ class Availability:
         there = None if card_id is None else [other.claim for other in self.residents(card_id)]
         return self._estimates.end_s(job.claim, there, self.at, self.at)
 
-    def gpu_work(self) -> tuple[float, float]:
+    def gpu_work(self, run_times: RunTimes) -> tuple[float, float]:
         """Seconds of work, alone, that the cards' jobs have left, and those done per second.
 
-        Work that nobody knows the length of is left out; a card that is idle works at 1.
+        A card that is idle works at 1.
         """
         work_s, pace = 0.0, 0.0
         for allocations in self._on.values():
             claims = [allocation.job.claim for allocation in allocations]
             each = self._estimates.throughput(claims) / max(len(claims), 1)
-            known = (t.end_s - self.at for t in allocations if math.isfinite(t.end_s))
-            work_s += sum(known) * each
+            work_s += sum(self._left_s(t, each, run_times) for t in allocations) * each
             pace += max(each * len(claims), 1.0)
         return work_s, max(pace, 1.0)
+
+    def _left_s(self, allocation: Allocation, pace: float, run_times: RunTimes) -> float:
+        """Until it ends at such a pace; a tenth of its age more, where it ran longer than usual."""
+        if math.isfinite(allocation.end_s):
+            return allocation.end_s - self.at
+        age_s = self.at - allocation.since
+        return max(run_times.on_card_s(allocation.job.claim) / pace - age_s, 0.1 * age_s)
 
     # what is reserved
 

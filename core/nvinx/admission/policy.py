@@ -25,6 +25,7 @@ from nvinx.admission.availability import Availability
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Round, Start
 from nvinx.admission.job import Placement
+from nvinx.admission.run_times import RunTimes
 from nvinx.jobs import gpu_hint
 from nvinx.reasons import Reason, Why
 from nvinx.residency import Residency
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from nvinx.admission.job import Job, Waiting
     from nvinx.admission.state import State
-    from nvinx.admission.waiting_queue import Queue
     from nvinx.bench.capacity import Capacity, Card
     from nvinx.jobs.claim import Claim
 
@@ -60,7 +60,7 @@ class LongestChainFirst:
         if not state.waiting:
             return Round()
         starts, waits = [], {}
-        free, refused = Availability.of(state, at, self._estimates), _Refused(state.waiting)
+        free, refused = Availability.of(state, at, self._estimates), _Refused(state)
         queue = takewhile(refused.are_few, self._queue(state, at, free))
         for part in _with_first(free.to_measure_first(state.capacity.cards), queue):
             for waiting in refused.worth_asking(part, free):
@@ -219,8 +219,10 @@ def _start(job: Job, placement: Placement, free: Availability) -> Placement | Re
 class _Refused:
     """Those who were asked in vain in this round, and the GPU work that waits before the next."""
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, state: State) -> None:
         self._work_s = 0.0
+        self._run_times = RunTimes(state)
+        queue = state.waiting
         are_there = (queue.on_gpu < len(queue), queue.on_gpu > 0)
         self._in_vain = [0 if some else _MOST_IN_VAIN for some in are_there]
 
@@ -241,15 +243,15 @@ class _Refused:
         """A job was refused; those behind it wait for its work too."""
         self._in_vain[claim.uses_gpu] += 1
         if claim.uses_gpu:
-            self._work_s += claim.runtime_s or 0.0
+            self._work_s += self._run_times.on_card_s(claim)
 
     def is_longer_than_cpu(self, claim: Claim, free: Availability) -> bool:
         """Whether waiting and then using a card would take longer than the CPU takes."""
         if not claim.cpu_fallback or claim.cpu_runtime_s is None:
             return False
-        work_s, pace = free.gpu_work()
+        work_s, pace = free.gpu_work(self._run_times)
         wait_s = (work_s + self._work_s) / pace
-        return claim.cpu_runtime_s < wait_s + (claim.runtime_s or 0.0)
+        return claim.cpu_runtime_s < wait_s + self._run_times.on_card_s(claim)
 
 
 def _on(card: Card, claim: Claim, residency: Residency) -> Placement:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from nvinx.admission.run_times import CPU_SLOWER
 from nvinx.errors import WorkloadError
 from nvinx.residency import Residency
 from nvinx.simulation.workload import Workload
@@ -25,7 +26,6 @@ MOST_TASKS = 1500  # a larger workload takes too long to play a dozen times
 _PLAYED = 12 * MOST_TASKS  # tasks in all, with every change that is tried
 _WORTH_TELLING = 0.02
 _TOLD = 3
-_CPU_SLOWER = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,8 @@ def _changes(workload: Workload, capacity: Capacity) -> Iterator[_Change]:
             words = f"let {rule} do with {less.text} instead of {task.gpu_share.text}"
             yield _of_rule(workload, capacity, rule, words, gpu_share=less)
         if task.cpu_duration_s is None:
-            words = f"give {rule} cpu_fallback=1, if it is {_CPU_SLOWER:g} times slower there"
-            yield _of_rule(workload, capacity, rule, words, on_cpu=_CPU_SLOWER)
+            words = f"give {rule} cpu_fallback=1, if it is {CPU_SLOWER:g} times slower there"
+            yield _of_rule(workload, capacity, rule, words, on_cpu=CPU_SLOWER)
 
 
 def _more_machine(workload: Workload, capacity: Capacity) -> Iterator[_Change]:

@@ -237,6 +237,32 @@ def test_the_work_that_waits_in_front_counts_too():
     assert bench.submit(shared_job("third", **both), at=2.0) == ["third"]
 
 
+def test_work_of_unknown_length_in_front_counts_as_the_usual_run_time():
+    bench = Bench(BLIND)
+    bench.submit(shared_job("there", 4000, runtime_s=100))
+    bench.submit(*(shared_job(f"unknown{k}", 4000, chain_s=500) for k in range(3)), at=1.0)
+    may = {"cpu_fallback": True, "runtime_s": 100}
+    assert bench.submit(shared_job("slow", 4000, cpu_runtime_s=600, **may), at=2.0) == []
+    assert bench.submit(shared_job("quick", 4000, cpu_runtime_s=450, **may), at=3.0) == ["quick"]
+
+
+def test_where_no_run_time_is_known_each_counts_as_a_minute():
+    bench = Bench(BLIND)
+    bench.submit(shared_job("there", 4000))
+    bench.submit(shared_job("next", 4000, chain_s=500), at=1.0)
+    may = {"cpu_fallback": True}
+    assert bench.submit(shared_job("slow", 4000, cpu_runtime_s=200, **may), at=2.0) == []
+    assert bench.submit(shared_job("quick", 4000, cpu_runtime_s=150, **may), at=3.0) == ["quick"]
+
+
+def test_a_job_of_unknown_length_that_runs_is_taken_to_end_at_the_usual_time():
+    bench = Bench(BLIND)
+    bench.submit(shared_job("there", 4000))
+    may = {"cpu_fallback": True, "runtime_s": 60, "cpu_runtime_s": 80}
+    assert bench.submit(shared_job("early", 4000, **may), at=10.0) == ["early"]
+    assert bench.submit(shared_job("late", 4000, **may), at=50.0) == []
+
+
 def test_without_a_known_time_on_the_cpu_a_job_waits_for_the_card():
     bench = Bench(BLIND)
     bench.submit(exclusive_job("whole", runtime_s=1000))
