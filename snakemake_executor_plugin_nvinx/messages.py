@@ -134,6 +134,11 @@ def ignored(rule: str, stated: str, write: str) -> str:
     return f"nvinx: rule {rule}: {stated} means nothing to nvinx. Fix: write {write}."
 
 
+def doubt(what: str) -> str:
+    """Something that can hardly be meant."""
+    return f"nvinx: {what}."
+
+
 def ram_capped(rule: str, ram_mib: int) -> str:
     return (
         f"nvinx: rule {rule} declares more RAM than this bench has; it counts as {gb(ram_mib)}. "

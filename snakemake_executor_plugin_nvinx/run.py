@@ -20,6 +20,7 @@ from nvinx.bench import machine
 from nvinx.errors import HintError, ImpossibleJobError, NvinxError
 from nvinx.host import kernel_kills
 from nvinx.host.clock import boot_seconds
+from nvinx.jobs import unlikely
 from nvinx.jobs.outcome import Outcome
 from nvinx.leases import outer
 from nvinx.leases.context import open_context
@@ -120,7 +121,8 @@ class Run:
         home = None if settings.trace in _ON_OR_OFF else Path(settings.trace)
         trace = Trace(boot_seconds, None if settings.trace == "off" else Path(), home)
         problem = context.past.problem
-        told = [] if problem is None else [messages.untaught(problem)]
+        told = [messages.doubt(line) for line in bench.doubts]
+        told += [] if problem is None else [messages.untaught(problem)]
         return cls(
             context=context,
             bench=bench,
@@ -167,6 +169,8 @@ class Run:
         for member in snakemake_internals.members(job):
             for word in job_claims.ignored(member, claim):
                 self._tell(messages.ignored(member.rule.name, word.stated, word.write))
+            if doubt := unlikely.vram_mb(job_claims.hints_of(member)):
+                self._tell(messages.doubt(f"rule {member.rule.name}: {doubt}"))
         if adjust.keeps_running_out(claim, self.statistics):
             self._tell(explain.holds_alone(rule, self.statistics.ran_out(claim.kind)))
         largest_mib = self.broker.state.capacity.largest_share_mib
@@ -257,6 +261,8 @@ class Run:
             return ImpossibleJobError(
                 job.groupid, problem, f"{fix}, or take a rule out of the group", kind="group"
             )
+        if doubt := unlikely.vram_mb(job_claims.hints_of(job)):
+            fix = f"{fix}; {doubt.partition('Fix: ')[2]}"
         return ImpossibleJobError(job.rule.name, problem, fix)
 
     def begin(self) -> None:

@@ -77,7 +77,7 @@ def findings(
     yield _distributions()
     yield from _packages()
     yield from _programs(environ)
-    yield _bench(bench)
+    yield from _bench(bench)
     yield from _driver(environ)
     yield _visible(environ)
     yield _state(state_dir, environ)
@@ -135,15 +135,19 @@ def _slurm(environ: Mapping[str, str]) -> Iterator[Finding]:
     yield Finding(Level.OK, "Slurm", f"{len(nodes)} nodes, {cards} GPUs, {shards} shards")
 
 
-def _bench(file: Path | None) -> Finding:
+def _bench(file: Path | None) -> Iterator[Finding]:
     try:
         bench = machine.bench(file, Path.cwd())
     except NvinxError as error:
         problem, _, fix = str(error).partition(" Fix: ")
-        return Finding(Level.ERROR, "bench file", problem, fix.rstrip("."))
+        yield Finding(Level.ERROR, "bench file", problem, fix.rstrip("."))
+        return
     kind = "simulated " if bench.simulated else ""
     found = f"{len(bench.cards)} {kind}GPU(s), {bench.cores} cores, {gb(bench.ram_mib)} RAM"
-    return Finding(Level.OK, "bench", f"{bench.path or 'this machine as it is'}: {found}")
+    yield Finding(Level.OK, "bench", f"{bench.path or 'this machine as it is'}: {found}")
+    for doubt in bench.doubts:
+        problem, _, fix = doubt.partition(" Fix: ")
+        yield Finding(Level.WARNING, "bench file", problem.rstrip("."), fix)
 
 
 def _driver(environ: Mapping[str, str]) -> Iterator[Finding]:

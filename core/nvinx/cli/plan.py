@@ -60,6 +60,7 @@ def command(
         shown.demand_picture()
     source, snakemake_args = snakemake.split(words)
     bench = machine.bench(file, source.absolute().parent)
+    options.tell_doubts(bench)
     state = statedir.choose(state_dir, os.environ)
     if source.suffix in _WORKLOADS:
         text = _read(source)

@@ -98,6 +98,7 @@ def _run(  # noqa: PLR0913  (one argument per option)
     bench = machine.bench(file, Path.cwd())
     called = plain(name or Path(command[0]).name)
     say = _quiet if quiet else _say
+    options.tell_doubts(bench)
     with LeaseClient(bench, state_dir, source=called, caps=caps, say=say) as client:
         claim = _claim(called, bench, asked)
         how = _Manner(called, say, give_up, retry_oom, outputs)
