@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nvinx.admission import explain
-from nvinx.formatting import duration, few_names, gb, size
+from nvinx.formatting import counted, duration, few_names, gb, size
 from nvinx.reasons import Why
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def greeting(bench: Bench, cores: int) -> list[str]:
     none = f"this machine (no bench file: {', '.join(bench.searched)})"
     source = bench.path or none
     rest = f"{cores} cores, {gb(bench.ram_mib)} RAM"
-    lines = [f"nvinx: bench from {source}: {len(bench.cards)} GPU(s), {rest}"]
+    lines = [f"nvinx: bench from {source}: {counted(len(bench.cards), 'GPU')}, {rest}"]
     for card in bench.cards:
         kind = "simulated, no such card is in this machine" if card.simulated else card.id
         free = f"{gb(card.headroom_mib)} kept free" if card.headroom_mib else "nothing kept free"

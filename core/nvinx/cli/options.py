@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,12 @@ state_dir = click.option(
     type=click.Path(path_type=Path),
     help="The state folder, before $NVINX_STATE_DIR and the user's own.",
 )
+
+
+def progress(doing: str) -> None:
+    """Say what takes its time, to somebody who looks on."""
+    if sys.stderr.isatty():
+        click.echo(f"nvinx: {doing}", err=True)
 
 
 def tell_doubts(bench: Bench) -> None:

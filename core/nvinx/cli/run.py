@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from nvinx.cli import options
+from nvinx.cli import options, run_words
 from nvinx.errors import GaveUpError
 from nvinx.formatting import few_names, plain
 
@@ -73,10 +73,12 @@ def command(*, command: tuple[str, ...], **asked: Any) -> None:
 
     around = outer.find(os.environ)
     if around is not None:
-        raise SystemExit(_run_as_placed(command, around, **asked))
+        with run_words.in_options():
+            raise SystemExit(_run_as_placed(command, around, **asked))
     if left_over := outer.stale(os.environ):
         (_quiet if asked["quiet"] else _say)(f"nvinx: warning: {left_over}")
-    raise SystemExit(_run(command, **asked))
+    with run_words.in_options():
+        raise SystemExit(_run(command, **asked))
 
 
 def _run(  # noqa: PLR0913  (one argument per option)

@@ -288,7 +288,9 @@ class _Reader:
                 mib = need_mib(parse_bytes(value))
             except (OverflowError, ValueError):
                 problem = "this is not a size with a unit that nvinx knows"
-                raise self.error(name, problem, "write it like vram='900MB' or '2GiB'") from None
+                raise self.error(
+                    name, problem, "write it like vram='900MB' or vram='2GiB'"
+                ) from None
         else:
             example = "vram_mb=900" if name == "vram_mb" else "vram='900MB'"
             problem = "must be a number of MB" if name == "vram_mb" else "needs a unit"
