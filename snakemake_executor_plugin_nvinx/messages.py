@@ -58,14 +58,6 @@ def keeps_trace() -> str:
     )
 
 
-def saved(jobs: int, took_s: float, alone_s: float) -> str:
-    """The last line of a run: its time, and what one GPU job at a time would have cost."""
-    text = f"nvinx: {jobs} jobs in {duration(took_s)}"
-    how = f"one GPU job at a time would take about {duration(alone_s)}, by replaying these jobs"
-    share = 1 - took_s / alone_s if alone_s > 0 else 0.0
-    return f"{text}; {how}" + (f": {share:.0%} saved" if share >= _WORTH_SAYING else "")
-
-
 def ends_on_sigterm(jobs: int) -> str:
     """Snakemake's own words, that it will wait for them, are not true of ours."""
     return (
@@ -144,6 +136,3 @@ def ram_capped(rule: str, ram_mib: int) -> str:
         f"nvinx: rule {rule} declares more RAM than this bench has; it counts as {gb(ram_mib)}. "
         "Fix: lower mem_mb, or raise ram_gb in nvinx.yaml."
     )
-
-
-_WORTH_SAYING = 0.01

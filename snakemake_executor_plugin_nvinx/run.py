@@ -25,11 +25,11 @@ from nvinx.jobs.outcome import Outcome
 from nvinx.leases import outer
 from nvinx.leases.context import open_context
 from nvinx.runs import read as recorded
-from nvinx.runs import replay
 from nvinx.runs.sampler import Sampler
 from nvinx.runs.trace import Trace
 from nvinx.sizes import need_from_mb
 from snakemake_executor_plugin_nvinx import (
+    ending,
     job_claims,
     messages,
     snakemake_internals,
@@ -59,7 +59,6 @@ _ON_OR_OFF = ("on", "off")
 _KEEP_EVERY_S = 5.0
 _TIDY_EVERY_S = 2.0
 _LOOK_FOR_CARDS_S = 5.0
-_MOST_REPLAYED = 1000  # jobs, about a second's work
 
 
 @dataclass(slots=True)
@@ -383,18 +382,12 @@ class Run:
         self.context.past.learn_meanwhile()
         self._ended, self._kept_at = [], now
 
-    def summary(self) -> str | None:
-        """What sharing brought, for the end of the log; None where no card was used."""
-        if self.trace.path is None or self.trace.jobs > _MOST_REPLAYED:
-            return None
+    def summary(self) -> list[str]:
+        """What became of it, for the end of the log."""
         with contextlib.suppress(NvinxError):  # nobody may fail for a sentence
-            run = recorded.read(self.trace.path)
-            on_card = [job for job in run.jobs.values() if job.ok and job.slowdown is not None]
-            if on_card:
-                return messages.saved(
-                    len(run.jobs), replay.makespan_s(run), replay.one_at_a_time_s(run)
-                )
-        return None
+            if self.trace.path is not None:
+                return list(ending.lines(recorded.read(self.trace.path)))
+        return []
 
     def close(self) -> None:
         """End the trace and leave the state folder as it was found."""
