@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nvinx.admission import explain
 from nvinx.admission.policy import options
 from nvinx.errors import NvinxError
-from nvinx.jobs import hints
+from nvinx.jobs import hints, unlikely
 from snakemake_executor_plugin_nvinx import job_claims, messages, snakemake_internals
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ class Checked:
     """One rule or group, each line once.
 
     runs: where its jobs would run. understood: others' words for a GPU, in nvinx's. unknown: what
-    cannot be told yet. ignored, errors: what has no effect, or is wrong, with what to write.
+    cannot be told yet. doubtful: sizes that can hardly be meant. ignored, errors: what has no
+    effect, or is wrong, with what to write.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Checked:
     runs: list[str] = field(default_factory=list)
     understood: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    doubtful: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -67,9 +69,7 @@ def _rule(name: str, jobs: list[Any], run: Run) -> Checked:
 
 
 def _look_at(job: Any, report: Checked, run: Run) -> None:
-    for word in job_claims.understood(job):
-        means = ", ".join(f"{hint}={value!r}" for hint, value in word.means.items())
-        report.add(report.understood, f"{word.stated} is read as {means}")
+    _look_at_words(job, report)
     waiting = job_claims.open_names(job)
     for name in waiting:
         report.add(report.unknown, f"{name} needs what an earlier job makes")
@@ -89,6 +89,15 @@ def _look_at(job: Any, report: Checked, run: Run) -> None:
     if not waiting:
         possible = options(claim, run.broker.state.capacity)
         report.add(report.runs, explain.would_run(claim, possible))
+
+
+def _look_at_words(job: Any, report: Checked) -> None:
+    """Others' words for a GPU, and what can hardly be meant."""
+    for word in job_claims.understood(job):
+        means = ", ".join(f"{hint}={value!r}" for hint, value in word.means.items())
+        report.add(report.understood, f"{word.stated} is read as {means}")
+    if doubt := unlikely.vram_mb(job_claims.hints_of(job)):
+        report.add(report.doubtful, f"{doubt}.")
 
 
 def _groups(workflow: Any, run: Run) -> list[Checked]:

@@ -156,8 +156,9 @@ class Executor(RealExecutor):
         if self._dispatcher is not None:
             self._dispatcher.stop()
         self._run.close()
-        if not self._halted and (line := self._run.summary()) is not None:
-            self.logger.info(line)
+        if not self._cancelled:
+            for line in self._run.summary():
+                self.logger.info(line)
 
     def cancel(self) -> None:
         """End everything at once; a job that was just starting is caught on the next round.

@@ -104,11 +104,13 @@ def asks_for_card(job: Any) -> bool:
 def hints_of(job: Any) -> dict[str, Any]:
     """What is known of a job's resources, with what others call a GPU in nvinx's hints.
 
-    A local rule has no hints but its own.
+    A local rule has no hints but its own. What the user limits with `--resources` is the user's.
     """
     resources, defaults = stated(job), snakemake_internals.default_names(job)
     for_scheduler = {word.name: word.value for word in _words_in_params(job) if word.means}
     own = for_scheduler | {k: v for k, v in resources.items() if k not in defaults}
+    of_user = snakemake_internals.limited_names(job) - set(hints.HINTS)
+    own = {k: v for k, v in own.items() if k not in of_user}
     if snakemake_internals.is_local_rule(job):
         return gpu_words.translated(own)
     return default_hints.beside(own, {k: v for k, v in resources.items() if k in defaults})

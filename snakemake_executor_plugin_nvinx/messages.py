@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nvinx.admission import explain
-from nvinx.formatting import duration, few_names, gb, size
+from nvinx.formatting import counted, duration, few_names, gb, size
 from nvinx.reasons import Why
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def greeting(bench: Bench, cores: int) -> list[str]:
     none = f"this machine (no bench file: {', '.join(bench.searched)})"
     source = bench.path or none
     rest = f"{cores} cores, {gb(bench.ram_mib)} RAM"
-    lines = [f"nvinx: bench from {source}: {len(bench.cards)} GPU(s), {rest}"]
+    lines = [f"nvinx: bench from {source}: {counted(len(bench.cards), 'GPU')}, {rest}"]
     for card in bench.cards:
         kind = "simulated, no such card is in this machine" if card.simulated else card.id
         free = f"{gb(card.headroom_mib)} kept free" if card.headroom_mib else "nothing kept free"
@@ -56,14 +56,6 @@ def keeps_trace() -> str:
         "nvinx: what happens is written to .nvinx/ here, for nvinx jobs, explain and report "
         "(--nvinx-trace off, or another folder)"
     )
-
-
-def saved(jobs: int, took_s: float, alone_s: float) -> str:
-    """The last line of a run: its time, and what one GPU job at a time would have cost."""
-    text = f"nvinx: {jobs} jobs in {duration(took_s)}"
-    how = f"one GPU job at a time would take about {duration(alone_s)}, by replaying these jobs"
-    share = 1 - took_s / alone_s if alone_s > 0 else 0.0
-    return f"{text}; {how}" + (f": {share:.0%} saved" if share >= _WORTH_SAYING else "")
 
 
 def ends_on_sigterm(jobs: int) -> str:
@@ -134,11 +126,13 @@ def ignored(rule: str, stated: str, write: str) -> str:
     return f"nvinx: rule {rule}: {stated} means nothing to nvinx. Fix: write {write}."
 
 
+def doubt(what: str) -> str:
+    """Something that can hardly be meant."""
+    return f"nvinx: {what}."
+
+
 def ram_capped(rule: str, ram_mib: int) -> str:
     return (
         f"nvinx: rule {rule} declares more RAM than this bench has; it counts as {gb(ram_mib)}. "
         "Fix: lower mem_mb, or raise ram_gb in nvinx.yaml."
     )
-
-
-_WORTH_SAYING = 0.01

@@ -20,15 +20,16 @@ from nvinx.bench import machine
 from nvinx.errors import HintError, ImpossibleJobError, NvinxError
 from nvinx.host import kernel_kills
 from nvinx.host.clock import boot_seconds
+from nvinx.jobs import unlikely
 from nvinx.jobs.outcome import Outcome
 from nvinx.leases import outer
 from nvinx.leases.context import open_context
 from nvinx.runs import read as recorded
-from nvinx.runs import replay
 from nvinx.runs.sampler import Sampler
 from nvinx.runs.trace import Trace
 from nvinx.sizes import need_from_mb
 from snakemake_executor_plugin_nvinx import (
+    ending,
     job_claims,
     messages,
     snakemake_internals,
@@ -58,7 +59,6 @@ _ON_OR_OFF = ("on", "off")
 _KEEP_EVERY_S = 5.0
 _TIDY_EVERY_S = 2.0
 _LOOK_FOR_CARDS_S = 5.0
-_MOST_REPLAYED = 1000  # jobs, about a second's work
 
 
 @dataclass(slots=True)
@@ -120,7 +120,8 @@ class Run:
         home = None if settings.trace in _ON_OR_OFF else Path(settings.trace)
         trace = Trace(boot_seconds, None if settings.trace == "off" else Path(), home)
         problem = context.past.problem
-        told = [] if problem is None else [messages.untaught(problem)]
+        told = [messages.doubt(line) for line in bench.doubts]
+        told += [] if problem is None else [messages.untaught(problem)]
         return cls(
             context=context,
             bench=bench,
@@ -167,6 +168,8 @@ class Run:
         for member in snakemake_internals.members(job):
             for word in job_claims.ignored(member, claim):
                 self._tell(messages.ignored(member.rule.name, word.stated, word.write))
+            if doubt := unlikely.vram_mb(job_claims.hints_of(member)):
+                self._tell(messages.doubt(f"rule {member.rule.name}: {doubt}"))
         if adjust.keeps_running_out(claim, self.statistics):
             self._tell(explain.holds_alone(rule, self.statistics.ran_out(claim.kind)))
         largest_mib = self.broker.state.capacity.largest_share_mib
@@ -257,6 +260,8 @@ class Run:
             return ImpossibleJobError(
                 job.groupid, problem, f"{fix}, or take a rule out of the group", kind="group"
             )
+        if doubt := unlikely.vram_mb(job_claims.hints_of(job)):
+            fix = f"{fix}; {doubt.partition('Fix: ')[2]}"
         return ImpossibleJobError(job.rule.name, problem, fix)
 
     def begin(self) -> None:
@@ -389,18 +394,12 @@ class Run:
         self.context.past.learn_meanwhile()
         self._ended, self._kept_at = [], now
 
-    def summary(self) -> str | None:
-        """What sharing brought, for the end of the log; None where no card was used."""
-        if self.trace.path is None or self.trace.jobs > _MOST_REPLAYED:
-            return None
+    def summary(self) -> list[str]:
+        """What became of it, for the end of the log."""
         with contextlib.suppress(NvinxError):  # nobody may fail for a sentence
-            run = recorded.read(self.trace.path)
-            on_card = [job for job in run.jobs.values() if job.ok and job.slowdown is not None]
-            if on_card:
-                return messages.saved(
-                    len(run.jobs), replay.makespan_s(run), replay.one_at_a_time_s(run)
-                )
-        return None
+            if self.trace.path is not None:
+                return list(ending.lines(recorded.read(self.trace.path)))
+        return []
 
     def close(self) -> None:
         """End the trace and leave the state folder as it was found."""

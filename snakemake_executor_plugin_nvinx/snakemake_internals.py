@@ -193,6 +193,11 @@ def fill_in_limits(cores: Callable[[Path | None, Path | None], int]) -> None:
         args.cores = cores(args.snakefile, args.directory)
 
 
+def limited_names(job: Any) -> set[str]:
+    """The resources that the user limits with `--resources`."""
+    return set(job.rule.workflow.global_resources)
+
+
 def default_names(job: Any) -> set[str]:
     """The resources that the job has from a profile or `--default-resources`, not from its rule."""
     settings, rule = job.rule.workflow.resource_settings, job.rule

@@ -160,6 +160,17 @@ class IllegalEventError(NvinxError):
         self.allowed = tuple(allowed)
 
 
+class NoRunError(NvinxError):
+    """A folder in which no workflow has run with nvinx."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(
+            f"no run is recorded in {folder}. Fix: run snakemake --executor nvinx there first, or "
+            "name the folder of a workflow that did."
+        )
+        self.folder = folder
+
+
 class RecordError(NvinxError):
     """The record of a run cannot be read."""
 

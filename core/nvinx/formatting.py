@@ -53,6 +53,11 @@ def few_names(jobs: Sequence[str], most: int = 3) -> str:
     return shown if more <= 0 else f"{shown} and {more} more"
 
 
+def counted(number: int, what: str) -> str:
+    """`no GPU`, `1 GPU`, `2 GPUs`."""
+    return f"{number or 'no'} {what}{'s' if number > 1 else ''}"
+
+
 def factor_text(number: float | None) -> str:
     return "?" if number is None else f"{number:.2f}"
 

@@ -3,11 +3,13 @@
 import importlib.metadata
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 from fake_library import build
 
 from nvinx.cli import doctor_checks
@@ -61,7 +63,11 @@ def examine(tmp_path, library):
 
 
 def bad(found):
-    return {(each["level"], each["what"]): each for each in found if each["level"] != "ok"}
+    return {
+        (each["level"], each["what"]): each
+        for each in found
+        if each["level"] not in ("ok", "absent")
+    }
 
 
 def test_a_well_machine_has_nothing_to_mend(examine):
@@ -179,3 +185,18 @@ def test_people_get_lines(tmp_path, monkeypatch):
     text = CliRunner().invoke(main, ["doctor"]).output
     assert "warning  CUDA_VISIBLE_DEVICES: set to '0' here" in text
     assert "         Fix: unset it" in text
+
+
+def test_it_ends_with_what_to_make_of_it_and_says_ok_of_nothing_that_is_absent(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("NVINX_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(doctor_checks._PACKAGES, "no-such-package", "hf")
+    from nvinx.cli import main
+
+    text = CliRunner().invoke(main, ["doctor"]).output
+    assert "absent   no-such-package: not installed (extra hf: models that are split)" in text
+    assert "absent   nextflow: not on the PATH" in text
+    assert re.search(r"\nnvinx cannot work well here: \d errors?, \d warnings?\.\n$", text), text
+    assert not re.search(r"^ok .* not (installed|on the PATH)", text, re.MULTILINE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 
 import pytest
@@ -131,11 +132,11 @@ def test_a_command_that_cannot_be_executed_is_told(bench):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--vram", "9XB"), "lease true: vram='9XB'"),
+        (("--vram", "9XB"), "command true: --vram 9XB"),
         (("--vram", "9GB"), "needs 9.00 GB of VRAM, the largest card can give 4.00 GB"),
         (("--residency", "shared"), "no such residency. Fix: write 'gpu_shared'"),
         (("--model", "esm"), "has no such model"),
-        (("--vram", "9GB", "--ram-overflow"), "add mem_mb"),
+        (("--vram", "9GB", "--ram-overflow"), "add --mem-mb N"),
     ],
 )
 def test_a_wrong_wish_is_refused_before_anything_runs(bench, words, said):
@@ -294,8 +295,8 @@ def test_three_thirds_share_the_card_and_are_told_how_much_that_is(bench):
 def test_what_is_no_part_of_a_card_is_refused(bench, bad):
     done = bench.run("run", f"--gpu-share={bad}", "--name", "mine", "true")
     assert done.returncode != 0
-    assert f"mine: gpu_share={bad!r}: must be a part of one card" in done.stderr
-    assert "Fix: write gpu_share='1/3'" in done.stderr
+    assert f"mine: --gpu-share {shlex.quote(bad)}: must be a part of one card" in done.stderr
+    assert "Fix: write --gpu-share 1/3" in done.stderr
 
 
 def test_a_third_that_ran_out_gets_half_of_the_card_and_then_all(bench):

@@ -5,6 +5,7 @@ import pty
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
@@ -64,6 +65,19 @@ class Terminal:
                 return True
         return False
 
+    def hides(self, text, seconds=GIVE_UP_S):
+        end = time.monotonic() + seconds
+        while text in self.text() and time.monotonic() < end:
+            self.shows("nothing in particular", 0.1)
+        return text not in self.text()
+
+    def types(self, keys):
+        os.write(self._ours, keys.encode())
+
+    def echoes(self):
+        """Whether the terminal shows what is typed, as it does outside programs like this."""
+        return bool(termios.tcgetattr(self._ours)[3] & termios.ECHO)
+
     def ends(self, seconds=GIVE_UP_S):
         """Its exit status; what it writes meanwhile is read, or it could not end."""
         end = time.monotonic() + seconds
@@ -120,3 +134,50 @@ def test_a_machine_without_a_card_says_why(tmp_path, environ):
         [*TOP, "--once"], cwd=tmp_path, env=environ, capture_output=True, text=True, check=True
     )
     assert "No GPU: " in done.stdout
+
+
+def test_q_ends_it_and_leaves_the_terminal_as_it_was(terminal):
+    assert terminal.shows("Nobody waits.")
+    before = terminal.echoes()
+    terminal.types("q")
+    assert terminal.ends() == 0
+    assert not before
+    assert terminal.echoes()
+
+
+def test_a_question_mark_shows_the_keys_and_hides_them_again(terminal):
+    assert terminal.shows("? keys"), terminal.text()
+    terminal.types("?")
+    assert terminal.shows("move through those that wait"), terminal.text()
+    terminal.types("?")
+    assert terminal.shows("? keys"), terminal.text()
+
+
+def test_s_sorts_and_the_arrows_move(terminal, tmp_path):
+    waiting = []
+    with client.whole_card(CARD, "holder", tmp_path / "state", lambda _: None):
+        for name in ("beta", "alpha"):
+            waiting.append(
+                subprocess.Popen(
+                    [*TOP[:-1], "run", "--name", name, "sleep", "0"],
+                    cwd=tmp_path,
+                    env={**os.environ, "NVINX_STATE_DIR": str(tmp_path / "state")},
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            assert f"{name} waits" in waiting[-1].stderr.readline()
+        assert terminal.shows("2 waiting"), terminal.text()
+        assert terminal.text().index("beta") < terminal.text().index("alpha")
+        terminal.types("s")
+        assert terminal.shows("by wait"), terminal.text()
+        terminal.types("s")
+        assert terminal.shows("by name"), terminal.text()
+        assert terminal.text().index("alpha") < terminal.text().index("beta")
+        terminal.types("\x1b[B")
+        assert terminal.hides("alpha"), terminal.text()
+        terminal.types("\x1b[A")
+        assert terminal.shows("alpha"), terminal.text()
+    for program in waiting:
+        program.communicate(timeout=GIVE_UP_S)
+        assert program.returncode == 0

@@ -31,6 +31,7 @@ RULES = {
     "plain": ("", ""),
     "queue": ("resources: slurm_partition='gpu'", ""),
     "misspelt": ("resources: vrammb=6", ""),
+    "doubtful": ("resources: vram_mb=40", ""),
     "too_large": ("resources: vram_mb=9000", ""),
     "spills": ("resources: vram_mb=6000, ram_overflow=1, mem_mb=4000", ""),
     "says_cuda": ("", "true --device cuda; "),
@@ -71,10 +72,12 @@ def test_each_rule_is_told_with_what_to_write(workspace: Workspace) -> None:
     assert done.returncode == 1, done.stderr
     for line in (
         "rule understood (1 job): has a card alone\n  gres='gpu:1' is read as gpu=1\n",
+        "rule doubtful (1 job): shares a card, 40 MB\n  vram_mb=40 is less than the 100 MB that an "
+        "empty CUDA context takes. Fix: write vram_mb=40000, if it is in GB.\n",
         "rule shared (1 job): shares a card, 0.90 GB, or runs on the CPU\n",
         "rule plain (1 job): on the CPU\n",
         "rule queue (1 job): on the CPU\n  slurm_partition='gpu' means nothing to nvinx. Fix: ",
-        "error: rule misspelt: vrammb=6: nvinx knows no such hint. Fix: did you mean vram_mb",
+        "error: rule misspelt: vrammb=6: nvinx knows no such hint. Fix: write vram_mb=6",
         "error: rule too_large: too_large needs 9.00 GB of VRAM, the largest card can give 4.00",
         "rule spills (1 job): spills to RAM, 6.00 GB in all\n",
         "its command says '--device cuda', and the rule asks for no card, so it sees none. Fix: ",

@@ -63,3 +63,19 @@ def test_a_limit_on_jobs_that_hides_some_from_nvinx_is_told(make_workspace: Make
 
     assert outcome.status == 0
     assert "Fix: give --jobs unlimited" in outcome.text
+
+
+def test_a_run_that_failed_ends_with_what_failed_and_where_to_look(
+    make_workspace: MakeWorkspace,
+) -> None:
+    workspace = make_workspace("plain")
+    workspace.write(
+        "workflow/Snakefile",
+        "rule call:\n    output: 'x'\n    resources: gpu=1\n    shell: 'exit 3'\n",
+    )
+    process = workspace.start_plainly("--executor", "nvinx", "--cores", "2")
+    text = workspace.wait(process)
+    assert process.returncode == 1, text
+    assert "nvinx: 1 job failed, 0 done, in " in text
+    assert "nvinx: call failed on GPU 0 alone after " in text
+    assert text.index("See: nvinx explain call, nvinx jobs") > text.index("Error in rule call")

@@ -43,7 +43,7 @@ def test_every_job_of_the_workflow_is_planned_and_none_runs(make_workspace: Make
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ("whole", "part[1]", "part[2]", "part[3]"):
         assert name in done.stdout
-    assert "Nobody knows how long part, whole take" in done.stdout
+    assert "How long part, whole take is not known, so each job counts as a minute." in done.stdout
     assert "no policy can be below" in done.stdout
     assert workspace.files() == {}
 
@@ -55,6 +55,7 @@ def test_after_a_run_the_times_that_jobs_took_are_planned_with(
     guessed = _jobs(_plan(workspace, "--json"))
     assert workspace.run().status == 0
     known = _jobs(_plan(workspace, "Snakefile", "--json", "--", "--forceall"))
+    assert "is not known" not in _plan(workspace, "Snakefile", "--", "--forceall").stdout
 
     assert guessed["whole"]["end_s"] - guessed["whole"]["start_s"] == 60
     assert 0.3 < known["whole"]["end_s"] - known["whole"]["start_s"] < 20
@@ -108,7 +109,7 @@ def test_a_missing_snakefile_is_named(make_workspace: MakeWorkspace) -> None:
     done = _plan(make_workspace("shared_card"), "Snakefiel")
 
     assert done.returncode == 2
-    assert "'Snakefiel' does not exist" in done.stderr
+    assert "Snakefiel: is no file. Fix: name the Snakefile" in done.stderr
 
 
 def test_arguments_for_snakemake_need_no_name_of_a_snakefile(make_workspace: MakeWorkspace) -> None:
@@ -151,7 +152,7 @@ def test_the_bench_file_of_a_project_is_used_by_snakemake_too(
     text = workspace.wait(process)
 
     assert process.returncode == 0, text
-    assert "bench from ./nvinx.yaml: 1 GPU(s)" in text
+    assert "bench from ./nvinx.yaml: 1 GPU, " in text
 
 
 def test_a_job_whose_needs_an_earlier_one_will_tell_is_planned_as_a_guess(

@@ -89,7 +89,7 @@ def test_ten_thousand_jobs_are_shown(tmp_path, opened):
 
 def test_a_folder_without_a_run_says_so(tmp_path):
     _, result = report(tmp_path)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "no run is recorded" in result.output
 
 

@@ -200,7 +200,7 @@ def test_what_no_node_can_hold_is_refused_before_anything_is_submitted(workflow)
     [
         ("vram_mb=900, gres='gpu:1'", "contradicts vram_mb: nvinx works out what to ask Slurm for"),
         ("vram_mb='lots'", "must be a number of MB"),
-        ("vram_mp=900", "did you mean vram_mb"),
+        ("vram_mp=900", "write vram_mb=900"),
     ],
 )
 def test_a_wrong_hint_is_told_with_its_fix(workflow, resources, words):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from nvinx.bench import unlikely
 from nvinx.bench.oom_words import KEY as OOM_PATTERNS
 from nvinx.bench.oom_words import oom_patterns
 from nvinx.bench.resolve import BenchFile, ClusterNodes, DeclaredGpu, Interference, headroom_error
@@ -70,6 +71,7 @@ def understood(root: At | None, path: str) -> BenchFile:
         cluster=_cluster(top),
         oom_patterns=oom_patterns(top),
         lines=lines,
+        doubts=tuple(unlikely.doubts(root)),
     )
     _check_headroom(file)
     return file

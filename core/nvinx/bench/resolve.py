@@ -72,7 +72,8 @@ class BenchFile(Struct, frozen=True):
     """What a bench file says, and on which line; None where it says nothing.
 
     `vram_gb` is also the one entry of `gpus`, unless it is 0: then the bench has no GPU. `lines`
-    has keys such as `cpu_cores` and `gpus[0].vram_gb`.
+    has keys such as `cpu_cores` and `gpus[0].vram_gb`. `doubts`: sizes that can hardly be meant,
+    in words.
     """
 
     path: str
@@ -87,6 +88,7 @@ class BenchFile(Struct, frozen=True):
     cluster: tuple[ClusterNodes, ...] = ()
     oom_patterns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
 
     @property
     def has_real_cards(self) -> bool:
@@ -109,6 +111,7 @@ class Bench(Struct, frozen=True):
     machines that Slurm hands out; `cluster_headroom_mib`: VRAM of each that jobs never get.
     `searched`: where a bench file was looked for.
     `oom_patterns`: by rule, regular expressions for what its programs write when VRAM runs out.
+    `doubts`: what can hardly be meant in the file, in words.
     """
 
     cards: tuple[Card, ...]
@@ -125,6 +128,7 @@ class Bench(Struct, frozen=True):
     cluster_headroom_mib: int = 0
     searched: tuple[str, ...] = ()
     oom_patterns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
 
     @property
     def simulated(self) -> bool:
@@ -179,6 +183,7 @@ def resolve(
         bandwidth=said.bandwidth,
         cluster=said.cluster,
         oom_patterns=said.oom_patterns,
+        doubts=said.doubts,
         cluster_headroom_mib=_cluster_headroom(said, headroom_mb),
     )
 

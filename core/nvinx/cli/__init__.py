@@ -8,35 +8,13 @@ from typing import Any
 
 import click
 
+from nvinx.cli.verbs import SHOWN, TOPICS, VERBS
 from nvinx.errors import NvinxError, OptionError
 from nvinx.formatting import plain
 
 DISTRIBUTION = "snakemake-executor-plugin-nvinx"
-VERBS = (
-    "bench",
-    "calibrate",
-    "check",
-    "doctor",
-    "explain",
-    "fit",
-    "history",
-    "init",
-    "jobs",
-    "lease",
-    "metrics",
-    "nextflow",
-    "placement",
-    "plan",
-    "release",
-    "report",
-    "run",
-    "simulate",
-    "slurm-profile",
-    "slurm-task",
-    "status",
-    "top",
-)
 _REFUSED = 2
+_WIDEST = max(map(len, SHOWN))
 _LONGEST = 5000  # letters of a message
 
 
@@ -53,6 +31,30 @@ class _Verbs(click.Group):
             f"nvinx.cli.{cmd_name.replace('-', '_')}"
         ).command
         return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """The verb that is asked for, or an error that says which one was meant."""
+        asked = args[0] if args else ""
+        if asked in VERBS or asked.startswith("-"):
+            return super().resolve_command(ctx, args)
+        import difflib
+
+        close = difflib.get_close_matches(asked, SHOWN, 1)
+        meant = f"Did you mean nvinx {close[0]}?" if close else "nvinx --help lists what there is."
+        raise click.UsageError(f"There is no nvinx {plain(asked)}. {meant}", ctx)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """By topic, in lines that are not cut; no verb is loaded for it."""
+        for topic, verbs in TOPICS.items():
+            with formatter.section(topic):
+                formatter.write_dl([(f"{verb:<{_WIDEST}}", line) for verb, line in verbs.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """The verbs and options of `nvinx` itself; no verb is loaded for it."""
+        from click.shell_completion import CompletionItem
+
+        verbs = [CompletionItem(v, help=t) for v, t in SHOWN.items() if v.startswith(incomplete)]
+        return verbs + click.Command.shell_complete(self, ctx, incomplete)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -108,6 +108,7 @@ def _plain(bench: Bench) -> dict[str, Any]:
         "path": bench.path,
         "simulated": bench.simulated,
         "problem": bench.problem,
+        "doubts": list(bench.doubts),
         "cores": bench.cores,
         "ram_mib": bench.ram_mib,
         "cards": to_builtins(bench.cards),
@@ -133,6 +134,8 @@ def _print(bench: Bench) -> None:
     console.print(table)
     if bench.simulated:
         console.print("Simulated cards are for trying things: jobs find no GPU there.")
+    for doubt in bench.doubts:
+        console.print(f"{doubt}.", soft_wrap=True)
     if bench.problem is not None:
         console.print(f"{'A GPU is missing' if bench.cards else 'No GPU'}: {bench.problem}.")
 

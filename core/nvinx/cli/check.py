@@ -41,7 +41,7 @@ def command(
         click.echo(json.dumps(rules, indent=1))
     else:
         click.echo("\n".join(line for rule in rules for line in _lines(rule)))
-    if any(rule["ignored"] or rule["errors"] for rule in rules):
+    if any(rule[kind] for rule in rules for kind in ("doubtful", "ignored", "errors")):
         raise SystemExit(1)
     if not as_json:
         click.echo("Nothing is wrong, and nothing is ignored.")
@@ -51,6 +51,6 @@ def _lines(rule: dict[str, Any]) -> Iterator[str]:
     jobs = "1 job" if rule["jobs"] == 1 else f"{rule['jobs']} jobs"
     where = "; ".join(rule["runs"]) or ("error" if rule["errors"] else "not known yet")
     yield f"{rule['name']} ({jobs}): {where}"
-    for kind in ("understood", "unknown", "ignored"):
+    for kind in ("understood", "unknown", "doubtful", "ignored"):
         yield from (f"  {line}" for line in rule[kind])
     yield from (f"  error: {line}" for line in rule["errors"])

@@ -12,7 +12,19 @@ from nvinx.cli import options
 if TYPE_CHECKING:
     from pathlib import Path
 
-_COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
+    from nvinx.cli.doctor_checks import Level
+
+_COLOURS = {"ok": "green", "absent": "bright_black", "warning": "yellow", "error": "red"}
+
+
+def _summary(levels: list[Level]) -> str:
+    """What to make of it all: `nvinx can work here: 2 warnings, no error.`"""
+    from nvinx.cli.doctor_checks import Level
+    from nvinx.formatting import counted
+
+    errors, warnings = levels.count(Level.ERROR), levels.count(Level.WARNING)
+    verdict = "nvinx cannot work well here" if errors else "nvinx can work here"
+    return f"{verdict}: {counted(errors, 'error')}, {counted(warnings, 'warning')}."
 
 
 @click.command(name="doctor")
@@ -20,9 +32,9 @@ _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 @options.state_dir
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(file: Path | None, state_dir: Path | None, as_json: bool) -> None:
-    """Look at driver, cards, packages, folders and limits; each line is ok, a warning or an error.
+    """Look at driver, cards, packages, folders and limits, line by line, and sum it up.
 
-    The exit status is 1 when there is an error.
+    `absent` is what only some need, and is not there. The exit status is 1 when there is an error.
     """
     from dataclasses import asdict
 
@@ -39,4 +51,5 @@ def command(file: Path | None, state_dir: Path | None, as_json: bool) -> None:
             level = click.style(f"{each.level.value:<8}", fg=_COLOURS[each.level.value])
             fix = f"\n         Fix: {each.fix}." if each.fix else ""
             click.echo(f"{level} {each.what}: {each.found}{fix}")
+        click.echo(f"\n{_summary([each.level for each in found])}")
     sys.exit(1 if any(each.level is Level.ERROR for each in found) else 0)

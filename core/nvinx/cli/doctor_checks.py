@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from nvinx.bench import machine, visible
 from nvinx.bench.resolve import resolve
 from nvinx.errors import NvinxError
-from nvinx.formatting import gb
+from nvinx.formatting import counted, gb
 from nvinx.gpu import meter, sharing
 from nvinx.gpu.nvml import NvmlProbe
 from nvinx.history.past import Past
@@ -51,10 +51,20 @@ _PACKAGES = {  # and the extra that brings each
     "gguf": "llama-cpp",
     "snakemake-executor-plugin-slurm": "slurm",
 }
+_EXTRAS = {
+    "report": "pages and pictures",
+    "calibrate": "measured slowdowns",
+    "hf": "models that are split",
+    "llama-cpp": "GGUF models",
+    "slurm": "runs on a cluster",
+}
 
 
 class Level(Enum):
+    """ABSENT: something that only some need is not there."""
+
     OK = "ok"
+    ABSENT = "absent"
     WARNING = "warning"
     ERROR = "error"
 
@@ -77,7 +87,7 @@ def findings(
     yield _distributions()
     yield from _packages()
     yield from _programs(environ)
-    yield _bench(bench)
+    yield from _bench(bench)
     yield from _driver(environ)
     yield _visible(environ)
     yield _state(state_dir, environ)
@@ -100,8 +110,14 @@ def _packages() -> Iterator[Finding]:
         try:
             yield Finding(Level.OK, name, importlib.metadata.version(name))
         except importlib.metadata.PackageNotFoundError:
-            bringing = "" if extra is None else f" (the extra {extra})"
-            yield Finding(Level.OK, name, f"not installed in this environment{bringing}")
+            yield _absent(name, extra)
+
+
+def _absent(name: str, extra: str | None) -> Finding:
+    if extra is None:
+        found = "not installed in this environment, so no workflow runs with nvinx from here"
+        return Finding(Level.WARNING, name, found, f"pip install {name}")
+    return Finding(Level.ABSENT, name, f"not installed (extra {extra}: {_EXTRAS[extra]})")
 
 
 def _programs(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -111,7 +127,10 @@ def _programs(environ: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding(level, name, f"not on the PATH; it {use}", f"install {name}")
     yield from _slurm(environ)
     nextflow = shutil.which("nextflow", path=environ.get("PATH"))
-    yield Finding(Level.OK, "nextflow", nextflow or "not on the PATH")
+    if nextflow is None:
+        yield Finding(Level.ABSENT, "nextflow", "not on the PATH")
+    else:
+        yield Finding(Level.OK, "nextflow", nextflow)
 
 
 def _slurm(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -119,14 +138,15 @@ def _slurm(environ: Mapping[str, str]) -> Iterator[Finding]:
     if importlib.util.find_spec("snakemake_executor_plugin_slurm") is None:
         return
     if shutil.which("scontrol", path=environ.get("PATH")) is None:
-        yield Finding(Level.OK, "Slurm", "its plugin is installed, its tools are not on the PATH")
+        found = "its plugin is installed, its tools are not on the PATH"
+        yield Finding(Level.ABSENT, "Slurm", found)
         return
     try:
         nodes = slurm_tools.nodes()
     except NvinxError as error:
         problem, _, fix = str(error).partition(" Fix: ")
         if slurm_tools.NOT_SET_UP in problem:
-            yield Finding(Level.OK, "Slurm", "its tools are here, and know of no cluster")
+            yield Finding(Level.ABSENT, "Slurm", "its tools are here, and know of no cluster")
             return
         found = f"{problem} Each start of Snakemake waits some 10 s for it"
         yield Finding(Level.WARNING, "Slurm", found, fix.rstrip("."))
@@ -135,15 +155,19 @@ def _slurm(environ: Mapping[str, str]) -> Iterator[Finding]:
     yield Finding(Level.OK, "Slurm", f"{len(nodes)} nodes, {cards} GPUs, {shards} shards")
 
 
-def _bench(file: Path | None) -> Finding:
+def _bench(file: Path | None) -> Iterator[Finding]:
     try:
         bench = machine.bench(file, Path.cwd())
     except NvinxError as error:
         problem, _, fix = str(error).partition(" Fix: ")
-        return Finding(Level.ERROR, "bench file", problem, fix.rstrip("."))
-    kind = "simulated " if bench.simulated else ""
-    found = f"{len(bench.cards)} {kind}GPU(s), {bench.cores} cores, {gb(bench.ram_mib)} RAM"
-    return Finding(Level.OK, "bench", f"{bench.path or 'this machine as it is'}: {found}")
+        yield Finding(Level.ERROR, "bench file", problem, fix.rstrip("."))
+        return
+    kind = "simulated GPU" if bench.simulated else "GPU"
+    found = f"{counted(len(bench.cards), kind)}, {bench.cores} cores, {gb(bench.ram_mib)} RAM"
+    yield Finding(Level.OK, "bench", f"{bench.path or 'this machine as it is'}: {found}")
+    for doubt in bench.doubts:
+        problem, _, fix = doubt.partition(" Fix: ")
+        yield Finding(Level.WARNING, "bench file", problem.rstrip("."), fix)
 
 
 def _driver(environ: Mapping[str, str]) -> Iterator[Finding]:

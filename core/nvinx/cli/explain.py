@@ -14,9 +14,10 @@ from nvinx.formatting import plain
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nvinx.runs.read import Ran
+    from nvinx.runs.read import Ran, RecordedRun
 
 _NOT_FOUND = 1
+_MOST_RULES = 8
 
 
 @click.command(name="explain")
@@ -41,9 +42,24 @@ def command(job: str, folder: Path, state_dir: Path | None) -> None:
     for line in lines:
         click.echo(line)
     if not lines:
-        where = plain(str(folder.resolve()))
-        click.echo(f"No job {plain(job)} waits, nor is one in the last run in {where}.", err=True)
+        click.echo(_not_found(job, folder, run), err=True)
         raise SystemExit(_NOT_FOUND)
+
+
+def _not_found(job: str, folder: Path, run: RecordedRun | None) -> str:
+    """What there is instead: the job that may have been meant, or the rules of the last run."""
+    from difflib import get_close_matches
+
+    from nvinx.formatting import few_names
+
+    where = plain(str(folder.resolve()))
+    if run is None:
+        return f"No job {plain(job)} waits, and no run is recorded in {where}."
+    names = [entry.name for entry in run.jobs.values()]
+    rules = list(dict.fromkeys(name.partition("[")[0] for name in names))
+    close = get_close_matches(job, {*names, *rules}, 1)
+    there = f"Did you mean {close[0]}?" if close else f"It has {few_names(rules, _MOST_RULES)}."
+    return f"No job {plain(job)} waits, nor is one in the last run in {where}. {there}"
 
 
 def _waiting(job: str, state_dir: Path | None) -> Iterator[str]:

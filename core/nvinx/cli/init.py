@@ -6,13 +6,15 @@ from pathlib import Path
 
 import click
 
+_DEFAULT = Path("nvinx.yaml")
+
 
 @click.command(name="init")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    default=Path("nvinx.yaml"),
+    default=_DEFAULT,
     show_default=True,
     help="The file to write.",
 )
@@ -36,8 +38,14 @@ def command(output: Path, simulate_vram_gb: float | None, force: bool) -> None:
     click.echo(f"Wrote {output}. See what is in force with: nvinx bench --bench {output}")
     if simulate_vram_gb is None and not inventory.gpus:
         click.echo(
-            "It has no GPU. To try nvinx without one: --force --simulate-vram-gb 4", err=True
+            "No GPU was found, so it has none. To try nvinx on a simulated card, write it anew: "
+            f"nvinx init --force --simulate-vram-gb 4{_again(output)}",
+            err=True,
         )
+
+
+def _again(output: Path) -> str:
+    return "" if output == _DEFAULT else f" -o {output}"
 
 
 def _write(path: Path, text: str, *, force: bool) -> None:

@@ -23,15 +23,13 @@ def command(folder: Path, as_json: bool) -> None:
     """Show the last run in FOLDER: the lanes, and where each job ran, how long it waited, why."""
     from nvinx.runs import read as recorded
 
-    run = recorded.last(folder)
+    run = recorded.demand_last(folder)
     if as_json:
         import json
         from dataclasses import asdict
 
-        jobs = [] if run is None else [{"id": i, **asdict(job)} for i, job in run.jobs.items()]
+        jobs = [{"id": i, **asdict(job)} for i, job in run.jobs.items()]
         click.echo(json.dumps({"jobs": jobs}, indent=1))
-    elif run is None or not run.jobs:
-        click.echo(f"No run is recorded in {folder}; run snakemake --executor nvinx there first.")
     else:
         show(list(run.jobs.values()))
 

@@ -60,11 +60,14 @@ def command(
         shown.demand_picture()
     source, snakemake_args = snakemake.split(words)
     bench = machine.bench(file, source.absolute().parent)
+    options.tell_doubts(bench)
     state = statedir.choose(state_dir, os.environ)
     if source.suffix in _WORKLOADS:
         text = _read(source)
     else:
+        options.progress("asking Snakemake for the jobs ...")
         text = _text_of_workflow(source, snakemake_args, file, state)
+    options.progress("playing the jobs ...")
     if save_as is not None:
         save_as.write_text(text, encoding="utf-8")
     work = workload_file.parse(text, str(source))
@@ -77,7 +80,7 @@ def command(
 
         click.echo(json.dumps(planned.plain(), indent=2))
     else:
-        planned.show()
+        planned.show(is_workload=source.suffix in _WORKLOADS)
     if picture is not None:
         shown.draw(planned.played, bench, picture)
 
@@ -124,21 +127,36 @@ class _Plan:
             "advice": [asdict(advice) for advice in self._advice()],
         }
 
-    def show(self) -> None:
+    def show(self, *, is_workload: bool) -> None:
+        """is_workload: the jobs are of a workload file, which says how long each takes."""
         from nvinx.cli import simulation_output as shown
         from nvinx.formatting import duration, few_names
 
         shown.show(self.played, self._least_s, self._bench, whole=False)
         click.echo(f"One GPU job at a time would take {duration(self._serial_s)}.")
-        guessed = {t.name.partition("[")[0] for t in self._work.tasks.values() if not t.runtime_s}
-        if guessed:
+        if not is_workload and (guessed := self._rules_without_time()):
             rules = few_names(sorted(guessed))
-            click.echo(f"Nobody knows how long {rules} take: declare runtime, or run them once.")
+            takes = "takes" if len(guessed) == 1 else "take"
+            click.echo(
+                f"How long {rules} {takes} is not known, so each job counts as a minute. "
+                "Fix: declare runtime (in minutes), or run them once."
+            )
         advice = self._advice()
         if advice:
             click.echo("What would help most:")
         for each in advice:
             click.echo(f"  {duration(each.saves_s)} less ({each.share:.0%}): {each.change}")
+
+    def _rules_without_time(self) -> set[str]:
+        """Rules with a job whose time neither the rule says nor any earlier run."""
+        _, statistics = self._beliefs()
+        return {
+            task.name.partition("[")[0]
+            for task in self._work.tasks.values()
+            if not task.runtime_s
+            and statistics.gpu_s(task.kind or "") is None
+            and statistics.cpu_s(task.kind or "") is None
+        }
 
     def _advice(self) -> list[Advice]:
         from nvinx.simulation import advice

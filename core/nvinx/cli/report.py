@@ -28,11 +28,7 @@ def command(run: Path, output: Path) -> None:
 
     extras.require(*report_page.NEEDS)
 
-    found = recorded.last(run) if run.is_dir() else recorded.read(run)
-    if found is None:
-        raise click.ClickException(
-            f"no run is recorded in {run}; run snakemake --executor nvinx there first"
-        )
+    found = recorded.demand_last(run) if run.is_dir() else recorded.read(run)
     folder = run if run.is_dir() else run.parent.parent
     text = report_page.render(found, folder.resolve().name)
     try:

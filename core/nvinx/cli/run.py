@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from nvinx.cli import options
+from nvinx.cli import options, run_words
 from nvinx.errors import GaveUpError
 from nvinx.formatting import few_names, plain
 
@@ -73,10 +73,12 @@ def command(*, command: tuple[str, ...], **asked: Any) -> None:
 
     around = outer.find(os.environ)
     if around is not None:
-        raise SystemExit(_run_as_placed(command, around, **asked))
+        with run_words.in_options():
+            raise SystemExit(_run_as_placed(command, around, **asked))
     if left_over := outer.stale(os.environ):
         (_quiet if asked["quiet"] else _say)(f"nvinx: warning: {left_over}")
-    raise SystemExit(_run(command, **asked))
+    with run_words.in_options():
+        raise SystemExit(_run(command, **asked))
 
 
 def _run(  # noqa: PLR0913  (one argument per option)
@@ -98,6 +100,7 @@ def _run(  # noqa: PLR0913  (one argument per option)
     bench = machine.bench(file, Path.cwd())
     called = plain(name or Path(command[0]).name)
     say = _quiet if quiet else _say
+    options.tell_doubts(bench)
     with LeaseClient(bench, state_dir, source=called, caps=caps, say=say) as client:
         claim = _claim(called, bench, asked)
         how = _Manner(called, say, give_up, retry_oom, outputs)

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nvinx.errors import OptionError
+from nvinx.formatting import plain
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -21,7 +24,9 @@ def split(words: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
     named = bool(words) and not words[0].startswith("-")
     source = Path(words[0]) if named else default_snakefile(Path()) or Path("Snakefile")
     if not source.is_file():
-        raise click.BadParameter(f"File '{source}' does not exist.", param_hint="'[SOURCE]'")
+        problem = "is no file" if named else "is not here, nor below workflow/"
+        fix = "name the Snakefile, or change to the workflow's folder"
+        raise OptionError(plain(str(source)), problem, fix)
     return source, words[1:] if named else words
 
 

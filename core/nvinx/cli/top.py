@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,13 +14,14 @@ import click
 from nvinx.cli import options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
     from rich.table import Table
     from rich.text import Text
 
     from nvinx.bench.capacity import Card
+    from nvinx.cli.top_keys import View
     from nvinx.leases.snapshot import Snapshot
 
 _BAR = 20  # columns
@@ -35,10 +37,12 @@ _MOST_WAITING = 10
 @options.bench
 @options.state_dir
 def command(every: float, once: bool, file: Path | None, state_dir: Path | None) -> None:
-    """Show cards, leases of all programs, the queue with its reasons, CPU and RAM, until Ctrl-C."""
+    """Show cards, leases of all programs, the queue with its reasons, CPU and RAM.
+
+    Keys: q ends it, the arrows move through the queue, s sorts it, ? shows the keys.
+    """
     import psutil
     from rich.console import Console
-    from rich.live import Live
 
     from nvinx.bench import machine
     from nvinx.host import statedir
@@ -51,13 +55,25 @@ def command(every: float, once: bool, file: Path | None, state_dir: Path | None)
     if once:
         console.print(screen(snapshot.take(bench, folder), _load()))
         return
-    try:
-        with Live(console=console, screen=True, auto_refresh=False) as live:
-            while True:
-                live.update(screen(snapshot.take(bench, folder), _load()), refresh=True)
-                time.sleep(every)
-    except KeyboardInterrupt:
-        return
+    with suppress(KeyboardInterrupt):
+        _watch(console, every, lambda: snapshot.take(bench, folder))
+
+
+def _watch(console: Console, every_s: float, look: Callable[[], Snapshot]) -> None:
+    """Show what there is every few seconds, and at once after a key, until q or Ctrl-C."""
+    from rich.live import Live
+
+    from nvinx.cli.top_keys import QUIT, Keys, View
+
+    view = View()
+    with Live(console=console, screen=True, auto_refresh=False) as live, Keys() as keys:
+        while True:
+            seen = look()
+            live.update(screen(seen, _load(), view), refresh=True)
+            key = keys.next(every_s)
+            if key == QUIT:
+                return
+            view = view if key is None else view.after(key, len(seen.requests))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +86,8 @@ class Load:
     ram_left_gb: float
 
 
-def screen(seen: Snapshot, load: Load) -> RenderableType:
-    """All of it, for a terminal of 80 columns or more."""
+def screen(seen: Snapshot, load: Load, view: View | None = None) -> RenderableType:
+    """All of it, for a terminal of 80 columns or more. view: None where nobody can press a key."""
     from rich.console import Group
     from rich.text import Text
 
@@ -84,7 +100,9 @@ def screen(seen: Snapshot, load: Load) -> RenderableType:
             parts.append(_leases(rows, seen.now))
     if not seen.cards:
         parts += [Text(), Text(f"No GPU: {seen.bench.problem or 'none is declared'}")]
-    parts += [Text(), _queue(seen)]
+    parts += [Text(), _queue(seen, view)]
+    if view is not None:
+        parts += [Text(), _keys(view)]
     return Group(*parts)
 
 
@@ -146,7 +164,22 @@ def _leases(rows: Sequence[tuple[str, str, float, str]], now: float) -> Table:
     return table
 
 
-def _queue(seen: Snapshot) -> RenderableType:
+def _keys(view: View) -> RenderableType:
+    """The keys in a line, or each with what it does."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from nvinx.cli.top_keys import HELP
+
+    if not view.shows_keys:
+        return Text(f"q quit   s sort ({view.sort})   ? keys", style="dim")
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for key, does in HELP:
+        table.add_row(Text(key, style="bold"), does)
+    return table
+
+
+def _queue(seen: Snapshot, view: View | None) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
@@ -156,10 +189,12 @@ def _queue(seen: Snapshot) -> RenderableType:
     if not seen.requests:
         return Text("Nobody waits.", style="dim")
     table = _table()
-    for request in seen.requests[:_MOST_WAITING]:
+    shown = (seen.requests if view is None else view.of(seen.requests))[:_MOST_WAITING]
+    above = len(seen.requests) - len(view.of(seen.requests)) if view is not None else 0
+    for request in shown:
         why = explain.waiting(request.reason)
         table.add_row(f"  {request.job.name}", duration(seen.now - request.since), why)
-    more = seen.waiting - min(len(seen.requests), _MOST_WAITING)
+    more = seen.waiting - len(shown) - above
     rest = [Text(f"  and {more} more", style="dim")] if more > 0 else []
     return Group(Text(f"{seen.waiting} waiting", style="bold"), table, *rest)
 

@@ -30,7 +30,7 @@ _COUNTS = {
     *("gpu_count", "gpus_count", "gpus_per_task", "gpus_per_node", "gpus_per_job"),
     *("nvidia_gpu", "nvidia_gpus", "request_gpus", "slurm_gpus"),
 }
-_SHARES = {"gpu_fraction", "gpu_frac", "gpus_fraction"}
+_SHARES = {"gpu_fraction", "gpu_frac", "gpus_fraction", "gpu_part", "gpu_slice"}
 _SWITCHES = {
     *("use_gpu", "with_gpu", "need_gpu", "needs_gpu", "require_gpu", "requires_gpu"),
     *("gpu_required", "cuda"),

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from nvinx.errors import HintError
 from nvinx.formatting import value_text
-from nvinx.jobs import gpu_hint, share_hint, stage_hint
+from nvinx.jobs import gpu_hint, misspelt, share_hint, stage_hint
 from nvinx.jobs.claim import Claim
 from nvinx.residency import Residency
 from nvinx.sizes import need_from_gb, need_from_mb, need_mib, parse_bytes
@@ -40,7 +40,6 @@ NO_WISH = ("model", stage_hint.HINT, "nvinx_size")  # alone they do not ask for 
 _LARGEST = 1e15  # of any number: larger ones can be neither converted nor counted with
 _SIZES = ("vram_mb", "vram")
 _LONGEST_NUMBER = 15  # digits
-_ALIKE = ("vram", "resid", "cpu_fall", "cpu_run", "ram_over", "max_slow", "slowdown", "nvinx")
 
 
 class Common(Struct, frozen=True, kw_only=True):
@@ -147,12 +146,12 @@ class _Reader:
         return HintError(self._rule, shown, problem, fix)
 
     def demand_known_names(self) -> None:
-        for name in self._hints:
-            word = name.lower()
-            if name not in HINTS and word.startswith(_ALIKE):
-                close = _close(word, HINTS, cutoff=0.5)
-                fix = f"did you mean {close[0]}?" if close else f"use one of {', '.join(HINTS)}"
-                raise self.error(name, "nvinx knows no such hint", fix.rstrip("?"))
+        for name, value in self._hints.items():
+            better = misspelt.meant(name, value, HINTS)
+            if better is None and name not in HINTS and misspelt.is_own(name):
+                better = f"one of {', '.join(HINTS)}"
+            if better is not None:
+                raise self.error(name, "nvinx knows no such hint", f"write {better}")
 
     def is_switched_off(self, gpu: GpuWish | None) -> bool:
         """Whether the rule says by `gpu=0` or a size of 0 that it wants no card, as a switch does.
@@ -290,7 +289,9 @@ class _Reader:
                 mib = need_mib(parse_bytes(value))
             except (OverflowError, ValueError):
                 problem = "this is not a size with a unit that nvinx knows"
-                raise self.error(name, problem, "write it like vram='900MB' or '2GiB'") from None
+                raise self.error(
+                    name, problem, "write it like vram='900MB' or vram='2GiB'"
+                ) from None
         else:
             example = "vram_mb=900" if name == "vram_mb" else "vram='900MB'"
             problem = "must be a number of MB" if name == "vram_mb" else "needs a unit"

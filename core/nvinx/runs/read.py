@@ -11,7 +11,7 @@ from msgspec import convert
 from nvinx.admission import explain
 from nvinx.admission.job import Placement
 from nvinx.bench.capacity import Card
-from nvinx.errors import RecordError
+from nvinx.errors import NoRunError, RecordError
 from nvinx.formatting import plain
 from nvinx.jobs.card_share import CardShare
 from nvinx.jobs.claim import Claim
@@ -88,6 +88,14 @@ def last(folder: Path) -> RecordedRun | None:
     """The last run in a workflow's folder; None where none is recorded. Raises RecordError."""
     path = trace.latest(folder)
     return None if path is None else read(path)
+
+
+def demand_last(folder: Path) -> RecordedRun:
+    """The last run in a workflow's folder. Raises NoRunError, RecordError."""
+    run = last(folder)
+    if run is None or not run.jobs:
+        raise NoRunError(plain(str(folder.resolve())))
+    return run
 
 
 def read(path: Path) -> RecordedRun:

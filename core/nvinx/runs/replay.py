@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nvinx.admission.estimates import Estimates
+from nvinx.admission.policy import LongestChainFirst
 from nvinx.bench.capacity import Capacity
 from nvinx.residency import Residency
 from nvinx.simulation.baselines import Serial
@@ -43,6 +45,12 @@ def makespan_s(run: RecordedRun) -> float:
 def one_at_a_time_s(run: RecordedRun) -> float:
     """How long the same jobs would take with one GPU job at a time, by simulation."""
     return simulate(workload_of(run), capacity_of(run), Serial()).makespan_s
+
+
+def as_it_ran_s(run: RecordedRun) -> float:
+    """How long the same jobs take in nvinx's order, by the same simulation."""
+    policy = LongestChainFirst(Estimates())
+    return simulate(workload_of(run), capacity_of(run), policy).makespan_s
 
 
 def _names(jobs: dict[str, Ran]) -> dict[str, str]:

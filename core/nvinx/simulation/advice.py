@@ -84,7 +84,7 @@ def _changes(workload: Workload, capacity: Capacity) -> Iterator[_Change]:
             words = f"let {rule} do with {less.text} instead of {task.gpu_share.text}"
             yield _of_rule(workload, capacity, rule, words, gpu_share=less)
         if task.cpu_duration_s is None:
-            words = f"give {rule} cpu_fallback=1, if it is {CPU_SLOWER:g} times slower there"
+            words = f"add cpu_fallback=1 to {rule}, if the CPU takes {CPU_SLOWER:g} times as long"
             yield _of_rule(workload, capacity, rule, words, on_cpu=CPU_SLOWER)
 
 

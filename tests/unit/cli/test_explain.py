@@ -39,7 +39,19 @@ def test_a_rule_stands_for_all_its_jobs(explain):
 def test_a_job_that_is_not_there_is_said_with_the_folder(explain, tmp_path):
     done = explain("nobody")
     assert done.exit_code == 1
-    assert done.output == f"No job nobody waits, nor is one in the last run in {tmp_path}.\n"
+    assert done.output == (
+        f"No job nobody waits, nor is one in the last run in {tmp_path}. It has embed, report.\n"
+    )
+
+
+def test_a_job_that_is_misspelt_is_answered_with_the_right_one(explain):
+    assert explain("embde").output.endswith("Did you mean embed?\n")
+
+
+def test_where_nothing_ran_that_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("NVINX_STATE_DIR", str(tmp_path / "state"))
+    done = CliRunner().invoke(main, ["explain", "embed", str(tmp_path)])
+    assert f"no run is recorded in {tmp_path}." in done.stderr
 
 
 def test_a_failure_is_said(explain):

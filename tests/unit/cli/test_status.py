@@ -98,7 +98,7 @@ def test_a_ledger_of_another_version_is_one_line_and_status_2(bench):
 def test_jobs_without_a_run_says_what_to_do(bench):
     done = nvinx("jobs")
 
-    assert done.exit_code == 0
+    assert done.exit_code == 2
     assert "run snakemake --executor nvinx there first" in done.output
 
 

@@ -179,7 +179,6 @@ def test_what_asks_for_no_gpu_stays_on_the_cpu_without_a_word(resources):
         {"slurm_partition": "rtx8000"},
         {"accelerator": 1},
         {"rocm": True},
-        {"gpu_": 1},
         {"min_vram": 4},
         {"machine_type": "g2-standard-4"},
         {"googlebatch_machine_type": "a2-highgpu-1g"},

@@ -1,0 +1,42 @@
+"""What `nvinx` can be asked for: the verbs by topic, each with a line for `nvinx --help`."""
+
+from __future__ import annotations
+
+TOPICS: dict[str, dict[str, str]] = {
+    "Start here": {
+        "doctor": "Look for whatever could keep nvinx from working here",
+        "init": "Write a bench file (nvinx.yaml) that describes this machine",
+        "check": "Show what nvinx understands of each rule of a Snakefile",
+        "plan": "Show what would run where and when, without running it",
+    },
+    "Run": {
+        "run": "Run any command as soon as the card has room for it",
+        "nextflow": "Let a Nextflow pipeline share the card",
+        "slurm-profile": "Write a profile for Snakemake's own Slurm executor",
+        "release": "Free a card from processes that a job left behind",
+    },
+    "Watch": {
+        "top": "Show cards, leases and queue as they change",
+        "status": "Show cards, leases and queue once",
+        "explain": "Say why a job waits, or why it ran where it did",
+        "metrics": "Serve metrics for Prometheus and Grafana",
+    },
+    "Look back": {
+        "jobs": "List the jobs of the last run, with lanes",
+        "report": "Write the last run as an HTML page",
+        "history": "Show what earlier runs took, and what to declare",
+    },
+    "Measure and predict": {
+        "bench": "Show what this machine has, and where nvinx knows it from",
+        "fit": "Tell whether a model fits the card, and how to split it",
+        "calibrate": "Measure how much programs slow each other down",
+        "simulate": "Play a list of jobs on this or another bench",
+    },
+    "For scripts": {
+        "placement": "Tell a job where nvinx placed it",
+        "lease": "Take and give back leases from shell scripts",
+        "completion": "Print what completes nvinx in bash, zsh or fish",
+    },
+}
+SHOWN = {verb: line for topic in TOPICS.values() for verb, line in topic.items()}
+VERBS = (*SHOWN, "slurm-task")  # which nvinx-slurm calls on a node
