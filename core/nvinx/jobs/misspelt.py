@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # Resources that others read, however much they look like a hint of ours.
 _OF_OTHERS = {"cputime", "cpus", "mode", "modes", "runtime"}
 _OWN_BEGINNINGS = ("vram", "nvinx", "cpufallback", "ramoverflow", "maxslow", "slowdown")
-_VIDEO_MEMORY = {"vmemmb", "videomemmb", "videorammb", "cudamemmb"}
+_VIDEO_MEMORY = "vmemmb"
 _OTHER_UNIT = re.compile(r"vram.*(gi?b?|mib|bytes)")
 _LIKE = 0.82  # of 1: one or two letters of ten are others
 _LIKE_MODEL = 0.88  # a short word, and a common one
@@ -39,7 +39,7 @@ def meant(name: str, value: Any, known: Collection[str]) -> str | None:
 
 
 def _found(name: str, word: str, known: Collection[str]) -> str | None:
-    if word in _VIDEO_MEMORY:
+    if word == _VIDEO_MEMORY:
         return "vram_mb"
     if _OTHER_UNIT.fullmatch(word):
         return None

@@ -186,7 +186,6 @@ def test_what_asks_for_no_gpu_stays_on_the_cpu_without_a_word(resources):
         {"vm_size": "Standard_NC6s_v3"},
         {"gmem": 900},
         {"device_memory": 8},
-        {"_gpu": 1},
         {"__gpus": 1},
         {"usegpu": 1},
         {"hasGPU": True},

@@ -46,8 +46,7 @@ MISSPELT = {
     "varm_mb": "vram_mb=1",
     "v_ram_mb": "vram_mb=1",
     "vmem_mb": "vram_mb=1",
-    "video_mem_mb": "vram_mb=1",
-    "cuda_mem_mb": "vram_mb=1",
+    "_gpu": "gpu=1",
     "vram_size": "vram_mb=..., which is in MB",
     "vram_bytes": "vram_mb=..., which is in MB",
     "gpushare": "gpu_share=1",
@@ -69,6 +68,8 @@ SAME_IN_OTHER_LETTERS = {
     "gpu_mem_mb": (900, 858),
     "gpu_mem_gb": (2, 1907),
     "gpu_vram_mb": (900, 858),
+    "video_mem_mb": (900, 858),
+    "cuda_mem_mb": (900, 858),
 }
 OF_TEXTS = ("model", "residency")
 
