@@ -78,6 +78,7 @@ lint: $(VENV)/.ready
 # The reference's tables come from the code; a test holds them together.
 docs: $(VENV)/.ready
 	$(BIN)/python docs/tables.py
+	$(BIN)/python docs/picture.py
 	$(BIN)/sphinx-build -q -E -a -W --keep-going -c docs -d docs/_build/doctrees . docs/_build/html
 	@echo "The pages are in docs/_build/html; open index.html."
 

@@ -92,3 +92,7 @@ def test_make_targets_are_there(page):
     for line in lines(page):
         for target in re.findall(r"^make ([a-z-]+)", line):
             assert target in targets
+
+
+def test_the_readme_is_read_in_minutes():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 900

@@ -49,8 +49,8 @@ LEFT_OUT = (
 # Page, start of the command or of the block, and why it is not run.
 EXEMPT = (
     ("*", "pip install", "asks a package registry"),
+    ("*", "pip uninstall", "changes the environment that the tests run in"),
     ("*", "make ", "sets up environments from a package registry; CI runs these"),
-    ("README.md", "GPU 0 ", "is of make demo; the tutorial's lanes are compared"),
     ("*/calibrate.md", "nvinx calibrate --command embed", "takes minutes on a card"),
     ("docs/side-by-side.md", "python bench", "takes minutes; tests/benchmarks has its programs"),
     ("*/learned_vram/*", "snakemake ", "is run by tests/examples"),

@@ -61,6 +61,8 @@ def plain(played: Simulation, least_s: float | None) -> dict[str, Any]:
 
 def rows(played: Simulation, bench: Bench) -> list[Ran]:
     """The played tasks as a finished run records its jobs."""
+    from msgspec import to_builtins
+
     from nvinx.admission import explain
     from nvinx.runs.read import Ran
 
@@ -70,6 +72,7 @@ def rows(played: Simulation, bench: Bench) -> list[Ran]:
             submitted_s=task.ready_s,
             started_s=task.start_s,
             ended_s=task.end_s,
+            placement=to_builtins(task.placement),
             where=explain.where(task.placement, bench.cards),
             why=explain.guessed(task.placement)
             if task.is_guessed

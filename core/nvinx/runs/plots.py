@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nvinx.formatting import duration, gb
+from nvinx.runs import looks
 from nvinx.runs import summary as run_summary
 
 if TYPE_CHECKING:
@@ -13,20 +14,6 @@ if TYPE_CHECKING:
     from nvinx.bench.capacity import Card
     from nvinx.runs.read import Ran, RecordedRun
 
-# Okabe and Ito's colours, which colour-blind people can tell apart, on light and on dark.
-_COLOURS = {
-    "gpu_shared": "#0072b2",
-    "gpu_exclusive": "#d55e00",
-    "gpu_ram_overflow": "#cc79a7",
-    "cpu_only": "#009e73",
-}
-_NAMES = {
-    "gpu_shared": "shares the card",
-    "gpu_exclusive": "has the card alone",
-    "gpu_ram_overflow": "spills to RAM",
-    "cpu_only": "on the CPU",
-}
-_INK = "#808080"  # readable on white and on black
 _LANE_PX, _STEPS_PX, _MOST_PX = 26, 180, 900
 _NAMED_SHARE = 0.04  # of the run: a job that takes less has no room for its name
 _LETTERS = 160  # that fit the page's width
@@ -63,8 +50,8 @@ def _lanes(bars: Sequence[run_summary.Bar], time: Any) -> Any:
         x_axis_label="seconds",
     )
     hover = []
-    for residency, colour in _COLOURS.items():
-        some = [bar for bar in bars if _residency(bar.job) == residency]
+    for residency, colour in looks.COLOURS.items():
+        some = [bar for bar in bars if looks.residency(bar.job) == residency]
         if some:
             drawn = plot.hbar(
                 y="lane",
@@ -75,7 +62,7 @@ def _lanes(bars: Sequence[run_summary.Bar], time: Any) -> Any:
                 color=colour,
                 line_color="edge",
                 line_width=1.5,
-                legend_label=_NAMES[residency],
+                legend_label=looks.NAMES[residency],
             )
             hover.append(drawn)
     _name(plot, [bar for bar in bars if (bar.job.ran_s or 0.0) > _NAMED_SHARE * time.end])
@@ -122,7 +109,7 @@ def _columns(bars: Sequence[run_summary.Bar]) -> dict[str, list[Any]]:
         "lane": [bar.lane for bar in bars],
         "start": [job.started_s for job in jobs],
         "end": [job.ended_s for job in jobs],
-        "edge": ["#e00000" if job.ok is False else "#ffffff" for job in jobs],
+        "edge": [looks.FAILED if job.ok is False else "#ffffff" for job in jobs],
         "name": [job.name for job in jobs],
         "where": [job.where for job in jobs],
         "ran": [duration(job.ran_s or 0.0) for job in jobs],
@@ -149,7 +136,7 @@ def _vram(run: RecordedRun, card: Card, time: Any) -> Any:
         y1=[0.0] * (len(held.values) + 1),
         y2=[*held.values, held.values[-1]],
         step_mode="after",
-        fill_color=_COLOURS["gpu_shared"],
+        fill_color=looks.COLOURS["gpu_shared"],
         fill_alpha=0.35,
         legend_label="held by jobs",
     )
@@ -158,7 +145,7 @@ def _vram(run: RecordedRun, card: Card, time: Any) -> Any:
         [*said.times_s, time.end],
         [*said.values, said.values[-1]],
         mode="after",
-        color=_INK,
+        color=looks.INK,
         line_dash="dashed",
         legend_label="declared",
     )
@@ -183,7 +170,7 @@ def _vram(run: RecordedRun, card: Card, time: Any) -> Any:
 def _cpu(run: RecordedRun, time: Any) -> Any:
     plot = _steps_plot(time, "share of all cores")
     steps = run_summary.cpu(run)
-    plot.line(steps.times_s, steps.values, color=_COLOURS["cpu_only"], line_width=2)
+    plot.line(steps.times_s, steps.values, color=looks.COLOURS["cpu_only"], line_width=2)
     plot.y_range.start, plot.y_range.end = 0, 1.02
     return _plain(plot)
 
@@ -204,18 +191,14 @@ def _plain(plot: Any) -> Any:
     """No colours of its own but those of the data, so that it suits light and dark pages."""
     plot.background_fill_color = plot.border_fill_color = None
     plot.outline_line_color = None
-    plot.grid.grid_line_color, plot.grid.grid_line_alpha = _INK, 0.25
-    plot.title.text_color, plot.title.text_font_style = _INK, "normal"
+    plot.grid.grid_line_color, plot.grid.grid_line_alpha = looks.INK, 0.25
+    plot.title.text_color, plot.title.text_font_style = looks.INK, "normal"
     for axis in plot.axis:
-        axis.axis_line_color = axis.major_tick_line_color = axis.minor_tick_line_color = _INK
-        axis.major_label_text_color = axis.axis_label_text_color = _INK
+        axis.axis_line_color = axis.major_tick_line_color = axis.minor_tick_line_color = looks.INK
+        axis.major_label_text_color = axis.axis_label_text_color = looks.INK
     for legend in plot.legend:
         legend.background_fill_color = legend.border_line_color = None
-        legend.label_text_color = _INK
+        legend.label_text_color = looks.INK
     plot.toolbar.logo = None
     plot.min_border_left = _LEFT_PX
     return plot
-
-
-def _residency(job: Ran) -> str:
-    return str((job.placement or {}).get("residency", "cpu_only"))
