@@ -31,7 +31,8 @@ def command(folder: Path, as_json: bool) -> None:
         jobs = [] if run is None else [{"id": i, **asdict(job)} for i, job in run.jobs.items()]
         click.echo(json.dumps({"jobs": jobs}, indent=1))
     elif run is None or not run.jobs:
-        click.echo(f"No run is recorded in {folder}; run snakemake --executor nvinx there first.")
+        first = "run snakemake --executor nvinx, or nextflow, there first"
+        click.echo(f"No run is recorded in {folder}; {first}.")
     else:
         show(list(run.jobs.values()))
 

@@ -30,9 +30,8 @@ def command(run: Path, output: Path) -> None:
 
     found = recorded.last(run) if run.is_dir() else recorded.read(run)
     if found is None:
-        raise click.ClickException(
-            f"no run is recorded in {run}; run snakemake --executor nvinx there first"
-        )
+        first = "run snakemake --executor nvinx, or nextflow, there first"
+        raise click.ClickException(f"no run is recorded in {run}; {first}")
     folder = run if run.is_dir() else run.parent.parent
     text = report_page.render(found, folder.resolve().name)
     try:
