@@ -1,5 +1,6 @@
 # For a task's .command.run, in the wrapper's own shell, before the task: `set -e` is on, `set -u` is
-# off, `pid` is the task once it runs. nvinx_file is the lease's file, nvinx_wish what the task asks.
+# off, `pid` is the task once it runs. nvinx_file is the lease's file, nvinx_wish what the task asks,
+# nvinx_containers the folder of programs that stand before those of the containers.
 
 # A trap that fires while nothing runs yet must end the wrapper, or a cancelled task starts later.
 nvinx_stopped() {
@@ -17,7 +18,7 @@ nvinx_ask() {
     nvinx_rc=0
     (set -C && : >"$nvinx_file") 2>/dev/null || true # makes it, but never through a link
     exec {nvinx_fd}<"$nvinx_file"
-    nvinx lease acquire --file "$nvinx_file" --fd "$nvinx_fd" --waiting-pid "$$" "${nvinx_wish[@]}" &
+    nvinx lease acquire --fd "$nvinx_fd" --waiting-pid "$$" "${nvinx_wish[@]}" &
     nvinx_waiter=$!
     wait "$nvinx_waiter" || nvinx_rc=$?
     nvinx_waiter=''
@@ -30,7 +31,13 @@ nvinx_acquire() {
         nvinx_ask
     done
     [[ $nvinx_rc == 0 ]] || exit "$nvinx_rc"
+    nvinx_enter
+}
+
+# What the task sees: its placement, and containers that get the card of the lease.
+nvinx_enter() {
     source ./.nvinx.env
+    export PATH="$nvinx_containers:$PATH"
 }
 
 # Take over a lease that is held for this task. If its holder lives once the file is locked, no
@@ -39,7 +46,7 @@ nvinx_adopt() {
     exec {nvinx_fd}<"$nvinx_file"
     if flock -s "$nvinx_fd" && kill -0 "$nvinx_holder" && [[ /proc/$$/fd/$nvinx_fd -ef $nvinx_file ]]; then
         rm .nvinx.held
-        source ./.nvinx.env
+        nvinx_enter
     else
         rm .nvinx.held
         exec {nvinx_fd}>&-
@@ -59,6 +66,18 @@ nvinx_end() {
     [[ ${nxf_main_ret:-0} == 0 ]] ||
         ! nvinx lease is-oom --status "$nxf_main_ret" "${who[@]}" .command.out .command.err ||
         nxf_main_ret=144
+    nvinx_let_go "${nxf_main_ret:-0}"
+}
+
+# Tells how the task ended to whoever keeps its books, and gives them a moment to be written.
+nvinx_let_go() {
+    local i
+    printf '%s' "$1" >.nvinx.end
+    [[ ! ${nvinx_fd:-} ]] || exec {nvinx_fd}>&-
+    for ((i = 0; i < 20; i++)); do
+        [[ ! -e .nvinx.trace ]] || return 0
+        sleep 0.05
+    done
 }
 
 trap nvinx_stopped TERM INT USR2

@@ -165,8 +165,8 @@ class NoRunError(NvinxError):
 
     def __init__(self, folder: str) -> None:
         super().__init__(
-            f"no run is recorded in {folder}. Fix: run snakemake --executor nvinx there first, or "
-            "name the folder of a workflow that did."
+            f"no run is recorded in {folder}. Fix: run snakemake --executor nvinx, or nextflow, "
+            "there first, or name the folder of a workflow that did."
         )
         self.folder = folder
 

@@ -15,6 +15,8 @@ from nvinx.jobs import attempt
 from nvinx.jobs.outcome import Outcome
 from nvinx.leases import memory_caps
 from nvinx.leases.environment import variables
+from nvinx.nextflow import signs
+from nvinx.nextflow.check import ENGINES
 
 NEXTFLOW = Path(__file__).parents[2] / "nextflow"
 BENCH = """
@@ -46,7 +48,7 @@ def test_the_configuration_of_a_bench_names_its_size_and_its_models(here):
     assert "resourceLimits = [cpus: 6, memory: 7629.MB]" in text
     assert "maxForks = 4" in text  # of 0.9 GB on 4 GB
     assert "withName: '(?i)(.*:)?esm.2'" in text
-    assert text.count("nvinx nextflow guard") == 2
+    assert text.count("task.ext.nvinx_guard") == 2
     assert f"ext.nvinx_bench = '{here / 'nvinx.yaml'}'" in text
 
 
@@ -69,49 +71,8 @@ def test_a_machine_without_models_and_card_has_a_configuration_too(here):
     assert "maxForks" not in done.output
 
 
-PIPELINE = """
-process A {
-    label 'nvinx_gpu_share'
-    label "nvinx_gpu_shared"
-    beforeScript 'module load cuda'
-    script: 'true'
-}
-"""
-CONFIG = """
-env { CUDA_VISIBLE_DEVICES = '0' }
-env.NVINX_JOB = 'me'
-process.afterScript = 'true'
-docker.envWhitelist = 'FOO'
-"""
-
-
-def test_what_is_in_the_way_is_told_with_file_and_line(here, monkeypatch):
-    (here / "main.nf").write_text(PIPELINE)
-    (here / "nextflow.config").write_text(CONFIG)
-    (here / "work").mkdir()
-    (here / "work" / "old.nf").write_text(PIPELINE)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    for what in (".", "main.nf"):
-        done = nvinx("check", what)
-        assert done.exit_code == 1
-        where = [line.partition(": ")[0] for line in done.output.splitlines()]
-        assert where == [
-            "CUDA_VISIBLE_DEVICES",
-            *("main.nf, line 3", "main.nf, line 5"),
-            *(f"nextflow.config, line {n}" for n in (2, 3, 4, 5)),
-        ]
-        assert all("Fix: " in line for line in done.output.splitlines())
-
-
-def test_a_pipeline_with_nothing_in_the_way_is_fine(here):
-    (here / "main.nf").write_text("process A {\n  label 'nvinx_cpu_only'\n  script: 'true'\n}\n")
-    assert nvinx("check").exit_code == 0
-
-
-def test_where_there_is_no_pipeline_check_says_so(here):
-    done = nvinx("check")
-    assert done.exit_code == 2
-    assert "holds no Nextflow script" in done.output
+def test_the_configuration_and_the_check_know_the_same_words_for_a_gpu():
+    assert f"=~ /{signs.WORDS}/" in (NEXTFLOW / "nvinx.config").read_text()
 
 
 def test_containers_get_every_variable_that_a_job_gets():
@@ -124,8 +85,7 @@ def test_containers_get_every_variable_that_a_job_gets():
     }
     lines = (NEXTFLOW / "nvinx.config").read_text().splitlines()
     lists = {line.split("=")[0].strip(): line.split("'")[1] for line in lines if "envWh" in line}
-    engines = ("docker", "podman", "apptainer", "singularity")
-    assert set(lists) == {f"{engine}.envWhitelist" for engine in engines}
+    assert set(lists) == {f"{engine}.envWhitelist" for engine in ENGINES}
     for names in lists.values():
         assert set(names.split(",")) == wanted - {"PYTHONPATH"}  # a path of the host
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
@@ -24,9 +25,9 @@ NO_ROOM = ["run", "--name", "holder", "--", "sleep", "3600"]
 
 def before_script(**wish: str) -> str:
     """The text of nvinx.config as Groovy leaves it, with these wishes."""
-    text = CONFIG.read_text().partition('beforeScript = { """')[2].partition('"""')[0]
-    first, _, rest = text.partition("nvinx_mode=")
-    rest = rest.partition("\n            )\n")[2].replace("\\$", "$")
+    text = CONFIG.read_text().partition("nvinx_guard = {")[2].partition('"""')[2]
+    first, _, rest = text.partition('"""')[0].partition("nvinx_mode=")
+    rest = rest.partition("\n    )\n")[2].replace("\\$", "$")
     said = {"mode": "shared", "stub": "false", "vram": "0.9", "more": "", **wish}
     rest = rest.replace("${workflow.stubRun}", said["stub"])
     return first + WISH.format(**said) + rest
@@ -149,10 +150,12 @@ def test_a_child_that_closed_all_and_left_keeps_the_lease(wrapper, bench):
 def test_a_waiter_that_is_killed_fails_the_task(wrapper, bench, holder):
     process = wrapper.start()
     assert eventually(lambda: bench.waits() == {"task"})
-    (waiter,) = [p for p in bench.family.living() if "acquire" in p.cmdline()]
+    both = {p.pid: p for p in bench.family.living() if "acquire" in p.cmdline()}
+    (waiter,) = [p for p in both.values() if p.ppid() not in both]  # the other is apart
     waiter.kill()
     assert process.wait(GIVE_UP_S) == 137
     assert not wrapper.has("ran")
+    assert eventually(lambda: not bench.waits())
 
 
 def test_a_file_that_is_swept_away_before_it_is_locked_is_made_again(wrapper, bench):
@@ -245,7 +248,6 @@ def test_undeclared_vram_means_the_whole_card_and_a_model_supplies_it(wrapper, b
     assert "got 900" in process.communicate(timeout=GIVE_UP_S)[0]
 
 
-OOM = "echo CUDA out of memory >&2; exit 1"
 AGAIN = "--cpu-fallback true --previous-exit 144 --attempt {}"
 
 
@@ -286,13 +288,75 @@ def test_other_failures_keep_their_exit_status(wrapper, bench):
     assert wrapper.status() == "7"
 
 
-def test_the_files_of_leases_that_ended_are_removed_in_time(wrapper, bench):
-    liveness = bench.state / "life"
+def test_a_lease_that_ended_leaves_no_file(wrapper, bench):
     wrapper.start("true").wait(GIVE_UP_S)
-    (left,) = liveness.glob("task-*.lock")
-    os.utime(left, (1, 1))
-    wrapper.start("true").wait(GIVE_UP_S)
-    assert not left.exists()
+    assert eventually(lambda: not list((bench.state / "life").glob("task-*")))
+
+
+OOM = "echo CUDA out of memory >&2; exit 1"
+
+
+def figures(bench):
+    """What stands in the task's file of figures, once it is there."""
+    file = bench.folder / ".nvinx.trace"
+    assert eventually(file.exists)
+    first, *lines = file.read_text().splitlines()
+    assert first == "nvinx.trace/1"
+    return dict(line.partition("=")[::2] for line in lines)
+
+
+def test_a_task_leaves_its_figures_in_its_folder(wrapper, bench):
+    wrapper.start("echo 700 > $NVINX_SIMULATED_PEAK").wait(GIVE_UP_S)
+    seen = figures(bench)
+    assert float(seen.pop("gpu_waited_s")) >= 0
+    assert float(seen.pop("gpu_held_s")) > 0
+    assert seen == {
+        **{"placement": "gpu_shared", "gpu": "0", "gpu_uuid": "simulated-0", "gpu_name": "c"},
+        **{"vram_declared_mb": "900", "vram_peak_mb": "700", "gpu_outcome": "ok"},
+    }
+
+
+def test_a_task_that_waited_says_for_how_long_and_why(wrapper, bench, holder):
+    process = wrapper.start("true")
+    assert eventually(lambda: bench.waits() == {"task"})
+    holder.terminate()
+    assert process.wait(GIVE_UP_S) == 0
+    seen = figures(bench)
+    assert float(seen["gpu_waited_s"]) > 0
+    assert "holder" in seen["gpu_waited_for"]
+
+
+@pytest.mark.parametrize(("script", "said"), [(OOM, "out_of_memory"), ("exit 3", "failed")])
+def test_how_a_task_failed_is_among_its_figures(wrapper, bench, script, said):
+    wrapper.start(script).wait(GIVE_UP_S)
+    assert figures(bench)["gpu_outcome"] == said
+
+
+def test_a_task_that_is_killed_leaves_its_figures_and_nobody_stays(wrapper, bench):
+    process = wrapper.start("touch ran; exec sleep 3600")
+    assert eventually(lambda: wrapper.has("ran"))
+    for living in bench.family.living():
+        if living.pid != process.pid and "acquire" not in living.cmdline():
+            living.kill()
+    process.kill()
+    process.wait(GIVE_UP_S)
+    assert figures(bench)["gpu_outcome"] == "failed"
+    assert eventually(lambda: not bench.family.living())
+
+
+def test_a_task_is_remembered_and_shown_like_a_job_of_any_run(wrapper, bench):
+    began = "--run-began 2026-05-01T10:00:00.5Z --run-command 'nextflow run it'"
+    for script in ("true", "exit 3"):
+        wrapper.start(script, more=began).wait(GIVE_UP_S)
+        figures(bench)
+        bench.folder.joinpath(".nvinx.trace").unlink()
+    jobs = json.loads(bench.run(*NVINX, "jobs", "--json").stdout)["jobs"]
+    assert [(job["name"], job["outcome"]) for job in jobs] == [("task", "ok"), ("task", "failed")]
+    assert len(list((bench.folder / ".nvinx").glob("trace*"))) == 1
+    assert "task" in bench.run(*NVINX, "history").stdout
+    report = bench.run(*NVINX, "report")
+    assert report.returncode == 0, report.stdout
+    assert "nextflow run it" in (bench.folder / "report.html").read_text()
 
 
 def test_only_files_of_some_age_are_swept(bench):
@@ -319,12 +383,13 @@ def prepared(bench):
 
 def test_a_prepared_lease_goes_from_its_holder_to_the_task(wrapper, bench, prepared):
     process = wrapper.start("echo $NVINX_PLACEMENT > ran; exec sleep 3600")
-    assert prepared.wait(GIVE_UP_S) == 0
     assert eventually(lambda: wrapper.has("ran"))
     assert (bench.folder / "ran").read_text() == "gpu_exclusive\n"
     assert bench.held() == {"prepared"}
     process.terminate()
+    assert prepared.wait(GIVE_UP_S) == 0
     assert eventually(lambda: not bench.held())
+    assert figures(bench)["gpu_outcome"] == "failed"
 
 
 def test_a_task_whose_lease_has_lost_its_holder_asks_anew(wrapper, bench, prepared):
@@ -342,7 +407,7 @@ def test_a_prepared_lease_is_given_back_where_there_is_no_flock(wrapper, bench, 
     wrapper.start()
     assert eventually(lambda: wrapper.has("ran"))
     assert prepared.wait(GIVE_UP_S) == 0
-    assert bench.held() == {"task"}
+    assert eventually(lambda: bench.held() == {"task"})
 
 
 def test_a_prepared_lease_ends_with_the_process_that_wanted_it(bench, prepared):

@@ -18,8 +18,7 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--file", type=click.Path(path_type=Path), help="The lease's file.")
-@click.option("--fd", type=int, help="The descriptor on which the caller has it open.")
+@click.option("--fd", type=int, help="The caller's descriptor of the lease's file.")
 @click.option(
     "--waiting-pid", "waiting", type=int, required=True, help="The process that wants the lease."
 )
@@ -30,7 +29,10 @@ def command() -> None:
     help="Where a bench file may lie.",
 )
 @click.option("--bench", default="", help="The bench file to use, instead.")
+@click.option("--run-began", default="", help="When the task's run began.")
+@click.option("--run-command", default="", help="The command of the task's run.")
 @click.option("--name", required=True, help="The task's name.")
+@click.option("--accelerators", type=int, default=0, help="How many cards it asks for.")
 @click.option("--mode", default="shared", help="shared, exclusive, overflow or cpu.")
 @click.option("--vram-gb", default="", help="VRAM it needs, in GB.")
 @click.option("--gpu-share", default="", help="The part of a card it needs, such as 1/3.")
@@ -42,28 +44,32 @@ def command() -> None:
 @click.option("--previous-exit", type=int, default=0, help="Exit status of the attempt before.")
 def acquire(
     *,
-    file: Path | None,
     fd: int | None,
     waiting: int,
     launch_dir: Path,
     bench: str,
+    run_began: str,
+    run_command: str,
     **asked: Any,
 ) -> None:
     """Wait for the card, and leave the environment of its task in this folder.
 
-    With a file and a descriptor the lease is then the caller's; exit status 75 asks it to open the
-    file once more. Without them the lease is held until the guard of this folder's task takes it.
+    With a descriptor the lease is then the caller's; exit status 75 asks it to open the file once
+    more. Without one the lease is held until the guard of this folder's task takes it. A process
+    stays until the task ends, and leaves what it saw in .nvinx.trace.
     """
     from nvinx.nextflow.task import Task
     from nvinx.nextflow.task_lease import Place, TaskLease
     from nvinx.nextflow.waiting_process import WaitingProcess
+    from nvinx.runs.shared_trace import SharedTrace
 
-    asked["name"] = plain(asked["name"])
+    asked |= {"name": plain(asked["name"]), "command": (run_command,) if run_command else ()}
     place = Place(Path.cwd(), launch_dir, Path(bench) if bench else None)
-    task_lease = TaskLease(Task(**asked), WaitingProcess(waiting), place, _say)
-    if file is None or fd is None:
+    book = SharedTrace(launch_dir, run_began)
+    task_lease = TaskLease(Task(**asked), WaitingProcess(waiting), place, _say, book)
+    if fd is None:
         task_lease.prepare()
-    elif not task_lease.take(file.absolute(), fd):
+    elif not task_lease.take(fd):
         raise SystemExit(_OPEN_AGAIN)
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nvinx.cli import options
+
+if TYPE_CHECKING:
+    from nvinx.nextflow.resolved import Run
+    from nvinx.nextflow.survey import Found
 
 
 @click.group(name="nextflow")
@@ -24,7 +30,47 @@ def guard() -> None:
     click.echo(guard_script.text(statedir.prepare(statedir.choose(None, os.environ))), nl=False)
 
 
-@command.command()
+_RUN = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+
+def _run_options(function: Any) -> Any:
+    """The words of `nextflow run` by which a pipeline is told."""
+    for add in (
+        click.option("-profile", "--profile", default="", help="Its profiles, with commas."),
+        click.option(
+            *("-c", "-config", "--config", "configs"),
+            multiple=True,
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="A further configuration file of the run; may be repeated.",
+        ),
+        click.option("-plugins", "--plugins", default="", help="Its plugins."),
+    ):
+        function = add(function)
+    return function
+
+
+def _run(pipeline: str, profile: str, configs: tuple[Path, ...], plugins: str) -> tuple[Run, bool]:
+    """What Nextflow would be told, and whether it would use the plugin."""
+    from nvinx.nextflow import resolved
+
+    return resolved.Run(
+        pipeline, profile, configs, _params(click.get_current_context().args)
+    ), "nf-nvinx" in plugins
+
+
+def _params(words: list[str]) -> tuple[tuple[str, str], ...]:
+    """`--name value`, `--name=value`, or `--name` for what is switched on."""
+    found: dict[str, str] = {}
+    for word, following in pairwise([*words, "--"]):
+        if word.startswith("--"):
+            name, given, value = word[2:].partition("=")
+            found[name] = value if given else "true" if following.startswith("-") else following
+    return tuple(found.items())
+
+
+@command.command(context_settings=_RUN)
+@click.argument("pipeline", default="")
+@_run_options
 @options.bench
 @click.option(
     "-o",
@@ -35,38 +81,79 @@ def guard() -> None:
     help="The file to write; - prints it.",
 )
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
-def config(file: Path | None, output: Path, force: bool) -> None:
-    """Write the configuration for this machine, which includes the common one."""
+def config(
+    *,
+    pipeline: str,
+    file: Path | None,
+    output: Path,
+    force: bool,
+    **words: Any,
+) -> None:
+    """Write the configuration for this machine, which includes the common one.
+
+    With a PIPELINE, and the options that its run would have, it has the lines that this pipeline
+    needs beside it: see `nvinx nextflow check`.
+    """
     from nvinx.bench import machine
     from nvinx.nextflow import config as nextflow_config
-    from nvinx.nextflow import shipped
+    from nvinx.nextflow import remedy, shipped
     from nvinx.nextflow.write_new import write_new
 
     common = shipped.file(shipped.CONFIG)
     bench = machine.bench(file and file.absolute(), Path.cwd())
-    text = nextflow_config.render(bench, common.read_text(encoding="utf-8"), str(common))
+    found = _look(*_run(pipeline, **words)) if pipeline else []
+    lines = remedy.block(line for each in found for line in each.finding.remedies)
+    text = nextflow_config.render(bench, str(common), lines)
     if str(output) == "-":
         click.echo(text, nl=False)
         return
     write_new(output, text, replace=force)
-    click.echo(f"Wrote {output}. Use it with: nextflow run PIPELINE -c {output}")
+    click.echo(f"Wrote {output}. Use it with: nextflow run {pipeline or 'PIPELINE'} -c {output}")
 
 
-@command.command()
-@click.argument("pipeline", type=click.Path(exists=True, path_type=Path), default=Path())
-def check(pipeline: Path) -> None:
-    """Tell what in PIPELINE, a folder or its main.nf, is in nvinx's way; exit with 1 then."""
-    from nvinx.nextflow import check as nextflow_check
-    from nvinx.nextflow import pipeline as texts
+def _look(run: Run, plugin: bool) -> list[Found]:
+    from nvinx.nextflow import survey
 
-    found = list(nextflow_check.of_environment(os.environ))
-    for name, text in texts.files(pipeline):
-        found += nextflow_check.of_text(name, text)
+    return survey.look(run, os.environ, plugin=plugin)
+
+
+@command.command(context_settings=_RUN)
+@click.argument("pipeline", default=".")
+@_run_options
+@click.option("--strict", is_flag=True, help="Exit with 1 for warnings, too.")
+def check(*, pipeline: str, strict: bool, **words: Any) -> None:
+    """Tell what keeps a run of PIPELINE from sharing the card; exit with 1 for errors.
+
+    PIPELINE is a folder, its main script, or the name of one that Nextflow has pulled. Give the
+    options that its run would have: -profile, -c, and its own parameters.
+    """
+    from nvinx.nextflow import remedy
+    from nvinx.nextflow.check import Severity
+
+    found = _look(*_run(pipeline, **words))
     for each in found:
-        click.echo(f"{each.where}: {each.problem}. Fix: {each.fix}.")
-    if found:
+        click.echo(_told(each, words["profile"]))
+    lines = remedy.block(line for each in found for line in each.finding.remedies)
+    if lines:
+        wanted = " ".join([pipeline, *_as_words(**words)])
+        click.echo(f"\nThese lines help, in a file that is given last with -c.\n\n{lines}")
+        click.echo(f"They are written by: nvinx nextflow config {wanted}")
+    if not found:
+        click.echo("Nothing is in nvinx's way.")
+    if any(strict or each.finding.severity is Severity.ERROR for each in found):
         raise SystemExit(1)
-    click.echo("Nothing is in nvinx's way.")
+
+
+def _told(each: Found, profile: str) -> str:
+    finding = each.finding
+    of_profile = f" with -profile {profile}" if each.of_profile else ""
+    fix = f" Fix: {finding.fix}." if finding.fix else ""
+    return f"{finding.severity}: {finding.where}{of_profile}: {finding.problem}.{fix}"
+
+
+def _as_words(profile: str, configs: tuple[Path, ...], **_: Any) -> list[str]:
+    files = [word for file in configs for word in ("-c", str(file))]
+    return [*(["-profile", profile] if profile else []), *files]
 
 
 @command.command("install-plugin")

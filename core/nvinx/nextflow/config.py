@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nvinx.nextflow.remedy import quoted
 from nvinx.residency import Residency
 from nvinx.sizes import need_from_gb
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from nvinx.bench.resolve import Bench
     from nvinx.catalog import ModelSpec
 
-_GATE = re.compile(r"^ +beforeScript = \{.*?^ +afterScript[^\n]*\n", re.DOTALL | re.MULTILINE)
+_GUARD = ("beforeScript = { task.ext.nvinx_guard }", "afterScript  = { task.ext.nvinx_end }")
 _MODES = {
     Residency.GPU_SHARED: "shared",
     Residency.GPU_EXCLUSIVE: "exclusive",
@@ -21,24 +22,25 @@ _MODES = {
 }
 
 
-def render(bench: Bench, common: str, common_path: str) -> str:
+def render(bench: Bench, common_path: str, lines: str = "") -> str:
     """The fragment, which includes the common configuration.
 
-    common: that file's text. The processes named like a model of the bench file get the model's
-    needs and the guard, as only `withName` beats what a pipeline says itself.
+    The processes named like a model of the bench file get the model's needs and the guard, as only
+    `withName` beats what a pipeline says itself. lines: what one pipeline needs, beside it.
     """
-    gate = "".join(_GATE.findall(common))
     blocks = [_machine(bench), _labelled(bench)]
-    blocks += [_model(spec, bench, gate) for spec in bench.models.values()]
-    text = "\n".join(blocks)
+    blocks += [_model(spec) for spec in bench.models.values()]
+    text = "\n".join(filter(None, blocks))
     source = bench.path or "this machine"
     return (
         f"// By `nvinx nextflow config`, for the bench of {source}. Give it last: -c THIS_FILE\n"
-        f"includeConfig {_quoted(common_path)}\n"
+        f"includeConfig {quoted(common_path)}\n"
         f"executor.'$local'.cpus      = {bench.cores}\n"
         f"executor.'$local'.queueSize = {bench.cores}\n"
         f"executor.'$local'.memory    = '{bench.ram_mib} MB'\n"
         f"process {{\n{text}}}\n"
+        f"{lines}"
+        f"{_where(bench)}"  # after all selectors: the older parser would take their `ext` for it
     )
 
 
@@ -60,35 +62,28 @@ def _machine(bench: Bench) -> str:
 
 def _labelled(bench: Bench) -> str:
     most = most_at_once(bench)
-    waiting = "" if most is None else _block("nvinx_gpu_shared|process_gpu", [f"maxForks = {most}"])
-    where = _where(bench)
-    return _block("nvinx_.*|process_gpu", where) + waiting if where else waiting
+    return "" if most is None else _block("nvinx_gpu_shared|process_gpu", [f"maxForks = {most}"])
 
 
-def _where(bench: Bench) -> list[str]:
-    return [f"ext.nvinx_bench = {_quoted(bench.path)}"] if bench.path else []
+def _where(bench: Bench) -> str:
+    return f"process.ext.nvinx_bench = {quoted(bench.path)}\n" if bench.path else ""
 
 
-def _model(spec: ModelSpec, bench: Bench, gate: str) -> str:
+def _model(spec: ModelSpec) -> str:
     """A process of the model's name, whatever its case and in whatever workflow."""
     selector = f"(?i)(.*:)?{re.sub(r'[^A-Za-z0-9_]', '.', spec.name)}"
-    said = [f"ext.nvinx_model = {_quoted(spec.name)}", f"ext.nvinx_mode  = '{_mode(spec)}'"]
+    said = [f"ext.nvinx_model = {quoted(spec.name)}", f"ext.nvinx_mode  = '{_mode(spec)}'"]
     if spec.vram_gb:
         said.append(f"ext.vram_gb     = {spec.vram_gb}")
     if spec.cpu_fallback_supported:
         said.append("ext.nvinx_cpu_fallback = true")
-    return _block(selector, said + _where(bench), gate, kind="withName")
+    return _block(selector, [*said, *_GUARD], kind="withName")
 
 
-def _block(selector: str, lines: list[str], rest: str = "", kind: str = "withLabel") -> str:
+def _block(selector: str, lines: list[str], kind: str = "withLabel") -> str:
     said = "".join(f"        {line}\n" for line in lines)
-    return f"    {kind}: '{selector}' {{\n{said}{rest}    }}\n"
+    return f"    {kind}: '{selector}' {{\n{said}    }}\n"
 
 
 def _mode(spec: ModelSpec) -> str:
     return "overflow" if spec.ram_overflow_supported else _MODES[spec.residency]
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

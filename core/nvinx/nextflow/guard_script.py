@@ -25,7 +25,11 @@ def text_to_adopt(file: LeaseFile) -> str:
 
 
 def _about(file: LeaseFile) -> str:
-    return f"nvinx_file={shlex.quote(str(file.path))}\n"
+    containers = shipped.file(shipped.CONTAINERS).parent
+    return (
+        f"nvinx_file={shlex.quote(str(file.path))}\n"
+        f"nvinx_containers={shlex.quote(str(containers))}\n"
+    )
 
 
 def _functions() -> str:

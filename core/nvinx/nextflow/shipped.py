@@ -9,6 +9,7 @@ from nvinx.errors import NextflowError
 _PACKAGE = Path(__file__).parents[1]
 _PLACES = (_PACKAGE / "_nextflow", _PACKAGE.parents[1] / "nextflow")
 GUARD, CONFIG = "guard.sh", "nvinx.config"
+CONTAINERS = "containers/docker"
 
 
 def file(name: str) -> Path:

@@ -36,6 +36,8 @@ _WORDS = {  # a rule's hints, as a Nextflow process says them
     "vram_mb": "ext.vram_gb",
     "gpu_share=": "ext.nvinx_gpu_share = ",
     "gpu=1 for": "leave it out for",
+    "write gpu=": "set accelerator = ",
+    "gpu=": "accelerator ",
     "disk_mb": "disk",
     "model=": "ext.nvinx_model = ",
 }
@@ -44,11 +46,13 @@ _WORDS = {  # a rule's hints, as a Nextflow process says them
 class Task(Struct, frozen=True, kw_only=True):
     """A task as its wrapper describes it; what the process did not state is empty.
 
-    memory, disk: in bytes. attempt: 1 for the first. previous_exit: status of the attempt before.
+    accelerators: how many cards. memory, disk: in bytes. attempt: 1 for the first. previous_exit:
+    status of the attempt before. command: that of its run.
     """
 
     name: str
     mode: str = "shared"
+    accelerators: int = 0
     vram_gb: str = ""
     gpu_share: str = ""
     model: str = ""
@@ -57,6 +61,7 @@ class Task(Struct, frozen=True, kw_only=True):
     cpu_fallback: bool = False
     attempt: int = 1
     previous_exit: int = 0
+    command: tuple[str, ...] = ()
 
     @property
     def times_out_of_memory(self) -> int:
@@ -116,6 +121,8 @@ def _hints(task: Task, bench: Bench) -> dict[str, Any]:
     asked: dict[str, Any] = {"model": task.model} if task.model else {}
     if task.mode == "cpu":
         return asked
+    if task.accelerators > 1:
+        asked["gpu"] = task.accelerators
     if task.vram_gb:
         asked["vram_mb"] = _vram_gb(task) * 1000
     if task.gpu_share:
@@ -126,7 +133,7 @@ def _hints(task: Task, bench: Bench) -> dict[str, Any]:
         return asked | {"residency": "gpu_exclusive"}
     if task.mode == "overflow":
         return asked | {"ram_overflow": 1}
-    return asked if _has_size(task, bench) else asked | {"gpu": 1}
+    return asked if _has_size(task, bench) else {"gpu": 1} | asked
 
 
 def _has_size(task: Task, bench: Bench) -> bool:

@@ -1,33 +1,42 @@
-"""A task's lease: waits for the card, and leaves the task's environment in its folder."""
+"""A task's lease: waits for the card, leaves the task's environment in its folder, and keeps the
+books until the task ends."""
 
 from __future__ import annotations
 
+import os
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 from nvinx.admission import explain
+from nvinx.admission.job import Job
 from nvinx.bench import machine
 from nvinx.host import files
 from nvinx.jobs import attempt
 from nvinx.jobs.outcome import Outcome
 from nvinx.leases.client import LeaseClient
+from nvinx.leases.environment import declared_mb
 from nvinx.leases.wait_messages import WaitMessages
-from nvinx.nextflow import guard_script, handover
+from nvinx.nextflow import figures, guard_script, handover, task_watch
 from nvinx.nextflow import task as nextflow_task
+from nvinx.nextflow.apart import go_on_apart
+from nvinx.nextflow.figures import Figures
 from nvinx.nextflow.handover import HELD, READY, LeaseFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
+    from nvinx.admission.job import Placement
+    from nvinx.bench.resolve import Bench
     from nvinx.leases.client import HeldLease
     from nvinx.nextflow.task import Task
     from nvinx.nextflow.waiting_process import WaitingProcess
     from nvinx.reasons import Reason
 
 _LOOK_S = 0.05
+_LOOK_AROUND_S = 1.0
 _NOBODY_WAITS = 143
 
 
@@ -42,49 +51,82 @@ class Place(Struct, frozen=True):
     bench: Path | None = None
 
 
+class Book(Protocol):
+    """Where it is written down what the tasks of a run do."""
+
+    def join(self, bench: Bench, command: Sequence[str]) -> None: ...
+    def submitted(self, job: Job) -> None: ...
+    def waited(self, job_id: str, reason: Reason) -> None: ...
+    def started(
+        self, job: Job, placement: Placement, beside: Sequence[str], expected: float | None
+    ) -> None: ...
+    def ended(self, job_id: str, outcome: Outcome, peak_mib: int | None) -> None: ...
+
+
 class TaskLease:
     """Speaks for one task. What goes wrong is told in the words of a Nextflow process.
 
-    say: takes lines for the task's log. Ends the program when nobody waits for the lease any more.
+    say: takes lines for the task's log. book: of the run. Ends the program when nobody waits for
+    the lease any more.
     """
 
     def __init__(
-        self, task: Task, waiting: WaitingProcess, place: Place, say: Callable[[str], None]
+        self,
+        task: Task,
+        waiting: WaitingProcess,
+        place: Place,
+        say: Callable[[str], None],
+        book: Book,
     ) -> None:
         self._task, self._waiting, self._place, self._say = task, waiting, place, say
         self._tell = WaitMessages(task.name, say)
+        self._book, self._reason = book, ""
+        self._asked, self._looked_at = time.monotonic(), 0.0
 
-    def take(self, file: Path, fd: int) -> bool:
-        """Take a lease for whoever has its file open; False if the file was swept away."""
-        lease_file = LeaseFile(file)
-        if not handover.lock(lease_file, fd):
+    def take(self, fd: int) -> bool:
+        """Take a lease for whoever has its file open, and keep its books in a process apart.
+
+        False if the file was swept away.
+        """
+        file = LeaseFile(Path(f"/proc/self/fd/{fd}").readlink())
+        ready = go_on_apart()
+        if not handover.lock(file, fd):
             return False
+        os.close(fd)  # the lock stays with the other descriptor
         with self._client() as client:
-            self._take(client, lease_file)
+            held = self._take(client, file)
+            ready()
+            self._stay(client, held, file)
         return True
 
     def prepare(self) -> None:
         """Take a lease and hold it until it is taken over, or nobody wants it any more."""
-        held = self._place.folder / HELD
+        held_file = self._place.folder / HELD
         with self._client() as client:
-            lease_file = handover.new_lease_file(client.state_dir)
-            self._take(client, lease_file)
-            files.write(guard_script.text_to_adopt(lease_file), held)
-            while held.exists() and self._waiting.lives():
+            file = handover.new_lease_file(client.state_dir)
+            held = self._take(client, file)
+            files.write(guard_script.text_to_adopt(file), held_file)
+            while held_file.exists() and self._waiting.lives():
                 time.sleep(_LOOK_S)
-            held.unlink(missing_ok=True)
+            if held_file.exists():
+                held_file.unlink()
+            else:
+                self._stay(client, held, file)
 
-    def _take(self, client: LeaseClient, lease_file: LeaseFile) -> None:
+    def _take(self, client: LeaseClient, file: LeaseFile) -> HeldLease:
         again = self._task.times_out_of_memory > 0
         told = attempt.variables(self._task.attempt, Outcome.OUT_OF_MEMORY if again else None)
-        exports = self._waited_for(client, lease_file).exports | told
-        files.write(handover.as_shell(exports), self._place.folder / READY)
+        for old in (task_watch.END, figures.FILE):
+            (self._place.folder / old).unlink(missing_ok=True)
+        held = self._waited_for(client, file)
+        files.write(handover.as_shell(held.exports | told), self._place.folder / READY)
+        return held
 
     def _client(self) -> LeaseClient:
         bench = machine.bench(self._place.bench, self._place.launch_dir)
         return LeaseClient(bench, source="nextflow", say=self._say)
 
-    def _waited_for(self, client: LeaseClient, lease_file: LeaseFile) -> HeldLease:
+    def _waited_for(self, client: LeaseClient, file: LeaseFile) -> HeldLease:
         task = self._task
         with nextflow_task.in_its_words():
             first = nextflow_task.claim(task, client.bench)
@@ -92,12 +134,50 @@ class TaskLease:
             if step is not None:
                 how = explain.ran_out(before, None)
                 self._say(explain.tries_again(task.name, how, step, claim))
-            held = client.acquire(claim, task.name, self._wait, lease_file.id)
+            self._book.join(client.bench, task.command)
+            self._book.submitted(Job(file.id, task.name, claim, ""))
+            wait = lambda reason: self._wait(file.id, reason)  # noqa: E731  (bound to the id)
+            held = client.acquire(claim, task.name, wait, file.id)
+        self._demand_waiting()
         beside = client.beside(held)
+        self._book.started(held.job, held.placement, [one.job.id for one in beside], None)
         self._say(explain.started(held.job, held.placement, client.bench.cards, beside))
         return held
 
-    def _wait(self, reason: Reason | None) -> None:
+    def _wait(self, job_id: str, reason: Reason | None) -> None:
+        if time.monotonic() - self._looked_at > _LOOK_AROUND_S:
+            self._looked_at = time.monotonic()
+            self._demand_waiting()
+        if reason is not None:
+            self._book.waited(job_id, reason)
+            self._reason = explain.sentence(reason)
+        self._tell(reason)
+
+    def _demand_waiting(self) -> None:
         if not self._waiting.lives():
             raise SystemExit(_NOBODY_WAITS)
-        self._tell(reason)
+
+    def _stay(self, client: LeaseClient, held: HeldLease, file: LeaseFile) -> None:
+        """Until the task ends; then give the lease back, and leave the figures in its folder."""
+        begun, place = time.monotonic(), held.placement
+        cards = tuple(client.capacity.card(card_id) for card_id in place.cards)
+        client.hand_over(held)
+        outcome, use = task_watch.until_the_end(self._place.folder, file.path, cards)
+        client.take_back(held)
+        peak_mib = client.release(held, outcome)
+        self._book.ended(held.job.id, outcome, peak_mib)
+        declared = held.job.claim.vram_mib
+        partners = client.ended[-1].partners if client.ended else ()
+        found = Figures(
+            placement=place.residency.value,
+            cards=cards,
+            declared_mb=None if declared is None else declared_mb(declared),
+            peak_mb=None if peak_mib is None else declared_mb(peak_mib),
+            use=use,
+            partners=tuple(sorted(partners)),
+            waited_s=begun - self._asked,
+            waited_for=self._reason,
+            held_s=time.monotonic() - begun,
+            outcome=outcome.value,
+        )
+        files.write(figures.text(found), self._place.folder / figures.FILE)

@@ -99,7 +99,7 @@ def test_jobs_without_a_run_says_what_to_do(bench):
     done = nvinx("jobs")
 
     assert done.exit_code == 2
-    assert "run snakemake --executor nvinx there first" in done.output
+    assert "run snakemake --executor nvinx, or nextflow, there first" in done.output
 
 
 @pytest.fixture

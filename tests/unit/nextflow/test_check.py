@@ -1,0 +1,133 @@
+"""What is told of one process, by what it says and what the configuration says of it."""
+
+import pytest
+
+from nvinx.nextflow import check, remedy, script, settings
+from nvinx.nextflow.check import Severity
+
+OURS = {"beforeScript": "{ task.ext.nvinx_guard }", "afterScript": "{ task.ext.nvinx_end }"}
+
+
+def found(directives, scope=None, params=None, body="'true'", plugin=False):
+    """Findings of a process X with these directives, where the configuration has this scope."""
+    text = f"process X {{\n{directives}\nscript:\n{body}\n}}"
+    (process,) = script.processes(text)
+    theirs, ours = scope or {}, {**(scope or {}), **OURS}
+    made = [settings.of_process(process, "X", "main.nf, line 1", s) for s in (ours, theirs)]
+    return list(check.of_process(*made, params or {}, plugin=plugin))
+
+
+SIGNS = [
+    "accelerator 1",
+    "accelerator 1, type: 'k80'",
+    "accelerator params.gpus",
+    "label 'gpu'",
+    "label 'GPU'",
+    "label 'with_gpus'",
+    "label 'process_gpu_high'",
+    "label 'gpu_compute'",
+    "containerOptions '--gpus all'",
+    "containerOptions { workflow.profile ? '--nv' : '' }",
+    "clusterOptions '--gres=gpu:1'",
+    "clusterOptions '-l ngpus=1'",
+    "ext vram_gb: 2",
+    "ext use_gpu: true",
+]
+NONE = [
+    "label 'process_low'",
+    "label 'no_gpu'",
+    "label 'process_gpu'",
+    "accelerator 0",
+    "containerOptions '--user root --network none'",
+    "clusterOptions '--nvme'",
+    "label 'gpu'\next use_gpu: false",
+    "label 'gpu'\nexecutor 'slurm'",
+]
+OWN = "beforeScript 'module load X'"
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_a_process_with_a_sign_of_a_gpu_and_a_script_of_its_own_takes_no_lease(sign):
+    assert found(sign) == []
+    (told,) = found(f"{sign}\n{OWN}")
+    assert told.severity is Severity.ERROR
+    assert "takes no lease" in told.problem
+    (line,) = told.remedies
+    assert line.process == "X"
+    assert line.line == "beforeScript = { 'module load X' + '\\n' + task.ext.nvinx_guard }"
+    assert found(f"{sign}\n{OWN}", plugin=True) == []
+
+
+@pytest.mark.parametrize("sign", NONE)
+def test_a_process_without_a_sign_may_have_what_scripts_it_likes(sign):
+    assert found(f"{sign}\n{OWN}") == []
+
+
+@pytest.mark.parametrize("selector", ["withName:X", "withName:.*:X", "withName:Y|X", "withLabel:l"])
+def test_what_a_selector_says_counts_like_the_body(selector):
+    label = "label 'l'"
+    assert found(label, {selector: {"accelerator": 1, "beforeScript": "module load X"}})
+    assert found(f"{label}\n{OWN}", {selector: {"ext": {"vram_gb": 1.5}}})
+    assert not found(f"{label}\naccelerator 1", {selector: {"accelerator": None, **OURS}})
+
+
+@pytest.mark.parametrize("selector", ["withName:Y", "withName:X:Y", "withLabel:l", "withLabel:!k"])
+def test_a_selector_of_others_does_not_count(selector):
+    assert found("label 'k'", {selector: {"accelerator": 1, "beforeScript": "a"}}) == []
+
+
+def test_a_switch_of_the_pipeline_that_only_the_script_asks_is_told_where_it_is_on():
+    body = "\"run ${params.use_gpu ? '--use_gpu' : ''}\""
+    (told,) = found("", params={"use_gpu": "true"}, body=body)
+    assert (told.severity, told.remedies[0].line) == (
+        Severity.ERROR,
+        "ext.use_gpu = { params.use_gpu }",
+    )
+    assert found("ext use_gpu: true", params={"use_gpu": True}, body=body) == []
+    assert found("label 'gpu'", params={"use_gpu": True}, body=body) == []
+    (told,) = found("", params={"use_gpu": False}, body=body)
+    assert told.severity is Severity.WARNING
+
+
+@pytest.mark.parametrize("word", ["nvidia-smi -L", "fold --device cuda", "call --gpu"])
+def test_a_script_that_speaks_of_the_gpu_is_a_warning(word):
+    (told,) = found("", body=f"'{word}'")
+    assert told.severity is Severity.WARNING
+    assert "ext.use_gpu = true" in told.fix
+    assert found("label 'process_gpu'", body=f"'{word}'") == []
+
+
+def test_a_label_that_nvinx_does_not_know_is_told():
+    assert "no label nvinx_gpu_sharde" in found("label 'nvinx_gpu_sharde'")[0].problem
+
+
+def test_the_scripts_of_all_processes_and_the_names_for_containers_are_kept_beside_ours():
+    theirs = {
+        "process": {"beforeScript": "{ 'a' }"},
+        "docker": {"envWhitelist": "FOO,NVINX_JOB"},
+    }
+    ours = {"process": OURS, "docker": {"envWhitelist": "NVINX_JOB"}}
+    scripts, names = check.of_scopes(ours, theirs, gpu=True)
+    (line,) = scripts.remedies
+    assert line.line == "beforeScript = { { 'a' }.call() + '\\n' + task.ext.nvinx_guard }"
+    assert names.severity is Severity.WARNING
+    assert "docker.envWhitelist = 'FOO,NVINX_JOB'" in names.fix
+    assert list(check.of_scopes(ours, theirs, gpu=True, plugin=True)) == []
+
+
+@pytest.mark.parametrize("value", ["0", None, ""])
+def test_devices_for_all_tasks_are_told_where_one_of_them_wants_a_card(value):
+    config = {"env": {"CUDA_VISIBLE_DEVICES": value, "OTHER": "1"}}
+    (told,) = check.of_scopes(config, config, gpu=True)
+    text = remedy.block(told.remedies)
+    assert text == "env.CUDA_VISIBLE_DEVICES = '${CUDA_VISIBLE_DEVICES-}'\n"
+    assert list(check.of_scopes(config, config, gpu=False)) == []
+    after = {"env": {"CUDA_VISIBLE_DEVICES": "${CUDA_VISIBLE_DEVICES-}"}}
+    assert list(check.of_scopes(after, config, gpu=True)) == []
+
+
+def test_the_lines_for_one_process_stand_in_one_block():
+    lines = (remedy.Remedy("a = 1", "X"), remedy.Remedy("b = 2", "X"), remedy.Remedy("a = 1", "X"))
+    assert remedy.block(lines).count("withName") == 1
+    assert remedy.block(lines).count("a = 1") == 1
+    assert remedy.block(()) == ""
