@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nvinx.admission.estimates import MOST_LOST
 from nvinx.admission.retry import RetryStep
 from nvinx.catalog import Residency
-from nvinx.formatting import count_text, factor_text, few_names, gb
+from nvinx.formatting import cards_text, count_text, factor_text, few_names, gb
 from nvinx.reasons import Reason, Why
 from nvinx.sizes import whole_mb
 
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 def sentence(reason: Reason) -> str:
     """Why this job is placed so, or waits, in a few words, with the numbers where there are any."""
     text = _TEXTS[reason.why]
-    memory = reason.why is not Why.NOT_ENOUGH_CORES
-    amount = gb if memory else count_text
+    amount = count_text if reason.why in _COUNTED else gb
     return text.format(
         need=amount(reason.need),
         have=amount(reason.have),
@@ -197,7 +196,7 @@ def holds_alone(rule: str, times: int) -> str:
     )
 
 
-def impossible(
+def impossible(  # noqa: PLR0911  (one for each cause)
     reason: Reason, no_gpu: str | None = None, searched: Sequence[str] = ()
 ) -> tuple[str, str]:
     """The problem and the fix for a job that can never run on this bench.
@@ -234,6 +233,8 @@ def impossible(
                 f"{reason.job} asks for a card by a name that none here has",
                 "write gpu=1, or a part of a name that `nvinx bench` shows",
             )
+        case Why.TOO_FEW_CARDS:
+            return _too_few_cards(reason)
         case Why.TOO_LARGE_TO_SPLIT:
             missing = (reason.need or 0) - (reason.have or 0)
             return (
@@ -248,11 +249,21 @@ def impossible(
     )
 
 
+def _too_few_cards(reason: Reason) -> tuple[str, str]:
+    there = f"{cards_text(reason.have or 0)} that could each hold its part"
+    return (
+        f"{reason.job} asks for {reason.need} cards at once, and this bench has {there}",
+        f"write gpu={reason.have}, or gpu='1-{reason.need}' for as many of them as are free, or "
+        "add cpu_fallback=1",
+    )
+
+
 _FELT = 1.05
 _LESS_RAM = "Fix: let it take less at once, or run fewer jobs beside it (mem_mb)."
 _WORDS = 120  # of what a program said
 _WORTH_TELLING_S = 0.5
 
+_COUNTED = (Why.NOT_ENOUGH_CORES, Why.CARDS_NOT_FREE)
 _TEXTS = {
     Why.WHOLE_CARD: "whole card asked",
     Why.FITS_BESIDE_OTHERS: "fits beside others",
@@ -261,12 +272,14 @@ _TEXTS = {
     Why.NEEDS_NO_GPU: "no GPU asked",
     Why.NO_GPU_ON_BENCH: "no GPU on this bench",
     Why.LARGER_THAN_CARD: "larger than the card",
+    Why.TOO_FEW_CARDS: "more cards asked than there are",
     Why.NO_CARD_OF_THAT_NAME: "no card of the name it asks for",
     Why.TOO_LARGE_TO_SPLIT: "needs {need}; card, RAM and disk hold {have}",
     Why.SPILLS_TO_RAM: "larger than the card, spills to RAM",
     Why.SOONER_ON_CPU: "done sooner on the CPU than by waiting",
     Why.DURING_EXCLUSIVE: "runs on the CPU while the card is held",
     Why.CARD_HELD_EXCLUSIVELY: "card held alone by {behind}",
+    Why.CARDS_NOT_FREE: "needs {need} cards at once, {have} free beside {behind}",
     Why.WANTS_CARD_ALONE: "wants the card alone, {behind} still there",
     Why.NOT_ENOUGH_VRAM: "needs {need} of VRAM, {have} free beside {behind}",
     Why.NOT_ENOUGH_CORES: "cores busy",

@@ -10,7 +10,6 @@ import msgspec
 
 from nvinx.admission.job import Waiting
 from nvinx.admission.waiting_queue import position
-from nvinx.catalog import Residency
 from nvinx.errors import LeaseExistsError, LookOnlyError
 from nvinx.leases import lost_ledger, rows
 from nvinx.leases.broken_ledger import BrokenLedgerError
@@ -174,7 +173,7 @@ class SqliteTransaction:
             -behind,
             place,
             request.since,
-            claim.residency is Residency.GPU_EXCLUSIVE,
+            claim.is_wide,
             reason is None or not reason.of_machine,
             rows.job_text(request.job),
             rows.reason_text(reason),
