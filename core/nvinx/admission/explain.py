@@ -79,13 +79,17 @@ def where(placement: Placement, cards: Sequence[Card]) -> str:
 
 def would_run(claim: Claim, possible: Sequence[Residency]) -> str:
     """Where a job with this claim runs on an otherwise empty bench: `shares a card, 0.90 GB`."""
+    cards = claim.cards.text if claim.is_gang else "a card"
+    each = " of each" if claim.is_gang else ""
     if Residency.GPU_SHARED in possible:
-        text = f"shares a card, {gb(claim.vram_mib)}"
-        text = text if claim.share is None else f"has {claim.share.text}"
+        text = f"shares {cards}, {gb(claim.vram_mib)}{each}"
+        if claim.share is not None:
+            text = f"has {claim.share.text}" + (f", on {cards}" if claim.is_gang else "")
     elif Residency.GPU_EXCLUSIVE in possible:
-        text = "has a card alone"
+        text = f"has {cards} alone"
     elif Residency.GPU_RAM_OVERFLOW in possible:
         text = f"spills to RAM, {gb(claim.vram_mib)} in all"
+        text = f"has {cards} alone, and {text}" if claim.is_gang else text
     else:
         return "on the CPU, since no card holds it" if claim.uses_gpu else "on the CPU"
     return f"{text}, or runs on the CPU" if claim.cpu_fallback else text
@@ -106,16 +110,24 @@ def started(
     text = f"nvinx: {job.name} -> {where(placement, cards)}"
     if placement.card is None:
         return f"{text} ({placed(placement)})"
-    card = next(c for c in cards if c.id == placement.card)
+    held = [c for c in cards if c.id in placement.cards]
     if placement.residency is Residency.GPU_RAM_OVERFLOW:
-        return f"{text} ({gb(job.claim.vram_mib)} on a {gb(card.total_mib)} card)"
+        size = gb(sum(c.total_mib for c in held))
+        there = f"a {size} card" if len(held) == 1 else f"{len(held)} cards, {size} in all"
+        return f"{text} ({gb(job.claim.vram_mib)} on {there})"
     if placement.residency is Residency.GPU_EXCLUSIVE:
         return text
-    used = placement.vram_mib + sum(r.placement.vram_mib for r in beside)
     others = f" with {few_names([r.job.name for r in beside])}" if beside else ""
     slower = f", expected {slowdown:.1f}x" if slowdown is not None and slowdown >= _FELT else ""
     part = "" if placement.share is None else f", {placement.share.text}"
-    return f"{text}{part}{others} ({gb(used)} of {gb(card.shareable_mib)}){slower}"
+    used = ", ".join(_used(card, placement, beside) for card in held)
+    return f"{text}{part}{others} ({used}){slower}"
+
+
+def _used(card: Card, placement: Placement, beside: Sequence[Running]) -> str:
+    """What is then held of a card: `1.80 GB of 4.00 GB`."""
+    used = placement.mib_on(card.id) + sum(r.placement.mib_on(card.id) for r in beside)
+    return f"{gb(used)} of {gb(card.shareable_mib)}"
 
 
 def ran_out(claim: Claim, peak_mib: int | None) -> str:
