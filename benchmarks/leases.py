@@ -5,11 +5,11 @@
 
 Each process asks for a random share of a simulated card, holds it for some 25 ms, gives it back and
 thinks for a while. Of several cards some ask for two to all at once (--gangs is how many of them),
-half of these for whole cards. Its first lease, when all begin at once, is counted apart. Asking is one call of
-`LeaseClient.acquire`, as in `nvinx.lease` and `nvinx run`; a call that found room at once is
-counted apart from one that stood in line. Whether the card is ever overbooked is told by a sum of
-its own that knows nothing of nvinx: added to after a lease is given, taken from before it is given
-back. The jobs are of no kind, so nothing is learned of them: this measures the ledger, not the
+half of these for whole cards. Its first lease, when all begin at once, is counted apart. Asking is
+one call of `LeaseClient.acquire`, as in `nvinx.lease` and `nvinx run`; a call that found room at
+once is counted apart from one that stood in line. Whether a card is ever overbooked is told by a
+sum of its own that knows nothing of nvinx: added to after a lease is given, taken from before it is
+given back. The jobs are of no kind, so nothing is learned of them: this measures the ledger, not the
 policy.
 """
 
