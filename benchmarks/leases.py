@@ -1,15 +1,16 @@
-"""Many programs that contend for leases of one card: how long asking takes, and whether it is safe.
+"""Many programs that contend for leases of cards: how long asking takes, and whether it is safe.
 
-    python benchmarks/leases.py [--processes 16] [--rounds 100000] [--card-mb 4000] [--think 0.15]
-      [--state-dir DIR] [--json]
+    python benchmarks/leases.py [--processes 16] [--rounds 100000] [--card-mb 4000] [--cards 1]
+      [--gangs 0.0] [--think 0.15] [--state-dir DIR] [--json]
 
 Each process asks for a random share of a simulated card, holds it for some 25 ms, gives it back and
-thinks for a while. Its first lease, when all begin at once, is counted apart. Asking is one call of
-`LeaseClient.acquire`, as in `nvinx.lease` and `nvinx run`; a call that found room at once is
-counted apart from one that stood in line. Whether the card is ever overbooked is told by a sum of
-its own that knows nothing of nvinx: added to after a lease is given, taken from before it is given
-back. The jobs are of no kind, so nothing is learned of them: this measures the ledger, not the
-policy.
+thinks for a while. Of several cards some ask for two to all at once (--gangs is how many of them),
+half of these for whole cards. Its first lease, when all begin at once, is counted apart. Asking is
+one call of `LeaseClient.acquire`, as in `nvinx.lease` and `nvinx run`; a call that found room at
+once is counted apart from one that stood in line. Whether a card is ever overbooked is told by a
+sum of its own that knows nothing of nvinx: added to after a lease is given, taken from before it is
+given back. The jobs are of no kind, so nothing is learned of them: this measures the ledger, not
+the policy.
 """
 
 from __future__ import annotations
@@ -32,16 +33,20 @@ from rich.table import Table
 from nvinx.bench.capacity import Card
 from nvinx.bench.resolve import Bench
 from nvinx.catalog import Residency
+from nvinx.formatting import cards_text
+from nvinx.jobs.card_count import CardCount
 from nvinx.jobs.claim import Claim
 from nvinx.leases.client import HeldLease, LeaseClient
 from nvinx.sizes import capacity_from_gb, need_from_mb
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from multiprocessing.queues import SimpleQueue
-    from multiprocessing.sharedctypes import Synchronized
+    from multiprocessing.sharedctypes import Synchronized, SynchronizedArray
 
 LEAST_MB, MOST_MB = 100, 900
 HOLD_S = 0.05  # at most; half of it on average
+WHOLE = 0.5  # of the gangs
 TOLD_EVERY_S = 10.0
 NAME = "share"
 
@@ -49,43 +54,63 @@ Times = dict[str, list[float]]
 
 
 class Truth:
-    """How much of the card is taken, whatever nvinx believes; shared by all processes."""
+    """How much of each card is taken, whatever nvinx believes; shared by all processes."""
 
-    def __init__(self, card_mb: int) -> None:
+    def __init__(self, card_mb: int, cards: int) -> None:
         self._card_mb = card_mb
-        self.held_mb: Synchronized[int] = mp.Value("q", 0)
+        self.held_mb: SynchronizedArray[int] = mp.Array("q", cards)
         self.most_mb: Synchronized[int] = mp.Value("q", 0, lock=False)  # type: ignore[assignment]
         self.overbookings: Synchronized[int] = mp.Value("q", 0, lock=False)  # type: ignore[assignment]
         self.rounds: Synchronized[int] = mp.Value("q", 0, lock=False)  # type: ignore[assignment]
+        self.gangs: Synchronized[int] = mp.Value("q", 0, lock=False)  # type: ignore[assignment]
 
-    def take(self, mb: int) -> None:
+    def take(self, mb: int, cards: Sequence[int]) -> None:
         with self.held_mb.get_lock():
-            self.held_mb.value += mb
-            self.overbookings.value += self.held_mb.value > self._card_mb
-            self.most_mb.value = max(self.most_mb.value, self.held_mb.value)
+            for card in cards:
+                self.held_mb[card] += mb
+                self.overbookings.value += self.held_mb[card] > self._card_mb
+            self.gangs.value += len(cards) > 1
+            self.most_mb.value = max(self.most_mb.value, *self.held_mb)
 
-    def leave(self, mb: int) -> None:
+    def leave(self, mb: int, cards: Sequence[int]) -> None:
         with self.held_mb.get_lock():
-            self.held_mb.value -= mb
+            for card in cards:
+                self.held_mb[card] -= mb
             self.rounds.value += 1
 
 
 class Setting(NamedTuple):
-    """think_s: seconds between two leases of a process, on average."""
+    """think_s: seconds between two leases of a process, on average. gangs: their share, 0..1."""
 
     card_mb: int
     think_s: float
+    cards: int = 1
+    gangs: float = 0.0
 
     @property
     def bench(self) -> Bench:
         size = capacity_from_gb(self.card_mb / 1000)
-        card = Card(id="simulated-0", index=0, name="card", total_mib=size, simulated=True)
-        return Bench(cards=(card,), cores=1, ram_mib=0, models={}, origins={})
+        cards = (
+            Card(id=f"simulated-{n}", index=n, name="card", total_mib=size, simulated=True)
+            for n in range(self.cards)
+        )
+        return Bench(cards=tuple(cards), cores=1, ram_mib=0, models={}, origins={})
+
+    def wish(self, chance: random.Random) -> tuple[Claim, int]:
+        """What a process asks for, and the MB on each card that it then has."""
+        mb, count = chance.randint(LEAST_MB, MOST_MB), CardCount()
+        if chance.random() < self.gangs:
+            number = chance.randint(2, self.cards)
+            count = CardCount(number, number)
+            if chance.random() < WHOLE:
+                whole = Claim(residency=Residency.GPU_EXCLUSIVE, cores=0, cards=count)
+                return whole, self.card_mb
+        size = need_from_mb(mb)
+        return Claim(residency=Residency.GPU_SHARED, vram_mib=size, cores=0, cards=count), mb
 
 
-def ask(client: LeaseClient, mb: int, times: Times) -> HeldLease:
+def ask(client: LeaseClient, claim: Claim, times: Times) -> HeldLease:
     """One lease; the time goes to those that found room, or to those that stood in line."""
-    claim = Claim(residency=Residency.GPU_SHARED, vram_mib=need_from_mb(mb), cores=0)
     looks: list[object] = []
     begin = time.monotonic()
     held = client.acquire(claim, NAME, looks.append)
@@ -102,11 +127,12 @@ def contend(
     times: Times = {"first": [], "room": [], "in line": [], "release": []}
     with LeaseClient(setting.bench, state) as client:
         for _ in range(rounds):
-            mb = chance.randint(LEAST_MB, MOST_MB)
-            held = ask(client, mb, times)
-            truth.take(mb)
+            claim, mb = setting.wish(chance)
+            held = ask(client, claim, times)
+            cards = [int(card.rpartition("-")[2]) for card in held.placement.cards]
+            truth.take(mb, cards)
             time.sleep(chance.uniform(0, HOLD_S))
-            truth.leave(mb)
+            truth.leave(mb, cards)
             begin = time.monotonic()
             client.release(held)
             times["release"].append(time.monotonic() - begin)
@@ -116,7 +142,7 @@ def contend(
 
 def storm(state: Path, processes: int, rounds: int, setting: Setting) -> dict[str, Any]:
     """All processes at once, `rounds` in all; times in seconds."""
-    truth, results = Truth(setting.card_mb), mp.SimpleQueue()
+    truth, results = Truth(setting.card_mb, setting.cards), mp.SimpleQueue()
     shares = [rounds // processes + (n < rounds % processes) for n in range(processes)]
     crowd = [
         mp.Process(target=contend, args=(state, seed, share, setting, truth, results), daemon=True)
@@ -132,7 +158,7 @@ def storm(state: Path, processes: int, rounds: int, setting: Setting) -> dict[st
         **{"processes": processes, "rounds": truth.rounds.value, "took_s": round(took_s, 1)},
         **{"rounds_per_s": round(truth.rounds.value / took_s, 1)},
         **{"overbookings": truth.overbookings.value, "most_mb": truth.most_mb.value},
-        "card_mb": setting.card_mb,
+        **{"card_mb": setting.card_mb, "cards": setting.cards, "gangs": truth.gangs.value},
         "ms": {what: summary(some) for what, some in times.items()},
     }
 
@@ -170,7 +196,8 @@ def summary(seconds: list[float]) -> dict[str, float]:
 
 def show(result: dict[str, Any]) -> None:
     columns = ("count", "p50", "p90", "p99", "mean", "max")
-    table = Table(title=f"{result['processes']} processes at one card, milliseconds")
+    cards = cards_text(result["cards"])
+    table = Table(title=f"{result['processes']} processes at {cards}, milliseconds")
     table.add_column("")
     for column in columns:
         table.add_column(column, justify="right")
@@ -179,7 +206,8 @@ def show(result: dict[str, Any]) -> None:
     Console().print(table)
     print(
         f"{result['rounds']} rounds in {result['took_s']} s, {result['rounds_per_s']} a second;"
-        f" at most {result['most_mb']} of {result['card_mb']} MB held,"
+        f" {result['gangs']} of several cards;"
+        f" at most {result['most_mb']} of {result['card_mb']} MB of a card held,"
         f" {result['overbookings']} overbookings"
     )
 
@@ -187,17 +215,27 @@ def show(result: dict[str, Any]) -> None:
 @click.command()
 @click.option("--processes", default=16, help="How many contend.")
 @click.option("--rounds", default=100_000, help="Leases taken and given back, in all.")
-@click.option("--card-mb", default=4000, help="Size of the card.")
+@click.option("--card-mb", default=4000, help="Size of a card.")
+@click.option("--cards", default=1, help="How many cards.")
+@click.option("--gangs", default=0.0, help="Share of leases of two to all of the cards at once.")
 @click.option("--think", default=0.15, help="Seconds between two leases of a process.")
 @click.option("--state-dir", type=click.Path(path_type=Path), help="Kept; a fresh one by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def main(
-    processes: int, rounds: int, card_mb: int, think: float, state_dir: Path | None, as_json: bool
+def main(  # noqa: PLR0913, PLR0917  (one per option)
+    processes: int,
+    rounds: int,
+    card_mb: int,
+    cards: int,
+    gangs: float,
+    think: float,
+    state_dir: Path | None,
+    as_json: bool,
 ) -> None:
-    """Latency of leases under contention; fails when the card was ever overbooked."""
+    """Latency of leases under contention; fails when a card was ever overbooked."""
     folder = nullcontext(str(state_dir)) if state_dir else tempfile.TemporaryDirectory()
     with folder as state:
-        result = storm(Path(state), processes, rounds, Setting(card_mb, think))
+        setting = Setting(card_mb, think, cards, gangs)
+        result = storm(Path(state), processes, rounds, setting)
     if as_json:
         print(json.dumps(result))
     else:

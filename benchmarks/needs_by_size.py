@@ -127,10 +127,10 @@ class Lab:
         self._act(self._broker.submit(jobs))
 
     def _by_statistics(self, claim: Claim) -> Claim:
-        return adjust.by_statistics(claim, self.statistics, CAPACITY.largest_share_mib)
+        return adjust.by_statistics(claim, self.statistics, CAPACITY.largest_share_mib())
 
     def _learned(self, claim: Claim) -> Claim:
-        return adjust.learned(claim, self.statistics, CAPACITY.largest_share_mib)
+        return adjust.learned(claim, self.statistics, CAPACITY.largest_share_mib())
 
     def _act(self, decisions) -> None:
         for decision in decisions:

@@ -20,6 +20,7 @@ from nvinx.jobs import (
     share_hint,
     stage_hint,
 )
+from nvinx.jobs.card_count import ONE
 from nvinx.jobs.claim import Claim
 from nvinx.residency import Residency
 from nvinx.sizes import need_from_mb, parse_bytes
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from nvinx.catalog import ModelSpec
     from nvinx.history.statistics import RunStatistics
+    from nvinx.jobs.card_count import CardCount
     from nvinx.jobs.card_share import CardShare
 
 
@@ -286,7 +288,12 @@ def _claim_of_group(
         kind="+".join(sorted({c.kind for c in claims})),
         priority=max(c.priority for c in claims),
         card_name=next((c.card_name for c in on_gpu if c.card_name), None),
+        cards=max((c.cards for c in on_gpu), key=_fewest_first, default=ONE),
     )
+
+
+def _fewest_first(cards: CardCount) -> tuple[int, int]:
+    return (cards.least, cards.most)
 
 
 def _at_once(group: Any, claims: Mapping[Any, Claim]) -> int | None:

@@ -70,6 +70,7 @@ def _task(job: Any, name: str, after: tuple[str, ...], run: Run) -> Task:
         priority=claim.priority,
         kind=claim.kind,
         card_name=claim.card_name,
+        cards=claim.cards,
     )
 
 

@@ -172,12 +172,15 @@ class Run:
                 self._tell(messages.doubt(f"rule {member.rule.name}: {doubt}"))
         if adjust.keeps_running_out(claim, self.statistics):
             self._tell(explain.holds_alone(rule, self.statistics.ran_out(claim.kind)))
-        largest_mib = self.broker.state.capacity.largest_share_mib
+        largest_mib = self._largest_mib(claim)
         learned = adjust.by_statistics(claim, self.statistics, largest_mib)
         adjusted = adjust.to_ram(learned, ram_mib)
         if adjusted.ram_mib < claim.ram_mib:
             self._tell(messages.ram_capped(rule, ram_mib))
         return adjusted, job_claims.name_of(job)
+
+    def _largest_mib(self, claim: Claim) -> int:
+        return self.broker.state.capacity.largest_share_mib(claim.cards.least)
 
     def _tell(self, line: str) -> None:
         """Warn of it once."""
@@ -202,7 +205,7 @@ class Run:
         """A waiting job as it would be handed over now, where what it needs has been learned."""
         if self.oom_retry.is_again(handle):
             return job
-        largest_mib = self.broker.state.capacity.largest_share_mib
+        largest_mib = self._largest_mib(job.claim)
         new = replace(job, claim=adjust.learned(job.claim, self.statistics, largest_mib))
         if new != job:
             self.trace.learned(new)

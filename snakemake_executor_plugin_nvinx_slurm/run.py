@@ -148,7 +148,7 @@ class SlurmRun:
         known = self._bench.slowdowns.traits if self._bench.slowdowns else ()
         _demand_one_voice(handle)
         claim = job_claims.claim_of(handle, self._bench.models, known, translate=False)
-        largest_mib = self.cluster.capacity().largest_share_mib
+        largest_mib = self.cluster.capacity().largest_share_mib(claim.cards.least)
         adapted = adjust.by_statistics(claim, self._past.statistics, largest_mib)
         if adjust.keeps_running_out(claim, self._past.statistics):
             rule = job_claims.rule_of(handle)

@@ -72,6 +72,10 @@ _SMALL_GB = 0.1
 _MINUTE_S = 60
 
 
+def cards_text(number: int) -> str:
+    return "1 card" if number == 1 else f"{number} cards"
+
+
 def value_text(value: object) -> str:
     """A value that somebody wrote, as Python writes it."""
     try:

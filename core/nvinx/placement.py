@@ -24,12 +24,14 @@ Value = TypeVar("Value")
 class CurrentPlacement:
     """Where this process was placed.
 
-    residency: None outside nvinx. device: "cuda:0" or "cpu", as torch takes it. vram_mb: VRAM this
-    job may use in MB (10^6 bytes), None when nobody said. max_memory: bytes by device, int keys for
-    GPUs, "cpu", and "disk" where the job may use its scratch folder; empty when nobody said.
+    residency: None outside nvinx. device: "cuda:0" or "cpu", as torch takes it; of several cards
+    the first. vram_mb: VRAM this job may use on each card in MB (10^6 bytes), None when nobody
+    said; where several differ, that of the one with least. max_memory: bytes by device, int keys
+    for GPUs, "cpu", and "disk" where the job may use its scratch folder; empty when nobody said.
     simulated: the card is declared, not real, so a program should compute on the CPU. card_mb: all
     of the card, in MB. attempt: 1 for the first try of this job, one more for each that failed.
-    last_failure: "out_of_memory" where the try before ran out of VRAM, else None.
+    last_failure: "out_of_memory" where the try before ran out of VRAM, else None. count: how many
+    cards it has.
     """
 
     residency: Residency | None
@@ -41,6 +43,14 @@ class CurrentPlacement:
     card_mb: int | None = None
     attempt: int = 1
     last_failure: str | None = None
+    count: int = 1
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Each of its cards as torch takes it, `("cuda:0", "cuda:1")`; `("cpu",)` on the CPU."""
+        if not self.device.startswith("cuda"):
+            return (self.device,)
+        return tuple(f"cuda:{number}" for number in range(self.count))
 
     @property
     def managed(self) -> bool:
@@ -66,11 +76,14 @@ class CurrentPlacement:
         """Keyword arguments for HuggingFace's `from_pretrained`, a fresh dict at each call.
 
         A job that spills gets `device_map` with `max_memory` in bytes, and an `offload_folder`
-        where it may use the disk; one that fits is put on its device whole. model: its folder; then
+        where it may use the disk; one that fits is put on its device whole, or spread over its
+        cards where it has several. model: its folder; then
         several cards are filled in proportion to their room, and a split that does not work is
         found before anything is loaded: raises DoesNotFitError, and CheckpointError where its files
         cannot be read.
         """
+        if not self.spills and self.count > 1 and not self.simulated:
+            return {"device_map": "auto", "max_memory": dict(self.max_memory)}
         if not self.spills:
             return {"device_map": {"": "cpu" if self.simulated else self.device}}
         from nvinx.overflow import offload_folder, read_model
@@ -108,6 +121,7 @@ def current(environ: Mapping[str, str] | None = None) -> CurrentPlacement:
         _read(env, "NVINX_CARD_MB", _count, None),
         _read(env, attempt.NUMBER, _count, 1),
         env.get(attempt.LAST_FAILURE) or None,
+        count=env.get("NVINX_GPU_INDEX", "").count(",") + 1,
     )
 
 

@@ -18,6 +18,7 @@ class Why(Enum):
     NEEDS_NO_GPU = "needs_no_gpu"
     NO_GPU_ON_BENCH = "no_gpu_on_bench"
     LARGER_THAN_CARD = "larger_than_card"
+    TOO_FEW_CARDS = "too_few_cards"
     NO_CARD_OF_THAT_NAME = "no_card_of_that_name"
     TOO_LARGE_TO_SPLIT = "too_large_to_split"
     SPILLS_TO_RAM = "spills_to_ram"
@@ -26,6 +27,7 @@ class Why(Enum):
     # waiting
     CARD_HELD_EXCLUSIVELY = "card_held_exclusively"
     WANTS_CARD_ALONE = "wants_card_alone"
+    CARDS_NOT_FREE = "cards_not_free"
     NOT_ENOUGH_VRAM = "not_enough_vram"
     NOT_ENOUGH_CORES = "not_enough_cores"
     NOT_ENOUGH_RAM = "not_enough_ram"
@@ -44,9 +46,9 @@ class Reason(Struct, frozen=True):
     """A cause with its numbers.
 
     job: who it is about. need, have: what is asked and what is there, in the cause's own unit
-    (MiB for memory, cores for cores), None where the cause has no number. behind: names of the
-    jobs in the way, oldest first. factor, limit: the predicted figure of sharing and what it is
-    held against: work per time together and without the newcomer, or a slowdown and its maximum.
+    (MiB for memory, a count of cores or cards), None where the cause has no number. behind: names
+    of the jobs in the way, oldest first. factor, limit: the predicted figure of sharing and what it
+    is held against: work per time together and without the newcomer, or a slowdown and its maximum.
     """
 
     job: str

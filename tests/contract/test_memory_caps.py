@@ -46,6 +46,14 @@ def test_fractions_are_of_the_whole_device_also_where_less_is_declared():
     assert told["NVINX_VRAM_FRACTION"] == "0.1250"
 
 
+def test_on_several_cards_the_cap_is_safe_on_each():
+    both = granted(part_claim("1/2"), vram_mib=2000, more=("gpu-1",), more_mib=(4000,))
+    capacity = Capacity((card(), card(1, total_mib=8000, device_mib=10_000)))
+    told = memory_caps.variables(both, capacity, "/site", {})
+    assert told["NVINX_VRAM_FRACTION"] == "0.3700"
+    assert told["CUPY_GPU_MEMORY_LIMIT"] == str(1700 * 1024 * 1024)
+
+
 def test_a_small_job_keeps_half_of_what_it_declared():
     small = granted(shared_claim(400))
     assert memory_caps.variables(small, CAPACITY, "/s", {})["NVINX_VRAM_FRACTION"] == "0.0500"

@@ -20,6 +20,18 @@ RUINS = {
         lambda t: t.replace('"vram_mib":', f'"vram_mib":{"9" * 99}'),
     ),
     "on no card": ("placement", lambda t: json.dumps({**json.loads(t), "card": None})),
+    "on one card twice": (
+        "placement",
+        lambda t: json.dumps({**json.loads(t), "more": [json.loads(t)["card"]], "more_mib": [1]}),
+    ),
+    "so much of one card, and of another nobody knows": (
+        "placement",
+        lambda t: json.dumps({**json.loads(t), "more": ["gpu-x"]}),
+    ),
+    "no cards at all": (
+        "job",
+        lambda t: t.replace('"cards":{"least":1', '"cards":{"least":0'),
+    ),
     "text for a number": ("placement", lambda t: t.replace('"vram_mib":', '"vram_mib":"x","y":')),
     "nothing": ("placement", lambda _: ""),
     "bytes": ("placement", lambda _: b"\xff\xfe"),

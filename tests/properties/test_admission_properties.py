@@ -13,9 +13,12 @@ from nvinx.admission.state import State
 from nvinx.admission.step import check, step
 from nvinx.bench.capacity import Capacity
 from nvinx.catalog import Residency
+from nvinx.jobs.card_count import CardCount
 from nvinx.jobs.claim import Claim
 
 POLICY = LongestChainFirst(patience_s=5)
+
+COUNTS = (CardCount(1, 1), CardCount(1, 1), CardCount(2, 2), CardCount(1, 2), CardCount(2, 3))
 
 claims = st.builds(
     Claim,
@@ -26,11 +29,12 @@ claims = st.builds(
     cpu_fallback=st.booleans(),
     ram_overflow=st.booleans(),
     priority=st.integers(0, 2),
+    cards=st.sampled_from(COUNTS),
 )
 
 
 class Bench(RuleBasedStateMachine):
-    @initialize(sizes=st.lists(st.integers(500, 4500), max_size=2), cores=st.integers(1, 4))
+    @initialize(sizes=st.lists(st.integers(500, 4500), max_size=4), cores=st.integers(1, 4))
     def begin(self, sizes, cores):
         cards = tuple(card(i, total_mib=s, headroom_mib=300) for i, s in enumerate(sizes))
         self.state = State(Capacity(cards, cores, 8000))

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from nvinx.admission.card_sets import fewest
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import CardsChanged, Finished, Start, Submitted
 from nvinx.admission.policy import LongestChainFirst, options
@@ -26,12 +27,14 @@ from nvinx.bench.capacity import Capacity
 from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import Residency
 from nvinx.interference import CoRun
+from nvinx.jobs.card_count import CardCount
 from nvinx.jobs.claim import Claim
 from nvinx.reasons import Reason, Why
 
 LONGEST_S, LONGEST_CHAIN_S, PATIENCE_S = 8, 3, 2
 CHAIN_COUNTS, CPU_PATIENCE_S = 4, 10 * PATIENCE_S
 OUTSIDE_S, UNTIL_S = 30, 300
+COUNTS = (CardCount(1, 1), CardCount(1, 1), CardCount(2, 2), CardCount(1, 2), CardCount(2, 3))
 MODELS = (None, "hot", "cool", "never run beside another")
 SLOWDOWNS = fit_slowdown_model(
     [
@@ -76,6 +79,7 @@ def works(draw):
         runtime_s=draw(seconds),
         cpu_runtime_s=draw(seconds),
         chain_s=draw(st.integers(0, LONGEST_CHAIN_S)),
+        cards=draw(st.sampled_from(COUNTS)),
     )
     return Work(claim, draw(st.integers(1, LONGEST_S)))
 
@@ -88,7 +92,7 @@ stories = st.builds(
             cores,
             8000,
         ),
-        st.lists(st.sampled_from([2000, 4000, 4000, 5500]), min_size=1, max_size=3),
+        st.lists(st.sampled_from([2000, 4000, 4000, 5500]), min_size=1, max_size=4),
         st.integers(1, 6),
     ),
     estimates=st.sampled_from([Estimates(), Estimates(SLOWDOWNS)]),
@@ -160,10 +164,11 @@ class Played:
         self.take(CardsChanged(tuple(seen), now))
 
     def _is_within_what_outside_use_leaves(self, start):
-        if start.placement.vram_mib:
-            card = self.state.capacity.card(start.placement.card)
-            held = sum(r.placement.vram_mib for r in self.state.on_card(card.id))
-            assert held <= (card.alone_mib if start.placement.alone else card.budget_mib)
+        for card_id in start.placement.cards:
+            card = self.state.capacity.card(card_id)
+            held = sum(r.placement.mib_on(card_id) for r in self.state.on_card(card_id))
+            most = card.alone_mib if start.placement.alone else card.budget_mib
+            assert not start.placement.mib_on(card_id) or held <= most
 
     def _reasons(self, at):
         """Whoever would start in another round waits for that alone."""
@@ -187,20 +192,21 @@ class Played:
         nobody_named = any(r.why is Why.BEHIND_OLDER_JOB and not r.behind for r in reasons.values())
         if cores == 0 and nobody_named:
             return  # without a free core those who need one are passed over, reservation and all
-        for unused, name in product(idle, names):
+        for some, name in product([*([one] for one in idle), idle], names):
             claim = self.claims[name]
-            if claim.cores > cores or claim.ram_mib > ram or not _fits(unused, claim, capacity):
+            if claim.cores > cores or claim.ram_mib > ram or not _fit(some, claim, capacity):
                 continue
             assert reasons[name].why is Why.BEHIND_OLDER_JOB, reasons[name]
             reserved = self.claims[reasons[name].behind[0]]
             both_on_machine = (
                 claim.cores + reserved.cores <= cores and claim.ram_mib + reserved.ram_mib <= ram
             )
-            assert not both_on_machine or _fits(unused, reserved, capacity), reasons[name]
+            one_could_do = any(_fits(unused, reserved, capacity) for unused in some)
+            assert not both_on_machine or one_could_do, reasons[name]
 
     def _was_passed_by(self, name, at):
         claim = self.claims[name]
-        if claim.residency is not Residency.GPU_EXCLUSIVE or claim.runtime_s is None:
+        if not claim.is_wide or claim.runtime_s is None:
             return False
         return at - self.since[name] > claim.runtime_s / 2
 
@@ -214,14 +220,23 @@ class Played:
         return fixed + PATIENCE_S + (len(before) + 1) * 2 * LONGEST_S
 
 
+def _fit(cards, claim, capacity):
+    """Whether these cards, empty as they are, are enough for the job."""
+    able = [card for card in cards if _fits(card, claim, capacity)]
+    best = options(claim, capacity)[0]
+    return best.uses_gpu and fewest(claim, best, able) is not None
+
+
 def _fits(card, claim, capacity):
+    """Whether the card, empty as it is, holds the job, or its part of a gang."""
     best = options(claim, capacity)[0]
     if best is Residency.GPU_SHARED:
         return claim.vram_mib <= card.budget_mib and card.alone_mib > 0
     if best is Residency.GPU_EXCLUSIVE:
         return (claim.vram_mib or 0) <= card.alone_mib and card.alone_mib > 0
     spills = best is Residency.GPU_RAM_OVERFLOW and card.alone_mib > 0
-    return spills and claim.least_on_card_mib <= card.weights_mib
+    least_mib = 1 if claim.is_gang else claim.least_on_card_mib
+    return spills and least_mib <= card.weights_mib
 
 
 SETTINGS = settings(max_examples=150, suppress_health_check=list(HealthCheck))

@@ -55,6 +55,49 @@ def test_a_shared_job_knows_its_card_and_its_share():
     assert here.from_pretrained_kwargs() == {"device_map": {"": "cuda:0"}}
 
 
+def test_a_job_on_several_cards_knows_each_of_them():
+    cards = REAL, card(2, id="GPU-3d4e", total_mib=8192, headroom_mib=477)
+    both = Placement(
+        Residency.GPU_SHARED,
+        Why.FITS_BESIDE_OTHERS,
+        "GPU-1b2c",
+        need_from_mb(900),
+        more=("GPU-3d4e",),
+        more_mib=(need_from_mb(900),),
+    )
+    env = variables("engine.1", both, Capacity(cards, 4, 8000))
+    here = current(env)
+
+    assert (env["CUDA_VISIBLE_DEVICES"], env["NVINX_GPU_INDEX"]) == ("GPU-1b2c,GPU-3d4e", "1,2")
+    assert (here.device, here.devices) == ("cuda:0", ("cuda:0", "cuda:1"))
+    assert dict(here.max_memory) == {0: 900_000_000, 1: 900_000_000}
+    assert here.from_pretrained_kwargs() == {
+        "device_map": "auto",
+        "max_memory": {0: 900_000_000, 1: 900_000_000},
+    }
+
+
+def test_of_whole_cards_that_differ_the_one_with_least_is_told_and_all_of_each_in_max_memory():
+    cards = REAL, card(2, id="GPU-3d4e", total_mib=8192)
+    both = Placement(
+        Residency.GPU_EXCLUSIVE,
+        Why.WHOLE_CARD,
+        "GPU-3d4e",
+        8192,
+        more=("GPU-1b2c",),
+        more_mib=(4096,),
+    )
+    here = current(variables("engine.1", both, Capacity(cards, 4, 8000)))
+
+    assert (here.vram_mb, here.card_mb) == (4294, 4294)
+    assert dict(here.max_memory) == {0: 8_589_000_000, 1: 4_294_000_000}
+
+
+def test_who_has_one_card_or_none_has_one_device():
+    assert current(told(Residency.GPU_EXCLUSIVE, "GPU-1b2c", 4096)).devices == ("cuda:0",)
+    assert current(told(Residency.CPU_ONLY)).devices == ("cpu",)
+
+
 def test_a_simulated_card_is_named_by_its_index_and_says_so():
     env = told(Residency.GPU_EXCLUSIVE, "simulated-0", 3814)
 

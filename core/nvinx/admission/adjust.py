@@ -93,10 +93,11 @@ def to_ram(claim: Claim, ram_mib: int) -> Claim:
 
 
 def to_card(claim: Claim, capacity: Capacity) -> Claim:
-    """With no more VRAM than the largest card of its name can give, where it states any."""
+    """With no more VRAM than the largest cards of its name can give, where it states any."""
     cards = [c for c in capacity.cards if gpu_hint.matches(claim.card_name, c.name)]
     shares = claim.residency is Residency.GPU_SHARED
-    most = max((card.shareable_mib if shares else card.total_mib for card in cards), default=0)
+    sizes = sorted(card.shareable_mib if shares else card.total_mib for card in cards)
+    most = sizes[-claim.cards.least] if len(sizes) >= claim.cards.least else 0
     if claim.vram_mib is None or not 0 < most < claim.vram_mib:
         return claim
     return replace(claim, vram_mib=most)

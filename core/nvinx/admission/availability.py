@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from nvinx.admission import card_sets
 from nvinx.admission.estimates import WORTHWHILE
 from nvinx.admission.measuring import Measuring
 from nvinx.reasons import Reason, Why
 from nvinx.residency import Residency
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from nvinx.admission.estimates import Estimates
     from nvinx.admission.job import Job, Placement, Waiting
     from nvinx.admission.run_times import RunTimes
     from nvinx.admission.state import State
     from nvinx.bench.capacity import Card
+    from nvinx.jobs.claim import Claim
 
 _SHOWN = 5  # a list of everybody would grow with the square of the queue
 
@@ -37,18 +39,20 @@ class Allocation(Struct):
 class Reservation(Struct):
     """The earliest start of a job that does not fit now, and what it leaves of the machine then.
 
-    beside: who is on its card then. binding: nobody may overtake any more, unless there is room
-    for both.
+    cards: all that it gets then. beside: who is on each of them, by its id. binding: nobody may
+    overtake any more, unless there is room for both, or the cards of a gang would idle meanwhile:
+    fillable says that whoever is in its way keeps to its run time, so that this is safe.
     """
 
     job: Job
     residency: Residency
     start_s: float
-    card: Card | None
-    beside: list[Allocation]
+    cards: tuple[Card, ...]
+    beside: dict[str, list[Allocation]]
     spare_cores: int
     spare_ram_mib: int | None
-    binding: bool
+    binding: bool = False
+    fillable: bool = False
 
 
 class Availability:
@@ -73,14 +77,13 @@ class Availability:
         free._measuring = Measuring(estimates, state.waiting, at)
         claims = defaultdict(list)
         for running in state.running.values():
-            claims[running.placement.card].append(running.job.claim)
+            for card_id in running.placement.cards:
+                claims[card_id].append(running.job.claim)
         for running in state.running.values():
-            card, claim = running.placement.card, running.job.claim
-            partners = None if card is None else list(claims[card])
-            if partners:
-                partners.remove(claim)
-            end_s = estimates.end_s(claim, partners, running.since, at)
-            free._allocate(Allocation(running.job, running.placement, end_s, running.since))
+            claim, placement = running.job.claim, running.placement
+            beside = [_others(claims[card_id], claim) for card_id in placement.cards]
+            end_s = free._latest_s(claim, beside, running.since, at)
+            free._allocate(Allocation(running.job, placement, end_s, running.since))
         return free
 
     def residents(self, card_id: str) -> list[Job]:
@@ -88,7 +91,7 @@ class Availability:
 
     def allocate(self, job: Job, placement: Placement) -> None:
         """Allocate to a job that starts now; what was reserved for others is left to them."""
-        allocation = Allocation(job, placement, self.end_s(job, placement.card), self.at)
+        allocation = Allocation(job, placement, self.end_there_s(job, placement), self.at)
         self._allocate(allocation)
         if self._ram_left_mib is not None:
             self._ram_left_mib -= placement.ram_mib
@@ -97,8 +100,8 @@ class Availability:
                 reservation.spare_cores -= job.claim.cores
                 if reservation.spare_ram_mib is not None:
                     reservation.spare_ram_mib -= placement.ram_mib
-                if reservation.card is not None and reservation.card.id in placement.cards:
-                    reservation.beside.append(allocation)
+                for card_id in reservation.beside.keys() & placement.cards:
+                    reservation.beside[card_id].append(allocation)
 
     def _allocate(self, allocation: Allocation) -> None:
         self._allocations.append(allocation)
@@ -186,6 +189,10 @@ class Availability:
         there = None if card_id is None else [other.claim for other in self.residents(card_id)]
         return self._estimates.end_s(job.claim, there, self.at, self.at)
 
+    def end_there_s(self, job: Job, placement: Placement) -> float:
+        """The same for all cards of a placement: it is as slow as on the worst of them."""
+        return max(self.end_s(job, card_id) for card_id in placement.cards or (None,))
+
     def gpu_work(self, run_times: RunTimes) -> tuple[float, float]:
         """Seconds of work, alone, that the cards' jobs have left, and those done per second.
 
@@ -212,7 +219,7 @@ class Availability:
         """Whose reservation this job would delay if it started now; None when nobody's."""
         if not self.reservations:
             return None
-        end_s = self.end_s(job, placement.card)
+        end_s = self.end_there_s(job, placement)
         for reservation in self.reservations:
             if not self._leaves(reservation, job, placement, end_s):
                 return Reason(job.name, Why.BEHIND_OLDER_JOB, behind=(reservation.job.name,))
@@ -222,18 +229,49 @@ class Availability:
         self, reservation: Reservation, job: Job, placement: Placement, end_s: float
     ) -> bool:
         foreseen = math.isfinite(reservation.start_s) and math.isfinite(end_s)
-        if not reservation.binding and (end_s <= reservation.start_s or not foreseen):
+        in_time = end_s <= reservation.start_s
+        if not reservation.binding and (in_time or not foreseen):
+            return True
+        if reservation.fillable and in_time and self._delays_nobody(reservation, job, placement):
             return True
         if job.claim.cores > reservation.spare_cores:
             return False
         if reservation.spare_ram_mib is not None and placement.ram_mib > reservation.spare_ram_mib:
             return False
-        if reservation.card is None or reservation.card.id not in placement.cards:
-            return True
-        beside = [*reservation.beside, Allocation(job, placement, end_s, self.at)]
-        return (
-            self._refusal(reservation.card, reservation.job, reservation.residency, beside) is None
+        new = Allocation(job, placement, end_s, self.at)
+        wants, how = reservation.job, reservation.residency
+        return all(
+            self._refusal(card, wants, how, [*reservation.beside[card.id], new]) is None
+            for card in reservation.cards
+            if card.id in placement.cards
         )
+
+    def _delays_nobody(self, reservation: Reservation, job: Job, placement: Placement) -> bool:
+        """Whether all that is in the way of a reservation still ends before it beside the job."""
+        return all(
+            self._end_beside_s(allocation, job) <= reservation.start_s
+            for card_id in reservation.beside.keys() & placement.cards
+            for allocation in self._on.get(card_id, ())
+        )
+
+    def _end_beside_s(self, allocation: Allocation, newcomer: Job) -> float:
+        return self._ends_s(allocation, self.at, newcomer.claim)
+
+    def _ends_s(self, allocation: Allocation, at: float, *more: Claim) -> float:
+        """When the allocation ends beside all that are there, and these."""
+        claim = allocation.job.claim
+        beside = [
+            [*_others([other.job.claim for other in self._on[card_id]], claim), *more]
+            for card_id in allocation.placement.cards
+        ]
+        return self._latest_s(claim, beside, allocation.since, at)
+
+    def _latest_s(
+        self, claim: Claim, beside: Sequence[Sequence[Claim]], since: float, at: float
+    ) -> float:
+        """When a job ends beside those on each of its cards; on the CPU it has none."""
+        each = beside or (None,)
+        return max(self._estimates.end_s(claim, partners, since, at) for partners in each)
 
     def reserve(
         self, job: Job, residency: Residency, cards: Sequence[Card], *, binding: bool, settled: bool
@@ -244,65 +282,103 @@ class Availability:
         settled: on the card whose last newcomer came first. Foreseen ends that turn out wrong may
         send a reservation from card to card for ever, while newcomers fill the card that it left.
         """
-        places: Sequence[Card | None] = [None] if residency is Residency.CPU_ONLY else cards
-        found = [self._earliest(job, residency, card) for card in places]
-        possible = [reservation for reservation in found if reservation is not None]
-        if possible:
-            best = min(
-                possible,
-                key=lambda p: (settled and self._newest(p.card), p.start_s, self._used_mib(p.card)),
-            )
+        if residency is Residency.CPU_ONLY:
+            best = self._earliest(job, residency, ())
+        else:
+            best = self._earliest_on(job, residency, cards, settled=settled)
+        if best is not None:
             best.binding = binding
+            is_gang, is_known = len(best.cards) > 1, math.isfinite(best.start_s)
+            best.fillable = is_gang and is_known and not self._is_late(best)
             self.reservations.append(best)
 
-    def _earliest(self, job: Job, residency: Residency, card: Card | None) -> Reservation | None:
+    def _earliest_on(
+        self, job: Job, residency: Residency, cards: Sequence[Card], *, settled: bool
+    ) -> Reservation | None:
+        """On the cards that are free first; all of a gang's, once the last of them is."""
+        each = {card: self._earliest(job, residency, (card,)) for card in cards}
+        start_s = {card: found.start_s for card, found in each.items() if found is not None}
+        number = card_sets.fewest(job.claim, residency, start_s)
+        if number is None:
+            return None
+        soon_s = sorted(start_s.values())[number - 1] if number > 1 else -math.inf
+        ranked = sorted(
+            start_s,
+            key=lambda c: (settled and self._newest(c, soon_s), start_s[c], self._used_mib(c)),
+        )
+        if number == 1:
+            return each[ranked[0]]
+        chosen = next(card_sets.sets(job.claim.with_cards(number), residency, ranked))
+        return self._earliest(job, residency, chosen)
+
+    def _earliest(
+        self, job: Job, residency: Residency, cards: tuple[Card, ...]
+    ) -> Reservation | None:
         """Let the allocations end one by one, the first to end first, until the job fits."""
         cores, ram = self.free_cores, self.free_ram_mib
-        there = list(self._on.get(card.id, ())) if card else []
+        there = {card.id: list(self._on.get(card.id, ())) for card in cards}
         start_s = self.at
         for allocation in sorted(self._allocations, key=lambda t: t.end_s):
-            if self._fits(job, residency, card, cores, ram, there):
+            if self._fits(job, residency, cards, cores, ram, there):
                 break
             start_s = allocation.end_s
             cores += allocation.job.claim.cores
             ram = None if ram is None else ram + allocation.placement.ram_mib
-            there = [other for other in there if other is not allocation]
-        if not self._fits(job, residency, card, cores, ram, there):
+            for card_id in there.keys() & allocation.placement.cards:
+                there[card_id] = [other for other in there[card_id] if other is not allocation]
+        if not self._fits(job, residency, cards, cores, ram, there):
             return None
         spare_ram = None if ram is None else ram - job.claim.ram_mib
         spare_cores = cores - job.claim.cores
-        return Reservation(
-            job, residency, start_s, card, there, spare_cores, spare_ram, binding=False
+        return Reservation(job, residency, start_s, cards, there, spare_cores, spare_ram)
+
+    def _newest(self, card: Card, soon_s: float) -> float:
+        """When the last newcomer came, of those that do not end by then or run on and on."""
+        there = (
+            allocation.since
+            for allocation in self._on.get(card.id, ())
+            if allocation.end_s > soon_s or self._runs_on(allocation)
         )
+        return max(there, default=0.0)
 
-    def _newest(self, card: Card | None) -> float:
-        there = () if card is None else self._on.get(card.id, ())
-        return max((allocation.since for allocation in there), default=0.0)
+    def _is_late(self, reservation: Reservation) -> bool:
+        """Whether anybody in its way runs for longer than was expected, who knows how long."""
+        there = (a for card_id in reservation.beside for a in self._on.get(card_id, ()))
+        return any(a.end_s <= reservation.start_s and self._runs_on(a) for a in there)
 
-    def _used_mib(self, card: Card | None) -> int:
-        there = () if card is None else self._on.get(card.id, ())
-        return sum(allocation.placement.vram_mib for allocation in there)
+    def _runs_on(self, allocation: Allocation) -> bool:
+        return self._ends_s(allocation, allocation.since) <= self.at
+
+    def _used_mib(self, card: Card) -> int:
+        return sum(t.placement.mib_on(card.id) for t in self._on.get(card.id, ()))
 
     def _fits(
         self,
         job: Job,
         residency: Residency,
-        card: Card | None,
+        cards: Sequence[Card],
         cores: int,
         ram_mib: int | None,
-        there: Sequence[Allocation],
+        there: Mapping[str, Sequence[Allocation]],
     ) -> bool:
         if job.claim.cores > cores or (ram_mib is not None and job.claim.ram_mib > ram_mib):
             return False
-        return card is None or self._refusal(card, job, residency, there) is None
+        return all(self._refusal(card, job, residency, there[card.id]) is None for card in cards)
 
 
 def _need_and_free(
     card: Card, job: Job, residency: Residency, there: Sequence[Allocation]
 ) -> tuple[int, int]:
     if residency is Residency.GPU_RAM_OVERFLOW:
-        return job.claim.least_on_card_mib, card.weights_mib
+        return (0 if job.claim.is_gang else job.claim.least_on_card_mib), card.weights_mib
     if residency is Residency.GPU_EXCLUSIVE:
         return job.claim.vram_mib or 0, card.alone_mib
-    used = sum(allocation.placement.vram_mib for allocation in there)
+    used = sum(allocation.placement.mib_on(card.id) for allocation in there)
     return card.need_mib(job.claim), max(card.budget_mib - used, 0)
+
+
+def _others(there: Sequence[Claim], claim: Claim) -> list[Claim]:
+    """Who is beside one of these."""
+    others = list(there)
+    others.remove(claim)
+    return others

@@ -1,4 +1,7 @@
-"""Who shared a card with whom, and for how long: what a run needs to teach anything. Pure."""
+"""Who shared a card with whom, and for how long: what a run needs to teach anything. Pure.
+
+A gang was beside whoever was on any of its cards.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from nvinx.history.runs import PastRun
 from nvinx.interference.company import Company
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from nvinx.admission.job import Running
 
@@ -44,11 +47,19 @@ class CoResidency:
         """
         now = {r.job.id: r for r in running if r.placement.card is not None}
         by_card = defaultdict(list)
+        gangs = []
         for one in (self._there | now).values():
-            by_card[one.placement.card].append(one)
+            for card_id in one.placement.cards:
+                by_card[card_id].append(one)
+            if len(one.placement.cards) > 1:
+                gangs.append(one)
         awake = self._awake(at, asleep_s)
         for members in by_card.values():
-            self._pass(members, at, awake)
+            self._pass(
+                members, at, awake, [one for one in members if len(one.placement.cards) == 1]
+            )
+        for gang in gangs:
+            self._pass(_on_any(gang.placement.cards, by_card), at, awake, [gang])
         gone = self._spent.keys() - now.keys()
         self._left = {job_id: self._spent.pop(job_id) for job_id in gone}
         self._there, self._at, self._asleep_s = now, at, asleep_s
@@ -60,21 +71,27 @@ class CoResidency:
             return 1.0
         return 1.0 - min(max(asleep_s - self._asleep_s, 0.0) / passed_s, 1.0)
 
-    def _pass(self, members: Sequence[Running], until: float, awake: float) -> None:
-        """Those on one card were together since the last look, or since they came.
+    def _pass(
+        self, members: Sequence[Running], until: float, awake: float, told: Sequence[Running]
+    ) -> None:
+        """These were together since the last look, or since they came.
 
-        awake: the share of this time that counts.
+        awake: the share of this time that counts. told: who is to know it.
         """
         since = {one.job.id: max(self._at, one.since) for one in members}
         marks = sorted({at for at in since.values() if at < until} | {until})
         for begin, end in pairwise(marks):
-            there = [one for one in members if since[one.job.id] <= begin]
-            self._together(there, (end - begin) * awake)
+            there, listening = (
+                [one for one in some if since[one.job.id] <= begin] for some in (members, told)
+            )
+            self._together(there, (end - begin) * awake, listening)
 
-    def _together(self, members: Sequence[Running], seconds: float) -> None:
+    def _together(
+        self, members: Sequence[Running], seconds: float, told: Sequence[Running]
+    ) -> None:
         there = Counter(one.job.claim.profile for one in members)
         beside = {name: _without_one(there, name) for name in there}
-        for one in members:
+        for one in told:
             spent = self._spent.setdefault(one.job.id, {})
             partners = beside[one.job.claim.profile]
             if partners:
@@ -102,6 +119,11 @@ class CoResidency:
             declared_mib=None if job.claim.auto_vram else job.claim.vram_mib,
             size=job.claim.size,
         )
+
+
+def _on_any(card_ids: Sequence[str], by_card: Mapping[str, Sequence[Running]]) -> Sequence[Running]:
+    """Who is on any of these cards, once each."""
+    return list({one.job.id: one for card_id in card_ids for one in by_card[card_id]}.values())
 
 
 def _without_one(there: Counter[str], name: str) -> _Partners:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nvinx.admission.estimates import MOST_LOST
 from nvinx.admission.retry import RetryStep
-from nvinx.formatting import count_text, factor_text, few_names, gb
+from nvinx.formatting import cards_text, count_text, factor_text, few_names, gb
 from nvinx.reasons import Reason, Why
 from nvinx.residency import Residency
 from nvinx.sizes import whole_mb
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 def sentence(reason: Reason) -> str:
     """Why this job is placed so, or waits, in a few words, with the numbers where there are any."""
     text = _TEXTS[reason.why]
-    memory = reason.why is not Why.NOT_ENOUGH_CORES
-    amount = gb if memory else count_text
+    amount = count_text if reason.why in _COUNTED else gb
     return text.format(
         need=amount(reason.need),
         have=amount(reason.have),
@@ -80,13 +79,17 @@ def where(placement: Placement, cards: Sequence[Card]) -> str:
 
 def would_run(claim: Claim, possible: Sequence[Residency]) -> str:
     """Where a job with this claim runs on an otherwise empty bench: `shares a card, 0.90 GB`."""
+    cards = claim.cards.text if claim.is_gang else "a card"
+    each = " of each" if claim.is_gang else ""
     if Residency.GPU_SHARED in possible:
-        text = f"shares a card, {gb(claim.vram_mib)}"
-        text = text if claim.share is None else f"has {claim.share.text}"
+        text = f"shares {cards}, {gb(claim.vram_mib)}{each}"
+        if claim.share is not None:
+            text = f"has {claim.share.text}" + (f", on {cards}" if claim.is_gang else "")
     elif Residency.GPU_EXCLUSIVE in possible:
-        text = "has a card alone"
+        text = f"has {cards} alone"
     elif Residency.GPU_RAM_OVERFLOW in possible:
         text = f"spills to RAM, {gb(claim.vram_mib)} in all"
+        text = f"has {cards} alone, and {text}" if claim.is_gang else text
     else:
         return "on the CPU, since no card holds it" if claim.uses_gpu else "on the CPU"
     return f"{text}, or runs on the CPU" if claim.cpu_fallback else text
@@ -107,16 +110,24 @@ def started(
     text = f"nvinx: {job.name} -> {where(placement, cards)}"
     if placement.card is None:
         return f"{text} ({placed(placement)})"
-    card = next(c for c in cards if c.id == placement.card)
+    held = [c for c in cards if c.id in placement.cards]
     if placement.residency is Residency.GPU_RAM_OVERFLOW:
-        return f"{text} ({gb(job.claim.vram_mib)} on a {gb(card.total_mib)} card)"
+        size = gb(sum(c.total_mib for c in held))
+        there = f"a {size} card" if len(held) == 1 else f"{len(held)} cards, {size} in all"
+        return f"{text} ({gb(job.claim.vram_mib)} on {there})"
     if placement.residency is Residency.GPU_EXCLUSIVE:
         return text
-    used = placement.vram_mib + sum(r.placement.vram_mib for r in beside)
     others = f" with {few_names([r.job.name for r in beside])}" if beside else ""
     slower = f", expected {slowdown:.1f}x" if slowdown is not None and slowdown >= _FELT else ""
     part = "" if placement.share is None else f", {placement.share.text}"
-    return f"{text}{part}{others} ({gb(used)} of {gb(card.shareable_mib)}){slower}"
+    used = ", ".join(_used(card, placement, beside) for card in held)
+    return f"{text}{part}{others} ({used}){slower}"
+
+
+def _used(card: Card, placement: Placement, beside: Sequence[Running]) -> str:
+    """What is then held of a card: `1.80 GB of 4.00 GB`."""
+    used = placement.mib_on(card.id) + sum(r.placement.mib_on(card.id) for r in beside)
+    return f"{gb(used)} of {gb(card.shareable_mib)}"
 
 
 def ran_out(claim: Claim, peak_mib: int | None) -> str:
@@ -197,7 +208,7 @@ def holds_alone(rule: str, times: int) -> str:
     )
 
 
-def impossible(
+def impossible(  # noqa: PLR0911  (one for each cause)
     reason: Reason, no_gpu: str | None = None, searched: Sequence[str] = ()
 ) -> tuple[str, str]:
     """The problem and the fix for a job that can never run on this bench.
@@ -234,6 +245,8 @@ def impossible(
                 f"{reason.job} asks for a card by a name that none here has",
                 "write gpu=1, or a part of a name that `nvinx bench` shows",
             )
+        case Why.TOO_FEW_CARDS:
+            return _too_few_cards(reason)
         case Why.TOO_LARGE_TO_SPLIT:
             missing = (reason.need or 0) - (reason.have or 0)
             return (
@@ -248,11 +261,21 @@ def impossible(
     )
 
 
+def _too_few_cards(reason: Reason) -> tuple[str, str]:
+    there = f"{cards_text(reason.have or 0)} that could each hold its part"
+    return (
+        f"{reason.job} asks for {reason.need} cards at once, and this bench has {there}",
+        f"write gpu={reason.have}, or gpu='1-{reason.need}' for as many of them as are free, or "
+        "add cpu_fallback=1",
+    )
+
+
 _FELT = 1.05
 _LESS_RAM = "Fix: let it take less at once, or run fewer jobs beside it (mem_mb)."
 _WORDS = 120  # of what a program said
 _WORTH_TELLING_S = 0.5
 
+_COUNTED = (Why.NOT_ENOUGH_CORES, Why.CARDS_NOT_FREE)
 _TEXTS = {
     Why.WHOLE_CARD: "whole card asked",
     Why.FITS_BESIDE_OTHERS: "fits beside others",
@@ -261,12 +284,14 @@ _TEXTS = {
     Why.NEEDS_NO_GPU: "no GPU asked",
     Why.NO_GPU_ON_BENCH: "no GPU on this bench",
     Why.LARGER_THAN_CARD: "larger than the card",
+    Why.TOO_FEW_CARDS: "more cards asked than there are",
     Why.NO_CARD_OF_THAT_NAME: "no card of the name it asks for",
     Why.TOO_LARGE_TO_SPLIT: "needs {need}; card, RAM and disk hold {have}",
     Why.SPILLS_TO_RAM: "larger than the card, spills to RAM",
     Why.SOONER_ON_CPU: "done sooner on the CPU than by waiting",
     Why.DURING_EXCLUSIVE: "runs on the CPU while the card is held",
     Why.CARD_HELD_EXCLUSIVELY: "card held alone by {behind}",
+    Why.CARDS_NOT_FREE: "needs {need} cards at once, {have} free beside {behind}",
     Why.WANTS_CARD_ALONE: "wants the card alone, {behind} still there",
     Why.NOT_ENOUGH_VRAM: "needs {need} of VRAM, {have} free beside {behind}",
     Why.NOT_ENOUGH_CORES: "cores busy",

@@ -24,8 +24,8 @@ class Job(Struct, frozen=True):
 class Placement(Struct, frozen=True):
     """Where a job runs and what it holds there; `card` is None on the CPU.
 
-    more: further cards, which a job that spills holds as well. share: the part of its card that
-    `vram_mib` is, where the job asked for one.
+    vram_mib: of `card`. more: further cards that it holds as well, and more_mib: how much of each.
+    share: the part of each card that this is, where the job asked for one.
     """
 
     residency: Residency
@@ -36,10 +36,17 @@ class Placement(Struct, frozen=True):
     disk_mib: int = 0
     more: tuple[str, ...] = ()
     share: CardShare | None = None
+    more_mib: tuple[int, ...] = ()
 
     @property
     def cards(self) -> tuple[str, ...]:
         return () if self.card is None else (self.card, *self.more)
+
+    def mib_on(self, card_id: str) -> int:
+        """What it holds of a card, in MiB."""
+        if card_id == self.card:
+            return self.vram_mib
+        return dict(zip(self.more, self.more_mib, strict=False)).get(card_id, 0)
 
     @property
     def alone(self) -> bool:

@@ -54,6 +54,7 @@ class Measuring:
     def _may_go_first(self, waiting: Waiting, priority: int) -> bool:
         claim = waiting.job.claim
         like_first = _shares(waiting) and not waiting.held and claim.priority == priority
+        like_first = like_first and not claim.is_gang
         return like_first and self._estimates.wants_alone(claim) and self._is_cheap(claim)
 
     def _is_cheap(self, claim: Claim) -> bool:

@@ -6,7 +6,9 @@ as some seconds of age, so that whoever waits is passed by only for a time, and 
 job joins a busy card only where that gets more work done and breaks nobody's `max_slowdown`. The
 first job of each kind that does not fit gets a reservation, and others overtake it only if they
 end before its start or leave it what it needs (EASY back-fill), for `patience_s` where run times
-are not known. An exclusive job that waited half its own run time goes before all that are younger.
+are not known. A gang's is of all its cards at once; they are filled meanwhile as long as those in
+its way keep to known run times. An exclusive job or a gang that waited half its own run time goes
+before all that are younger.
 
 The order is `queue_order`'s, what is free and whether sharing pays are `availability`'s, expected
 times and slowdowns `estimates`'. Before a job is queued `adjust` may change its claim, after an
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from nvinx.admission import queue_order
+from nvinx.admission import card_sets, queue_order
 from nvinx.admission.availability import Availability
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Round, Start
@@ -125,7 +127,8 @@ def _with_first(
 
 
 def _allocate(job: Job, placement: Placement, state: State, free: Availability) -> Start:
-    if placement.residency is Residency.GPU_RAM_OVERFLOW and _is_last(state):
+    spills = placement.residency is Residency.GPU_RAM_OVERFLOW
+    if spills and not job.claim.is_gang and _is_last(state):
         placement = _spread(placement, job, state.capacity.cards, free)
     free.allocate(job, placement)
     return Start(job.id, placement)
@@ -144,11 +147,9 @@ def options(claim: Claim, capacity: Capacity) -> tuple[Residency, ...]:
     fits = Residency.GPU_SHARED
     if claim.residency is Residency.GPU_EXCLUSIVE:
         fits = Residency.GPU_EXCLUSIVE
-    if any(_could_hold(card, claim, fits) for card in capacity.cards):
+    if _could_all_hold(capacity.cards, claim, fits):
         possible.append(fits)
-    elif claim.may_overflow and any(
-        _could_hold(card, claim, Residency.GPU_RAM_OVERFLOW) for card in capacity.cards
-    ):
+    elif claim.may_overflow and _could_all_hold(capacity.cards, claim, Residency.GPU_RAM_OVERFLOW):
         possible.append(Residency.GPU_RAM_OVERFLOW)
     if not possible and claim.cpu_fallback:
         possible.append(Residency.CPU_ONLY)
@@ -168,8 +169,10 @@ def _decide(
     cards = [c for c in capacity.cards if _could_hold(c, claim, residency)]
     refusals = {card: free.refuses(card, job, residency) for card in cards}
     open_cards = [card for card in cards if refusals[card] is None]
-    if open_cards:
-        verdict = _start_on_one_of(open_cards, job, residency, free)
+    if card_sets.fewest(claim, residency, open_cards) is not None:
+        verdict = _start_on_some_of(open_cards, job, residency, free)
+    elif claim.is_gang:
+        verdict = card_sets.not_free(job, residency, refusals)
     else:
         verdict = next(reason for reason in refusals.values() if reason is not None)
     if isinstance(verdict, Reason) and refused.is_longer_than_cpu(claim, free):
@@ -179,25 +182,44 @@ def _decide(
     return verdict
 
 
-def _start_on_one_of(
+def _start_on_some_of(
     cards: Sequence[Card], job: Job, residency: Residency, free: Availability
 ) -> Placement | Reason:
-    """On the card where the job ends first, of those that are reserved for nobody else."""
-    verdicts = []
-    for card in sorted(
+    """On the card where the job ends first, of those that are reserved for nobody else; a gang on
+    as many such cards as it may have.
+    """
+    ranked = sorted(
         cards, key=lambda c: (free.end_s(job, c.id), len(free.residents(c.id)), c.index)
-    ):
-        placement = _on(card, job.claim, residency)
+    )
+    verdicts = []
+    for some in _sets(ranked, job, residency, free):
+        placement = _on(some, job.claim, residency)
         if residency is Residency.GPU_SHARED:
-            placement = replace(placement, why=_why_shared(job, card, free))
+            placement = replace(placement, why=_why_shared(job, some, free))
         verdicts.append(_start(job, placement, free))
-    return next((v for v in verdicts if isinstance(v, Placement)), verdicts[0])
+        if isinstance(verdicts[-1], Placement):
+            return verdicts[-1]
+    return verdicts[0]
 
 
-def _why_shared(job: Job, card: Card, free: Availability) -> Why:
-    if free.is_to_measure(job, card):
+def _sets(
+    ranked: Sequence[Card], job: Job, residency: Residency, free: Availability
+) -> Iterator[tuple[Card, ...]]:
+    """What the job could have of these cards, best first; of a gang first what is not reserved."""
+    if not job.claim.is_gang:
+        yield from ((card,) for card in ranked)
+        return
+    alone = [(card, _on((card,), job.claim, residency)) for card in ranked]
+    unreserved = [card for card, there in alone if free.overtakes(job, there) is None]
+    for some in (unreserved, ranked):
+        yield from card_sets.sets(job.claim, residency, some)
+
+
+def _why_shared(job: Job, cards: Sequence[Card], free: Availability) -> Why:
+    if all(free.is_to_measure(job, card) for card in cards):
         return Why.MEASURED_ALONE
-    return Why.TRIED_TOGETHER if free.is_trial(job, card) else Why.FITS_BESIDE_OTHERS
+    is_trial = any(free.is_trial(job, card) for card in cards)
+    return Why.TRIED_TOGETHER if is_trial else Why.FITS_BESIDE_OTHERS
 
 
 def _spread(placement: Placement, job: Job, cards: Sequence[Card], free: Availability) -> Placement:
@@ -206,7 +228,8 @@ def _spread(placement: Placement, job: Job, cards: Sequence[Card], free: Availab
     for card in sorted(cards, key=lambda card: -card.weights_mib):
         idle = card.id != placement.card and not free.residents(card.id)
         if spills > 0 and idle and card.weights_mib > 0:
-            placement = replace(placement, more=(*placement.more, card.id))
+            more, more_mib = (*placement.more, card.id), (*placement.more_mib, card.alone_mib)
+            placement = replace(placement, more=more, more_mib=more_mib)
             spills -= card.weights_mib
     return placement
 
@@ -243,7 +266,7 @@ class _Refused:
         """A job was refused; those behind it wait for its work too."""
         self._in_vain[claim.uses_gpu] += 1
         if claim.uses_gpu:
-            self._work_s += self._run_times.on_card_s(claim)
+            self._work_s += self._run_times.on_card_s(claim) * claim.cards.least
 
     def is_longer_than_cpu(self, claim: Claim, free: Availability) -> bool:
         """Whether waiting and then using a card would take longer than the CPU takes."""
@@ -254,23 +277,44 @@ class _Refused:
         return claim.cpu_runtime_s < wait_s + self._run_times.on_card_s(claim)
 
 
-def _on(card: Card, claim: Claim, residency: Residency) -> Placement:
+def _on(cards: Sequence[Card], claim: Claim, residency: Residency) -> Placement:
     alone = residency is not Residency.GPU_SHARED
     why = {
         Residency.GPU_SHARED: Why.FITS_BESIDE_OTHERS,
         Residency.GPU_EXCLUSIVE: Why.WHOLE_CARD,
         Residency.GPU_RAM_OVERFLOW: Why.SPILLS_TO_RAM,
     }[residency]
-    vram = card.alone_mib if alone else card.need_mib(claim)
+    first_mib, *more_mib = (card.alone_mib if alone else card.need_mib(claim) for card in cards)
+    first, *more = (card.id for card in cards)
     disk = claim.disk_mib if residency is Residency.GPU_RAM_OVERFLOW else 0
-    return Placement(residency, why, card.id, vram, claim.ram_mib, disk, share=claim.share)
+    return Placement(
+        residency,
+        why,
+        first,
+        first_mib,
+        claim.ram_mib,
+        disk,
+        tuple(more),
+        claim.share,
+        tuple(more_mib),
+    )
+
+
+def _could_all_hold(cards: Sequence[Card], claim: Claim, residency: Residency) -> bool:
+    """Whether so many of these cards as the job asks for could hold it, were they empty."""
+    able = (card for card in cards if _could_hold(card, claim, residency))
+    if not claim.is_gang:
+        return next(able, None) is not None
+    return card_sets.fewest(claim, residency, card_sets.when_empty(list(able))) is not None
 
 
 def _could_hold(card: Card, claim: Claim, residency: Residency) -> bool:
+    """Whether the card could hold the job, or its part of a gang, were it empty."""
     if not gpu_hint.matches(claim.card_name, card.name):
         return False
     if residency is Residency.GPU_RAM_OVERFLOW:
-        return claim.least_on_card_mib <= replace(card, foreign_mib=0).weights_mib
+        weights_mib = replace(card, foreign_mib=0).weights_mib
+        return weights_mib > 0 if claim.is_gang else claim.least_on_card_mib <= weights_mib
     if residency is Residency.GPU_SHARED:
         return card.need_mib(claim) <= card.shareable_mib
     return (claim.vram_mib or 0) <= card.total_mib
@@ -282,13 +326,27 @@ def _does_not_fit(job: Job, capacity: Capacity) -> Reason:
     wanted = [c for c in capacity.cards if gpu_hint.matches(job.claim.card_name, c.name)]
     if not wanted:
         return Reason(job.name, Why.NO_CARD_OF_THAT_NAME)
+    if job.claim.is_gang and (short := _too_few(job, wanted)):
+        return short
     if job.claim.may_overflow:
         spilt = job.claim.ram_mib + job.claim.disk_mib
-        most = max(replace(card, foreign_mib=0).weights_mib for card in wanted) + spilt
+        rooms = sorted(card.weights_mib for card in card_sets.when_empty(wanted))
+        most = sum(rooms[-job.claim.cards.most :]) + spilt
         return Reason(job.name, Why.TOO_LARGE_TO_SPLIT, job.claim.vram_mib, most)
     exclusive = job.claim.residency is Residency.GPU_EXCLUSIVE
     largest = max(c.total_mib if exclusive else c.shareable_mib for c in wanted)
     return Reason(job.name, Why.LARGER_THAN_CARD, job.claim.vram_mib, largest)
+
+
+def _too_few(job: Job, cards: Sequence[Card]) -> Reason | None:
+    """Where some of the cards could do their part, or where it is their number alone."""
+    exclusive = job.claim.residency is Residency.GPU_EXCLUSIVE
+    fits = Residency.GPU_EXCLUSIVE if exclusive else Residency.GPU_SHARED
+    fits = Residency.GPU_RAM_OVERFLOW if job.claim.may_overflow else fits
+    able = sum(_could_hold(card, job.claim, fits) for card in cards)
+    if not 0 < able < job.claim.cards.least:
+        return None
+    return Reason(job.name, Why.TOO_FEW_CARDS, job.claim.cards.least, able)
 
 
 def _why_cpu(claim: Claim, capacity: Capacity) -> Why:
@@ -296,5 +354,7 @@ def _why_cpu(claim: Claim, capacity: Capacity) -> Why:
         return Why.NEEDS_NO_GPU
     if not capacity.cards:
         return Why.NO_GPU_ON_BENCH
-    named = any(gpu_hint.matches(claim.card_name, card.name) for card in capacity.cards)
-    return Why.LARGER_THAN_CARD if named else Why.NO_CARD_OF_THAT_NAME
+    named = sum(gpu_hint.matches(claim.card_name, card.name) for card in capacity.cards)
+    if not named:
+        return Why.NO_CARD_OF_THAT_NAME
+    return Why.LARGER_THAN_CARD if named >= claim.cards.least else Why.TOO_FEW_CARDS

@@ -65,12 +65,15 @@ def _applicable(
 ) -> Iterator[tuple[RetryStep, Claim]]:
     if claim.residency is Residency.GPU_SHARED:
         if claim.share is None:
-            yield from _with_more_mib(claim, capacity.largest_share_mib, peak_mib, asked)
+            yield from _with_more_mib(
+                claim, capacity.largest_share_mib(claim.cards.least), peak_mib, asked
+            )
         else:
             yield from _with_larger_share(claim, claim.share, asked)
         yield RetryStep.WHOLE_CARD, claim.with_whole_card()
     if claim.may_overflow and claim.residency is not Residency.GPU_RAM_OVERFLOW:
-        above = max((card.total_mib for card in capacity.cards), default=0) + 1
+        totals = sorted(card.total_mib for card in capacity.cards)
+        above = sum(totals[-claim.cards.most :]) + 1
         alone = claim.with_whole_card()
         yield RetryStep.SPILL, replace(alone, residency=Residency.GPU_RAM_OVERFLOW, vram_mib=above)
     if claim.cpu_fallback:

@@ -85,9 +85,13 @@ def check(state: State) -> None:
         there = state.on_card(card.id)
         alone = any(r.placement.alone for r in there)
         assert not alone or len(there) == 1, "an exclusive job shares its card"
-        held = sum(r.placement.vram_mib for r in there if r.placement.card == card.id)
+        held = sum(r.placement.mib_on(card.id) for r in there)
         limit = card.total_mib if alone else card.shareable_mib
         assert held <= limit, "VRAM over budget"
+    for running in state.running.values():
+        held_cards = running.placement.cards
+        assert len(set(held_cards)) == len(held_cards), "a job holds a card twice"
+        assert not held_cards or len(held_cards) >= running.job.claim.cards.least, "a card short"
 
 
 def _submit(state: State, event: Submitted, policy: Policy) -> tuple[State, tuple[Refuse, ...]]:

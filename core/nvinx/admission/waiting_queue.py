@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct, field
 
-from nvinx.residency import Residency
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
@@ -46,8 +44,8 @@ def position(waiting: Waiting) -> Position:
 class Line(Struct, frozen=True):
     """Jobs of one kind. ranked: by position.
 
-    exclusive, due: those with a known run time, by age, and by when they will have waited for half
-    of it. chains_s: the chains behind all of them, sorted.
+    exclusive, due: those with a known run time, and gangs with one, by age, and by when they will
+    have waited for half of it. chains_s: the chains behind all of them, sorted.
     """
 
     ranked: list[Entry] = field(default_factory=list)
@@ -172,11 +170,13 @@ def _kind(waiting: Waiting) -> _Kind:
 
 def _is_timed(waiting: Waiting) -> bool:
     claim = waiting.job.claim
-    return claim.residency is Residency.GPU_EXCLUSIVE and claim.runtime_s is not None
+    return claim.is_wide and claim.runtime_s is not None
 
 
 def due_s(waiting: Waiting) -> float:
-    """When an exclusive job will have waited for half its run time; never where nobody knows."""
+    """When an exclusive job or a gang will have waited for half its run time; never where nobody
+    knows.
+    """
     if not _is_timed(waiting):
         return math.inf
     return waiting.since + (waiting.job.claim.runtime_s or 0.0) / 2

@@ -76,7 +76,9 @@ class Capacity(Struct, frozen=True):
     def card(self, card_id: str) -> Card:
         return next(c for c in self.cards if c.id == card_id)
 
-    @property
-    def largest_share_mib(self) -> int:
-        """What a job that shares can have at most; 0 where there is no card."""
-        return max((card.shareable_mib for card in self.cards), default=0)
+    def largest_share_mib(self, cards: int = 1) -> int:
+        """What a job that shares can have on each of so many cards at most; 0 where there are
+        fewer.
+        """
+        sizes = sorted((card.shareable_mib for card in self.cards), reverse=True)
+        return sizes[cards - 1] if len(sizes) >= cards else 0

@@ -36,7 +36,8 @@ def jax(here: CurrentPlacement) -> dict[str, str]:
     """
     if _card_bytes(here) == 0:
         return {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
-    both = _card_bytes(here) + (here.max_memory.get("cpu", 0) if here.spills else 0)
+    ram = here.max_memory.get("cpu", 0) // here.count if here.spills else 0
+    both = _least_bytes(here) + ram
     share = f"{both / _whole_card(here):.3f}"
     fraction = {"XLA_CLIENT_MEM_FRACTION": share, "XLA_PYTHON_CLIENT_MEM_FRACTION": share}
     unified = {"TF_FORCE_UNIFIED_MEMORY": "1"} if here.spills else {}
@@ -44,12 +45,16 @@ def jax(here: CurrentPlacement) -> dict[str, str]:
 
 
 def vllm(here: CurrentPlacement) -> str:
-    """vLLM's options: its share of the card, and what of the weights it keeps in RAM."""
+    """vLLM's options: its share of each card, how many there are, and what of the weights it keeps
+    in RAM.
+    """
     if _card_bytes(here) == 0:
         return "--device cpu"
-    share = min(_card_bytes(here) / _whole_card(here), _FULL)
+    share = min(_least_bytes(here) / _whole_card(here), _FULL)
     options = f"--gpu-memory-utilization {share:.2f}"
-    ram = here.max_memory.get("cpu", 0) if here.spills else 0
+    if here.count > 1:
+        options += f" --tensor-parallel-size {here.count}"
+    ram = here.max_memory.get("cpu", 0) // here.count if here.spills else 0
     return f"{options} --cpu-offload-gb {ram / 2**30:.1f}" if ram else options
 
 
@@ -72,6 +77,12 @@ def _card_bytes(here: CurrentPlacement) -> int:
         return 0
     granted = sum(size for device, size in here.max_memory.items() if isinstance(device, int))
     return granted or _whole_card(here)
+
+
+def _least_bytes(here: CurrentPlacement) -> int:
+    """What it may take of that of its cards which has least for it."""
+    sizes = [size for device, size in here.max_memory.items() if isinstance(device, int)]
+    return min(sizes, default=_whole_card(here))
 
 
 def _whole_card(here: CurrentPlacement) -> int:

@@ -71,6 +71,7 @@ def _plain(here: CurrentPlacement) -> dict[str, Any]:
         "job": here.job,
         "residency": None if here.residency is None else here.residency.value,
         "device": here.device,
+        "devices": list(here.devices),
         "simulated": here.simulated,
         "vram_mb": here.vram_mb,
         "card_mb": here.card_mb,
@@ -82,7 +83,8 @@ def _text(here: CurrentPlacement) -> str:
     if here.residency is None:
         return f"not placed by nvinx; a program would use {here.device}"
     kind = " (simulated: compute on the CPU)" if here.simulated else ""
-    lines = [f"{plain(here.job or '')}: {here.residency.value} on {here.device}{kind}"]
+    on = ", ".join(here.devices)
+    lines = [f"{plain(here.job or '')}: {here.residency.value} on {on}{kind}"]
     for device, size in here.max_memory.items():
         name = (
             f"GPU {device}"

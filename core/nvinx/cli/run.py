@@ -32,6 +32,7 @@ _SIZES = {"vram", "gpu_share", "residency", "model"}
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.option("--vram", metavar="SIZE", help="VRAM it needs: 900MB, 2GiB, or auto to learn it.")
 @click.option("--gpu-share", metavar="PART", help="The part of a card it needs: 1/3, 0.33, 50%.")
+@click.option("--gpus", "gpu", metavar="N", help="How many cards at once: 2, 1-2, or a100:2.")
 @click.option("--size", "nvinx_size", type=float, help="Size of its input, in what it counts.")
 @click.option("--residency", help="gpu_shared, gpu_exclusive, gpu_ram_overflow or cpu_only.")
 @click.option("--model", help="A model of the bench file or of the calibration.")
@@ -66,8 +67,9 @@ _SIZES = {"vram", "gpu_share", "residency", "model"}
 def command(*, command: tuple[str, ...], **asked: Any) -> None:
     """Run COMMAND as soon as the card has room for it, beside every other program of nvinx.
 
-    Without --vram, --gpu-share, --residency or --model it gets the whole card. Its exit status is
-    COMMAND's. Write `--` before a COMMAND that has options of its own.
+    Without --vram, --gpu-share, --residency or --model it gets the whole card. Of several cards
+    (--gpus) it gets each whole, or so much of each. Its exit status is COMMAND's. Write `--` before
+    a COMMAND that has options of its own.
     """
     from nvinx.leases import outer
 
@@ -206,7 +208,7 @@ def _hints(asked: dict[str, Any]) -> dict[str, Any]:
         if flag in hints:
             hints[flag] = 1
     if not _SIZES & hints.keys():
-        hints["gpu"] = 1
+        hints.setdefault("gpu", 1)
     return hints
 
 
@@ -258,7 +260,7 @@ def _run_as_placed(
 
     for unused in ("state_dir", "give_up", "quiet", "caps", "retry_oom", "outputs"):
         asked.pop(unused)
-    if any(asked[size] for size in _SIZES):
+    if any(asked[size] for size in (*_SIZES, "gpu")):
         called = plain(name or Path(command[0]).name)
         claim = _claim(called, machine.bench(file, Path.cwd()), asked)
         outer.demand_within(claim, around, called)

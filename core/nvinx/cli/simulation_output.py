@@ -48,6 +48,7 @@ def plain(played: Simulation, least_s: float | None) -> dict[str, Any]:
                 "end_s": task.end_s,
                 "placement": task.placement.residency.value,
                 "card": task.placement.card,
+                "cards": list(task.placement.cards),
                 "why": task.placement.why.value,
                 "is_guessed": task.is_guessed,
                 "partners": list(task.partners),

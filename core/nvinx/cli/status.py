@@ -76,7 +76,7 @@ def _print(seen: Snapshot) -> None:
         theirs = f", {gb(card.foreign_mib)} used by others" if card.foreign_mib else ""
         size = gb(card.total_mib)
         console.print(f"GPU {card.index} {card.name}{kind}: {used} of {size} leased{theirs}")
-        _print_leases(console, seen, seen.on_card(card))
+        _print_leases(console, seen, seen.on_card(card), card.id)
     elsewhere = [x for x in seen.leases if not any(map(x.holds, known))]
     if elsewhere:
         console.print("On cards that are not part of this bench:")
@@ -94,18 +94,21 @@ def _print(seen: Snapshot) -> None:
         console.print(f"  and {seen.waiting - len(seen.requests)} more behind them")
 
 
-def _print_leases(console: Any, seen: Snapshot, leases: Sequence[Lease]) -> None:
+def _print_leases(
+    console: Any, seen: Snapshot, leases: Sequence[Lease], card_id: str | None = None
+) -> None:
     from nvinx.formatting import duration, gb, plain
 
     for lease in leases:
         placement = lease.placement
+        there = card_id or placement.card or ""
         how = placement.residency.value.removeprefix("gpu_").replace("_", " ")
         if lease.problem is not None:
             console.print(f"  {plain(lease.id)}: {_UNREADABLE} ({plain(lease.problem)})")
             continue
         part = "" if placement.share is None else f" ({placement.share.text})"
         console.print(
-            f"  {lease.job.name}: {gb(placement.vram_mib)}{part} {how}, "
+            f"  {lease.job.name}: {gb(placement.mib_on(there))}{part} {how}, "
             f"for {duration(seen.now - lease.since)}, engine {plain(lease.job.engine)}"
         )
         if lease.id in seen.unproved:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-# msgspec looks this up when it reads a claim.
+# msgspec looks these up when it reads a claim.
+from nvinx.jobs.card_count import ONE, CardCount
 from nvinx.jobs.card_share import CardShare  # noqa: TC001
 from nvinx.residency import Residency
 
@@ -13,7 +14,8 @@ from nvinx.residency import Residency
 class Claim(Struct, frozen=True, kw_only=True):
     """One job's needs: memory in whole MiB, cores as a count, times in seconds.
 
-    vram_mib: None means the whole card (only with `GPU_EXCLUSIVE`). ram_mib: host memory, 0 where
+    cards: how many it gets at once. vram_mib: on each of them, or in all of a job that spills; None
+    means whole cards (only with `GPU_EXCLUSIVE`). ram_mib: host memory, 0 where
     nothing was declared. disk_mib: of the scratch folder, for what fits neither card nor RAM.
     runtime_s, cpu_runtime_s: expected, alone on the card and on the CPU; None where nobody knows.
     chain_s: the longest chain of jobs that begins with this one, 0 where the engine knows none.
@@ -43,6 +45,7 @@ class Claim(Struct, frozen=True, kw_only=True):
     size: float | None = None
     auto_vram: bool = False
     share: CardShare | None = None
+    cards: CardCount = ONE
 
     def __post_init__(self) -> None:
         if min(self.cores, self.ram_mib, self.disk_mib, self.vram_mib or 0) < 0:
@@ -59,6 +62,19 @@ class Claim(Struct, frozen=True, kw_only=True):
     def with_whole_card(self) -> Claim:
         """The same job, which holds a card alone; a size that it states is the least it needs."""
         return replace(self, residency=Residency.GPU_EXCLUSIVE, share=None)
+
+    def with_cards(self, number: int) -> Claim:
+        """The same job with just so many cards."""
+        return replace(self, cards=CardCount(number, number))
+
+    @property
+    def is_gang(self) -> bool:
+        return self.cards.is_gang
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it wants a whole card, or several cards, so that smaller jobs pass it by."""
+        return self.residency is Residency.GPU_EXCLUSIVE or self.is_gang
 
     @property
     def uses_gpu(self) -> bool:

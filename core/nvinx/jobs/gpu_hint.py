@@ -1,4 +1,4 @@
-"""The hint `gpu`: how many cards, which part of one, or what the card is called. Pure."""
+"""The hint `gpu`: how many cards, which part of one, or what they are called. Pure."""
 
 from __future__ import annotations
 
@@ -6,47 +6,51 @@ from msgspec import Struct
 
 from nvinx.errors import HintError
 from nvinx.formatting import value_text
-from nvinx.jobs import card_share, share_hint
+from nvinx.jobs import card_count, card_share, share_hint
 
-# msgspec looks this up when it makes a wish.
+# msgspec looks these up when it makes a wish.
+from nvinx.jobs.card_count import ONE, CardCount
 from nvinx.jobs.card_share import CardShare  # noqa: TC001
 
 HINT = "gpu"
 _OFF = {"", "false", "no", "off", "none"}
 _ON = {"true", "yes", "on", "any"}
-_NAMED = r"(?s)(?P<card>.*[^\W\d].*?)(?::(?P<count>\d+))?"
+_FIX = (
+    "write gpu=1, gpu=2 for two cards at once, gpu='1-2' for as many of them as are free, a part "
+    "of a card like gpu='1/3', or of its name like gpu='a100'"
+)
+_NAMED = r"(?s)(?P<card>.*[^\W\d].*?)(?::(?P<count>\d+(?:-\d+)?))?"
 
 
 class GpuWish(Struct, frozen=True):
-    """How many cards, and a part of their name where it is not any card that will do.
+    """How many cards, and a part of their name where they are not any cards that will do.
 
-    share: the part of one card, where that is asked for.
+    cards: None where the hint says that none is wanted. share: the part of each card, where that is
+    asked for.
     """
 
-    count: int
+    cards: CardCount | None = ONE
     card: str | None = None
     share: CardShare | None = None
 
 
 def named(rule: str, value: object) -> GpuWish | None:
-    """What the hint asks for: a number, a switch (`True`, `"off"`), a name (`"a100"`), or a part of
-    one card (`"1/3"`).
+    """What the hint asks for: a number (`2`), as many as are free (`"1-4"`), a switch (`True`,
+    `"off"`), a name (`"a100"`, `"a100:2"`), or a part of one card (`"1/3"`).
 
     None where there is no hint. Raises HintError.
     """
     if value is None:
         return None
     if card_share.is_written(value):
-        return GpuWish(1, share=share_hint.named(rule, value, HINT))
-    wish = _of_text(value.strip()) if isinstance(value, str) else _of_number(value)
-    stated = f"{HINT}={value_text(value)}"
-    if wish is None or wish.count < 0:
-        fix = "write gpu=1, a part of a card like gpu='1/3', or of its name like gpu='a100'"
-        raise HintError(rule, stated, "must be a whole number, a part of a card, or a name", fix)
-    if wish.count > 1:
-        problem = "a job gets one card at most"
-        raise HintError(rule, stated, problem, f"write gpu={wish.card or 1!r}")
-    return wish
+        return GpuWish(share=share_hint.named(rule, value, HINT))
+    try:
+        return _of_text(value.strip()) if isinstance(value, str) else _of_number(value)
+    except ValueError:
+        stated = f"{HINT}={value_text(value)}"
+        raise HintError(
+            rule, stated, "must be a number of cards, a part, or a name", _FIX
+        ) from None
 
 
 def is_off(value: object) -> bool:
@@ -57,8 +61,15 @@ def is_off(value: object) -> bool:
 
 def is_name(value: object) -> bool:
     """Whether a card is asked for by its name."""
-    wish = _of_text(value.strip()) if isinstance(value, str) else None
-    return wish is not None and wish.card is not None
+    try:
+        return isinstance(value, str) and _of_text(value.strip()).card is not None
+    except ValueError:
+        return False
+
+
+def with_name(value: object, card: str) -> str:
+    """A hint that asks for a number of cards, asking for those of this name."""
+    return f"{card}:{str(value).strip()}"
 
 
 def matches(wanted: str | None, card_name: str) -> bool:
@@ -66,21 +77,28 @@ def matches(wanted: str | None, card_name: str) -> bool:
     return wanted is None or _plain(wanted) in _plain(card_name)
 
 
-def _of_number(value: object) -> GpuWish | None:
-    return GpuWish(int(value)) if isinstance(value, int) else None
+def _of_number(value: object) -> GpuWish:
+    if not isinstance(value, int):
+        raise ValueError(value)  # noqa: TRY004  (as for what is written wrongly)
+    return GpuWish(CardCount(value, value) if value else None)
 
 
-def _of_text(text: str) -> GpuWish | None:
+def _of_text(text: str) -> GpuWish:
+    """Raises ValueError."""
     import re
 
-    if text.isascii() and text.isdigit():
-        return GpuWish(int(text[:9]))
+    if card_count.is_written(text) or (text.isascii() and text.isdigit()):
+        return GpuWish(_count(text))
     if text.lower() in _OFF | _ON:
-        return GpuWish(int(text.lower() in _ON))
+        return GpuWish(ONE if text.lower() in _ON else None)
     found = re.fullmatch(_NAMED, text)
     if found is None or not _plain(found["card"]):
-        return None
-    return GpuWish(int(found["count"] or 1), found["card"])
+        raise ValueError(text)
+    return GpuWish(_count(found["count"] or "1"), found["card"])
+
+
+def _count(text: str) -> CardCount | None:
+    return card_count.read(text) if text.strip("0") else None
 
 
 def _plain(name: str) -> str:

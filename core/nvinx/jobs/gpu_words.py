@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from nvinx.formatting import value_text
 from nvinx.jobs import (
+    card_count,
     card_share,
     gpu_hint,
     gpu_machines,
@@ -92,9 +93,9 @@ def translated(resources: Mapping[str, Any]) -> dict[str, Any]:
     shares = [means[share_hint.HINT] for means in found if share_hint.HINT in means]
     if shares and not _HOW_MUCH & own.keys():
         own[share_hint.HINT] = shares[0]
-    gpu = _together([means[gpu_hint.HINT] for means in found if gpu_hint.HINT in means])
-    stated = str(own.get(gpu_hint.HINT, "none")).strip().lower()
-    if gpu is not None and (stated == "none" or (stated in _ANY_CARD and isinstance(gpu, str))):
+    wishes = [means[gpu_hint.HINT] for means in found if gpu_hint.HINT in means]
+    gpu = _together(wishes, str(own.get(gpu_hint.HINT, "none")).strip().lower())
+    if gpu is not None:
         own[gpu_hint.HINT] = gpu
     return own
 
@@ -157,6 +158,8 @@ def _read(name: str, value: float | str) -> Reading | None:
 
 def _meaning(name: str, value: float | str, text: str) -> dict[str, Any]:
     """In nvinx's hints; empty where that is not known."""
+    if name in _COUNTS and card_count.is_written(value):
+        return {gpu_hint.HINT: text}
     if name in _SHARES or (name in _COUNTS and card_share.is_written(value)):
         return {share_hint.HINT: value}
     if name in _NAMES and isinstance(value, str):
@@ -189,12 +192,32 @@ def _looks_like_gpu(name: str, value: float | str) -> bool:
     return bool(is_named or _LIKE_GPU.search(str(value).lower()))
 
 
-def _together(wishes: list[Any]) -> Any:
-    """One wish for several words: the name with the largest number."""
-    counts = [wish for wish in wishes if isinstance(wish, int)]
-    names = [wish for wish in wishes if isinstance(wish, str)]
-    count = max(counts, default=1 if names else None)
-    return f"{names[0]}:{count}" if names and count else count
+def _together(wishes: list[Any], stated: str) -> Any:
+    """One wish for several words: the name with the largest number, but for one that is stated.
+
+    stated: what `gpu` itself says, which has the word; None where nothing is added to it.
+    """
+    counts = [wish for wish in wishes if isinstance(wish, int) or card_count.is_written(wish)]
+    names = [wish for wish in wishes if wish not in counts]
+    count = max(counts, key=_most, default=1 if names else None)
+    if stated == "none":
+        return gpu_hint.with_name(count, names[0]) if names and count else count
+    is_count = stated in _ANY_CARD or _most(stated) > 0
+    return gpu_hint.with_name(_count_text(stated), names[0]) if names and is_count else None
+
+
+def _most(wish: int | str) -> int:
+    """The most cards that a count asks for; 0 of what is none."""
+    if isinstance(wish, int):
+        return wish
+    try:
+        return card_count.read(wish).most
+    except ValueError:
+        return 0
+
+
+def _count_text(stated: str) -> str:
+    return "1" if stated in _ANY_CARD else stated
 
 
 _ANY_CARD = {"1", "true", "yes", "on", "any"}

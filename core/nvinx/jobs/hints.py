@@ -10,6 +10,7 @@ from msgspec import Struct
 from nvinx.errors import HintError
 from nvinx.formatting import value_text
 from nvinx.jobs import gpu_hint, misspelt, share_hint, stage_hint
+from nvinx.jobs.card_count import ONE
 from nvinx.jobs.claim import Claim
 from nvinx.residency import Residency
 from nvinx.sizes import need_from_gb, need_from_mb, need_mib, parse_bytes
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from nvinx.catalog import ModelSpec
+    from nvinx.jobs.card_count import CardCount
     from nvinx.jobs.card_share import CardShare
     from nvinx.jobs.gpu_hint import GpuWish
 
@@ -91,17 +93,17 @@ def read(
         residency = _default_residency(vram_mib, gpu)
     cpu_fallback = reader.flag("cpu_fallback", bool(spec and spec.cpu_fallback_supported))
     overflow = reader.flag("ram_overflow", bool(spec and spec.ram_overflow_supported))
+    count = (gpu.cards if gpu else None) or ONE
+    residency = _of_several(residency, count, is_large=overflow and vram_mib is not None)
     reader.demand_consistent(residency, stated_vram, share or vram_mib, gpu)
     if gpu is not None and cards and not cpu_fallback:
         reader.demand_one_of(cards, gpu)
     stage_hint.named(rule, hints.get(stage_hint.HINT))
     spills = overflow or residency is Residency.GPU_RAM_OVERFLOW
-    needed = spec.ram_gb_needed if spec is not None and overflow else None
-    ram_mib = need_from_gb(needed) if needed and common.mem_mb is None else None
     return Claim(
         residency=residency,
         vram_mib=vram_mib if residency.uses_gpu else None,
-        ram_mib=reader.ram_mib(common, ram_mib, spills=spills),
+        ram_mib=reader.ram_mib(common, _ram_of(spec if overflow else None, common), spills=spills),
         disk_mib=reader.mib("disk_mb", common.disk_mb),
         cores=common.cores,
         cpu_fallback=cpu_fallback,
@@ -116,6 +118,7 @@ def read(
         size=reader.size(common.size),
         auto_vram=auto,
         share=None if share is None or share.is_whole else share,
+        cards=count if residency.uses_gpu else ONE,
     )
 
 
@@ -128,6 +131,18 @@ def _default_residency(vram_mib: int | None, gpu: GpuWish | None) -> Residency:
     if vram_mib is not None:
         return Residency.GPU_SHARED
     return Residency.GPU_EXCLUSIVE if gpu else Residency.CPU_ONLY
+
+
+def _of_several(residency: Residency, count: CardCount, *, is_large: bool) -> Residency:
+    """What may spill takes all that several cards have."""
+    is_shared = residency is Residency.GPU_SHARED
+    return Residency.GPU_RAM_OVERFLOW if count.is_gang and is_large and is_shared else residency
+
+
+def _ram_of(spec: ModelSpec | None, common: Common) -> int | None:
+    """What a model needs of RAM, where the job does not say itself."""
+    needed = spec.ram_gb_needed if spec is not None and common.mem_mb is None else None
+    return need_from_gb(needed) if needed else None
 
 
 def _residency_with(share: CardShare) -> Residency:
@@ -159,7 +174,7 @@ class _Reader:
         All that it says besides then counts for nothing.
         """
         if gpu is not None:
-            return gpu.count == 0
+            return gpu.cards is None
         stated = [name for name in _SIZES if name in self._hints]
         asks = any(name in self._hints for name in ("residency", "model", share_hint.HINT))
         return bool(stated) and not asks and all(self._is_zero(name) for name in stated)
@@ -174,7 +189,8 @@ class _Reader:
         raise self.error(
             gpu_hint.HINT,
             problem,
-            "write gpu=1, gpu='1/3' for a third of a card, or a part of one of these names",
+            "write gpu=1, gpu=2 for two, gpu='1/3' for a third of a card, or a part of one of "
+            "these names",
         )
 
     def model(self, models: Mapping[str, ModelSpec], calibrated: Collection[str]) -> str | None:

@@ -176,7 +176,7 @@ class Broker:
         return self._front.reasons
 
     def beside(self, job_id: str) -> tuple[Running, ...]:
-        """Who shared the card, of any engine, when this job was placed there."""
+        """Who shared a card with it, of any engine, when this job was placed."""
         return self._co_residents.get(job_id, ())
 
     def is_on_card(self, job_id: str) -> bool:
@@ -362,8 +362,9 @@ class Broker:
             self._ports.liveness.announce(job_id)
             begun.append(job_id)
             entries.hold(Lease(running.job, start.placement, running.since))
-            there = merged.on_card(start.placement.card)
-            self._co_residents[job_id] = tuple(r for r in there if r.job.id != job_id)
+            cards = start.placement.cards
+            there = {r.job.id: r for card_id in cards for r in merged.on_card(card_id)}
+            self._co_residents[job_id] = tuple(r for r in there.values() if r.job.id != job_id)
             self._everyone.forget_answers()
 
 

@@ -135,7 +135,10 @@ class LeaseClient:
         self._asked += 1
         engine = self._context.engine
         lease_id = lease_id or f"{engine}.{self._asked}"
-        statistics, largest_mib = self._context.past.statistics, self.capacity.largest_share_mib
+        statistics, largest_mib = (
+            self._context.past.statistics,
+            self.capacity.largest_share_mib(claim.cards.least),
+        )
         job = Job(lease_id, name, adjust.by_statistics(claim, statistics, largest_mib), engine)
         decision = self._await_turn(job, waiting or (lambda _: None))
         if isinstance(decision, Refuse):

@@ -30,8 +30,9 @@ def variables(
 ) -> dict[str, str]:
     """What to export before the job's first command.
 
-    CUDA_VISIBLE_DEVICES is the card's UUID (a simulated card's index), empty on the CPU, so that a
-    program which was sent to the CPU cannot reach the card by accident. by_index: the index instead
+    CUDA_VISIBLE_DEVICES has the UUID of each card (a simulated one's index), and nothing on the
+    CPU, so that a program which was sent to the CPU cannot reach a card by accident. NVINX_VRAM_MB
+    and NVINX_CARD_MB are of the card with least, where several differ. by_index: the index instead
     of the UUID, for programs that read a number; CUDA then has to count by bus, as the driver does.
     """
     common = {"NVINX_JOB": job_id, "NVINX_PLACEMENT": placement.residency.value}
@@ -45,10 +46,10 @@ def variables(
         **({"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if by_index else {}),
         "CUDA_VISIBLE_DEVICES": indices if by_index else uuids,
         "NVINX_GPU_INDEX": indices,
-        "NVINX_VRAM_MB": str(_vram_mb(placement)),
+        "NVINX_VRAM_MB": str(min(_vram_mb(placement))),
         "NVINX_MAX_MEMORY": encode(_max_memory(placement, cards)).decode(),
         "NVINX_SIMULATED": "1" if cards[0].simulated else "",
-        "NVINX_CARD_MB": str((cards[0].total_mib + cards[0].undeclared_mib) * MIB // 10**6),
+        "NVINX_CARD_MB": str(min(c.total_mib + c.undeclared_mib for c in cards) * MIB // 10**6),
     }
 
 
@@ -59,14 +60,15 @@ def _max_memory(placement: Placement, cards: Sequence[Card]) -> dict[str, int]:
         limits["cpu"] = declared_mb(placement.ram_mib) * 10**6
         disk = {"disk": declared_mb(placement.disk_mib) * 10**6} if placement.disk_mib else {}
         return limits | disk
-    return {"0": _vram_mb(placement) * 10**6}
+    return {str(n): mb * 10**6 for n, mb in enumerate(_vram_mb(placement))}
 
 
-def _vram_mb(placement: Placement) -> int:
-    """MB that a job declared, or that its part of the card has, or the card that it has alone."""
+def _vram_mb(placement: Placement) -> list[int]:
+    """MB on each card: declared, or of its part of the card, or of the card that it has alone."""
+    held = [placement.mib_on(card_id) for card_id in placement.cards]
     if placement.residency.shares_card and placement.share is None:
-        return declared_mb(placement.vram_mib)
-    return placement.vram_mib * MIB // 10**6
+        return [declared_mb(mib) for mib in held]
+    return [mib * MIB // 10**6 for mib in held]
 
 
 def declared_mb(mib: int) -> int:

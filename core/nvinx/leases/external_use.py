@@ -63,5 +63,5 @@ def _ours(card: Card, gpu: GpuState, leases: Sequence[Lease], owners: Mapping[in
     held = {lease.id for lease in there}
     ours = [p for p in gpu.processes if owners.get(p.pid) in held]
     if any(p.used_mib is None for p in ours):
-        return sum(lease.placement.vram_mib for lease in there)
+        return sum(lease.placement.mib_on(card.id) for lease in there)
     return sum(p.used_mib or 0 for p in ours)

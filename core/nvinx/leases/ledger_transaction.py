@@ -15,7 +15,6 @@ from nvinx.leases import lost_ledger, rows
 from nvinx.leases.broken_ledger import BrokenLedgerError
 from nvinx.leases.ledger_schema import INSERT_LEASE
 from nvinx.leases.rows import RowError
-from nvinx.residency import Residency
 
 if TYPE_CHECKING:
     import sqlite3
@@ -174,7 +173,7 @@ class SqliteTransaction:
             -behind,
             place,
             request.since,
-            claim.residency is Residency.GPU_EXCLUSIVE,
+            claim.is_wide,
             reason is None or not reason.of_machine,
             rows.job_text(request.job),
             rows.reason_text(reason),

@@ -1,7 +1,8 @@
 """The VRAM that a job declared, imposed on it where its framework allows. Pure.
 
 Frameworks that know none of these variables ignore them. Fractions are of the card's whole memory,
-and leave out the CUDA context, which no framework counts.
+and leave out the CUDA context, which no framework counts. Each is for all cards of a job alike, so
+on several it is the one that is safe on all of them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nvinx.admission.job import Placement
-    from nvinx.bench.capacity import Capacity
+    from nvinx.bench.capacity import Capacity, Card
 
 _LEAST_SHARE = 0.5  # of what was declared, where the context would leave less
 
@@ -34,16 +35,24 @@ def variables(
     """
     if placement.residency is not Residency.GPU_SHARED or placement.card is None:
         return {}
-    card = capacity.card(placement.card)
-    cap_mib = max(placement.vram_mib - CONTEXT_MIB, round(placement.vram_mib * _LEAST_SHARE))
-    fraction = f"{cap_mib / (card.total_mib + card.undeclared_mib):.4f}"
+    caps_mib = {card_id: _cap_mib(placement.mib_on(card_id)) for card_id in placement.cards}
+    shares = (mib / _size_mib(capacity.card(card_id)) for card_id, mib in caps_mib.items())
+    fraction = f"{min(shares):.4f}"
     wanted = {
         "NVINX_VRAM_FRACTION": fraction,
         "XLA_CLIENT_MEM_FRACTION": fraction,
         "XLA_PYTHON_CLIENT_MEM_FRACTION": fraction,
         **AS_NEEDED,
-        "CUPY_GPU_MEMORY_LIMIT": str(cap_mib * MIB),
+        "CUPY_GPU_MEMORY_LIMIT": str(min(caps_mib.values()) * MIB),
     }
     before = environ.get("PYTHONPATH", "")
     path = {"PYTHONPATH": f"{site}:{before}" if before else site}
     return {name: value for name, value in wanted.items() if name not in environ} | path
+
+
+def _cap_mib(held_mib: int) -> int:
+    return max(held_mib - CONTEXT_MIB, round(held_mib * _LEAST_SHARE))
+
+
+def _size_mib(card: Card) -> int:
+    return card.total_mib + card.undeclared_mib

@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from nvinx.errors import ImpossibleJobError
-from nvinx.formatting import gb
+from nvinx.formatting import cards_text, gb
 from nvinx.host import proc, statedir
 from nvinx.leases import lost_ledger, slurm_step, tokens
 from nvinx.leases.markers import MARKER
@@ -77,15 +77,24 @@ def stale(environ: Mapping[str, str]) -> str | None:
 def demand_within(claim: Claim, outer: Outer, name: str) -> None:
     """Raise ImpossibleJobError where the claim is for more than the lease around it has."""
     held = None if outer.lease is None else outer.lease.placement
-    if held is None or held.alone or not claim.uses_gpu:
+    if held is None or not claim.uses_gpu:
         return
-    wanted = None if claim.residency is Residency.GPU_EXCLUSIVE else claim.least_on_card_mib
-    if wanted is not None and wanted <= held.vram_mib:
+    number, wanted = claim.cards.least, claim.least_on_card_mib
+    if number > len(held.cards):
+        raise _asks_for_more(name, claim.cards.text, cards_text(len(held.cards)))
+    if held.alone:
         return
-    asked = "the whole card" if wanted is None else gb(wanted)
-    problem = f"asks for {asked} inside a lease of {gb(held.vram_mib)}"
+    held_mib = sorted(map(held.mib_on, held.cards))[-number]
+    if claim.residency is Residency.GPU_EXCLUSIVE:
+        raise _asks_for_more(name, "the whole card", gb(held_mib))
+    if wanted > held_mib:
+        raise _asks_for_more(name, gb(wanted), gb(held_mib))
+
+
+def _asks_for_more(name: str, asked: str, held: str) -> ImpossibleJobError:
+    problem = f"asks for {asked} inside a lease of {held}"
     fix = "ask for no more than the lease around it has, or raise that one"
-    raise ImpossibleJobError(name, problem, fix, kind="lease")
+    return ImpossibleJobError(name, problem, fix, kind="lease")
 
 
 def share_of(bench: Bench, lease: Lease) -> Bench:
@@ -94,7 +103,7 @@ def share_of(bench: Bench, lease: Lease) -> Bench:
     cards = []
     for card in bench.cards:
         if lease.holds(card.id):
-            size = card.total_mib if held.alone else min(held.vram_mib, card.total_mib)
+            size = card.total_mib if held.alone else min(held.mib_on(card.id), card.total_mib)
             whole = max(card.device_mib, card.total_mib)
             cards.append(replace(card, total_mib=size, headroom_mib=0, device_mib=whole))
     return replace(bench, cards=tuple(cards))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from nvinx.gpu.ports import GpuInventory, GpuProbe
+    from nvinx.gpu.ports import GpuInventory, GpuProbe, GpuState
     from nvinx.leases.ports import Liveness
 
 EVERY_S = 0.5
@@ -20,7 +20,7 @@ class PeakWatch:
     """Looks twice a second at what the watched jobs use, in a thread that ends with the last one.
 
     A job's use at one moment is the sum over its processes: those that carry its marker, and all
-    that descend from them.
+    that descend from them. Of several cards the one counts that it uses most of.
     """
 
     def __init__(
@@ -73,15 +73,12 @@ class PeakWatch:
         inventory = self._probe.read()
         there = [process for gpu in inventory.gpus for process in gpu.processes]
         owners = self._own | self._liveness.owners({process.pid for process in there})
-        sums: dict[str, int] = {}
-        for process in there:
-            token = owners.get(process.pid)
-            if token is not None and process.used_mib is not None:
-                sums[token] = sums.get(token, 0) + process.used_mib
         self._tell_astray(inventory, owners)
         with self._lock:
-            for token in sums.keys() & self._cards.keys():
-                self._peaks[token] = max(self._peaks.get(token, 0), sums[token])
+            for gpu in inventory.gpus:
+                for token, used_mib in _sums(gpu, owners).items():
+                    if token in self._cards:
+                        self._peaks[token] = max(self._peaks.get(token, 0), used_mib)
             lost = self._newly_lost(inventory)
         if self._on_lost is not None:
             for card_id in lost:
@@ -118,3 +115,13 @@ class PeakWatch:
             again = dict(self._cards)
         for token, cards in again.items():
             self.watch(token, cards)
+
+
+def _sums(gpu: GpuState, owners: Mapping[int, str]) -> dict[str, int]:
+    """What each job uses of one card, in MiB."""
+    sums: dict[str, int] = {}
+    for process in gpu.processes:
+        token = owners.get(process.pid)
+        if token is not None and process.used_mib is not None:
+            sums[token] = sums.get(token, 0) + process.used_mib
+    return sums

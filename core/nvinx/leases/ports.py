@@ -93,8 +93,8 @@ class Transaction(Protocol):
         """Those at the front of the line, in its order. but: an engine whose own are left out.
 
         With most, no more than so many, and none of those that lack cores or RAM: these keep
-        nobody waiting. So many exclusive ones are among them that waited longest. Those that cannot
-        be read are left out.
+        nobody waiting. So many are among them that want whole cards, or several, and waited
+        longest. Those that cannot be read are left out.
         """
         ...
 

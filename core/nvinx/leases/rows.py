@@ -136,10 +136,13 @@ def _job(row_id: str, text: bytes) -> Job:
 
 def _placement(text: bytes) -> Placement:
     placement: Placement = _read(_PLACEMENT, text)
-    sizes = placement.vram_mib, placement.ram_mib, placement.disk_mib
+    sizes = placement.vram_mib, placement.ram_mib, placement.disk_mib, *placement.more_mib
     _demand(min(sizes) >= 0, "it holds less than nothing")
     _demand(max(sizes) <= _MOST, "it holds more than there can be")
     _demand(placement.card is not None and placement.residency.uses_gpu, "it holds no card")
+    _demand(len(set(placement.cards)) == len(placement.cards), "it holds a card twice")
+    is_told = placement.alone or len(placement.more_mib) == len(placement.more)
+    _demand(is_told, "what it holds of some card is not said")
     return placement
 
 

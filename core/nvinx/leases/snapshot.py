@@ -63,7 +63,7 @@ class Snapshot(Struct, frozen=True):
         there = self.on_card(card)
         if any(lease.placement.alone for lease in there):
             return card.total_mib
-        return min(sum(lease.placement.vram_mib for lease in there), card.total_mib)
+        return min(sum(lease.placement.mib_on(card.id) for lease in there), card.total_mib)
 
 
 class _Found(Struct, frozen=True):

@@ -31,13 +31,16 @@ def lanes(jobs: Iterable[Ran]) -> dict[str, list[list[Span]]]:
     places: dict[str, list[list[Span]]] = {}
     for job in ran:
         span = Span(job, job.started_s or 0.0, job.ended_s or 0.0)
-        _lay(span, places.setdefault(place_of(job), []))
+        for place in places_of(job):
+            _lay(span, places.setdefault(place, []))
     return dict(sorted(places.items(), key=lambda item: (item[0] == "CPU", item[0])))
 
 
-def place_of(job: Ran) -> str:
-    """`GPU 0`, or `CPU`."""
-    return " ".join(job.where.split()[:2]) if job.where.startswith("GPU") else "CPU"
+def places_of(job: Ran) -> list[str]:
+    """`GPU 0`, and `GPU 1` of a job with several cards, or `CPU`."""
+    if not job.where.startswith("GPU"):
+        return ["CPU"]
+    return [f"GPU {index}" for index in job.where.split()[1].split("+")]
 
 
 def draw(jobs: Sequence[Ran], width: int) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.bench.capacity import Capacity
+from nvinx.jobs.card_count import CardCount
 from nvinx.residency import Residency
 from nvinx.simulation.baselines import Serial
 from nvinx.simulation.simulate import simulate
@@ -69,6 +70,7 @@ def _task(job: Ran, name: str, names: dict[str, str], first_s: float) -> Task:
     ran_s = max(job.ran_s or 0.0, _SHORTEST_S)
     residency = Residency(placement["residency"])
     vram_mib = claim.get("vram_mib") if residency.uses_gpu else None
+    count = 1 + len(placement.get("more", ()))
     return Task(
         name=name,
         duration_s=ran_s / max(job.slowdown or 1.0, 1.0),
@@ -79,6 +81,7 @@ def _task(job: Ran, name: str, names: dict[str, str], first_s: float) -> Task:
         vram_mb=None if vram_mib is None else _mb(vram_mib),
         gpu_share=job.share if residency.shares_card else None,
         residency=residency,
+        cards=CardCount(count, count),
         after=after,
         release_s=0.0 if after else job.submitted_s - first_s,
         runtime_s=claim.get("runtime_s"),

@@ -67,8 +67,11 @@ def declared(run: RecordedRun, card: Card) -> Steps:
 
 
 def _held_mib(placement: dict[str, Any], card: Card) -> int:
-    shares = placement["residency"] == "gpu_shared"
-    return int(placement["vram_mib"]) if shares else card.total_mib
+    if placement["residency"] != "gpu_shared":
+        return card.total_mib
+    held = (placement["vram_mib"], *placement.get("more_mib", ()))
+    cards = (placement["card"], *placement.get("more", ()))
+    return int(dict(zip(cards, held, strict=False))[card.id])
 
 
 def _over_time(

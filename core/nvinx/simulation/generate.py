@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from nvinx.jobs.card_count import CardCount
 from nvinx.residency import Residency
 from nvinx.simulation.workload import Task, Workload
 
@@ -104,6 +105,29 @@ def fallback(models: Sequence[Model], draw: random.Random, size: int = 24) -> Wo
         on_cpu_s = round(task.duration_s * draw.uniform(2.0, 8.0), 1)
         tasks.append(replace(task, cpu_duration_s=on_cpu_s))
     return Workload.of([*tasks, *_cpus(draw, size // 4)])
+
+
+def gangs(models: Sequence[Model], draw: random.Random, cards: int = 2, size: int = 40) -> Workload:
+    """Small jobs that keep coming, and among them two that need two to all of the cards at once:
+    one has them whole, the other a part of each.
+    """
+    at, tasks = 0.0, []
+    for k in range(size):
+        at += draw.expovariate(cards / 18.0)
+        tasks.append(_gpu(f"job{k}", models, draw, release_s=at))
+    for name, after in (("whole", size // 4), ("parts", size // 2)):
+        count = draw.randint(2, cards)
+        long_s = round(draw.uniform(100.0, 300.0), 1)
+        task = replace(
+            _gpu(f"gang {name}", models, draw, release_s=tasks[after].release_s),
+            duration_s=long_s,
+            runtime_s=long_s,
+            cards=CardCount(count, count),
+        )
+        is_whole = name == "whole"
+        whole = replace(task, residency=Residency.GPU_EXCLUSIVE, vram_mb=None)
+        tasks.append(whole if is_whole else task)
+    return Workload.of(tasks)
 
 
 KINDS: dict[str, Callable[[Sequence[Model], random.Random], Workload]] = {

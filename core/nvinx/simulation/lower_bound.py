@@ -33,14 +33,22 @@ _LEVELS = 4
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """Tasks that are alike to a card: what they need there, and whom they disturb how."""
+    """Tasks that are alike to a card: what they need there, and whom they disturb how.
+
+    A gang is as many pieces of work, one for each of the fewest cards that it may have.
+    """
 
     claim: Claim
     tasks: tuple[Task, ...]
 
     @property
     def gpu_s(self) -> float:
-        return sum(task.duration_s for task in self.tasks)
+        return self.claim.cards.least * sum(task.duration_s for task in self.tasks)
+
+    def is_wide(self, cards: int) -> bool:
+        """Whether two such, of one kind or two, find no room beside each other."""
+        is_whole = not self.claim.residency.shares_card
+        return is_whole and 2 * self.claim.cards.least > cards > 1
 
 
 def lower_bound_s(workload: Workload, capacity: Capacity, truth: Estimates) -> float:
@@ -79,7 +87,7 @@ def _by_work_s(workload: Workload, capacity: Capacity, truth: Estimates) -> floa
         columns = _by_size(kinds, capacity)
     cpu = [task for task in workload.tasks.values() if not task.uses_gpu]
     cards = [-len(capacity.cards), *(1.0 for _ in columns), *(0.0 for _ in kinds)]
-    rows, limits = [cards], [0.0]
+    rows, limits = [cards, _one_after_the_other(kinds, columns, len(capacity.cards))], [0.0, 0.0]
     for k, kind in enumerate(kinds):
         on_cpu = [-kind.gpu_s if k == other else 0.0 for other in range(len(kinds))]
         rows.append([0.0, *(-column.get(k, 0.0) for column in columns), *on_cpu])
@@ -94,6 +102,15 @@ def _by_work_s(workload: Workload, capacity: Capacity, truth: Estimates) -> floa
     found = linprog(cost, A_ub=np.array(rows), b_ub=limits, bounds=bounds)
     least_s: float = found.fun if found.success else 0.0
     return least_s
+
+
+def _one_after_the_other(
+    kinds: Sequence[_Kind], columns: Sequence[dict[int, float]], cards: int
+) -> list[float]:
+    """A row: gangs that need more than half of the cards, whole, never run at the same time."""
+    wide = {k: 1 / kind.claim.cards.least for k, kind in enumerate(kinds) if kind.is_wide(cards)}
+    times = (sum(rate * wide.get(k, 0.0) for k, rate in column.items()) for column in columns)
+    return [-1.0, *times, *(0.0 for _ in kinds)]
 
 
 def _moved(kind: _Kind, of: str) -> float:
@@ -120,12 +137,13 @@ def _has_cpu(kind: _Kind) -> bool:
 
 
 def _kinds(workload: Workload) -> Iterator[_Kind]:
-    """GPU tasks by model, size, residency and whether they have a CPU version."""
+    """GPU tasks by model, size, cards, residency and whether they have a CPU version."""
     found: dict[Any, list[Task]] = {}
     for task in workload.tasks.values():
         if task.uses_gpu:
             profile = task.model or task.kind
-            key = (profile, task.vram_mb, task.gpu_share, task.wish, task.cpu_duration_s is None)
+            size = (task.vram_mb, task.gpu_share, task.cards)
+            key = (profile, size, task.wish, task.cpu_duration_s is None)
             found.setdefault(key, []).append(task)
     for tasks in found.values():
         yield _Kind(workload.job(tasks[0].name).claim, tuple(tasks))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nvinx.admission.job import Placement
     from nvinx.bench.capacity import Capacity
     from nvinx.history.runs import PastRun
+    from nvinx.jobs.claim import Claim
     from nvinx.reasons import Reason
     from nvinx.simulation.workload import Workload
 
@@ -141,15 +142,20 @@ class _Play:
         return Simulation(tuple(self._done.values()), self._busy_s, tuple(self._past))
 
     def _paces(self) -> dict[str, float]:
-        """Work per second of each running task."""
+        """Work per second of each running task; of a gang on the worst of its cards."""
         paces = {}
         for name in self._live:
             own = self._state.running[name]
-            card = own.placement.card
-            there = self._state.on_card(card) if card else ()
-            claims = [r.job.claim for r in there if r.job.id != name]
-            paces[name] = 1.0 / self._truth.slowdown(own.job.claim, claims)
+            slowest = max(
+                self._truth.slowdown(own.job.claim, self._beside(name, card_id))
+                for card_id in own.placement.cards or (None,)
+            )
+            paces[name] = 1.0 / slowest
         return paces
+
+    def _beside(self, name: str, card_id: str | None) -> list[Claim]:
+        there = self._state.on_card(card_id) if card_id else ()
+        return [r.job.claim for r in there if r.job.id != name]
 
     def _pass(self, seconds: float, paces: dict[str, float]) -> None:
         for card_id in self._busy_s:
@@ -213,7 +219,8 @@ class _Play:
         waited_for = self._round.reason(job) if self._at > ready_s else None
         live = _Live(ready_s, self._at, work_s or 0.0, start.placement, waited_for)
         self._live[name] = live
-        for other in self._state.on_card(on_card) if on_card else ():
+        there = (r for card_id in start.placement.cards for r in self._state.on_card(card_id))
+        for other in there:
             if other.job.id != name and other.job.id in self._live:
                 live.partners.add(other.job.id)
                 self._live[other.job.id].partners.add(name)

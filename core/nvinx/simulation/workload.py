@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from nvinx.admission.job import Job
 from nvinx.errors import WorkloadError
+from nvinx.jobs.card_count import ONE, CardCount
 from nvinx.jobs.claim import Claim
 from nvinx.residency import Residency
 from nvinx.sizes import need_from_mb
@@ -28,9 +29,9 @@ class Task(Struct, frozen=True, kw_only=True):
     duration_s: alone, on the GPU if it uses one. cpu_duration_s: on the CPU instead; None: it may
     not run there. runtime_s: what its author declared, None where nothing. after: names of tasks
     that end before it begins. release_s: when it becomes known. kind: under which runs of such jobs
-    are remembered; by default the name up to a bracket. card_name: as in `Claim`. gpu_share: the
-    part of its card that it gets, instead of a size. is_guessed: what it needs is not known before
-    an earlier task has run.
+    are remembered; by default the name up to a bracket. card_name, cards: as in `Claim`. gpu_share:
+    the part of its card that it gets, instead of a size. is_guessed: what it needs is not known
+    before an earlier task has run.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Task(Struct, frozen=True, kw_only=True):
     priority: int = 0
     kind: str | None = None
     card_name: str | None = None
+    cards: CardCount = ONE
     gpu_share: CardShare | None = None
     is_guessed: bool = False
 
@@ -134,6 +136,7 @@ class Workload:
             kind=task.kind or name.partition("[")[0],
             card_name=task.card_name,
             share=task.gpu_share,
+            cards=task.cards if task.uses_gpu else ONE,
         )
         return Job(name, name, claim, "workload")
 

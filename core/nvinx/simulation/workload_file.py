@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from nvinx.bench.strict_yaml import At, Table, read, shown, suggestion, table
 from nvinx.errors import BenchError
-from nvinx.jobs import card_share
+from nvinx.jobs import card_count, card_share
+from nvinx.jobs.card_count import ONE
 from nvinx.residency import Residency
 from nvinx.simulation.workload import Task, Workload
 
 if TYPE_CHECKING:
+    from nvinx.jobs.card_count import CardCount
     from nvinx.jobs.card_share import CardShare
 
 _KEYS = (
@@ -30,6 +32,7 @@ _KEYS = (
     "priority",
     "kind",
     "card_name",
+    "cards",
     "gpu_share",
     "is_guessed",
 )
@@ -64,6 +67,8 @@ def write(workload: Workload) -> str:
         kept = {k: v for k, v in plain.items() if v != getattr(default, k)}
         if task.residency is not None:
             kept["residency"] = task.residency.value
+        if "cards" in kept:
+            kept["cards"] = task.cards.hint
         if task.gpu_share is not None:
             kept["gpu_share"] = task.gpu_share.hint
         jobs.append(kept)
@@ -98,6 +103,7 @@ def _task(at: At, position: int) -> Task:
         priority=int(entry.number("priority") or 0),
         kind=entry.text("kind"),
         card_name=entry.text("card_name"),
+        cards=_cards(entry),
         gpu_share=share,
         is_guessed=entry.flag("is_guessed"),
     )
@@ -112,6 +118,17 @@ def _residency(entry: Table) -> Residency | None:
         problem = f"residency is {word!r}, which is unknown"
         raise entry.entries["residency"].error(problem, suggestion(word, known))
     return Residency(word.lower())
+
+
+def _cards(entry: Table) -> CardCount:
+    at = entry.entries.get("cards")
+    if at is None or at.value is None:
+        return ONE
+    try:
+        return card_count.read(str(at.value))
+    except ValueError:
+        problem = f"cards is {shown(at)}, which is no number of cards"
+        raise at.error(problem, "write a number such as 2, or '1-2' for up to two") from None
 
 
 def _share(entry: Table) -> CardShare | None:

@@ -2,7 +2,8 @@
 
 Slurm counts shards and knows nothing of VRAM, so a job that shares asks for as many shards as hold
 what it declared. One that wants a card alone asks for all shards of it: Slurm 22.05 would start a
-`gpu:1` beside them.
+`gpu:1` beside them. One that wants several asks for whole cards, and where such a Slurm gives it
+cards whose shards are in use, the node's own ledger has it wait for them.
 """
 
 from __future__ import annotations
@@ -101,19 +102,24 @@ class Cluster:
         cards = [
             node
             for node in able
-            if node.cards and gpu_hint.matches(claim.card_name, node.card_name or "")
+            if node.cards >= claim.cards.least
+            and gpu_hint.matches(claim.card_name, node.card_name or "")
         ]
         _demand_sizes(rule, claim, cards)
         wanted, claim = claim, replace(claim, card_name=None)  # the nodes below are all so
         wide = [n for n in cards if (n.card_mib or 0) >= (claim.vram_mib or 0)]
+        if wide and claim.is_gang and not claim.may_overflow:
+            return _several(claim.with_whole_card(), wide, self.nodes)
         if wide and claim.residency is Residency.GPU_SHARED:
             return _shared(claim, wide, self.nodes)
         if wide and claim.residency is Residency.GPU_EXCLUSIVE:
             return _whole(claim, wide, self.nodes)
-        spilling = [n for n in cards if (n.card_mib or 0) >= claim.least_on_card_mib]
+        number = claim.cards.least
+        spilling = [n for n in cards if number * (n.card_mib or 0) >= claim.least_on_card_mib]
         if spilling and claim.may_overflow:
             spills = replace(claim.with_whole_card(), residency=Residency.GPU_RAM_OVERFLOW)
-            return _whole(spills, spilling, self.nodes)
+            ask = _several if claim.is_gang else _whole
+            return ask(spills, spilling, self.nodes)
         if claim.cpu_fallback:
             alone = claim.with_whole_card()
             return Ask(replace(alone, residency=Residency.CPU_ONLY, vram_mib=None))
@@ -128,7 +134,10 @@ class Cluster:
 
     def _no_card(self, claim: Claim, cards: Sequence[Node]) -> str:
         if not cards:
-            has = any(node.cards for node in self.nodes)
+            most = max((node.cards for node in self.nodes), default=0)
+            if 0 < most < claim.cards.least:
+                return f"wants {claim.cards.text} at once, and no node has more than {most}"
+            has = most > 0
             if has and claim.card_name is not None:
                 return f"wants a {claim.card_name}, and no node is known to have one"
             why = "beside enough cores and RAM" if has else "in this cluster"
@@ -194,6 +203,16 @@ def _whole(claim: Claim, wide: Sequence[Node], nodes: Collection[Node]) -> Ask:
     )
     gres = f"shard:{per_card}" if per_card else "gpu:1"
     return Ask(claim, gres, others, _least_mib(fit))
+
+
+def _several(claim: Claim, wide: Sequence[Node], nodes: Collection[Node]) -> Ask:
+    """Whole cards of one node: Slurm takes a job's shards from one card alone.
+
+    One that takes as many as are free gets the fewest, as Slurm knows no such wish.
+    """
+    number, names = claim.cards.least, {node.name for node in wide}
+    others = frozenset(n.name for n in nodes if n.cards >= number and n.name not in names)
+    return Ask(claim.with_cards(number), f"gpu:{number}", others, _least_mib(wide))
 
 
 def _least_mib(nodes: Iterable[Node]) -> int:

@@ -71,20 +71,18 @@ def state_dir(task: Task) -> Path:
 
 
 def bench_here(task: Task, environ: Mapping[str, str], inventory: GpuInventory) -> Bench:
-    """This node as far as it is the job's: one card, the one that Slurm gave it, or none.
+    """This node as far as it is the job's: the cards that Slurm gave it, or none.
 
-    Where no driver tells of cards, the card is one that the bench file describes.
+    Where no driver tells of cards, they are such as the bench file describes.
     """
     here = resources.detect()
-    card = _card(task, environ, inventory) if task.job.claim.uses_gpu else None
-    cards = () if card is None else (card,)
+    granted = environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if task.job.claim.uses_gpu else []
+    number = task.job.claim.cards.most
+    cards = tuple(_card(task, one, environ, inventory) for one in granted[:number] if one)
     return Bench(cards=cards, cores=here.cores, ram_mib=here.ram_mib, models={}, origins={})
 
 
-def _card(task: Task, environ: Mapping[str, str], inventory: GpuInventory) -> Card | None:
-    granted = environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0]
-    if not granted:
-        return None
+def _card(task: Task, granted: str, environ: Mapping[str, str], inventory: GpuInventory) -> Card:
     for gpu in inventory.gpus:
         if granted in (str(gpu.index), gpu.id):
             headroom_mib = max(gpu.total_mib - task.card_mib, 0) if task.card_mib else 0

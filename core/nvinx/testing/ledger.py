@@ -15,7 +15,6 @@ from nvinx.admission.job import Waiting
 from nvinx.admission.waiting_queue import position
 from nvinx.errors import LeaseExistsError, LookOnlyError
 from nvinx.leases.ports import EngineEntry
-from nvinx.residency import Residency
 from nvinx.staging.ports import Warmed
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ class MemoryTransaction:
         if most is None:
             return tuple(others)
         standing = [r for r in others if r.reason is None or not r.reason.of_machine]
-        alone = [r for r in standing if r.job.claim.residency is Residency.GPU_EXCLUSIVE]
+        alone = [r for r in standing if r.job.claim.is_wide]
         oldest = sorted(alone, key=lambda r: r.since)[:most]
         return tuple({r.id: r for r in (*standing[:most], *oldest)}.values())
 

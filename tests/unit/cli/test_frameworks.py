@@ -49,6 +49,15 @@ def test_jax_may_use_more_than_the_card_only_where_it_spills():
     assert frameworks.jax(ON_CPU)["JAX_PLATFORMS"] == "cpu"
 
 
+def test_several_cards_are_counted_and_the_least_share_is_taken_of_each():
+    both = {0: GB, 1: 2 * GB}
+    here = CurrentPlacement(
+        Residency.GPU_SHARED, "cuda:0", 1000, both, "job", card_mb=4000, count=2
+    )
+    assert frameworks.vllm(here) == "--gpu-memory-utilization 0.25 --tensor-parallel-size 2"
+    assert frameworks.jax(here)["XLA_CLIENT_MEM_FRACTION"] == "0.250"
+
+
 def test_vllm_gets_its_share_and_what_to_keep_in_ram():
     assert frameworks.vllm(SPILLS) == "--gpu-memory-utilization 0.75 --cpu-offload-gb 7.5"
     assert frameworks.vllm(SHARES) == "--gpu-memory-utilization 0.25"

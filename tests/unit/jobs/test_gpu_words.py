@@ -3,7 +3,6 @@
 import pytest
 
 from nvinx.catalog import Residency
-from nvinx.errors import HintError
 from nvinx.jobs import gpu_words
 from nvinx.jobs.hints import Common, read
 
@@ -79,20 +78,45 @@ def test_what_asks_for_one_gpu_elsewhere_gets_the_card(resources):
 
 
 @pytest.mark.parametrize(
-    "resources",
+    ("resources", "hint"),
     [
-        {"gpus": 2},
-        {"gres": "gpu:4"},
-        {"gres": "gpu:v100:2"},
-        {"slurm_extra": "--gpus=2"},
-        {"gpus": 2, "gpu_model": "a100"},
-        {"gpu": 2, "gpu_model": "a100"},
+        ({"gpus": 2}, "2"),
+        ({"gpus": "1-2"}, "1-2"),
+        ({"gpus": "a100:2"}, "2"),
+        ({"gres": "gpu:4"}, "4"),
+        ({"gres": "gpu:v100:2"}, "2"),
+        ({"slurm_extra": "--gpus=2"}, "2"),
+        ({"gpus": 2, "gpus_per_node": "1-4"}, "1-4"),
+        ({"gpu": 2, "gpu_manufacturer": "nvidia"}, "2"),
+        ({"gpu": "1-2", "gpus": 4}, "1-2"),
     ],
     ids=str,
 )
-def test_more_than_one_gpu_is_refused_in_any_words(resources):
-    with pytest.raises(HintError, match="a job gets one card at most"):
-        claim(**resources)
+def test_more_than_one_gpu_is_asked_for_in_any_words(resources, hint):
+    made = claim(**resources)
+    assert (made.cards.hint, made.residency) == (hint, Residency.GPU_EXCLUSIVE)
+
+
+@pytest.mark.parametrize(
+    ("resources", "hint"),
+    [
+        ({"gpu": 2, "gpu_model": "a100"}, "2"),
+        ({"gpu": "2", "gpu_type": "a100"}, "2"),
+        ({"gpu": "1-2", "gpu_model": "a100"}, "1-2"),
+        ({"gpu": True, "gpu_model": "a100"}, "1"),
+        ({"gpus": 2, "gpu_model": "a100"}, "2"),
+        ({"gpus": "1-3", "gpu_model": "a100"}, "1-3"),
+        ({"gpu": "a100:2", "gpu_model": "h100"}, "2"),
+    ],
+    ids=str,
+)
+def test_several_cards_are_all_of_the_model_that_is_asked_for(resources, hint):
+    made = claim(**resources)
+    assert (made.cards.hint, made.card_name) == (hint, "a100")
+
+
+def test_a_model_makes_no_card_of_none():
+    assert not claim(gpu=0, gpu_model="a100").uses_gpu
 
 
 @pytest.mark.parametrize(

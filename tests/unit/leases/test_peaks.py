@@ -45,6 +45,16 @@ def test_a_jobs_processes_count_together_and_the_highest_moment_counts():
     assert (seen.take("a"), seen.take("b")) == (500, 50)
 
 
+def test_of_several_cards_the_one_counts_that_is_used_most():
+    probe, seen, _ = watch()
+    seen.watch("a", ("g", "h"))
+    on_each = [(GpuProcess(1, 100), GpuProcess(2, 50)), (GpuProcess(1, 400),)]
+    gpus = [gpu_state(n, id="gh"[n], processes=there) for n, there in enumerate(on_each)]
+    probe.now = GpuInventory(tuple(gpus))
+    seen.sample()
+    assert seen.take("a") == 400
+
+
 def test_what_was_never_seen_is_unknown():
     probe, seen, _ = watch()
     seen.watch("a", ("g",))

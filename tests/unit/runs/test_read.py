@@ -12,9 +12,10 @@ from recorded import ALONE, CARD, Recorder
 from nvinx.admission.job import Placement
 from nvinx.catalog import Residency
 from nvinx.errors import RecordError
+from nvinx.jobs.card_count import CardCount
 from nvinx.jobs.outcome import Outcome
 from nvinx.reasons import Reason, Why
-from nvinx.runs import lanes, trace
+from nvinx.runs import lanes, replay, summary, trace
 from nvinx.runs import read as recorded
 
 LATER = card(1, name="later", total_mib=8000)
@@ -159,6 +160,34 @@ def test_lanes_fit_the_terminal(jobs, width):
     lines = lanes.draw(jobs, width)
     assert all(len(line) <= width for line in lines)
     assert bool(lines) == bool(jobs)
+
+
+def test_a_job_of_several_cards_is_on_a_lane_of_each():
+    wide, other = ran("wide", 0.0, 5.0, "GPU 0+1 alone"), ran("other", 6.0, 1.0, "GPU 1 shared")
+    placed = lanes.lanes([wide, other])
+    names = {place: [span.name for row in rows for span in row] for place, rows in placed.items()}
+    assert names == {"GPU 0": ["wide"], "GPU 1": ["wide", "other"]}
+
+
+def test_what_a_job_of_several_cards_held_of_each_is_read_back(tmp_path):
+    run = Recorder(tmp_path)
+    run.trace.met([LATER])
+    both = Placement(
+        Residency.GPU_SHARED,
+        Why.FITS_BESIDE_OTHERS,
+        CARD.id,
+        1000,
+        more=(LATER.id,),
+        more_mib=(2000,),
+    )
+    run.job("wide", (0, 0, 5), both)
+    read = recorded.last(tmp_path)
+    assert [max(summary.reserved(read, one).values) for one in read.cards] == [
+        pytest.approx(1.05, abs=0.01),
+        pytest.approx(2.10, abs=0.01),
+    ]
+    (task,) = replay.workload_of(read).tasks.values()
+    assert task.cards == CardCount(2, 2)
 
 
 def test_a_job_that_never_ran_has_no_lane():

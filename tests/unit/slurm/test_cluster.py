@@ -3,7 +3,7 @@
 from math import ceil
 
 import pytest
-from builders import cpu_claim, exclusive_claim, part_claim, shared_claim
+from builders import cpu_claim, exclusive_claim, part_claim, shared_claim, spilling_claim
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,12 +11,14 @@ from nvinx.bench import parse as bench_parser
 from nvinx.bench.resolve import ClusterNodes
 from nvinx.catalog import Residency
 from nvinx.errors import BenchError, ImpossibleJobError
+from nvinx.jobs.card_count import CardCount
 from nvinx.slurm.cluster import Cluster, Node
 
 SHARED, ALONE = Residency.GPU_SHARED, Residency.GPU_EXCLUSIVE
 CPU = cpu_claim()
 SMALL = shared_claim(859)
 WHOLE = exclusive_claim()
+TWO = CardCount(2, 2)
 
 
 def node(name="n1", **other):
@@ -50,6 +52,31 @@ def test_a_job_that_names_a_card_is_kept_from_the_other_nodes():
     )
     with pytest.raises(ImpossibleJobError, match="wants a h100, and no node is known"):
         asks(exclusive_claim(card_name="h100"), other)
+
+
+@pytest.mark.parametrize("claim", [exclusive_claim(cards=TWO), shared_claim(859, cards=TWO)])
+def test_several_cards_are_whole_ones_of_one_node(claim):
+    assert asks(claim, node(cards=2, shards=8), node("n2")) == ("gpu:2", set(), ALONE)
+
+
+def test_as_many_as_are_free_are_the_fewest():
+    assert asks(exclusive_claim(cards=CardCount(1, 4))) == ("gpu:1", set(), ALONE)
+
+
+def test_several_cards_are_kept_from_nodes_whose_cards_are_too_small():
+    small = node("small", cards=4, card_mib=2000)
+    claim = exclusive_claim(vram_mib=3000, cards=TWO)
+    assert asks(claim, node(cards=2), small) == ("gpu:2", {"small"}, ALONE)
+
+
+def test_what_spills_may_have_several_cards():
+    claim = spilling_claim(vram_mib=9000, ram_mib=2000, cards=TWO)
+    assert asks(claim, node(cards=2)) == ("gpu:2", set(), Residency.GPU_RAM_OVERFLOW)
+
+
+def test_more_cards_than_any_node_has_are_refused():
+    with pytest.raises(ImpossibleJobError, match="wants 3 cards at once, and no node has more"):
+        asks(exclusive_claim(cards=CardCount(3, 3)), node(cards=2))
 
 
 def test_cpu_work_asks_for_no_card():

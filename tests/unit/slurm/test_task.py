@@ -7,12 +7,14 @@ from builders import company, cpu_claim, gpu_state, job, shared_claim
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from nvinx.admission.job import Job
 from nvinx.catalog import Residency
 from nvinx.cli import main
 from nvinx.gpu.ports import GpuInventory
 from nvinx.history.runs import PastRun
+from nvinx.jobs.card_count import CardCount
 from nvinx.jobs.outcome import Outcome
 from nvinx.slurm import node as slurm_node
 from nvinx.slurm.task import End, Task
@@ -63,6 +65,13 @@ def test_the_card_is_the_one_that_slurm_gave(granted):
     found = card({"CUDA_VISIBLE_DEVICES": granted})
     assert (found.id, found.index, found.total_mib, found.simulated) == (UUID, 1, 40_000, False)
     assert found.shareable_mib == 3814
+
+
+def test_a_job_of_several_cards_has_all_that_slurm_gave():
+    claim = replace(SHARED, cards=CardCount(2, 2))
+    granted = {"CUDA_VISIBLE_DEVICES": f"2,{UUID}", "SLURMD_NODENAME": "n7"}
+    found = slurm_node.bench_here(task(claim), granted, NO_DRIVER).cards
+    assert [one.id for one in found] == ["n7-2", f"n7-{UUID}"]
 
 
 def test_the_card_is_called_as_the_bench_file_calls_it_or_nothing_would_be_learned():
