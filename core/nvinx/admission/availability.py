@@ -85,6 +85,9 @@ class Availability:
     def residents(self, card_id: str) -> list[Job]:
         return [allocation.job for allocation in self._on.get(card_id, ())]
 
+    def allocations(self, card_id: str) -> Sequence[Allocation]:
+        return self._on.get(card_id, ())
+
     def allocate(self, job: Job, placement: Placement) -> None:
         """Allocate to a job that starts now; what was reserved for others is left to them."""
         allocation = Allocation(job, placement, self.end_s(job, placement.card), self.at)
@@ -121,11 +124,12 @@ class Availability:
 
     def refuses(self, card: Card, job: Job, residency: Residency) -> Reason | None:
         """Why the job may not join this card now, reservations aside; None when it may."""
-        return self._refusal(card, job, residency, self._on.get(card.id, ()))
+        return self.refuses_beside(card, job, residency, self._on.get(card.id, ()))
 
-    def _refusal(
+    def refuses_beside(
         self, card: Card, job: Job, residency: Residency, there: Sequence[Allocation]
     ) -> Reason | None:
+        """The same, if just these were there."""
         names = tuple(allocation.job.name for allocation in there)[:_SHOWN]
         if any(allocation.placement.alone for allocation in there):
             return Reason(job.name, Why.CARD_HELD_EXCLUSIVELY, behind=names)
@@ -225,7 +229,8 @@ class Availability:
             return True
         beside = [*reservation.beside, Allocation(job, placement, end_s, self.at)]
         return (
-            self._refusal(reservation.card, reservation.job, reservation.residency, beside) is None
+            self.refuses_beside(reservation.card, reservation.job, reservation.residency, beside)
+            is None
         )
 
     def reserve(
@@ -287,7 +292,7 @@ class Availability:
     ) -> bool:
         if job.claim.cores > cores or (ram_mib is not None and job.claim.ram_mib > ram_mib):
             return False
-        return card is None or self._refusal(card, job, residency, there) is None
+        return card is None or self.refuses_beside(card, job, residency, there) is None
 
 
 def _need_and_free(

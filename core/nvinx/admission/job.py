@@ -8,23 +8,35 @@ from msgspec import Struct
 from nvinx.catalog import Residency  # noqa: TC001
 from nvinx.jobs.card_share import CardShare  # noqa: TC001
 from nvinx.jobs.claim import Claim  # noqa: TC001
+from nvinx.jobs.preemption import Preempted  # noqa: TC001
 from nvinx.reasons import Why  # noqa: TC001
 
 
 class Job(Struct, frozen=True):
-    """A claim with an identity: `id` is unique on the machine, `name` is what people call it."""
+    """A claim with an identity: `id` is unique on the machine, `name` is what people call it.
+
+    preempted: that it gave its card back before; None for most.
+    """
 
     id: str
     name: str
     claim: Claim
     engine: str = ""
+    preempted: Preempted | None = None
+
+
+class GivenBack(Struct, frozen=True):
+    """That a running job gives its card back: to a job of this name, by a time in boot seconds."""
+
+    to: str
+    by: float
 
 
 class Placement(Struct, frozen=True):
     """Where a job runs and what it holds there; `card` is None on the CPU.
 
     more: further cards, which a job that spills holds as well. share: the part of its card that
-    `vram_mib` is, where the job asked for one.
+    `vram_mib` is, where the job asked for one. given_back: since it was preempted.
     """
 
     residency: Residency
@@ -35,6 +47,7 @@ class Placement(Struct, frozen=True):
     disk_mib: int = 0
     more: tuple[str, ...] = ()
     share: CardShare | None = None
+    given_back: GivenBack | None = None
 
     @property
     def cards(self) -> tuple[str, ...]:
