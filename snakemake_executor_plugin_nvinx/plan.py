@@ -70,6 +70,8 @@ def _task(job: Any, name: str, after: tuple[str, ...], run: Run) -> Task:
         priority=claim.priority,
         kind=claim.kind,
         card_name=claim.card_name,
+        preemptible=claim.preemptible,
+        preempts=claim.preempts,
     )
 
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from nvinx.catalog import Residency
     from nvinx.jobs.claim import Claim
 
-BUS_MIB_PER_S = 6000.0  # PCIe 3.0 x8, as in laptops
 _MOST_TRIED = 8  # jobs of a card, of which every choice is looked at
 _OVERDUE_S = 10.0  # after which nobody counts on a card that was to be given back
 
@@ -90,8 +89,10 @@ def answer(
 
 
 def agrees(one: Allocation, urgent: Claim, at: float) -> bool:
-    """Whether a running job gives its card back to this one."""
+    """Whether a running job gives its card back to this one; not one that starts just now."""
     claim, before = one.job.claim, one.job.preempted
+    if one.since >= at:
+        return False
     if claim.preemptible is None or not is_above(urgent, claim) or one.placement.given_back:
         return False
     if before is None:
@@ -106,14 +107,10 @@ def is_above(urgent: Claim, claim: Claim) -> bool:
 
 
 def loss_s(one: Allocation, at: float) -> float:
-    """Seconds of work that are lost where a job gives its card back."""
-    agreed = one.job.claim.preemptible
-    match None if agreed is None else agreed.mode:
-        case Mode.SIGNAL:
-            return _grace_s(one)
-        case Mode.SUSPEND:
-            return 2 * one.placement.vram_mib / BUS_MIB_PER_S
-    return max(at - one.since, 0.0)
+    """Seconds of work that are lost where a job gives its card back: of one that may save what it
+    has, its time for that.
+    """
+    return _grace_s(one) or max(at - one.since, 0.0)
 
 
 def _grace_s(one: Allocation) -> float:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from nvinx.jobs.card_share import CardShare
+    from nvinx.jobs.preemption import Preemptible
 
 
 class Task(Struct, frozen=True, kw_only=True):
@@ -30,7 +31,7 @@ class Task(Struct, frozen=True, kw_only=True):
     that end before it begins. release_s: when it becomes known. kind: under which runs of such jobs
     are remembered; by default the name up to a bracket. card_name: as in `Claim`. gpu_share: the
     part of its card that it gets, instead of a size. is_guessed: what it needs is not known before
-    an earlier task has run.
+    an earlier task has run. preemptible, preempts: as in `Claim`.
     """
 
     name: str
@@ -51,6 +52,8 @@ class Task(Struct, frozen=True, kw_only=True):
     card_name: str | None = None
     gpu_share: CardShare | None = None
     is_guessed: bool = False
+    preemptible: Preemptible | None = None
+    preempts: int | None = None
 
     @property
     def wish(self) -> Residency:
@@ -134,6 +137,8 @@ class Workload:
             kind=task.kind or name.partition("[")[0],
             card_name=task.card_name,
             share=task.gpu_share,
+            preemptible=task.preemptible,
+            preempts=task.preempts,
         )
         return Job(name, name, claim, "workload")
 

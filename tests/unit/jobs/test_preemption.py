@@ -18,7 +18,6 @@ from nvinx.jobs.preemption import Mode, Preemptible, named
         ("signal:USR2", Preemptible(Mode.SIGNAL, "USR2", 30.0)),
         ("signal:SIGTERM@5", Preemptible(Mode.SIGNAL, "TERM", 5.0)),
         ("signal:@60", Preemptible(Mode.SIGNAL, "USR1", 60.0)),
-        ("suspend", Preemptible(Mode.SUSPEND)),
         (0, None),
         ("off", None),
         (None, None),
