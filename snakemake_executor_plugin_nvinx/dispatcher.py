@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from nvinx.admission.events import Refuse, Start
+from nvinx.admission.reclaim import Reclaim
 from nvinx.errors import NvinxError
 from nvinx.jobs.outcome import Outcome
 
@@ -64,6 +65,10 @@ class Engine(Protocol):
 
     def refuse(self, handle: Any, reason: Reason) -> None:
         """A job can never run on this bench."""
+        ...
+
+    def reclaim(self, asked: Reclaim) -> None:
+        """A running job is to give its card back."""
         ...
 
     def hand_back(self, handles: Sequence[Any]) -> None: ...
@@ -175,12 +180,12 @@ class Dispatcher:
 
     def _next(self) -> Message | None:
         """The next message; None when there is none for a while, or it is time to look again."""
-        if self._broker.awaits_card and self._inbox.empty():
+        if self._broker.is_watching and self._inbox.empty():
             self._is_notified |= self._broker.await_change(POLL_S, self._wake)
             with contextlib.suppress(BlockingIOError):
                 os.eventfd_read(self._wake)
         with contextlib.suppress(queue.Empty):
-            if self._broker.awaits_card:
+            if self._broker.is_watching:
                 return self._inbox.get_nowait()
             return self._inbox.get(timeout=POLL_S)
         return None
@@ -188,7 +193,7 @@ class Dispatcher:
     def _look(self) -> None:
         """Look at the ledger again where another engine says so, or after a while."""
         now = time.monotonic()
-        if not self._broker.awaits_card or not (
+        if not self._broker.is_watching or not (
             self._is_notified or now - self._looked_at >= self._broker.look_again_s
         ):
             return
@@ -204,6 +209,9 @@ class Dispatcher:
 
     def _act(self, decisions: tuple[Decision, ...]) -> None:
         for decision in decisions:
+            if isinstance(decision, Reclaim):
+                self._engine.reclaim(decision)
+                continue
             job, handle = self._jobs[decision.job_id], self._handles[decision.job_id]
             if isinstance(decision, Start):
                 self._engine.start(job, handle, decision.placement)

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nvinx.admission.job import Job, Placement
+    from nvinx.admission.reclaim import Reclaim
     from nvinx.bench.capacity import Card
     from nvinx.history.runs import PastRun
+    from nvinx.leases.giving_back import GivingBack
     from nvinx.reasons import Reason
     from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ended, Message
 
@@ -74,6 +77,7 @@ class Executor(RealExecutor):
         if hidden:
             self.logger.warning(messages.jobs_hidden(hidden))
         self._running: dict[str, Any] = {}
+        self._giving_back: dict[str, GivingBack] = {}
         self._job_ids = JobIds(self._run.context.engine, self.workflow)
         self._halted = self._cancelled = self._told = self._is_ending = False
         self._failure: Exception | None = None
@@ -223,6 +227,16 @@ class Executor(RealExecutor):
     def refuse(self, handle: Any, reason: Reason) -> None:
         self._refuse(handle, self._run.refusal(handle, reason))
 
+    def reclaim(self, asked: Reclaim) -> None:
+        from nvinx.leases.giving_back import GivingBack
+
+        agreed = self._run.agreed(asked.job_id)
+        with self._ending:
+            if agreed is None or asked.job_id not in self._running:
+                return  # it ends just now
+            self._giving_back[asked.job_id] = GivingBack(asked.job_id, agreed)
+        self.logger.info(self._run.gives_back(asked))
+
     def _refuse(self, handle: Any, error: Exception) -> None:
         """Let a job fail before it starts, with all that depends on it."""
         self.logger.error(f"nvinx: {error}")
@@ -335,20 +349,17 @@ class Executor(RealExecutor):
     def _finish(self, job: Job, handle: Any, done: Future[None]) -> None:
         """Free what the job held, then tell Snakemake how it ended, or try it again."""
         from nvinx.jobs.outcome import Outcome
-        from snakemake_executor_plugin_nvinx.dispatcher import Ended
         from snakemake_executor_plugin_nvinx.local_runner import PreparationError
 
         error = done.exception()
         self._runner.forget(handle)
         if isinstance(error, PreparationError):
-            self._halted = True
-            failed = Ended(job.id, Outcome.FAILED)
-            self._run.note_ended(failed)
-            self._send(failed)
-            self._end(job)
-            self.fail(error.reason)
+            self._finish_unprepared(job, error.reason)
             return
         end = self._run.judge(job, handle, error)
+        if self._has_given_back(job):
+            self._come_back(job, handle, end)
+            return
         if end.outcome is Outcome.OUT_OF_MEMORY and not self.is_stopping():
             again = self._run.again(job, handle, end, self._job_ids.new(handle))
             self._warn()
@@ -366,6 +377,32 @@ class Executor(RealExecutor):
             self.report_job_success(SubmittedJobInfo(job=handle))
         self._end(job)
         self._tell_failure()
+
+    def _finish_unprepared(self, job: Job, reason: Exception) -> None:
+        """It never started, and so may no other."""
+        from nvinx.jobs.outcome import Outcome
+        from snakemake_executor_plugin_nvinx.dispatcher import Ended
+
+        self._halted = True
+        failed = Ended(job.id, Outcome.FAILED)
+        self._run.note_ended(failed)
+        self._send(failed)
+        self._end(job)
+        self.fail(reason)
+
+    def _has_given_back(self, job: Job) -> bool:
+        """Whether the job was ended so that it gives its card back; nothing of it is left then."""
+        with self._ending:
+            giving = self._giving_back.pop(job.id, None)
+        return giving is not None and giving.was_in_time() and not self._cancelled
+
+    def _come_back(self, job: Job, handle: Any, end: Ended) -> None:
+        """Queue a preempted job anew: it did not fail, but its outputs go as after a failure."""
+        from nvinx.jobs.outcome import Outcome
+
+        end = replace(end, outcome=Outcome.PREEMPTED)
+        again = self._run.after_preemption(job, self._job_ids.new(handle))
+        self._try_again(job, again, handle, end)
 
     def _try_again(self, job: Job, again: Job, handle: Any, end: Ended) -> None:
         """Queue the job anew; Snakemake does not learn of the failed try, but its outputs go."""

@@ -270,6 +270,7 @@ def _claim_of_group(
     by_job = {j: claim_of(j, models, calibrated, cards, translate=translate) for j in group.jobs}
     claims = list(by_job.values())
     on_gpu = [c for c in claims if c.uses_gpu]
+    _demand_not_preemptible(group, claims)
     _demand_sizes(group, on_gpu)
     limits = [c.max_slowdown for c in on_gpu if c.max_slowdown is not None]
     residencies = {c.residency for c in claims}
@@ -322,6 +323,17 @@ def _share_at_once(group: Any, claims: Mapping[Any, Claim]) -> CardShare | None:
         problem = "is more than a card, for jobs of the group that run side by side"
         raise HintError(str(group.groupid), asked, problem, "ask for less, or take a rule out")
     return card_share.read(str(most))
+
+
+def _demand_not_preemptible(group: Any, claims: Iterable[Claim]) -> None:
+    """A group, also of pipes or services, ends as a whole, whatever one of its jobs agrees to."""
+    agreed = next((claim.preemptible for claim in claims if claim.preemptible), None)
+    if agreed is not None:
+        are_joined = snakemake_internals.runs_all_at_once(group)
+        whose = "that share pipes or services" if are_joined else "of a group"
+        problem = f"cannot be, as jobs {whose} hold one lease together and end together"
+        fix = "leave it out, or take the rule out of the group"
+        raise HintError(str(group.groupid), f"preemptible={agreed.hint!r}", problem, fix)
 
 
 def _demand_sizes(group: Any, claims: Iterable[Claim]) -> None:

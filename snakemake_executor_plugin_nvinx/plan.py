@@ -71,6 +71,8 @@ def _task(job: Any, name: str, after: tuple[str, ...], run: Run) -> Task:
         kind=claim.kind,
         card_name=claim.card_name,
         cards=claim.cards,
+        preemptible=claim.preemptible,
+        preempts=claim.preempts,
     )
 
 

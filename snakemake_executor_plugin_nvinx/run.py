@@ -20,8 +20,9 @@ from nvinx.bench import machine
 from nvinx.errors import HintError, ImpossibleJobError, NvinxError
 from nvinx.host import kernel_kills
 from nvinx.host.clock import boot_seconds
-from nvinx.jobs import unlikely
+from nvinx.jobs import attempt, unlikely
 from nvinx.jobs.outcome import Outcome
+from nvinx.jobs.preemption import Preempted
 from nvinx.leases import outer
 from nvinx.leases.context import open_context
 from nvinx.runs import read as recorded
@@ -43,11 +44,13 @@ from snakemake_executor_plugin_nvinx.staging import Staging
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from nvinx.admission.reclaim import Reclaim
     from nvinx.bench.capacity import Card
     from nvinx.bench.resolve import Bench
     from nvinx.history.runs import PastRun
     from nvinx.history.statistics import RunStatistics
     from nvinx.jobs.claim import Claim
+    from nvinx.jobs.preemption import Preemptible
     from nvinx.leases.broker import Broker
     from nvinx.leases.context import Context
     from nvinx.leases.outer import Outer
@@ -75,6 +78,7 @@ class Run:
     _workflow: Any
     _bench_again: Callable[[], Bench]
     _caps: bool = True
+    _preempts: int | None = None
     _by_index: bool = False
     _shells: Shells | None = None
     _chains_s: dict[Any, float] = field(default_factory=dict)
@@ -135,6 +139,7 @@ class Run:
             _workflow=workflow,
             _bench_again=find_bench,
             _caps=settings.caps == "on",
+            _preempts=settings.preempt,
             _by_index=settings.device_ids == "index",
             _warned=set(told),
             _news=told,
@@ -177,7 +182,8 @@ class Run:
         adjusted = adjust.to_ram(learned, ram_mib)
         if adjusted.ram_mib < claim.ram_mib:
             self._tell(messages.ram_capped(rule, ram_mib))
-        return adjusted, job_claims.name_of(job)
+        preempts = self._preempts if adjusted.uses_gpu else None
+        return replace(adjusted, preempts=preempts), job_claims.name_of(job)
 
     def _largest_mib(self, claim: Claim) -> int:
         return self.broker.state.capacity.largest_share_mib(claim.cards.least)
@@ -296,9 +302,14 @@ class Run:
         if self._shells is None:
             raise RuntimeError("begin() comes before the first job")
         exports = self.context.exports(token, placement, caps=self._caps, by_index=self._by_index)
-        exports |= more
+        exports |= more | attempt.preempted(self._before(token))
         lock = self.context.lock(token, placement)
         return ShellExec(self._shells.make(token, real, exports, lock))
+
+    def _before(self, token: str) -> Preempted | None:
+        """That a running job was preempted before."""
+        running = self.broker.state.running.get(token)
+        return None if running is None else running.job.preempted
 
     def note_started(self, job: Job, placement: Placement) -> list[str]:
         """Write the start down; returns the line to log, if the start is worth one."""
@@ -338,6 +349,23 @@ class Run:
         )
         self._news += news
         return None if claim is None else replace(job, id=token, claim=claim)
+
+    def agreed(self, job_id: str) -> Preemptible | None:
+        """How a running job of ours gives its card back; None where it does not, or has ended."""
+        running = self.broker.state.running.get(job_id)
+        return None if running is None else running.job.claim.preemptible
+
+    def gives_back(self, asked: Reclaim) -> str:
+        """Write down that a running job is to give its card back; returns the line to log."""
+        self.trace.preempted(asked)
+        return explain.gives_back(self.broker.state.running[asked.job_id].job, asked)
+
+    def after_preemption(self, job: Job, token: str) -> Job:
+        """The job that comes back into the queue instead of one that gave its card back."""
+        now, running = boot_seconds(), self.broker.state.running.get(job.id)
+        ran_s = 0.0 if running is None else now - running.since
+        times = 1 + (job.preempted.times if job.preempted else 0)
+        return replace(job, id=token, preempted=Preempted(times, now, ran_s))
 
     def _asked_for(self, handle: Any, attempt: int) -> Claim:
         """What a rule asks for at an attempt that Snakemake has not come to."""

@@ -39,6 +39,17 @@ def share(text: str) -> float:
     return number
 
 
+def margin(text: object) -> int | None:
+    """A difference of priorities of 1 at least; None for "off"."""
+    word = str(text).strip().lower()
+    if word in ("off", "none"):
+        return None
+    if word.isdecimal() and int(word) > 0:
+        return int(word)
+    fix = "Fix: write it like 10, or off."
+    raise ArgumentTypeError(f"{text!r} is no difference of priorities, of 1 or more. {fix}")
+
+
 @dataclass
 class ExecutorSettings(ExecutorSettingsBase):
     """Few, because rule hints and the bench file say the rest."""
@@ -100,6 +111,15 @@ class ExecutorSettings(ExecutorSettingsBase):
         default=0.25,
         metadata=said(
             share, "Share of the available RAM that files read ahead may take. Default: 0.25."
+        ),
+    )
+    preempt: int | None = field(
+        default=None,
+        metadata=said(
+            margin,
+            "Let jobs take the card from running ones that agreed to give it back (hint "
+            "preemptible) and whose priority is lower by this much at least, where that saves more "
+            "waiting than it loses work; off: never. Default: off.",
         ),
     )
     trace: str = field(

@@ -37,6 +37,9 @@ class Why(Enum):
     BREAKS_MAX_SLOWDOWN = "breaks_max_slowdown"
     OTHER_IS_MEASURED = "other_is_measured"
     LESSON_AWAITED = "lesson_awaited"
+    CARD_ASKED_BACK = "card_asked_back"
+    CARD_GIVEN_BACK = "card_given_back"
+    PREEMPTION_LOSES_MORE = "preemption_loses_more"
     # unscheduled
     CANNOT_SHARE = "cannot_share"
     NO_CPU_FALLBACK = "no_cpu_fallback"
@@ -48,7 +51,8 @@ class Reason(Struct, frozen=True):
     job: who it is about. need, have: what is asked and what is there, in the cause's own unit
     (MiB for memory, a count of cores or cards), None where the cause has no number. behind: names
     of the jobs in the way, oldest first. factor, limit: the predicted figure of sharing and what it
-    is held against: work per time together and without the newcomer, or a slowdown and its maximum.
+    is held against: work per time together and without the newcomer, or a slowdown and its maximum,
+    or seconds of work that a preemption would lose and of waiting that it would save.
     """
 
     job: str

@@ -65,6 +65,7 @@ def test_every_variable_of_a_job_is_told():
     assert first_cells("hints.md", "What a job sees") == {
         *environment.variables("job", placement, capacity),
         *attempt.variables(1),
+        *attempt.preempted(None),
         VARIABLE,
     }
     assert first_cells("hints.md", "Caps") == set(

@@ -54,6 +54,8 @@ EXEMPT = (
     ("*/calibrate.md", "nvinx calibrate --command embed", "takes minutes on a card"),
     ("docs/side-by-side.md", "python bench", "takes minutes; tests/benchmarks has its programs"),
     ("*/learned_vram/*", "snakemake ", "is run by tests/examples"),
+    ("*/urgent-jobs.md", "rule fold", "its like is run by tests/plugin/test_preemption.py"),
+    ("*/urgent-jobs.md", "import signal", "its like is run by tests/leases/test_preemption.py"),
     ("*/hints.md", "rule fold", "its like is run by tests/examples, as learned_vram"),
     ("*/hints.md", "rule embed", "its like is run by the page parts-of-a-card"),
     ("*/learned_vram/*", "rule fold", "is of the Snakefile that tests/examples runs"),

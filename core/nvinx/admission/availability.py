@@ -89,6 +89,9 @@ class Availability:
     def residents(self, card_id: str) -> list[Job]:
         return [allocation.job for allocation in self._on.get(card_id, ())]
 
+    def allocations(self, card_id: str) -> Sequence[Allocation]:
+        return self._on.get(card_id, ())
+
     def allocate(self, job: Job, placement: Placement) -> None:
         """Allocate to a job that starts now; what was reserved for others is left to them."""
         allocation = Allocation(job, placement, self.end_there_s(job, placement), self.at)
@@ -125,11 +128,12 @@ class Availability:
 
     def refuses(self, card: Card, job: Job, residency: Residency) -> Reason | None:
         """Why the job may not join this card now, reservations aside; None when it may."""
-        return self._refusal(card, job, residency, self._on.get(card.id, ()))
+        return self.refuses_beside(card, job, residency, self._on.get(card.id, ()))
 
-    def _refusal(
+    def refuses_beside(
         self, card: Card, job: Job, residency: Residency, there: Sequence[Allocation]
     ) -> Reason | None:
+        """The same, if just these were there."""
         names = tuple(allocation.job.name for allocation in there)[:_SHOWN]
         if any(allocation.placement.alone for allocation in there):
             return Reason(job.name, Why.CARD_HELD_EXCLUSIVELY, behind=names)
@@ -241,7 +245,7 @@ class Availability:
         new = Allocation(job, placement, end_s, self.at)
         wants, how = reservation.job, reservation.residency
         return all(
-            self._refusal(card, wants, how, [*reservation.beside[card.id], new]) is None
+            self.refuses_beside(card, wants, how, [*reservation.beside[card.id], new]) is None
             for card in reservation.cards
             if card.id in placement.cards
         )
@@ -363,7 +367,9 @@ class Availability:
     ) -> bool:
         if job.claim.cores > cores or (ram_mib is not None and job.claim.ram_mib > ram_mib):
             return False
-        return all(self._refusal(card, job, residency, there[card.id]) is None for card in cards)
+        return all(
+            self.refuses_beside(card, job, residency, there[card.id]) is None for card in cards
+        )
 
 
 def _need_and_free(

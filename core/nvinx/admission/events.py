@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from msgspec import Struct, field
 
+from nvinx.admission.reclaim import Reclaim
 from nvinx.jobs.outcome import Outcome
 from nvinx.reasons import Reason, Why
 
@@ -69,7 +70,7 @@ class Refuse(Struct, frozen=True):
     reason: Reason
 
 
-Decision: TypeAlias = Start | Refuse
+Decision: TypeAlias = Start | Refuse | Reclaim
 
 
 class Round(Struct, frozen=True):
@@ -77,11 +78,13 @@ class Round(Struct, frozen=True):
 
     waits: by job id, for those who were asked; a round asks no more than it must. ask: why a job
     would wait that was not asked; None where nothing but the end of the round is in its way.
+    reclaims: running jobs that are to give their card back.
     """
 
     starts: tuple[Start, ...] = ()
     waits: Mapping[str, Reason] = field(default_factory=dict)
     ask: Callable[[Job], Reason | None] | None = None
+    reclaims: tuple[Reclaim, ...] = ()
 
     def reason(self, job: Job) -> Reason:
         """Why a job that did not start waits, whether it was asked or not."""

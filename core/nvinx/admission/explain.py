@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from nvinx.admission.estimates import MOST_LOST
 from nvinx.admission.retry import RetryStep
-from nvinx.formatting import cards_text, count_text, factor_text, few_names, gb
+from nvinx.formatting import cards_text, count_text, duration, factor_text, few_names, gb
+from nvinx.jobs.preemption import MOST_TIMES, Mode
 from nvinx.reasons import Reason, Why
 from nvinx.residency import Residency
 from nvinx.sizes import whole_mb
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nvinx.admission.job import Job, Placement, Running
+    from nvinx.admission.reclaim import Reclaim
     from nvinx.bench.capacity import Card
     from nvinx.jobs.claim import Claim
     from nvinx.jobs.out_of_memory import Evidence
@@ -30,7 +33,13 @@ def sentence(reason: Reason) -> str:
         behind=few_names(reason.behind),
         factor=factor_text(reason.factor),
         limit=factor_text(reason.limit),
+        lost=_seconds(reason.factor),
+        saved=_seconds(reason.limit),
     )
+
+
+def _seconds(number: float | None) -> str:
+    return "?" if number is None or not isfinite(number) else duration(number)
 
 
 def waiting(reason: Reason | None) -> str:
@@ -128,6 +137,19 @@ def _used(card: Card, placement: Placement, beside: Sequence[Running]) -> str:
     """What is then held of a card: `1.80 GB of 4.00 GB`."""
     used = placement.mib_on(card.id) + sum(r.placement.mib_on(card.id) for r in beside)
     return f"{gb(used)} of {gb(card.shareable_mib)}"
+
+
+def gives_back(job: Job, asked: Reclaim) -> str:
+    """What is told of a job that is preempted."""
+    times = 1 + (job.preempted.times if job.preempted else 0)
+    agreed, how = job.claim.preemptible, "ends"
+    if agreed is not None and agreed.mode is Mode.SIGNAL:
+        how = f"is told by {agreed.signal} to end within {agreed.grace_s:g} s"
+    return (
+        f"nvinx: {job.name} {how}, to give its card back to {asked.to} "
+        f"({duration(asked.lost_s)} of work lost); it comes back into the queue "
+        f"(preempted {times} of at most {MOST_TIMES} times)"
+    )
 
 
 def ran_out(claim: Claim, peak_mib: int | None) -> str:
@@ -302,6 +324,9 @@ _TEXTS = {
     Why.BREAKS_MAX_SLOWDOWN: "beside {behind} a slowdown of {factor} is predicted, {limit} allowed",
     Why.OTHER_IS_MEASURED: "{behind} runs alone this once, to learn what sharing costs it",
     Why.LESSON_AWAITED: "what a run alone showed of sharing with {behind} is being worked out",
+    Why.CARD_ASKED_BACK: "{behind} is asked to give the card back",
+    Why.CARD_GIVEN_BACK: "{behind} gives the card back",
+    Why.PREEMPTION_LOSES_MORE: "ending {behind} would lose {lost} of work and save {saved}",
     Why.CANNOT_SHARE: "asks for the card alone",
     Why.NO_CPU_FALLBACK: "has no CPU fallback declared",
 }

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from nvinx.jobs.card_share import CardShare  # noqa: TC001
 from nvinx.jobs.claim import Claim  # noqa: TC001
+from nvinx.jobs.preemption import Preempted  # noqa: TC001
 from nvinx.reasons import Why  # noqa: TC001
 
 # msgspec looks these up when it reads a job or a placement.
@@ -13,12 +14,23 @@ from nvinx.residency import Residency  # noqa: TC001
 
 
 class Job(Struct, frozen=True):
-    """A claim with an identity: `id` is unique on the machine, `name` is what people call it."""
+    """A claim with an identity: `id` is unique on the machine, `name` is what people call it.
+
+    preempted: that it gave its card back before; None for most.
+    """
 
     id: str
     name: str
     claim: Claim
     engine: str = ""
+    preempted: Preempted | None = None
+
+
+class GivenBack(Struct, frozen=True):
+    """That a running job gives its card back: to a job of this name, by a time in boot seconds."""
+
+    to: str
+    by: float
 
 
 class Placement(Struct, frozen=True):
@@ -26,6 +38,7 @@ class Placement(Struct, frozen=True):
 
     vram_mib: of `card`. more: further cards that it holds as well, and more_mib: how much of each.
     share: the part of each card that this is, where the job asked for one.
+    given_back: since it was preempted.
     """
 
     residency: Residency
@@ -37,6 +50,7 @@ class Placement(Struct, frozen=True):
     more: tuple[str, ...] = ()
     share: CardShare | None = None
     more_mib: tuple[int, ...] = ()
+    given_back: GivenBack | None = None
 
     @property
     def cards(self) -> tuple[str, ...]:

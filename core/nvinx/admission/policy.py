@@ -10,9 +10,10 @@ are not known. A gang's is of all its cards at once; they are filled meanwhile a
 its way keep to known run times. An exclusive job or a gang that waited half its own run time goes
 before all that are younger.
 
-The order is `queue_order`'s, what is free and whether sharing pays are `availability`'s, expected
-times and slowdowns `estimates`'. Before a job is queued `adjust` may change its claim, after an
-out-of-memory failure `retry` does.
+Where the first that does not fit is urgent, running jobs that agreed may give their card back to it
+(`reclaim`). The order is `queue_order`'s, what is free and whether sharing pays are
+`availability`'s, expected times and slowdowns `estimates`'. Before a job is queued `adjust` may
+change its claim, after an out-of-memory failure `retry` does.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from nvinx.admission import card_sets, queue_order
+from nvinx.admission import card_sets, queue_order, reclaim
 from nvinx.admission.availability import Availability
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Round, Start
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from nvinx.admission.job import Job, Waiting
+    from nvinx.admission.reclaim import Reclaim
     from nvinx.admission.state import State
     from nvinx.bench.capacity import Capacity, Card
     from nvinx.jobs.claim import Claim
@@ -71,7 +73,7 @@ class LongestChainFirst:
                 if isinstance(verdict, Reason):
                     self._reserve(waiting, verdict, state, free)
                     refused.add(job.claim)
-                    waits[job.id] = verdict
+                    waits[job.id] = refused.ask_back(job, verdict, state, free)
                 elif not waiting.held:
                     starts.append(_allocate(job, verdict, state, free))
 
@@ -83,7 +85,7 @@ class LongestChainFirst:
             answer = answers[job.claim]
             return replace(answer, job=job.name) if isinstance(answer, Reason) else None
 
-        return Round(tuple(starts), waits, ask)
+        return Round(tuple(starts), waits, ask, refused.reclaims)
 
     def impossible(self, job: Job, capacity: Capacity) -> Reason | None:
         if job.claim.cores > capacity.cores:
@@ -248,6 +250,7 @@ class _Refused:
         queue = state.waiting
         are_there = (queue.on_gpu < len(queue), queue.on_gpu > 0)
         self._in_vain = [0 if some else _MOST_IN_VAIN for some in are_there]
+        self.reclaims: tuple[Reclaim, ...] = ()
 
     def are_few(self, _part: object) -> bool:
         """Whether somebody else is asked in this round, of whichever kind."""
@@ -267,6 +270,18 @@ class _Refused:
         self._in_vain[claim.uses_gpu] += 1
         if claim.uses_gpu:
             self._work_s += self._run_times.on_card_s(claim) * claim.cards.least
+
+    def ask_back(self, job: Job, refusal: Reason, state: State, free: Availability) -> Reason:
+        """Why the job waits; one that is urgent may have others give their card back to it."""
+        first = next((r for r in free.reservations if r.job.claim.uses_gpu), None)
+        if job.claim.preempts is None or job.claim.is_gang or first is None or first.job is not job:
+            return refusal
+        cards = [c for c in state.capacity.cards if _could_hold(c, job.claim, first.residency)]
+        choice = reclaim.choose(job, first.residency, cards, free)
+        if choice is None or refusal.of_machine:
+            return refusal
+        self.reclaims, reason = reclaim.answer(job, choice, first, free.at)
+        return reason
 
     def is_longer_than_cpu(self, claim: Claim, free: Availability) -> bool:
         """Whether waiting and then using a card would take longer than the CPU takes."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from nvinx.admission.waiting_queue import Line, Queue
 
 _Placed: TypeAlias = tuple[Position, int, int, "Waiting"]
+_BOTH = (False, True)
+_MOST_WAITED = 20.0  # times its own run time, after which a job gives way to nobody
 
 
 def parts(
@@ -29,8 +31,9 @@ def parts(
     """The queue in parts of one kind each: jobs that may use a card, or jobs that may not.
 
     In order, but for jobs that others have passed by long enough. Exclusive ones count as of the
-    highest priority and longest chain of the queue, the first CPU job as a GPU job that came
-    `long_s` later; never as older than they are, or others would starve. has_cores: asked again and
+    highest priority and longest chain of the queue, but behind urgent jobs to which they agreed to
+    give a card back; the first CPU job as a GPU job that came `long_s` later; never as older than
+    they are, or others would starve. has_cores: asked again and
     again; once it says no, those that take cores are left out.
     """
     queue = state.waiting
@@ -52,27 +55,58 @@ def front(queue: Queue, at: float) -> Iterator[Waiting]:
 
 
 class _Forward(Struct, frozen=True):
-    """Exclusive jobs that waited for half their own run time: smaller ones pass them by."""
+    """Exclusive jobs that waited for half their own run time: smaller ones pass them by.
+
+    priority: the highest of the queue; yielding: that of those who give way to urgent jobs.
+    """
 
     at: float
     priority: int
+    yielding: int
     chain_s: float
 
     @classmethod
     def of(cls, lines: tuple[Line, ...], at: float) -> _Forward:
         priorities = [-line.ranked[0][0][2] for line in lines if line.ranked]
+        yielding = [line.first_patient for line in lines if line.first_patient is not None]
         chains = [line.chains_s[-1] for line in lines if line.chains_s]
-        return cls(at, max(priorities, default=0), max(chains, default=0.0))
+        highest = max(priorities, default=0)
+        return cls(at, highest, max(yielding, default=highest), max(chains, default=0.0))
 
-    def position(self, since: float) -> Position:
-        return (False, False, -self.priority, since - CHAINS * self.chain_s)
+    def position(self, since: float, *, yields: bool) -> Position:
+        priority = self.yielding if yields else self.priority
+        return (False, False, -priority, since - CHAINS * self.chain_s)
 
     def placed(
         self, line: Line, start: Position | None, until: Position | None
     ) -> Iterator[_Placed]:
         """Those who are let forward, where they stand now."""
+        kinds = _BOTH if self.are_apart else (False,)
+        return merge(*(self._placed(line, start, until, yields=kind) for kind in kinds))
+
+    @property
+    def are_apart(self) -> bool:
+        """Whether those who give way to urgent jobs stand elsewhere than the others."""
+        return self.yielding != self.priority
+
+    def _yields(self, waiting: Waiting) -> bool:
+        """Whether it agreed to give a card back, and has not waited for too long already."""
+        claim, waited_s = waiting.job.claim, self.at - waiting.since
+        is_worn_out = waited_s > _MOST_WAITED * (claim.runtime_s or 0.0)
+        return claim.preemptible is not None and not is_worn_out
+
+    def _placed(
+        self,
+        line: Line,
+        start: Position | None,
+        until: Position | None,
+        *,
+        yields: bool,
+    ) -> Iterator[_Placed]:
         for since, number, waiting in line.passed(self.at):
-            place = self.position(since)
+            if self.are_apart and self._yields(waiting) is not yields:
+                continue
+            place = self.position(since, yields=yields)
             if until is not None and place >= until:
                 return
             if start is None or place >= start:

@@ -4,8 +4,8 @@ Neither reads a clock, file, process or GPU: the time comes in with the event an
 state. Which waiting job starts is for a policy to decide.
 
     submitted ──► WAITING ──Start──► RUNNING ──► finished
-        │            │
-        └─ Refuse    └──► withdrawn
+        │            │                 │  ▲
+        └─ Refuse    └──► withdrawn    └──┘ Reclaim: it is to give its card back
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from nvinx.admission.events import (
     Submitted,
     Withdrawn,
 )
-from nvinx.admission.job import Running, Waiting
+from nvinx.admission.job import GivenBack, Running, Waiting
 from nvinx.errors import IllegalEventError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from nvinx.admission.events import Decision, Event, Policy, Round
+    from nvinx.admission.reclaim import Reclaim
     from nvinx.admission.state import State
 
 _T = TypeVar("_T")
@@ -37,7 +38,7 @@ def step(state: State, event: Event, policy: Policy) -> tuple[State, tuple[Decis
     """Apply one event, then start whatever the policy admits. Raises IllegalEventError."""
     state, refused = apply(state, event, policy)
     state, decided = admit(state, event.at, policy)
-    return state, (*refused, *decided.starts)
+    return state, (*refused, *decided.starts, *decided.reclaims)
 
 
 def apply(state: State, event: Event, policy: Policy) -> tuple[State, tuple[Refuse, ...]]:
@@ -62,11 +63,16 @@ def apply(state: State, event: Event, policy: Policy) -> tuple[State, tuple[Refu
 
 
 def admit(state: State, at: float, policy: Policy) -> tuple[State, Round]:
-    """One round at time `at` (seconds): the state in which those run who start, and the round."""
+    """One round at time `at` (seconds): the state in which those run who start, and the round.
+
+    Those that are to give their card back run on in it, and say so.
+    """
     decided = policy.decide(state, at)
-    if not decided.starts:
+    if not decided.starts and not decided.reclaims:
         return state, decided
     running = dict(state.running)
+    for reclaim in decided.reclaims:
+        running[reclaim.job_id] = _giving_back(running[reclaim.job_id], reclaim, at)
     for start in decided.starts:
         running[start.job_id] = Running(state.waiting[start.job_id].job, start.placement, at)
     waiting = state.waiting.minus([start.job_id for start in decided.starts])
@@ -107,6 +113,11 @@ def _submit(state: State, event: Submitted, policy: Policy) -> tuple[State, tupl
             refused.append(Refuse(job.id, reason))
     queue = state.waiting.plus(waiting.values()) if waiting else state.waiting
     return replace(state, waiting=queue), tuple(refused)
+
+
+def _giving_back(one: Running, reclaim: Reclaim, at: float) -> Running:
+    given_back = GivenBack(reclaim.to, at + reclaim.grace_s)
+    return replace(one, placement=replace(one.placement, given_back=given_back))
 
 
 def _without(entries: Mapping[str, _T], ids: Iterable[str]) -> dict[str, _T]:

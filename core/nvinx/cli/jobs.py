@@ -51,8 +51,8 @@ def show(jobs: list[Ran], most: int = _MOST) -> None:
     in_order = sorted(jobs, key=lambda j: (j.started_s is None, j.started_s, j.name))
     for job in in_order[:most]:
         where = job.where or "never started"
-        failed = " (failed)" if job.ok is False else ""
-        table.add_row(job.name, where + failed, _time(job.waited_s), _time(job.ran_s), job.why)
+        end = f" ({job.end_words})" if job.end_words else ""
+        table.add_row(job.name, where + end, _time(job.waited_s), _time(job.ran_s), job.why)
     console = Console(markup=False, highlight=False, emoji=False)
     for line in lanes.draw(jobs, console.width):
         console.print(line, no_wrap=True)

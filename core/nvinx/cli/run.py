@@ -11,6 +11,7 @@ import click
 from nvinx.cli import options, run_words
 from nvinx.errors import GaveUpError
 from nvinx.formatting import few_names, plain
+from nvinx.jobs.preemption import URGENT_PRIORITY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from nvinx.bench.resolve import Bench
     from nvinx.jobs.claim import Claim
     from nvinx.jobs.outcome import Outcome
+    from nvinx.jobs.preemption import Preempted
     from nvinx.leases.client import HeldLease, LeaseClient
     from nvinx.leases.outer import Outer
 
@@ -44,6 +46,18 @@ _SIZES = {"vram", "gpu_share", "residency", "model"}
 @click.option("--max-slowdown", type=float, help="Never beside others if that slows it more.")
 @click.option("--runtime", type=float, help="Minutes that it takes, about.")
 @click.option("--priority", type=int, default=0, help="Higher ones are asked first.")
+@click.option(
+    "--urgent",
+    is_flag=True,
+    help="Take the card from running jobs of lower priority that agreed to give it back, where "
+    f"that saves more waiting than it loses work. Without --priority: {URGENT_PRIORITY}.",
+)
+@click.option(
+    "--preemptible",
+    metavar="HOW",
+    help="Give the card back to urgent jobs, and run again later: requeue (it is ended), or "
+    "signal[:NAME][@SECONDS] (it is told, by USR1, and has so long to save what it has, 30).",
+)
 @click.option("--give-up", type=float, metavar="SECONDS", help="Wait no longer (exit status 75).")
 @click.option("--caps/--no-caps", default=True, help="Hold its framework to --vram, or its part.")
 @click.option(
@@ -114,11 +128,14 @@ def _claim(name: str, bench: Bench, asked: dict[str, Any]) -> Claim:
     from nvinx.jobs import hints
     from nvinx.leases.lease import CORELESS, claim_of
 
-    runtime = asked.pop("runtime")
+    runtime, is_urgent = asked.pop("runtime"), asked.pop("urgent")
+    if is_urgent and not asked["priority"]:
+        asked["priority"] = URGENT_PRIORITY
     common = hints.Common(
         cores=CORELESS,
         runtime_s=None if runtime is None else runtime * 60,
         kind=name,
+        preempts=1 if is_urgent else None,
         **{key: asked.pop(key) for key in ("mem_mb", "disk_mb", "priority")},
     )
     return claim_of(_hints(asked), common, bench)
@@ -134,27 +151,27 @@ class _Manner(NamedTuple):
     outputs: tuple[Path, ...]
 
 
+class _Ended(NamedTuple):
+    """How a try of the command ended, and how many processes the kernel killed meanwhile."""
+
+    held: HeldLease
+    status: int
+    words: list[str]
+    kernel_kills: int | None
+
+
 def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: _Manner) -> int:
     """Run the command, again where it ran out of memory and may; its exit status."""
-    from msgspec.structs import replace
-
     from nvinx.admission import explain, retry
     from nvinx.bench.oom_words import words_for
-    from nvinx.host import kernel_kills
     from nvinx.jobs import attempt
     from nvinx.jobs.outcome import Outcome, outcome_of
-    from nvinx.leases import command as commands
 
     tried: list[RetryStep] = []
     own = words_for(client.bench.oom_patterns, how.name)
     while True:
-        held = _waited_for(client, claim, how)
-        cards, beside = client.bench.cards, client.beside(held)
-        how.say(explain.started(held.job, held.placement, cards, beside))
         told = attempt.variables(len(tried) + 1, Outcome.OUT_OF_MEMORY if tried else None)
-        held = replace(held, exports=held.exports | told)
-        kills = kernel_kills.count()
-        status, words = commands.run(command, held, listen=how.retry_oom)
+        held, status, words, kills = _one_try(client, claim, command, how, told)
         status = status or _left_out(how)
         outcome = outcome_of(status, *words, own=own)
         peak_mib = _given_back(client, held, outcome)
@@ -162,12 +179,52 @@ def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: 
         if how.retry_oom and outcome is Outcome.OUT_OF_MEMORY:
             again = retry.next_attempt(held.job.claim, tried, client.capacity, peak_mib)
         if again is None:
-            _tell_lack_of_ram(how, status, words, kernel_kills.since(kills))
+            _tell_lack_of_ram(how, status, words, kills)
             return _explained(status, command)
         step, claim = again
         tried.append(step)
         before = explain.ran_out(held.job.claim, peak_mib)
         how.say(explain.tries_again(how.name, before, step, claim))
+
+
+def _one_try(
+    client: LeaseClient,
+    claim: Claim,
+    command: tuple[str, ...],
+    how: _Manner,
+    told: dict[str, str],
+) -> _Ended:
+    """Run the command to an end of its own: from its start again where it was preempted."""
+    from msgspec.structs import replace
+
+    from nvinx.admission import explain
+    from nvinx.host import kernel_kills
+    from nvinx.leases import command as commands
+
+    before: Preempted | None = None
+    while True:
+        held = _waited_for(client, claim, how, before)
+        beside = client.beside(held)
+        how.say(explain.started(held.job, held.placement, client.bench.cards, beside))
+        kills = kernel_kills.count()
+        with client.watched(held) as watch:
+            placed = replace(held, exports=held.exports | told)
+            status, words = commands.run(command, placed, listen=how.retry_oom)
+        if not watch.was_preempted:
+            return _Ended(held, status, words, kernel_kills.since(kills))
+        before = _preempted(client, held)
+
+
+def _preempted(client: LeaseClient, held: HeldLease) -> Preempted:
+    """Give the lease back of a command that was ended for another; it runs again."""
+    from nvinx.host.clock import boot_seconds
+    from nvinx.jobs.outcome import Outcome
+    from nvinx.jobs.preemption import Preempted
+
+    times = 1 + (held.job.preempted.times if held.job.preempted else 0)
+    found = Preempted(times, boot_seconds(), client.ran_s(held))
+    _given_back(client, held, Outcome.PREEMPTED)
+    return found
 
 
 def _left_out(how: _Manner) -> int:
@@ -212,14 +269,16 @@ def _hints(asked: dict[str, Any]) -> dict[str, Any]:
     return hints
 
 
-def _waited_for(client: LeaseClient, claim: Claim, how: _Manner) -> HeldLease:
+def _waited_for(
+    client: LeaseClient, claim: Claim, how: _Manner, before: Preempted | None
+) -> HeldLease:
     from nvinx.leases.lease import as_lease
     from nvinx.leases.wait_messages import WaitMessages
 
     try:
         with as_lease(how.name):
             wait = WaitMessages(how.name, how.say, limit_s=how.limit_s)
-            return client.acquire(claim, how.name, wait)
+            return client.acquire(claim, how.name, wait, preempted=before)
     except GaveUpError as error:
         click.echo(f"nvinx: {error}", err=True)
         raise SystemExit(_GAVE_UP) from None

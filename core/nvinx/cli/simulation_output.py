@@ -41,6 +41,11 @@ def plain(played: Simulation, least_s: float | None) -> dict[str, Any]:
         "makespan_s": played.makespan_s,
         "lower_bound_s": least_s,
         "gpu_busy_s": sum(played.gpu_busy_s.values()),
+        "lost_s": played.lost_s,
+        "preempted": [
+            {"name": t.name, "start_s": t.start_s, "end_s": t.end_s, "to": t.preempted_for}
+            for t in played.preempted
+        ],
         "jobs": [
             {
                 "name": task.name,
@@ -65,6 +70,7 @@ def rows(played: Simulation, bench: Bench) -> list[Ran]:
     from msgspec import to_builtins
 
     from nvinx.admission import explain
+    from nvinx.jobs.outcome import Outcome
     from nvinx.runs.read import Ran
 
     return [
@@ -78,9 +84,11 @@ def rows(played: Simulation, bench: Bench) -> list[Ran]:
             why=explain.guessed(task.placement)
             if task.is_guessed
             else explain.start_reason(task.placement, task.start_s - task.ready_s, task.waited_for),
-            ok=True,
+            ok=None if task.preempted_for else True,
+            outcome=Outcome.PREEMPTED.value if task.preempted_for else None,
+            preempted_for=task.preempted_for,
         )
-        for task in sorted(played.tasks, key=lambda t: (t.start_s, t.name))
+        for task in sorted((*played.tasks, *played.preempted), key=lambda t: (t.start_s, t.name))
     ]
 
 
@@ -107,6 +115,11 @@ def show(played: Simulation, least_s: float | None, bench: Bench, *, whole: bool
         click.echo(
             f"{cards} busy for {duration(busy_s)}, {busy_s / on_cards_s:.0%} of the time, "
             f"and idle for {duration(idle_s)}."
+        )
+    if played.preempted:
+        click.echo(
+            f"Cards are given back to urgent jobs {len(played.preempted)} times, which loses "
+            f"{duration(played.lost_s)} of work."
         )
 
 

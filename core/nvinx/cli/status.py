@@ -110,6 +110,7 @@ def _print_leases(
         console.print(
             f"  {lease.job.name}: {gb(placement.mib_on(there))}{part} {how}, "
             f"for {duration(seen.now - lease.since)}, engine {plain(lease.job.engine)}"
+            f"{_preemption(lease)}"
         )
         if lease.id in seen.unproved:
             console.print(
@@ -121,3 +122,13 @@ def _print_leases(
                 f"    kept by process {holder.pid} ({holder.command}), which its job left; "
                 f"nvinx release {lease.id} ends it"
             )
+
+
+def _preemption(lease: Lease) -> str:
+    """What it agreed to, or does already."""
+    from nvinx.formatting import plain
+
+    given_back, agreed = lease.placement.given_back, lease.job.claim.preemptible
+    if given_back is not None:
+        return f", gives its card back to {plain(given_back.to)}"
+    return "" if agreed is None else f", preemptible ({agreed.hint})"

@@ -82,6 +82,15 @@ def is_locked(pid: int, number: int) -> bool:
     return False
 
 
+def catches(pid: int, number: int) -> bool:
+    """Whether its program has a handler for this signal; see proc_pid_status(5)."""
+    for line in _read(pid, "status").splitlines():
+        name, _, value = line.partition(b":")
+        if name == b"SigCgt":
+            return bool(int(value, 16) >> (number - 1) & 1)
+    return False
+
+
 def parent(pid: int) -> int | None:
     fields = _stat(pid)
     return int(fields[_PARENT]) if fields else None

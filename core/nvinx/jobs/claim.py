@@ -8,6 +8,7 @@ from msgspec.structs import replace
 # msgspec looks these up when it reads a claim.
 from nvinx.jobs.card_count import ONE, CardCount
 from nvinx.jobs.card_share import CardShare  # noqa: TC001
+from nvinx.jobs.preemption import Preemptible  # noqa: TC001
 from nvinx.residency import Residency
 
 
@@ -23,8 +24,10 @@ class Claim(Struct, frozen=True, kw_only=True):
     the only cards that will do. size: of its input, in bytes or whatever the job counts in; None
     where nobody knows. auto_vram: the VRAM is to be learned from earlier runs, and is not known as
     long as the job asks for a whole card. share: the part of its card that a job gets which says no
-    size; `Card.need_mib` tells how much that is. Raises ValueError when a number is negative, VRAM
-    is missing, or a part is asked for beside a size or by a job that does not share.
+    size; `Card.need_mib` tells how much that is. preemptible: how it gives its card back; None: it
+    never does. preempts: how far its priority must be above that of a job which agreed to give its
+    card back; None: it asks nobody. Raises ValueError when a number is negative, VRAM is missing,
+    or a part is asked for beside a size or by a job that does not share.
     """
 
     residency: Residency
@@ -46,6 +49,8 @@ class Claim(Struct, frozen=True, kw_only=True):
     auto_vram: bool = False
     share: CardShare | None = None
     cards: CardCount = ONE
+    preemptible: Preemptible | None = None
+    preempts: int | None = None
 
     def __post_init__(self) -> None:
         if min(self.cores, self.ram_mib, self.disk_mib, self.vram_mib or 0) < 0:

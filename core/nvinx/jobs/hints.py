@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from nvinx.errors import HintError
 from nvinx.formatting import value_text
-from nvinx.jobs import gpu_hint, misspelt, share_hint, stage_hint
+from nvinx.jobs import gpu_hint, misspelt, preemption, share_hint, stage_hint
 from nvinx.jobs.card_count import ONE
 from nvinx.jobs.claim import Claim
 from nvinx.residency import Residency
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nvinx.jobs.card_count import CardCount
     from nvinx.jobs.card_share import CardShare
     from nvinx.jobs.gpu_hint import GpuWish
+    from nvinx.jobs.preemption import Preemptible
 
 HINTS = (
     gpu_hint.HINT,
@@ -34,18 +35,26 @@ HINTS = (
     "cpu_runtime",
     "model",
     "max_slowdown",
+    preemption.HINT,
     stage_hint.HINT,
     "nvinx_size",
 )
 AUTO = "auto"  # the VRAM that earlier runs took
-NO_WISH = ("model", stage_hint.HINT, "nvinx_size")  # alone they do not ask for a card
+NO_WISH = (
+    "model",
+    preemption.HINT,
+    stage_hint.HINT,
+    "nvinx_size",
+)  # alone they do not ask for a card
 _LARGEST = 1e15  # of any number: larger ones can be neither converted nor counted with
 _SIZES = ("vram_mb", "vram")
 _LONGEST_NUMBER = 15  # digits
 
 
 class Common(Struct, frozen=True, kw_only=True):
-    """What every workflow engine states for a job, in nvinx's units; kind, size: see `Claim`."""
+    """What every workflow engine states for a job, in nvinx's units; kind, size, preempts: see
+    `Claim`.
+    """
 
     cores: int = 1
     mem_mb: float | None = None
@@ -54,6 +63,7 @@ class Common(Struct, frozen=True, kw_only=True):
     priority: int = 0
     kind: str = ""
     size: float | None = None
+    preempts: int | None = None
 
 
 def read(
@@ -119,6 +129,8 @@ def read(
         auto_vram=auto,
         share=None if share is None or share.is_whole else share,
         cards=count if residency.uses_gpu else ONE,
+        preemptible=reader.preemptible(residency),
+        preempts=common.preempts if residency.uses_gpu else None,
     )
 
 
@@ -354,6 +366,18 @@ class _Reader:
             problem = "must be a factor of at least 1"
             raise self.error("max_slowdown", problem, "write it like max_slowdown='1.5'")
         return limit
+
+    def preemptible(self, residency: Residency) -> Preemptible | None:
+        """How it gives its card back; a mere switch means nothing to a job without a card."""
+        value = self._hints.get(preemption.HINT)
+        agreed = preemption.named(self._rule, value)
+        if agreed is None or residency.uses_gpu:
+            return agreed
+        if isinstance(value, str) and not value.strip().isdigit():
+            problem = "means nothing for a job that uses no GPU"
+            fix = "leave it out, or add vram_mb=... or gpu=1"
+            raise self.error(preemption.HINT, problem, fix)
+        return None
 
     def cpu_runtime_s(self, cpu_fallback: bool) -> float | None:
         value = self._hints.get("cpu_runtime")

@@ -32,3 +32,4 @@ class Outcome(Enum):
     OK = "ok"
     FAILED = "failed"
     OUT_OF_MEMORY = "out_of_memory"
+    PREEMPTED = "preempted"

@@ -30,12 +30,14 @@ if TYPE_CHECKING:
 
     from nvinx.admission.events import Decision, Event, Policy, Round, Start
     from nvinx.admission.job import Job, Running
+    from nvinx.admission.reclaim import Reclaim
     from nvinx.bench.capacity import Capacity, Card
     from nvinx.history.runs import PastRun
     from nvinx.leases.ports import Ports, Transaction
     from nvinx.reasons import Reason
 
 _LOOK_AGAIN_S = 0.25  # at the front of the line: room may come from programs outside nvinx
+_ASKED_S = 1.0  # where nothing waits, and others may ask for a card
 _FAR_BACK_S = 5.0
 _NEAR = 4  # how many before the first of ours are few
 
@@ -136,6 +138,8 @@ class Broker:
     @property
     def look_again_s(self) -> float:
         """How long to wait for a notice before the next look: the further back, the longer."""
+        if not self.awaits_card:
+            return _ASKED_S
         return min(_LOOK_AGAIN_S * 2.0**self._everyone.ahead, _FAR_BACK_S)
 
     def claim_process(self, job_id: str, pid: int) -> None:
@@ -169,6 +173,17 @@ class Broker:
     def awaits_card(self) -> bool:
         """True when a call to `poll` could start something that nothing of ours announces."""
         return self._state.waiting.on_gpu > 0
+
+    @property
+    def is_watching(self) -> bool:
+        """True when others may start something of ours, or ask for what it holds."""
+        return self.awaits_card or self._may_be_asked
+
+    @property
+    def _may_be_asked(self) -> bool:
+        """Whether a running job of ours has agreed to give its card back."""
+        running = self._state.running.values()
+        return any(r.job.claim.preemptible and r.placement.card for r in running)
 
     @property
     def waits(self) -> dict[str, Reason]:
@@ -219,7 +234,8 @@ class Broker:
         self._tell_judging()
         self._state = after
         self._note_sleep()
-        return (*refused, *(start for start in decided.starts if start.job_id in own.waiting))
+        starts = (start for start in decided.starts if start.job_id in own.waiting)
+        return (*refused, *starts, *_asked_of(own, decided))
 
     def _note_sleep(self) -> None:
         """What the machine slept before a job began is none of the job's time."""
@@ -253,9 +269,11 @@ class Broker:
         merged, decided = self._decide(entries, own, event, gone)
         ours = [start for start in decided.starts if start.job_id in own.waiting]
         self._enter(entries, merged, ours, begun)
+        self._give_back(entries, merged, _asked_of(own, decided), begun)
         for engine in _others(merged, decided, own):
             self._everyone.ask(entries, engine)
         after = _with_starts(replace(own, capacity=merged.capacity), merged, ours)
+        after = _with_reclaims(after, merged, _asked_of(own, decided))
         us, is_near = self._everyone.us, self._everyone.ahead < _NEAR
         self._front.show(entries, after.waiting, decided, event.at, is_near=is_near)
         now = self._ports.clock()  # later than whatever was asked until now
@@ -278,7 +296,8 @@ class Broker:
         return merged, decided
 
     def _tell(self, merged: State, decided: Round) -> None:
-        """Notify the engines that could start a job, and those that may wait for our answer.
+        """Notify the engines that could start a job or are to give a card back, and those that may
+        wait for our answer.
 
         Also those whose jobs are kept from a card only by what we are about to learn.
         """
@@ -289,6 +308,7 @@ class Broker:
             for job_id, reason in decided.waits.items()
             if reason.why is Why.LESSON_AWAITED
         ]
+        could += [merged.running[asked.job_id].job for asked in decided.reclaims]
         engines = {engine_of(job) for job in could}
         if us is not None and us.owes_answer:
             engines |= {us.asked_by, *self._everyone.near}
@@ -343,7 +363,22 @@ class Broker:
                 return any(job.claim.uses_gpu for job in jobs)
             case Finished(job_id=job_id):
                 return self.is_on_card(job_id)
+            case CardsChanged():
+                return self._may_be_asked
         return False
+
+    def _give_back(
+        self,
+        entries: Transaction,
+        merged: State,
+        asked: Sequence[Reclaim],
+        begun: list[str] | None,
+    ) -> None:
+        """Write down which of our leases are given back, so that nobody asks for more."""
+        if asked and begun is None:
+            raise LookOnlyError
+        for one in asked:
+            entries.give_back(one.job_id, merged.running[one.job_id].placement)
 
     def _enter(
         self,
@@ -372,6 +407,19 @@ def _others(merged: State, decided: Round, own: State) -> set[str]:
     """The engines of those who could start and are not ours."""
     starts = (s.job_id for s in decided.starts if s.job_id not in own.waiting)
     return {engine_of(merged.running[job_id].job) for job_id in starts}
+
+
+def _asked_of(own: State, decided: Round) -> tuple[Reclaim, ...]:
+    """Who of our own is to give a card back."""
+    return tuple(one for one in decided.reclaims if one.job_id in own.running)
+
+
+def _with_reclaims(own: State, merged: State, asked: Sequence[Reclaim]) -> State:
+    """Our own state, in which these jobs of ours give their card back."""
+    if not asked:
+        return own
+    giving = {one.job_id: merged.running[one.job_id] for one in asked}
+    return replace(own, running={**own.running, **giving})
 
 
 def _with_starts(own: State, merged: State, starts: Sequence[Start]) -> State:

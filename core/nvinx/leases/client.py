@@ -10,24 +10,28 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from nvinx.admission import adjust, explain
-from nvinx.admission.events import Refuse
+from nvinx.admission.events import Refuse, Start
 from nvinx.admission.job import Job
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.bench.resolve import Bench
 from nvinx.errors import ImpossibleJobError, NvinxError
+from nvinx.host.clock import boot_seconds
+from nvinx.jobs import attempt
 from nvinx.jobs.claim import Claim
 from nvinx.jobs.outcome import Outcome, outcome_of
 from nvinx.leases.context import open_context
+from nvinx.leases.watch import Watch
 from nvinx.residency import Residency
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from nvinx.admission.events import Decision, Policy
     from nvinx.admission.job import Placement, Running
     from nvinx.bench.capacity import Capacity, Card
     from nvinx.history.runs import PastRun
+    from nvinx.jobs.preemption import Preempted
     from nvinx.leases.liveness import ProcessLiveness
     from nvinx.reasons import Reason
 
@@ -126,10 +130,12 @@ class LeaseClient:
         name: str,
         waiting: Callable[[Reason | None], None] | None = None,
         lease_id: str | None = None,
+        preempted: Preempted | None = None,
     ) -> HeldLease:
         """Wait for a lease. waiting: called again and again with the reason for the wait.
 
-        lease_id: one that nobody else has; a new one by default. Raises ImpossibleJobError when
+        lease_id: one that nobody else has; a new one by default. preempted: that the same job gave
+        its card back before. Raises ImpossibleJobError when
         this bench can never run it.
         """
         self._asked += 1
@@ -139,7 +145,8 @@ class LeaseClient:
             self._context.past.statistics,
             self.capacity.largest_share_mib(claim.cards.least),
         )
-        job = Job(lease_id, name, adjust.by_statistics(claim, statistics, largest_mib), engine)
+        learned = adjust.by_statistics(claim, statistics, largest_mib)
+        job = Job(lease_id, name, learned, engine, preempted)
         decision = self._await_turn(job, waiting or (lambda _: None))
         if isinstance(decision, Refuse):
             raise ImpossibleJobError(name, *explain.impossible(decision.reason, self.bench.problem))
@@ -149,20 +156,30 @@ class LeaseClient:
         if self._learns:
             self._context.past.learn_meanwhile(_SHORT_S)  # while the job runs
         exports = self._context.exports(job.id, placement, caps=self._caps)
+        exports |= attempt.preempted(preempted)
         return HeldLease(job, placement, exports, self._context.lock(job.id, placement))
 
-    def _await_turn(self, job: Job, waiting: Callable[[Reason | None], None]) -> Decision:
+    def _await_turn(self, job: Job, waiting: Callable[[Reason | None], None]) -> Start | Refuse:
         """Stand in line until there is a decision."""
-        decisions = self._broker.submit([job])
+        decisions = _placing(self._broker.submit([job]))
         looked_at = time.monotonic()
         while not decisions:
             waiting(self._broker.waits.get(job.id))
             left_s = looked_at + self._broker.look_again_s - time.monotonic()
             if self._broker.await_change(min(max(left_s, 0.0), _SPEAK_S)) or left_s <= _SPEAK_S:
-                decisions = self._broker.poll()
+                decisions = _placing(self._broker.poll())
                 looked_at = time.monotonic()
         (decision,) = decisions
         return decision
+
+    def watched(self, held: HeldLease) -> Watch:
+        """While a command runs on the lease: ends it where it is to give its card back."""
+        return Watch(self._broker, held.job, self._say)
+
+    def ran_s(self, held: HeldLease) -> float:
+        """How long the lease has been held, in seconds."""
+        running = self._broker.state.running.get(held.job.id)
+        return 0.0 if running is None else boot_seconds() - running.since
 
     def use_here(self, held: HeldLease) -> None:
         """This very process uses the lease: what it takes of the card is the lease's."""
@@ -234,6 +251,10 @@ class LeaseClient:
             self.release(held, outcome_of(1, "".join(format_exception_only(error))))
             raise
         self.release(held)
+
+
+def _placing(decisions: Iterable[Decision]) -> tuple[Start | Refuse, ...]:
+    return tuple(one for one in decisions if isinstance(one, Start | Refuse))
 
 
 @contextmanager

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from nvinx.admission.job import Placement
     from nvinx.leases.ports import EngineEntry, Lease, QueuedRequest
 
 # The same rows are read again and again.
@@ -152,6 +153,10 @@ class SqliteTransaction:
             rows.seen_text(lease.seen),
             _raw(lease.id),
         )
+
+    def give_back(self, lease_id: str, placement: Placement) -> None:
+        text = rows.placement_text(placement)
+        self._write("UPDATE lease SET placement = ? WHERE id = ?", text, lease_id)
 
     def drop(self, lease_id: str) -> None:
         self._change("DELETE FROM lease WHERE id = CAST(? AS TEXT)", _raw(lease_id))

@@ -130,6 +130,10 @@ class Transaction(Protocol):
         """Write down what is newly known of a lease that is held; unknown ones are left out."""
         ...
 
+    def give_back(self, lease_id: str, placement: Placement) -> None:
+        """Write down of a lease of ours that its job was asked to give it back."""
+        ...
+
     def drop(self, lease_id: str) -> None:
         """Give a lease back. Dropping one that is not there is not an error."""
         ...

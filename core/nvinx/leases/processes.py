@@ -6,6 +6,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from nvinx.host import proc
 from nvinx.leases.markers import Markers
 
 if TYPE_CHECKING:
@@ -34,6 +35,23 @@ def end(tokens: Collection[str], *, grace_s: float = GRACE_S) -> int:
         with contextlib.suppress(*_gone()):
             process.kill()
     return len(stubborn)
+
+
+def are_there(tokens: Collection[str]) -> bool:
+    """Whether a process of these jobs lives."""
+    return bool(_family(tokens))
+
+
+def tell(tokens: Collection[str], number: int) -> int:
+    """Send a signal to those of their processes that have a handler for it; returns how many.
+
+    The others, such as shells that wait for a program, would die of it.
+    """
+    told = [process for process in _family(tokens) if proc.catches(process.pid, number)]
+    for process in told:
+        with contextlib.suppress(*_gone()):
+            process.send_signal(number)
+    return len(told)
 
 
 def _family(tokens: Collection[str]) -> list[psutil.Process]:

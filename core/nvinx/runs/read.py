@@ -29,7 +29,8 @@ class Ran:
     """One job of a run. Times are seconds since the run began.
 
     submitted_s: when it was handed over. slowdown: expected beside the others on its card.
-    after: ids of the jobs that made its input.
+    after: ids of the jobs that made its input. ok: None also where it was preempted, and gave its
+    card back to the job `preempted_for`.
     """
 
     name: str
@@ -47,6 +48,14 @@ class Ran:
     claim: dict[str, Any] | None = None
     after: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+    preempted_for: str | None = None
+
+    @property
+    def end_words(self) -> str:
+        """How it ended, where that is worth a word."""
+        if self.outcome == Outcome.PREEMPTED.value:
+            return f"preempted for {self.preempted_for or 'another job'}"
+        return "failed" if self.ok is False else ""
 
     @property
     def share(self) -> CardShare | None:
@@ -154,11 +163,15 @@ def _started(run: RecordedRun, event: dict[str, Any]) -> None:
     job.beside, job.slowdown = beside, slowdown
 
 
+def _preempted(run: RecordedRun, event: dict[str, Any]) -> None:
+    run.jobs[event["id"]].preempted_for = plain(convert(event["to"], str))
+
+
 def _ended(run: RecordedRun, event: dict[str, Any]) -> None:
     job = run.jobs[event["id"]]
     peak_mib, outcome = convert((event["peak_mib"], event["outcome"]), _END)
     job.ended_s, job.peak_mib, job.outcome = event["s"], peak_mib, outcome.value
-    job.ok = outcome is Outcome.OK
+    job.ok = None if outcome is Outcome.PREEMPTED else outcome is Outcome.OK
 
 
 def _met(run: RecordedRun, event: dict[str, Any]) -> None:
@@ -183,6 +196,7 @@ _TAKE: dict[str, Callable[[RecordedRun, dict[str, Any]], None]] = {
     "learned": _learned,
     "waits": _waits,
     "started": _started,
+    "preempted": _preempted,
     "ended": _ended,
     "cards": _met,
     "sample": _sample,

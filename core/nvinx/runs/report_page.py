@@ -92,7 +92,7 @@ def _table(run: RecordedRun) -> Any:
         "slowdown": [job.slowdown for job in jobs],
         "declared (MB)": [_mb(job.declared_mib) for job in jobs],
         "peak (MB)": [_mb(job.peak_mib) for job in jobs],
-        "end": [(job.outcome or "").replace("_", " ") for job in jobs],
+        "end": [job.end_words or (job.outcome or "").replace("_", " ") for job in jobs],
         "why": [job.why for job in jobs],
     }
     columns = []

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nvinx.admission.job import Job, Placement
+    from nvinx.admission.reclaim import Reclaim
     from nvinx.bench.capacity import Card
     from nvinx.bench.resolve import Bench
     from nvinx.host.clock import Clock
@@ -141,6 +142,10 @@ class Trace:
         self._said.pop(job.id, None)
         place = to_builtins(placement)
         self._write("started", id=job.id, placement=place, beside=list(beside), slowdown=expected)
+
+    def preempted(self, asked: Reclaim) -> None:
+        """A running job was asked to give its card back."""
+        self._write("preempted", id=asked.job_id, to=asked.to, lost_s=round(asked.lost_s, 3))
 
     def ended(self, job_id: str, outcome: Outcome, peak_mib: int | None) -> None:
         self._write("ended", id=job_id, outcome=outcome.value, peak_mib=peak_mib)

@@ -11,6 +11,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from nvinx.admission import explain
 from nvinx.admission.co_residency import CoResidency
 from nvinx.admission.estimates import Estimates
@@ -20,10 +22,15 @@ from nvinx.admission.step import admit, apply, check
 from nvinx.errors import WorkloadError
 from nvinx.history.sharing import Settled
 from nvinx.history.statistics import RunStatistics
+from nvinx.jobs.outcome import Outcome
+from nvinx.jobs.preemption import Mode, Preempted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nvinx.admission.events import Event, Policy, Start
     from nvinx.admission.job import Placement
+    from nvinx.admission.reclaim import Reclaim
     from nvinx.bench.capacity import Capacity
     from nvinx.history.runs import PastRun
     from nvinx.jobs.claim import Claim
@@ -37,7 +44,7 @@ _DONE_S = 1e-9
 class Played:
     """What one task did. partners: who shared its card at any time. waited_for: its last reason.
 
-    is_guessed: as in `Task`.
+    is_guessed: as in `Task`. preempted_for: of a try that was ended for a job of this name.
     """
 
     name: str
@@ -48,18 +55,22 @@ class Played:
     partners: tuple[str, ...]
     waited_for: Reason | None
     is_guessed: bool = False
+    preempted_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
     """A workload played to its end; gpu_busy_s: time with a job on it, by card id.
 
-    past: what a history remembers of the tasks, in the order in which they ended.
+    past: what a history remembers of the tasks, in the order in which they ended. preempted: tries
+    that gave their card back, with lost_s seconds of work in all.
     """
 
     tasks: tuple[Played, ...]
     gpu_busy_s: dict[str, float]
     past: tuple[PastRun, ...] = ()
+    preempted: tuple[Played, ...] = ()
+    lost_s: float = 0.0
 
     @property
     def makespan_s(self) -> float:
@@ -93,6 +104,16 @@ class _Live:
     placement: Placement
     waited_for: Reason | None
     partners: set[str] = field(default_factory=set)
+    leaves: _Leaving | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaving:
+    """That a task gives its card back: when, for whom, and how much it then has left to do."""
+
+    at: float
+    to: str
+    left_s: float
 
 
 class _Play:
@@ -113,6 +134,10 @@ class _Play:
         self._done: dict[str, Played] = {}
         self._past: list[PastRun] = []
         self._ready_s: dict[str, float] = {}
+        self._left_s: dict[str, float] = {}
+        self._before: dict[str, Preempted] = {}
+        self._preempted: list[Played] = []
+        self._lost_s = 0.0
         self._round = Round()
         self._needs = {name: set(task.after) for name, task in workload.tasks.items()}
         self._behind: dict[str, list[str]] = defaultdict(list)
@@ -129,17 +154,25 @@ class _Play:
         while self._live or self._free:
             paces = self._paces()
             ends = {name: live.left_s / paces[name] for name, live in self._live.items()}
-            release_s = min(self._free.values(), default=math.inf)
-            pause = min(min(ends.values(), default=math.inf), release_s - self._at)
+            moments = [*self._free.values(), *(g.at for _, g in self._leaving())]
+            next_s = min(moments, default=math.inf)
+            pause = min(min(ends.values(), default=math.inf), next_s - self._at)
             if math.isinf(pause):
                 self._complain()
             self._pass(max(pause, 0.0), paces)
             for name in [n for n, live in self._live.items() if live.left_s <= _DONE_S]:
                 self._finish(name)
+            for name, leaving in list(self._leaving()):
+                if leaving.at <= self._at + _DONE_S:
+                    self._give_back(name, leaving)
             self._submit()
         if self._state.waiting:
             self._complain()
-        return Simulation(tuple(self._done.values()), self._busy_s, tuple(self._past))
+        tasks, preempted = tuple(self._done.values()), tuple(self._preempted)
+        return Simulation(tasks, self._busy_s, tuple(self._past), preempted, self._lost_s)
+
+    def _leaving(self) -> Iterator[tuple[str, _Leaving]]:
+        return ((name, live.leaves) for name, live in self._live.items() if live.leaves)
 
     def _paces(self) -> dict[str, float]:
         """Work per second of each running task; of a gang on the worst of its cards."""
@@ -176,7 +209,19 @@ class _Play:
 
     def _finish(self, name: str) -> None:
         live = self._live.pop(name)
-        self._done[name] = Played(
+        self._done[name] = self._played(name, live)
+        for behind in self._behind[name]:
+            self._needs[behind].discard(name)
+            if not self._needs[behind]:
+                self._free[behind] = self._workload.tasks[behind].release_s
+        past = self._end(name, live)
+        self._statistics.add(past)
+        self._statistics.learn()
+        self._past.append(past)
+        self._take(Finished(name, self._at))
+
+    def _played(self, name: str, live: _Live, preempted_for: str | None = None) -> Played:
+        return Played(
             name,
             live.ready_s,
             live.start_s,
@@ -185,17 +230,25 @@ class _Play:
             tuple(sorted(live.partners)),
             live.waited_for,
             self._workload.tasks[name].is_guessed,
+            preempted_for,
         )
-        for behind in self._behind[name]:
-            self._needs[behind].discard(name)
-            if not self._needs[behind]:
-                self._free[behind] = self._workload.tasks[behind].release_s
+
+    def _end(self, name: str, live: _Live) -> PastRun:
         card_name = live.placement.card and self._state.capacity.card(live.placement.card).name
-        past = self._co_residency.finish(self._state.running[name], self._at, card_name=card_name)
-        self._statistics.add(past)
-        self._statistics.learn()
-        self._past.append(past)
-        self._take(Finished(name, self._at))
+        return self._co_residency.finish(self._state.running[name], self._at, card_name=card_name)
+
+    def _give_back(self, name: str, leaving: _Leaving) -> None:
+        """End a task that gives its card back, and queue it anew with what it has left to do."""
+        live = self._live.pop(name)
+        self._end(name, live)
+        self._preempted.append(self._played(name, live, leaving.to))
+        self._left_s[name] = leaving.left_s
+        times = 1 + (self._before[name].times if name in self._before else 0)
+        self._before[name] = Preempted(times, self._at, self._at - live.start_s)
+        self._take(Finished(name, self._at, Outcome.PREEMPTED))
+        again = replace(self._workload.job(name), preempted=self._before[name])
+        self._ready_s[name] = self._at
+        self._take(Submitted((again,), self._at))
 
     def _take(self, event: Event) -> None:
         state, refused = apply(self._state, event, self._policy)
@@ -206,13 +259,23 @@ class _Play:
         self._co_residency.observe(self._state.running.values(), self._at)
         for start in decided.starts:
             self._start(start)
+        for asked in decided.reclaims:
+            self._ask_back(asked)
         self._round = decided
+
+    def _ask_back(self, asked: Reclaim) -> None:
+        """A task that may save what it has goes on from there; another begins anew."""
+        live, task = self._live[asked.job_id], self._workload.tasks[asked.job_id]
+        saves = task.preemptible is not None and task.preemptible.mode is Mode.SIGNAL
+        left_s = live.left_s if saves else task.duration_s
+        live.leaves = _Leaving(self._at + asked.grace_s, asked.to, left_s)
+        self._lost_s += asked.lost_s
 
     def _start(self, start: Start) -> None:
         name, task = start.job_id, self._workload.tasks[start.job_id]
         on_card = start.placement.card
         on_cpu = on_card is None and task.uses_gpu and task.cpu_duration_s is not None
-        work_s = task.cpu_duration_s if on_cpu else task.duration_s
+        work_s = task.cpu_duration_s if on_cpu else self._left_s.get(name, task.duration_s)
         ready_s = self._ready_s[name]
         # Asked now and not in each round, as the round before still knows what it left free.
         job = self._state.running[name].job

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from nvinx.jobs.card_share import CardShare
+    from nvinx.jobs.preemption import Preemptible
 
 
 class Task(Struct, frozen=True, kw_only=True):
@@ -31,7 +32,7 @@ class Task(Struct, frozen=True, kw_only=True):
     that end before it begins. release_s: when it becomes known. kind: under which runs of such jobs
     are remembered; by default the name up to a bracket. card_name, cards: as in `Claim`. gpu_share:
     the part of its card that it gets, instead of a size. is_guessed: what it needs is not known
-    before an earlier task has run.
+    before an earlier task has run. preemptible, preempts: as in `Claim`.
     """
 
     name: str
@@ -53,6 +54,8 @@ class Task(Struct, frozen=True, kw_only=True):
     cards: CardCount = ONE
     gpu_share: CardShare | None = None
     is_guessed: bool = False
+    preemptible: Preemptible | None = None
+    preempts: int | None = None
 
     @property
     def wish(self) -> Residency:
@@ -137,6 +140,8 @@ class Workload:
             card_name=task.card_name,
             share=task.gpu_share,
             cards=task.cards if task.uses_gpu else ONE,
+            preemptible=task.preemptible,
+            preempts=task.preempts,
         )
         return Job(name, name, claim, "workload")
 

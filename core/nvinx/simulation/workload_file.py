@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nvinx.bench.strict_yaml import At, Table, read, shown, suggestion, table
-from nvinx.errors import BenchError
-from nvinx.jobs import card_count, card_share
+from nvinx.errors import BenchError, HintError
+from nvinx.jobs import card_count, card_share, preemption
 from nvinx.jobs.card_count import ONE
 from nvinx.residency import Residency
 from nvinx.simulation.workload import Task, Workload
@@ -14,6 +14,7 @@ from nvinx.simulation.workload import Task, Workload
 if TYPE_CHECKING:
     from nvinx.jobs.card_count import CardCount
     from nvinx.jobs.card_share import CardShare
+    from nvinx.jobs.preemption import Preemptible
 
 _KEYS = (
     "name",
@@ -35,6 +36,8 @@ _KEYS = (
     "cards",
     "gpu_share",
     "is_guessed",
+    "preemptible",
+    "preempts",
 )
 
 
@@ -71,6 +74,8 @@ def write(workload: Workload) -> str:
             kept["cards"] = task.cards.hint
         if task.gpu_share is not None:
             kept["gpu_share"] = task.gpu_share.hint
+        if task.preemptible is not None:
+            kept["preemptible"] = task.preemptible.hint
         jobs.append(kept)
     return json.dumps({"jobs": jobs}, indent=1, ensure_ascii=False) + "\n"
 
@@ -106,7 +111,18 @@ def _task(at: At, position: int) -> Task:
         cards=_cards(entry),
         gpu_share=share,
         is_guessed=entry.flag("is_guessed"),
+        preemptible=_preemptible(entry),
+        preempts=entry.count("preempts"),
     )
+
+
+def _preemptible(entry: Table) -> Preemptible | None:
+    word = entry.text(preemption.HINT)
+    try:
+        return preemption.named("", word)
+    except HintError as error:
+        problem = f"{word} {error.problem}"
+        raise entry.entries[preemption.HINT].error(problem, error.fix) from None
 
 
 def _residency(entry: Table) -> Residency | None:

@@ -20,6 +20,7 @@ from nvinx.staging.ports import Warmed
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+    from nvinx.admission.job import Placement
     from nvinx.leases.ports import Lease, QueuedRequest
     from nvinx.staging.ports import File
 
@@ -114,6 +115,11 @@ class MemoryTransaction:
     def note(self, lease: Lease) -> None:
         if lease.id in self._rows.leases:
             self._rows.leases[lease.id] = lease
+
+    def give_back(self, lease_id: str, placement: Placement) -> None:
+        if lease_id in self._rows.leases:
+            lease = self._rows.leases[lease_id]
+            self._rows.leases[lease_id] = replace(lease, placement=placement)
 
     def drop(self, lease_id: str) -> None:
         self._rows.change += self._rows.leases.pop(lease_id, None) is not None

@@ -94,7 +94,7 @@ EXECUTORS = {
     "AWS Batch": """aws_batch_job_definition aws_batch_scheduling_priority aws_batch_task_timeout
         batch_queue shared_memory_size_mb""",
     "Kubernetes, Kueue, Azure, Flux, TES": """machine_type scale container kueue_memory
-        kueue_operator kueue_tasks vcpus vm_size storage preemptible""",
+        kueue_operator kueue_tasks vcpus vm_size storage""",
     "SGE, PBS": """sge_queue sge_pe sge_project sge_priority sge_resources sge_extra
         sge_export_env sge_reservation h_vmem vmem pvmem h_rt s_rt tmem scratch_size tscratch cput
         cputime ncpus select pbs_queue""",

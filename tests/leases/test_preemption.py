@@ -1,0 +1,81 @@
+"""`nvinx run --urgent` takes the card from `nvinx run --preemptible`, which runs again afterwards."""
+
+from __future__ import annotations
+
+import pytest
+from waiting import GIVE_UP_S, eventually
+
+COUNTS = "echo $NVINX_PREEMPTED >> runs"
+SAVES = f"""
+{COUNTS}
+trap 'echo saved >> saved; exit 0' USR1
+if test -e saved; then exit 0; fi
+echo ready > ready
+while :; do sleep 0.05; done
+"""
+KEEPS_ON = f"{COUNTS}; test -e ready && exit 7; echo ready > ready; sleep 3600"
+
+
+def _runs(bench):
+    return bench.folder.joinpath("runs").read_text().split()
+
+
+def _start(bench, how, script):
+    process = bench.start("run", "--preemptible", how, "--name", "long", "--", "bash", "-c", script)
+    assert eventually((bench.folder / "ready").exists)
+    return process
+
+
+def test_one_that_is_requeued_is_ended_and_runs_again_to_its_own_end(bench):
+    long = _start(bench, "requeue", KEEPS_ON)
+    urgent = bench.run("run", "--urgent", "--name", "urgent", "--", "echo", "mine")
+    assert (urgent.returncode, urgent.stdout) == (0, "mine\n")
+    assert "long is asked to give the card back" in urgent.stderr
+
+    _, err = long.communicate(timeout=GIVE_UP_S)
+    assert long.returncode == 7
+    assert _runs(bench) == ["0", "1"]
+    assert "long ends, to give its card back to urgent" in err
+    assert "preempted 1 of at most 3 times" in err
+    assert bench.held() == set()
+
+
+def test_one_that_is_told_saves_its_state_and_goes_on_from_there(bench):
+    long = _start(bench, "signal", SAVES)
+    assert bench.run("run", "--urgent", "--", "true").returncode == 0
+    _, err = long.communicate(timeout=GIVE_UP_S)
+    assert long.returncode == 0
+    assert bench.folder.joinpath("saved").read_text() == "saved\n"
+    assert _runs(bench) == ["0", "1"]
+    assert "long is told by USR1 to end within 30 s" in err
+
+
+def test_one_that_does_not_listen_for_the_signal_ends_at_once(bench):
+    long = _start(bench, "signal:USR2@3000", KEEPS_ON)
+    assert bench.run("run", "--urgent", "--", "true").returncode == 0
+    assert long.wait(timeout=GIVE_UP_S) == 7
+
+
+def test_one_that_takes_too_long_to_save_is_ended(bench):
+    script = f"trap '' TERM; trap : USR1; {COUNTS}; test -e ready && exit 7; echo ready > ready; "
+    long = _start(bench, "signal:@1", f"{script} while :; do sleep 0.05; done")
+    assert bench.run("run", "--urgent", "--", "true").returncode == 0
+    assert long.wait(timeout=GIVE_UP_S) == 7
+
+
+def test_one_that_did_not_agree_is_left_alone(bench):
+    firm = bench.start("run", "--name", "firm", "--", "sleep", "3600")
+    assert eventually(lambda: bench.held() == {"firm"})
+    urgent = bench.run("run", "--urgent", "--give-up", "2", "--", "true")
+    assert urgent.returncode == 75
+    assert bench.held() == {"firm"}
+    firm.terminate()
+
+
+@pytest.mark.parametrize("how", ["kill", "signal:KILL"])
+def test_a_way_that_does_not_exist_is_refused(bench, how):
+    done = bench.run("run", "--preemptible", how, "--", "true")
+    assert done.returncode != 0
+    assert (
+        "Fix: write it like preemptible=" in done.stderr or "Fix: write preemptible=" in done.stderr
+    )

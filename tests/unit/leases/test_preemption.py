@@ -1,0 +1,141 @@
+"""A job of one engine gives its card back to an urgent one of another, through the ledger."""
+
+import pytest
+from builders import card, exclusive_job, gpu_state
+
+from nvinx.admission.events import Start
+from nvinx.admission.reclaim import Reclaim
+from nvinx.bench.capacity import Capacity
+from nvinx.gpu.ports import GpuInventory
+from nvinx.jobs.preemption import Mode, Preemptible
+from nvinx.leases.broker import Broker
+from nvinx.leases.ports import Ports
+from nvinx.reasons import Why
+from nvinx.testing import FakeClock, FakeLiveness, MemoryLedger
+
+CARD = card(total_mib=4096, headroom_mib=512)
+REQUEUE = Preemptible(Mode.REQUEUE)
+
+
+class Probe:
+    """A card on which nobody's processes are seen, but what they use is."""
+
+    def __init__(self):
+        self.used_mib = 0
+
+    def read(self):
+        return GpuInventory((gpu_state(total_mib=4096, used_mib=self.used_mib),))
+
+
+class Machine:
+    def __init__(self, probe=None):
+        self.ledger, self.liveness, self.clock = MemoryLedger(), FakeLiveness(), FakeClock()
+        self.probe = probe
+
+    def engine(self, name, cards=(CARD,)):
+        ports = Ports(self.ledger, self.liveness, self.clock, self.probe)
+        return Broker(name, Capacity(cards, 4, 16000), ports)
+
+    def placement(self, lease_id):
+        with self.ledger.look() as entries:
+            (lease,) = (each for each in entries.leases() if each.id == lease_id)
+        return lease.placement
+
+
+def long_job(job_id="fold", engine="one"):
+    return exclusive_job(job_id, engine=engine, preemptible=REQUEUE, runtime_s=600.0)
+
+
+def urgent_job(job_id="urgent", engine="two"):
+    return exclusive_job(job_id, engine=engine, priority=10, preempts=10, runtime_s=5.0)
+
+
+def started(decisions):
+    return [d.job_id for d in decisions if isinstance(d, Start)]
+
+
+@pytest.fixture
+def machine():
+    return Machine()
+
+
+@pytest.fixture
+def engines(machine):
+    """The one that runs a job which agreed, and one that has an urgent job."""
+    one, two = machine.engine("one"), machine.engine("two")
+    assert started(one.submit([long_job()])) == ["fold"]
+    machine.clock.now = 20.0
+    return one, two
+
+
+def test_the_owner_is_notified_and_asked_and_the_ledger_says_so(machine, engines):
+    one, two = engines
+    assert one.is_watching
+    assert two.submit([urgent_job()]) == ()
+    assert two.waits["urgent"].why is Why.CARD_ASKED_BACK
+    assert one.await_change(0)
+
+    assert one.poll() == (Reclaim("fold", "urgent", 20.0, 0.0),)
+    assert machine.placement("fold").given_back.to == "urgent"
+    two.poll()
+    assert two.waits["urgent"].why is Why.CARD_GIVEN_BACK
+
+
+def test_it_is_asked_once(engines):
+    one, two = engines
+    two.submit([urgent_job()])
+    assert len(one.poll()) == 1
+    assert one.poll() == ()
+    assert two.poll() == ()
+
+
+def test_the_urgent_job_starts_when_the_other_has_ended_and_before_it_comes_back(engines):
+    one, two = engines
+    two.submit([urgent_job()])
+    one.poll()
+    assert started(two.poll()) == []
+    one.finish("fold")
+    assert started(one.submit([long_job("fold again")])) == []
+    assert started(two.poll()) == ["urgent"]
+    two.finish("urgent")
+    assert started(one.poll()) == ["fold again"]
+
+
+def test_it_starts_when_the_card_shows_the_room_and_not_before():
+    probe = Probe()
+    machine = Machine(probe)
+    one, two = machine.engine("one"), machine.engine("two")
+    one.submit([long_job()])
+    machine.clock.now = 20.0
+    job = exclusive_job("urgent", engine="two", priority=10, preempts=10, vram_mib=4000)
+    two.submit([job])
+    one.poll()
+    probe.used_mib = 3000  # of what died, and the driver has not taken back
+    one.finish("fold")
+    assert started(two.poll()) == []
+    assert two.waits["urgent"].why is Why.CARD_USED_BY_OTHERS
+    probe.used_mib = 0
+    assert started(two.poll()) == ["urgent"]
+
+
+def test_a_job_of_the_same_engine_is_asked_where_the_urgent_one_comes(machine):
+    one = machine.engine("one")
+    one.submit([long_job()])
+    machine.clock.now = 20.0
+    assert one.submit([urgent_job(engine="one")]) == (Reclaim("fold", "urgent", 20.0, 0.0),)
+
+
+def test_who_has_agreed_to_nothing_does_not_watch(machine):
+    one = machine.engine("one")
+    one.submit([exclusive_job("fold")])
+    assert not one.is_watching
+
+
+def test_nobody_counts_for_long_on_an_owner_that_died_or_does_not_answer(machine, engines):
+    one, two = engines
+    two.submit([urgent_job()])
+    one.poll()
+    machine.liveness.retire("one")  # its job lives on, by itself
+    machine.clock.now = 60.0
+    two.poll()
+    assert two.waits["urgent"].why is Why.CARD_HELD_EXCLUSIVELY
