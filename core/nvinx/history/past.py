@@ -124,6 +124,10 @@ def _subject(cards: Sequence[str], slowdowns: SlowdownModel | None) -> str:
     told = (
         None
         if slowdowns is None
-        else (slowdowns.exponent, sorted(slowdowns.measured.items(), key=str))
+        else (
+            slowdowns.exponent,
+            sorted(slowdowns.measured.items(), key=str),
+            sorted(slowdowns.groups.items(), key=str),
+        )
     )
     return hashlib.sha256(repr((cards, told)).encode()).hexdigest()

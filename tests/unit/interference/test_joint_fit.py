@@ -11,6 +11,7 @@ from nvinx.interference import CoRun
 from nvinx.interference.joint_fit import fit
 from nvinx.interference.observed import Observed
 from nvinx.interference.p_norm import combined
+from nvinx.interference.slowdown import Measured
 
 SOLO_S = {"a": 10.0, "b": 40.0, "c": 25.0}
 SUFFERS = {"a": 1.0, "b": 0.5, "c": 0.3}
@@ -107,6 +108,15 @@ def test_who_is_slow_by_chance_and_so_alone_at_the_end_makes_sharing_look_no_che
     assert abs(sum(off) / len(off)) < 0.7
 
 
+def test_a_slower_card_is_no_slowdown():
+    fast = [Observed("a", "a", 10.0, card="fast")] * 10
+    slow = [Observed("a", "a", 40.0, (company(40, "b", at_end=True),), card="slow")] * 10
+    also = [Observed("a", "a", 40.0, card="slow")] * 2
+    belief = fit(fast + slow + also)
+    assert belief.excess("a", "b") < 0.15
+    assert belief.solo["a"].sd < 0.3
+
+
 def test_one_odd_run_decides_little():
     odd = Observed("a", "a", 300.0, (company(300, "c"),))
     assert max(errors(fit([*lab(120, noise=0.05), odd]))) < 0.15
@@ -157,6 +167,19 @@ def test_many_runs_overrule_a_calibration_and_few_do_not():
     assert 1 + many.excess("a", "b") == pytest.approx(3.0, rel=0.1)
     assert many.pair("a", "b").contradicted
     assert not many.pair("b", "b").contradicted
+
+
+TRIPLE = {("a", ("a", "b")): Measured(1.9, 1)}
+
+
+def test_what_was_measured_of_three_is_believed_until_runs_contradict_its_pairs():
+    alone, slow = Observed("a", "a", 10.0), Observed("a", "a", 30.0, (company(30, "b"),))
+    early = fit([alone], CALIBRATED.measured, groups=TRIPLE)
+    late = fit([alone, slow] * 30, CALIBRATED.measured, groups=TRIPLE)
+    assert early.slowdown("a", {"b": 1, "a": 1}) == 1.9
+    assert early.slowdown("a", {"b": 1, "a": 1}, drawn=True) == 1.9
+    assert early.slowdown("a", {"b": 1}) < 1.2
+    assert late.slowdown("a", {"b": 1, "a": 1}) > 2.5
 
 
 def test_the_same_runs_give_the_same_belief_and_another_seed_another_draw():
