@@ -25,7 +25,7 @@ import nvinx
 BENCH = "hardware: {vram_gb: 4, simulated: true}\n"
 NOTHING = "python -c pass"
 NVINX = (sys.executable, "-c", "from nvinx.__main__ import main; main()")
-TASK = ("--waiting-pid", "1", "--name", "task", "--vram-gb", "0.1")
+TASK = ("--waiting-pid", str(os.getpid()), "--name", "task", "--vram-gb", "0.1")
 LEASE = 'exec 9<>"$0" && exec "$@"'  # as a task's guard opens the lease's file
 
 
@@ -33,7 +33,7 @@ def sides(folder: Path) -> dict[str, tuple[str, ...]]:
     """What is started, by how it is called in the table."""
     file = folder / "state" / "life" / "task.lock"
     file.parent.mkdir(parents=True, exist_ok=True)
-    acquire = (*NVINX, "lease", "acquire", "--file", str(file), "--fd", "9", *TASK)
+    acquire = (*NVINX, "lease", "acquire", "--fd", "9", *TASK)
     return {
         NOTHING: (sys.executable, "-c", "pass"),
         "nvinx run -- true": (*NVINX, "run", "--quiet", "--", "true"),

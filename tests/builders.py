@@ -121,9 +121,9 @@ def running(started, since=0.0, **placement):
     return Running(started, granted(started.claim, **placement), since)
 
 
-def company(seconds, *names):
+def company(seconds, *names, at_end=False):
     """So long beside these, as often as they are named."""
-    return Company(float(seconds), dict(Counter(names)))
+    return Company(float(seconds), dict(Counter(names)), at_end)
 
 
 def lease(held_by, since=0.0, **placement):

@@ -104,7 +104,7 @@ def test_what_runs_of_before_taught_is_not_forgotten(tmp_path):
             company=(
                 company(0.25 * 3.5, "m", "m", "fold"),
                 company(0.25 * 3.5, "m", "m"),
-                company(0.5 * 3.5, "m"),
+                company(0.5 * 3.5, "m", at_end=True),
             ),
             outcome=Outcome.OUT_OF_MEMORY,
             declared_mib=859,

@@ -9,6 +9,8 @@ from collections import Counter, defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
+from msgspec import Struct, field
+
 from nvinx.history.runs import PastRun
 from nvinx.interference.company import Company
 
@@ -22,7 +24,27 @@ _ROUNDING_S = 1e-6
 _MOST = 32  # companies of one run
 
 _Partners: TypeAlias = tuple[tuple[str, int], ...]
-_Spent: TypeAlias = dict[_Partners, float]
+
+
+class _Spent(Struct):
+    """Seconds of one job beside each set of partners, and who was there last."""
+
+    beside: dict[_Partners, float] = field(default_factory=dict)
+    last: _Partners = ()
+
+    def add(self, partners: _Partners, seconds: float) -> None:
+        if seconds > _ROUNDING_S:
+            self.last = partners
+        if partners:
+            self.beside[partners] = self.beside.get(partners, 0.0) + seconds
+
+    def companies(self) -> tuple[Company, ...]:
+        """Those with most time first; of very many the rest counts as time beside these."""
+        beside = ((s, partners) for partners, s in self.beside.items() if s > _ROUNDING_S)
+        listed = sorted(beside, key=lambda each: (each[1] == self.last, each), reverse=True)
+        kept = sorted(listed[:_MOST], reverse=True)
+        more = sum(s for s, _ in listed) / sum(s for s, _ in kept) if kept else 1.0
+        return tuple(Company(s * more, dict(there), there == self.last) for s, there in kept)
 
 
 class CoResidency:
@@ -92,10 +114,8 @@ class CoResidency:
         there = Counter(one.job.claim.profile for one in members)
         beside = {name: _without_one(there, name) for name in there}
         for one in told:
-            spent = self._spent.setdefault(one.job.id, {})
-            partners = beside[one.job.claim.profile]
-            if partners:
-                spent[partners] = spent.get(partners, 0.0) + seconds
+            spent = self._spent.setdefault(one.job.id, _Spent())
+            spent.add(beside[one.job.claim.profile], seconds)
 
     def finish(
         self, ended: Running, at: float, *, card_name: str | None = None, slept_s: float = 0.0
@@ -107,7 +127,7 @@ class CoResidency:
         """
         job, ran_s = ended.job, max(at - ended.since - slept_s, 0.0)
         self._there.pop(job.id, None)
-        spent = self._spent.pop(job.id, None) or self._left.pop(job.id, None) or {}
+        spent = self._spent.pop(job.id, None) or self._left.pop(job.id, None) or _Spent()
         return PastRun(
             name=job.name,
             kind=job.claim.kind,
@@ -115,7 +135,7 @@ class CoResidency:
             residency=ended.placement.residency,
             ran_s=ran_s,
             card=card_name,
-            company=_companies(spent),
+            company=spent.companies(),
             declared_mib=None if job.claim.auto_vram else job.claim.vram_mib,
             size=job.claim.size,
         )
@@ -129,11 +149,3 @@ def _on_any(card_ids: Sequence[str], by_card: Mapping[str, Sequence[Running]]) -
 def _without_one(there: Counter[str], name: str) -> _Partners:
     """Who is beside one of this profile."""
     return tuple(sorted((there - Counter([name])).items()))
-
-
-def _companies(spent: _Spent) -> tuple[Company, ...]:
-    """Those with most time first; of very many the rest counts as time beside these."""
-    listed = sorted(((s, partners) for partners, s in spent.items() if s > _ROUNDING_S))[::-1]
-    kept = listed[:_MOST]
-    more = sum(s for s, _ in listed) / sum(s for s, _ in kept) if kept else 1.0
-    return tuple(Company(s * more, dict(partners)) for s, partners in kept)

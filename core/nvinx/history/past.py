@@ -124,5 +124,6 @@ def _subject(cards: Sequence[str], slowdowns: SlowdownModel | None) -> str:
         return repr(cards)
     import hashlib
 
-    told = slowdowns.exponent, sorted(slowdowns.measured.items(), key=str)
+    measured = (slowdowns.measured, slowdowns.groups)
+    told = slowdowns.exponent, *(sorted(each.items(), key=str) for each in measured)
     return hashlib.sha256(repr((cards, told)).encode()).hexdigest()

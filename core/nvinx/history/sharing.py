@@ -78,7 +78,7 @@ class Sharing:
         told = self._slowdowns
         if told is None:
             return joint_fit.fit(rows, seed=self._seed)
-        return joint_fit.fit(rows, told.measured, self._seed, told.exponent)
+        return joint_fit.fit(rows, told.measured, self._seed, told.exponent, told.groups)
 
 
 class Settled(Sharing):
@@ -95,7 +95,7 @@ class Settled(Sharing):
 def _observed(runs: Iterable[PastRun]) -> list[Observed]:
     """Those that teach something of sharing: they had a card and went well."""
     return [
-        Observed(run.kind, run.profile, run.ran_s, run.company, run.size)
+        Observed(run.kind, run.profile, run.ran_s, run.company, run.size, run.card)
         for run in runs
         if run.kind and run.card is not None and run.outcome is Outcome.OK and run.ran_s > 0
     ]

@@ -249,15 +249,20 @@ def _marks(values: Sequence[str]) -> str:
 
 
 def _as_company(averages: str, ran_s: float) -> str:
-    """How many of each partner there were on average, as if each had come at once."""
+    """How many of each partner there were on average, as if each had come at once.
+
+    A run is taken to have ended in the company that it had for longest.
+    """
     numbers = msgspec.json.decode(averages, type=dict[str, float])
     marks = sorted({0.0, 1.0} | {number % 1.0 for number in numbers.values()})
+    longest = max(pairwise(marks), key=lambda part: part[1] - part[0])
     found = []
     for begin, end in pairwise(marks):
         partners = {name: int(number) + (number % 1.0 > begin) for name, number in numbers.items()}
         there = {name: number for name, number in partners.items() if number}
         if there:
-            found.append(Company((end - begin) * ran_s, there))
+            at_end = (begin, end) == longest
+            found.append(Company((end - begin) * ran_s, there, at_end))
     return msgspec.json.encode(found).decode()
 
 

@@ -66,11 +66,20 @@ class Solo(Struct, frozen=True):
         return math.exp(self.log_s + grown)
 
 
+class Group(Struct, frozen=True):
+    """What a calibration measured of one profile beside several others, in order of their names."""
+
+    of: str
+    beside: tuple[str, ...]
+    slowdown: float
+
+
 class Belief(Struct, frozen=True):
     """level: ln of the excess of an average pair. suffers, hurts: by profile, around it.
 
     pairs: by who suffers and beside whom, for all profiles that were seen. solo: by kind. noise:
-    the relative error of one run's time. runs: that it rests on. exponent: of `p_norm`.
+    the relative error of one run's time. runs: that it rests on. exponent: of `p_norm`. groups:
+    measured by a calibration, and not contradicted.
     """
 
     level: float
@@ -81,6 +90,7 @@ class Belief(Struct, frozen=True):
     noise: float = 0.0
     runs: int = 0
     exponent: float = EXPONENT
+    groups: tuple[Group, ...] = ()
 
     def pair(self, profile: str, partner: str) -> Pair | None:
         """None where one of the two was never seen."""
@@ -96,12 +106,17 @@ class Belief(Struct, frozen=True):
 
     def slowdown(self, profile: str, partners: Mapping[str, int], *, drawn: bool = False) -> float:
         """Time beside so many of each partner over time alone. drawn: by the posterior's draw."""
-        excesses = [
-            self.excess(profile, partner, drawn=drawn)
-            for partner, number in partners.items()
-            for _ in range(number)
-        ]
+        names = [name for name, number in partners.items() for _ in range(number)]
+        measured = self._measured(profile, tuple(sorted(names))) if self.groups else None
+        if measured is not None:
+            return measured
+        excesses = [self.excess(profile, name, drawn=drawn) for name in names]
         return combined(excesses, self.exponent)
+
+    def _measured(self, profile: str, names: tuple[str, ...]) -> float | None:
+        """What was measured of just this company."""
+        same = (each for each in self.groups if (each.of, each.beside) == (profile, names))
+        return next((max(each.slowdown, 1.0) for each in same), None)
 
     def pace(self, profile: str, company: Iterable[Company], ran_s: float) -> float:
         """The share of a run's time that it would have taken alone."""

@@ -9,7 +9,11 @@ from msgspec import Struct
 
 
 class Company(Struct, frozen=True):
-    """The seconds that a job spent beside just these partners, by profile and number."""
+    """The seconds that a job spent beside just these partners, by profile and number.
+
+    at_end: whether it ended beside them.
+    """
 
     seconds: float
     partners: Mapping[str, int]
+    at_end: bool = False

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from nvinx.interference.belief import Belief, Pair
+from msgspec.structs import replace
+
+from nvinx.interference.belief import Belief, Group, Pair
 from nvinx.interference.joint_problem import MISFIT_SD, Problem
 from nvinx.interference.p_norm import EXPONENT
 from nvinx.interference.slowdown import MEASURED_SD
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from nvinx.interference.observed import Observed
     from nvinx.interference.slowdown import Measured
@@ -26,17 +28,29 @@ def fit(
     measured: Mapping[tuple[str, str], Measured] | None = None,
     seed: int = 0,
     exponent: float = EXPONENT,
+    groups: Mapping[tuple[str, tuple[str, ...]], Measured] | None = None,
 ) -> Belief:
     """What these runs and the pairs that a calibration measured say together.
 
-    The same runs and seed give the same belief. seed: of the draw. exponent: of `p_norm`.
+    The same runs and seed give the same belief. seed: of the draw. exponent: of `p_norm`. groups:
+    of three and more that it measured; they are believed as measured until runs contradict a pair.
     """
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # more would take the cores from jobs, and gain nothing
         problem = Problem(runs, measured or {}, exponent)
         x, covariance = problem.solve()
-        return belief(problem, x, covariance, seed)
+        found = belief(problem, x, covariance, seed)
+    return replace(found, groups=tuple(_uncontradicted(found, groups or {})))
+
+
+def _uncontradicted(
+    found: Belief, groups: Mapping[tuple[str, tuple[str, ...]], Measured]
+) -> Iterator[Group]:
+    for (of, beside), seen in groups.items():
+        pairs = [found.pair(of, name) for name in beside]
+        if not any(pair is not None and pair.contradicted for pair in pairs):
+            yield Group(of, beside, seen.slowdown)
 
 
 def belief(problem: Problem, x: Any, covariance: Any, seed: int) -> Belief:

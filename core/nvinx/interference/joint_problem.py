@@ -5,6 +5,11 @@ the time is the pace: time = time alone / sum over company of (share of the time
 excess slowdown of a pair is exp(level + a_i + b_j + d_ij): how much one suffers, how much the other
 hurts, with the calibration's own prior, and what the two factors miss. All noise is Student's t, so
 that an odd run decides little, and many runs overrule a calibration.
+
+Who is slow by chance stays when others have left, and so is alone for longer: company is no
+accident, and taken as one it makes sharing look cheap. It is the work that chance draws, and the
+end of a run is where its work is done: so a run's likelihood is that of its work, per second at its
+end, which is times the pace at the end over that of the whole.
 """
 
 from __future__ import annotations
@@ -16,6 +21,8 @@ from nvinx.interference.paces import Paces
 from nvinx.interference.slowdown import (
     CORRELATION,
     HURTS_SD,
+    LEVEL,
+    LEVEL_SD,
     MEASURED_SD,
     SUFFERS_SD,
 )
@@ -27,8 +34,6 @@ if TYPE_CHECKING:
     from nvinx.interference.observed import Observed
     from nvinx.interference.slowdown import Measured
 
-# Of ln excess of an average pair: what nobody saw is taken as mild, so that it is tried.
-LEVEL, LEVEL_SD = -1.5, 2.0
 TAIL = 4.0  # degrees of freedom
 _INFORMATION = (TAIL + 1) / (TAIL + 3)  # of rows with such tails, by what their weights say
 MISFIT_SD = 0.35  # of the ln excess of a pair around what its two factors say
@@ -37,7 +42,7 @@ NOISE_SD, NOISE_WEIGHT, NOISE_FLOOR = 0.2, 4.0, 0.03  # of the ln time of a run
 MOST_ODD = 120  # pairs with a misfit of their own: the calibrated, and those longest together
 _LEAST, _MOST = -12.0, 5.0  # of ln excess
 _ROUNDS, _TRIES, _SETTLED = 30, 7, 1e-3
-_RESCALED = (3, 7, 11)  # rounds before which the noise is estimated anew
+_RESCALED, _SCALED = (3, 7, 11), 8  # rounds before which the noise is estimated anew, in steps
 
 
 class Problem:
@@ -155,12 +160,11 @@ class Problem:
 
         return np.exp(np.clip(self._effect @ x[: self.first_solo], _LEAST, _MOST))
 
-    def _residuals(self, x: Any) -> tuple[Any, Any, Any]:
+    def _residuals(self, x: Any, excess: Any, log_pace: Any) -> tuple[Any, Any, Any]:
         """Of runs, of the calibration and of the misfits, in standard deviations."""
         import numpy as np
 
-        excess = self._excess(x)
-        said = self.solo.effect @ x[self.first_solo :] - self.paces.log_pace(excess)
+        said = self.solo.effect @ x[self.first_solo :] - log_pace
         told = np.log1p(excess[: len(self._told)])
         misfit = x[self.first_odd : self.first_solo]
         return (
@@ -169,24 +173,33 @@ class Problem:
             misfit / self._misfit_sd,
         )
 
+    def _of_runs(self, x: Any) -> Any:
+        """The residuals of runs only."""
+        excess = self._excess(x)
+        return self._residuals(x, excess, self.paces.logs(excess)[0])[0]
+
     def _cost(self, x: Any) -> float:
         """Twice the negative logarithm of the posterior, less what is the same for all."""
         import numpy as np
 
         off = x - self._centre
-        tails = sum(float(np.log1p(r**2 / TAIL).sum()) for r in self._residuals(x))
-        return (TAIL + 1) * tails + float(off @ self._precision @ off)
+        excess = self._excess(x)
+        log_pace, at_end = self.paces.logs(excess)
+        rows = self._residuals(x, excess, log_pace)
+        tails = sum(float(np.log1p(row**2 / TAIL).sum()) for row in rows)
+        return (TAIL + 1) * tails + float(off @ self._precision @ off) - 2 * float(at_end.sum())
 
     def _normal(self, x: Any) -> tuple[Any, Any]:
         """Curvature and slope of the posterior, by Gauss and Newton."""
         import numpy as np
 
         excess = self._excess(x)
-        lost = self.paces.lost(excess)
-        of_runs, of_told, of_misfits = self._residuals(x)
+        lost, lost_at_end = self.paces.lost(excess)
+        of_runs, of_told, of_misfits = self._residuals(x, excess, self.paces.logs(excess)[0])
         curvature = self._precision.copy()
         slope = -self._precision @ (x - self._centre)
-        effect = np.hstack([lost @ self._effect, self.solo.effect]) / self.noise
+        slope[: self.first_solo] -= lost_at_end.sum(axis=0) @ self._effect
+        effect = self._effect_on_runs(lost)
         weight = _weight(of_runs)
         curvature += _squared(effect, weight)
         slope += effect.T @ (weight * of_runs)
@@ -200,12 +213,29 @@ class Problem:
         slope[own] -= _weight(of_misfits) * of_misfits / self._misfit_sd
         return curvature, slope
 
+    def _effect_on_runs(self, lost: Any) -> Any:
+        """Of the unknowns on what runs are said to take, in standard deviations."""
+        import numpy as np
+
+        return np.hstack([lost @ self._effect, self.solo.effect]) / self.noise
+
     def _rescale(self, x: Any) -> None:
-        """The noise of the runs, from their residuals."""
-        off = self._residuals(x)[0]
-        squares = self.noise**2 * float(_weight(off) @ off**2)
-        spread = (NOISE_WEIGHT * NOISE_SD**2 + squares) / (NOISE_WEIGHT + len(off))
-        self.noise = max(math.sqrt(spread), NOISE_FLOOR)
+        """The noise of the runs, from their residuals, but for what the unknowns follow of it."""
+        off = self.noise * self._of_runs(x)
+        count = NOISE_WEIGHT + len(off) - self._followed(x)
+        for _ in range(_SCALED):
+            squares = float(_weight(off / self.noise) @ off**2)
+            spread = (NOISE_WEIGHT * NOISE_SD**2 + squares) / count
+            self.noise = max(math.sqrt(spread), NOISE_FLOOR)
+
+    def _followed(self, x: Any) -> float:
+        """How many of the runs' residuals the unknowns take up: half of the runs at most."""
+        import numpy as np
+
+        lost, _ = self.paces.lost(self._excess(x))
+        by_runs = _squared(self._effect_on_runs(lost), _weight(self._of_runs(x)))
+        taken_up = np.trace(np.linalg.solve(self._normal(x)[0], by_runs))
+        return min(float(taken_up), len(self.runs) / 2)
 
 
 def _squared(effect: Any, weight: Any) -> Any:

@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from nvinx.interference.company import Company
     from nvinx.interference.observed import Observed
 
+_ALONE = -1  # the number of no company
+_HARDLY = 1e-6  # of the time: so little alone is a rounding error
+
 
 class Paces:
     """The time of some runs by company, as arrays.
 
-    pairs: (who suffers, beside whom), in the order in which `log_pace` wants their excesses.
+    pairs: (who suffers, beside whom), in the order in which `logs` wants their excesses.
     """
 
     def __init__(
@@ -34,10 +37,12 @@ class Paces:
             for each in run.company
         ]
         self._runs = len(runs)
+        self._last = np.array([self._company_at_end(run) for run in runs], dtype=int)
         self._row, self._company, self._share = _columns(shares, 3)
         self._alone = np.clip(1.0 - _summed(self._row, self._share, self._runs), 0.0, 1.0)
         members = [(at, *one) for key, at in self._companies.items() for one in key]
         self._of, self._pair, self._times = _columns(members, 3)
+        self._end_is_known = (self._last != _ALONE) | (self._alone > _HARDLY)
         self._visits = self._members_of_shares()
         self.pairs = tuple(self._at)
 
@@ -47,6 +52,10 @@ class Paces:
             for name, number in sorted(beside.partners.items())
         )
         return self._companies.setdefault(key, len(self._companies))
+
+    def _company_at_end(self, run: Observed) -> int:
+        last = next((each for each in run.company if each.at_end), None)
+        return _ALONE if last is None else self._number(run.profile, last)
 
     def _members_of_shares(self) -> tuple[Any, Any]:
         """Each share with each member of its company: the two numbers."""
@@ -58,26 +67,37 @@ class Paces:
         before = np.cumsum(last - first) - (last - first)
         return share, first[share] + np.arange(len(share)) - before[share]
 
-    def log_pace(self, excess: Any) -> Any:
-        """ln (time alone / time) of each run, from the excess of each pair."""
+    def logs(self, excess: Any) -> tuple[Any, Any]:
+        """Of each run ln pace, and how much more ln pace was at its end; from the pairs' excess.
+
+        Pace is time alone over time. The second is 0 where nobody knows how a run ended.
+        """
         import numpy as np
 
         slowdown = p_norm.slowdown(*self._sums(excess), self.exponent)
-        return np.log(self._pace(slowdown))
+        log = np.log(self._pace(slowdown))
+        at_end = -np.append(np.log(slowdown), 0.0)[self._last]
+        return log, (at_end - log) * self._end_is_known
 
-    def lost(self, excess: Any) -> Any:
-        """By how much that falls with the ln excess of each pair: runs x pairs."""
-        sums = self._sums(excess)
+    def lost(self, excess: Any) -> tuple[Any, Any]:
+        """By how much both fall with the ln excess of each pair: runs x pairs."""
+        import numpy as np
+
+        sums, wide = self._sums(excess), len(self.pairs)
         slowdown = p_norm.slowdown(*sums, self.exponent)
         by_total, by_squares = p_norm.slopes(*sums, self.exponent)
-        of_share = self._share / slowdown[self._company] ** 2 / self._pace(slowdown)[self._row]
         cost = excess[self._pair]
         of_member = self._times * cost * (by_total[self._of] + 2 * cost * by_squares[self._of])
+        of_member /= slowdown[self._of]
+        of_share = self._share / slowdown[self._company] / self._pace(slowdown)[self._row]
         share, member = self._visits
-        at = self._row[share] * len(self.pairs) + self._pair[member]
-        size = self._runs * len(self.pairs)
-        lost = _summed(at, of_share[share] * of_member[member], size)
-        return lost.reshape(self._runs, len(self.pairs))
+        at = self._row[share] * wide + self._pair[member]
+        lost = _summed(at, of_share[share] * of_member[member], self._runs * wide)
+        lost = lost.reshape(self._runs, wide)
+        of_company = _summed(self._of * wide + self._pair, of_member, len(slowdown) * wide)
+        alone = np.zeros((1, wide))
+        at_end = np.vstack([of_company.reshape(len(slowdown), wide), alone])[self._last]
+        return lost, (at_end - lost) * self._end_is_known[:, None]
 
     def _sums(self, excess: Any) -> tuple[Any, Any]:
         """Of each company's excesses, and of their squares."""

@@ -17,7 +17,7 @@ GROWTH, GROWTH_SD = 0.5, 0.5  # of the power by which time grows with the size o
 
 
 class SoloTimes:
-    """The unknowns ln time of each kind, and the power of those kinds whose sizes are known.
+    """The unknowns ln time of each kind on each make of card, and the power where sizes are known.
 
     effect: of the unknowns on ln time, runs x unknowns. centre, precision: what is believed before.
     """
@@ -25,15 +25,15 @@ class SoloTimes:
     def __init__(self, runs: Sequence[Observed], log_s: Any) -> None:
         import numpy as np
 
-        self.kinds = sorted({run.kind for run in runs})
+        self.kinds = sorted({_kind(run) for run in runs})
         number = {kind: k for k, kind in enumerate(self.kinds)}
-        of_kind = np.array([number[run.kind] for run in runs], dtype=int)
+        of_kind = np.array([number[_kind(run)] for run in runs], dtype=int)
         self._sized: dict[int, int] = {}
         self._middle = [0.0] * len(self.kinds)
         columns = [(of_kind == k).astype(float) for k in range(len(self.kinds))]
         self.centre = [float(log_s[of_kind == k].mean()) - SLOWED for k in range(len(self.kinds))]
         for k in range(len(self.kinds)):
-            logs = _log_sizes([run for run in runs if run.kind == self.kinds[k]])
+            logs = _log_sizes([run for run in runs if _kind(run) == self.kinds[k]])
             if logs is not None:
                 self._sized[k], self._middle[k] = len(columns), float(logs.mean())
                 column = np.zeros(len(runs))
@@ -45,16 +45,21 @@ class SoloTimes:
         self.precision = [sd**-2 for sd in width]
 
     def believed(self, x: Any, variance: Any) -> dict[str, Solo]:
-        """By kind, from the unknowns and their variances."""
+        """By kind, where it is known best, from the unknowns and their variances."""
+        by_doubt = sorted(range(len(self.kinds)), key=lambda k: -variance[k])
         return {
-            kind: Solo(
+            self.kinds[k][0]: Solo(
                 float(x[k]),
                 float(variance[k]) ** 0.5,
                 float(x[self._sized[k]]) if k in self._sized else 0.0,
                 self._middle[k],
             )
-            for k, kind in enumerate(self.kinds)
+            for k in by_doubt
         }
+
+
+def _kind(run: Observed) -> tuple[str, str]:
+    return run.kind, run.card or ""
 
 
 def _log_sizes(runs: Sequence[Observed]) -> Any:

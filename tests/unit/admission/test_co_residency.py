@@ -16,7 +16,7 @@ def test_a_partner_for_half_the_time_counts_half():
     co_residency.observe([a], 0.0)
     co_residency.observe([a, b], 5.0)
     co_residency.observe([b], 10.0)
-    assert co_residency.finish(a, 10.0).company == (company(5, "m"),)
+    assert co_residency.finish(a, 10.0).company == (company(5, "m", at_end=True),)
     co_residency.observe([], 12.0)
     assert co_residency.finish(b, 12.0).company == (company(5, "a"),)
 
@@ -26,7 +26,7 @@ def test_two_of_a_kind_count_twice():
     three = [on("g", name, 0.0, model="m") for name in "abc"]
     co_residency.observe(three, 0.0)
     co_residency.observe(three[1:], 4.0)
-    assert co_residency.finish(three[0], 4.0).company == (company(4, "m", "m"),)
+    assert co_residency.finish(three[0], 4.0).company == (company(4, "m", "m", at_end=True),)
 
 
 def test_other_cards_and_the_cpu_are_no_company():
@@ -42,7 +42,7 @@ def test_who_is_seen_late_counts_from_when_it_began():
     a, late = on("g", "a", 0.0), on("g", "late", 2.0)
     co_residency.observe([a], 0.0)
     co_residency.observe([a, late], 10.0)
-    assert co_residency.finish(a, 10.0).company == (company(8, "late"),)
+    assert co_residency.finish(a, 10.0).company == (company(8, "late", at_end=True),)
 
 
 def test_who_is_seen_late_is_told_of_all_it_was_beside():
@@ -50,7 +50,7 @@ def test_who_is_seen_late_is_told_of_all_it_was_beside():
     a, late = on("g", "a", 0.0), on("g", "late", 2.0)
     co_residency.observe([a], 0.0)
     co_residency.observe([a, late], 10.0)
-    assert co_residency.finish(late, 10.0).company == (company(8, "a"),)
+    assert co_residency.finish(late, 10.0).company == (company(8, "a", at_end=True),)
 
 
 def test_each_of_many_is_told_of_all_others_and_never_of_itself():
@@ -60,7 +60,7 @@ def test_each_of_many_is_told_of_all_others_and_never_of_itself():
         co_residency.observe(several[: n + 1], float(n))
     co_residency.observe(several, 10.0)
     found = [co_residency.finish(one, 10.0).company for one in several]
-    three = company(7, "k", "k", "k")
+    three = company(7, "k", "k", "k", at_end=True)
     two, one = company(1, "k", "k"), company(1, "k")
     assert found == [(three, two, one), (three, two, one), (three, two), (three,)]
 
@@ -71,7 +71,19 @@ def test_partners_of_different_kinds_are_told_by_who_was_there_together():
     co_residency.observe([a, b, c], 0.0)
     co_residency.observe([a, b], 3.0)
     co_residency.observe([a, b], 10.0)
-    assert co_residency.finish(a, 10.0).company == (company(7, "b"), company(3, "b", "c"))
+    assert co_residency.finish(a, 10.0).company == (
+        company(7, "b", at_end=True),
+        company(3, "b", "c"),
+    )
+
+
+def test_who_was_there_at_the_end_is_told_from_who_left_before():
+    co_residency = CoResidency()
+    a, b = on("g", "a", 0.0), on("g", "b", 0.0, model="b")
+    co_residency.observe([a, b], 0.0)
+    co_residency.observe([a], 9.0)
+    co_residency.observe([a], 10.0)
+    assert co_residency.finish(a, 10.0).company == (company(9, "b", at_end=False),)
 
 
 def test_of_very_many_companies_the_shortest_count_as_the_longest():
@@ -82,6 +94,7 @@ def test_of_very_many_companies_the_shortest_count_as_the_longest():
     co_residency.observe([a], 100.0)
     run = co_residency.finish(a, 100.0)
     assert (len(run.company) < 50, run.company_s) == (True, pytest.approx(100))
+    assert [each.partners for each in run.company if each.at_end] == [{"m99": 1}]
 
 
 def test_what_other_engines_left_is_not_remembered():

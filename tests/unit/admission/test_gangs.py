@@ -303,8 +303,8 @@ def test_a_gang_was_beside_whoever_was_on_any_of_its_cards():
     seen = CoResidency()
     for at in (0.0, 10.0):
         seen.observe([wide, one, two], at)
-    assert seen.finish(wide, 10.0).company == (company(10, "one", "two"),)
-    assert seen.finish(one, 10.0).company == (company(10, "wide"),)
+    assert seen.finish(wide, 10.0).company == (company(10, "one", "two", at_end=True),)
+    assert seen.finish(one, 10.0).company == (company(10, "wide", at_end=True),)
 
 
 def test_out_of_memory_asks_for_no_more_than_the_least_of_its_cards_has():

@@ -11,6 +11,7 @@ from nvinx.interference import CoRun
 from nvinx.interference.joint_fit import fit
 from nvinx.interference.observed import Observed
 from nvinx.interference.p_norm import combined
+from nvinx.interference.slowdown import Measured
 
 SOLO_S = {"a": 10.0, "b": 40.0, "c": 25.0}
 SUFFERS = {"a": 1.0, "b": 0.5, "c": 0.3}
@@ -32,14 +33,25 @@ def run(of, shares, noise=1.0, size=None):
     return Observed(of, of, ran_s, together, size)
 
 
+def left(of, partners, beside_s, noise=1.0):
+    """It begins beside these, who leave after a time if it still runs then."""
+    work_s, slowdown = SOLO_S[of] * noise, combined([excess(of, name) for name in partners])
+    if work_s * slowdown <= beside_s:
+        together_s, alone_s = work_s * slowdown, 0.0
+    else:
+        together_s, alone_s = beside_s, work_s - beside_s / slowdown
+    together = company(together_s, *partners, at_end=alone_s == 0.0)
+    return Observed(of, of, together_s + alone_s, (together,) if partners else ())
+
+
 def lab(runs, noise=0.0, seed=1):
     draw = random.Random(seed)
     names = sorted(SOLO_S)
     found = []
     for _ in range(runs):
-        partners = tuple(sorted(draw.choices(names, k=draw.choice((0, 1, 1, 2)))))
-        shares = {partners: draw.uniform(0.3, 1.0)} if partners else {}
-        found.append(run(draw.choice(names), shares, math.exp(draw.gauss(0, noise))))
+        of, partners = draw.choice(names), draw.choices(names, k=draw.choice((0, 1, 1, 2)))
+        beside_s = SOLO_S[of] * draw.uniform(0.3, 3.0)
+        found.append(left(of, partners, beside_s, math.exp(draw.gauss(0, noise))))
     return found
 
 
@@ -83,6 +95,26 @@ def test_noise_of_run_times_is_no_slowdown():
         low, _ = belief.pair("a", "b").interval
         assert low < 1.35
         assert 0.3 < belief.noise < 0.9
+
+
+def test_who_is_slow_by_chance_and_so_alone_at_the_end_makes_sharing_look_no_cheaper():
+    """Nobody runs alone from the start, and those that take long are left alone."""
+    off = []
+    for seed in range(10):
+        draw = random.Random(seed)
+        runs = [left("a", "b", 25.0, math.exp(draw.gauss(0, 0.7))) for _ in range(60)]
+        pair = fit(runs).pair("a", "b")
+        off.append((pair.mean - math.log(excess("a", "b"))) / pair.sd)
+    assert abs(sum(off) / len(off)) < 0.7
+
+
+def test_a_slower_card_is_no_slowdown():
+    fast = [Observed("a", "a", 10.0, card="fast")] * 10
+    slow = [Observed("a", "a", 40.0, (company(40, "b", at_end=True),), card="slow")] * 10
+    also = [Observed("a", "a", 40.0, card="slow")] * 2
+    belief = fit(fast + slow + also)
+    assert belief.excess("a", "b") < 0.15
+    assert belief.solo["a"].sd < 0.3
 
 
 def test_one_odd_run_decides_little():
@@ -135,6 +167,19 @@ def test_many_runs_overrule_a_calibration_and_few_do_not():
     assert 1 + many.excess("a", "b") == pytest.approx(3.0, rel=0.1)
     assert many.pair("a", "b").contradicted
     assert not many.pair("b", "b").contradicted
+
+
+TRIPLE = {("a", ("a", "b")): Measured(1.9, 1)}
+
+
+def test_what_was_measured_of_three_is_believed_until_runs_contradict_its_pairs():
+    alone, slow = Observed("a", "a", 10.0), Observed("a", "a", 30.0, (company(30, "b"),))
+    early = fit([alone], CALIBRATED.measured, groups=TRIPLE)
+    late = fit([alone, slow] * 30, CALIBRATED.measured, groups=TRIPLE)
+    assert early.slowdown("a", {"b": 1, "a": 1}) == 1.9
+    assert early.slowdown("a", {"b": 1, "a": 1}, drawn=True) == 1.9
+    assert early.slowdown("a", {"b": 1}) < 1.2
+    assert late.slowdown("a", {"b": 1, "a": 1}) > 2.5
 
 
 def test_the_same_runs_give_the_same_belief_and_another_seed_another_draw():
