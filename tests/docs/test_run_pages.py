@@ -64,7 +64,6 @@ EXEMPT = (
     ("tests/traces/README.md", "{", "shows a line's form; evidence/tests reads such lines"),
     ("nextflow/README.md", "nvinx nextflow inst", "needs `make nextflow`; tests/nextflow has it"),
     ("nextflow/README.md", "nextflow run -plugins", "needs the same"),
-    ("nextflow/README.md", "process {", "shows a form"),
 )
 
 

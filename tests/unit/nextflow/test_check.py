@@ -37,6 +37,7 @@ NONE = [
     "label 'process_low'",
     "label 'no_gpu'",
     "label 'process_gpu'",
+    "label 'process_gpu'\next vram_gb: 2",
     "accelerator 0",
     "containerOptions '--user root --network none'",
     "clusterOptions '--nvme'",
