@@ -143,7 +143,7 @@ if words[0] in ("run", "exec"):
 """
 
 
-@pytest.mark.parametrize("engine", ["docker", "apptainer", "singularity"])
+@pytest.mark.parametrize("engine", ["docker", "podman", "apptainer", "singularity"])
 def test_a_container_is_told_its_placement(flow, engine):
     text = CONTAINER.format(python=sys.executable, prefix=f"{engine.upper()}ENV_")
     flow.write(f"bin/{engine}", text).chmod(0o755)
