@@ -19,7 +19,7 @@ NEXTFLOW_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nvinx-tests/nextflow
 # A short path: Slurm's sockets lie below it.
 SLURM_FOLDER ?= $(or $(XDG_RUNTIME_DIR),/tmp)/nvinx-slurm-$(shell id -u)
 
-.PHONY: demo demo-split test test-crash test-models nextflow nextflow-plugin slurm slurm-stop lint docs \
+.PHONY: demo demo-split test test-crash test-models nextflow nextflow-plugin nextflow-plugin-release slurm slurm-stop lint docs \
   bench gpu-campaign clean
 
 demo: $(VENV)/.ready
@@ -62,6 +62,10 @@ $(PLUGIN)/.built: pyproject.toml $(shell find nextflow/plugin -type f)
 	mkdir -p $(PLUGIN)
 	bash nextflow/plugin/build.sh $$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) $(PLUGIN)
 	touch $@
+
+# What is uploaded to Nextflow's registry of plugins: docs/how-to/publish-the-nextflow-plugin.md
+nextflow-plugin-release: nextflow-plugin
+	bash nextflow/plugin/build.sh $$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) $(PLUGIN) dist
 
 # A real Slurm of two nodes, on this machine alone: eval "$$(make -s slurm)"
 slurm: $(VENV)/.ready

@@ -36,7 +36,7 @@ executor {{ cpus = {CPUS}; queueSize = {CPUS} }}
 poolSize = 8
 """
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nvinx-tests/nextflow"
-NVINX_CONFIG = str(ROOT / "nextflow" / "nvinx.config")
+NVINX_CONFIG = "nvinx.local.config"
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ def environment(folder: Path) -> dict[str, str]:
         "FAKE_CARD": str(folder / "card.json"),
         "NVINX_STATE_DIR": str(folder / "state"),
         "NXF_HOME": str(folder / "home"),
+        "FOLDER": str(folder),
     }
 
 
@@ -93,7 +94,16 @@ def command(contender: Contender, environ: dict[str, str]) -> list[str]:
         return [*snakemake, *options, "--config", "rules=gpu-and-vram", f"python={sys.executable}"]
     words = ["run", str(HERE / "main.nf"), "-c", "settings.config", "-c", contender.config]
     words += ["--python", sys.executable, "--card", card]
-    return [nextflow(), *words, *(plugin(environ) if contender.plugin else [])]
+    return [nextflow(), *words, *configured(contender, environ)]
+
+
+def configured(contender: Contender, environ: dict[str, str]) -> list[str]:
+    """Write nvinx's configuration as a user does, and say which plugin is wanted."""
+    more = plugin(environ) if contender.plugin else []
+    if contender.config == NVINX_CONFIG:
+        words = ["nvinx", "nextflow", "config", *more]
+        subprocess.run(words, env=environ, check=True, capture_output=True, cwd=environ["FOLDER"])
+    return more
 
 
 def plugin(environ: dict[str, str]) -> list[str]:

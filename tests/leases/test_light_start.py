@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from waiting import GIVE_UP_S
+from waiting import GIVE_UP_S, eventually
 
 # By top-level name, or a module of ours with all that is below it.
 HEAVY = (
@@ -25,7 +25,9 @@ HEAVY = (
     "nvinx.metrics",
     "nvinx.overflow.model",
     "nvinx.overflow.split",
-    "nvinx.runs",
+    "nvinx.runs.read",
+    "nvinx.runs.report_page",
+    "nvinx.runs.sampler",
     "nvinx.simulation",
     "platformdirs",
     "prometheus_client",
@@ -59,10 +61,11 @@ BIRTHS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.sys
 def traced(bench):
     """Runs `nvinx WORDS`; what it loaded that is heavy, and how many processes it started.
 
-    passed: descriptors that it inherits. but: further names that it should not load.
+    but: further names that it should not load. start, weight: the two halves of it, for one that
+    stays; passed: descriptors that it inherits.
     """
 
-    def run(*words, passed=(), but=()):
+    def start(*words, passed=()):
         subprocess.run(
             [sys.executable, "-c", ASKED.format(births=BIRTHS), *words],
             cwd=bench.folder,
@@ -71,12 +74,20 @@ def traced(bench):
             pass_fds=passed,
             check=True,
         )
+
+    def run(*words, but=()):
+        start(*words)
+        return weight(*but)
+
+    def weight(*but):
+        assert eventually((bench.folder / "loaded").exists)
         loaded = (bench.folder / "loaded").read_text().split()
         heavy = {
             h for h in (*HEAVY, *but) for name in loaded if name == h or name.startswith(f"{h}.")
         }
         return heavy, len((bench.folder / "started").read_text().split())
 
+    run.start, run.weight = start, weight
     return run
 
 
@@ -89,14 +100,15 @@ def test_a_command_is_run_with_nothing_heavy_and_as_the_only_process(traced, wis
     assert loaded == (set(), 1)
 
 
-def test_a_lease_is_taken_for_a_task_with_nothing_heavy_and_no_process(traced, bench):
+def test_a_lease_is_taken_for_a_task_with_nothing_heavy_and_one_process_stays(traced, bench):
+    start, weight = traced.start, traced.weight
     file = bench.write("state/life/task-1.lock", "")
     task = ("--waiting-pid", str(os.getpid()), "--name", "task", "--vram-gb", "0.9")
     with file.open("r+") as opened:
         fd = opened.fileno()
-        words = ("lease", "acquire", "--file", str(file), "--fd", str(fd), *task)
-        assert traced(*words, passed=(fd,)) == (set(), 0)
+        start(*("lease", "acquire", "--fd", str(fd)), *task, passed=(fd,))
         assert bench.held() == {"task"}
+    assert weight() == (set(), 1)
 
 
 def test_the_end_of_a_task_is_judged_without_the_leases(traced, bench):

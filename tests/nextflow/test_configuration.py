@@ -44,7 +44,7 @@ def test_the_configuration_of_a_bench_names_its_size_and_its_models(here):
     assert (done.exit_code, done.output.split()[:2]) == (0, ["Wrote", "my.config."])
     text = (here / "my.config").read_text()
     assert f"includeConfig '{NEXTFLOW / 'nvinx.config'}'" in text
-    assert "executor.'$local'.cpus      = 6" in text
+    assert "executor.'$local'.cpus      = 10  // 6 cores, and 4 that tasks hold" in text
     assert "resourceLimits = [cpus: 6, memory: 7629.MB]" in text
     assert "maxForks = 4" in text  # of 0.9 GB on 4 GB
     assert "withName: '(?i)(.*:)?esm.2'" in text

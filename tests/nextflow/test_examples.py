@@ -6,6 +6,7 @@ import importlib.util
 import shutil
 from pathlib import Path
 
+import cached_nextflow
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "example_workflows"
@@ -40,3 +41,16 @@ def test_an_nf_core_pipeline_is_used_unchanged(flow, words, seen):
     assert [path.read_text().splitlines()[0] for path in results] == [
         f"{path.stem} {seen}" for path in results
     ]
+
+
+def test_a_pipeline_with_an_accelerator_and_no_label_of_ours_shares_the_card(flow):
+    pipeline = EXAMPLES / "basecalling_style"
+    flow.environ["PATH"] = f"{cached_nextflow.FOLDER}:{flow.environment()['PATH']}"
+    made = flow.run("nvinx", "nextflow", "config", str(pipeline))
+    assert made.returncode == 0, made.stdout
+    flow.configs = (str(pipeline / "sizes.config"), "nvinx.local.config")
+    done = flow.run(*flow.nextflow(str(pipeline / "main.nf")))
+    assert done.returncode == 0, done.stdout
+    lines = (flow.folder / "results/summary.txt").read_text().splitlines()
+    assert sum(line.endswith("on gpu_shared") for line in lines) == 4
+    assert lines[-1] == "polished with sup on gpu_exclusive"

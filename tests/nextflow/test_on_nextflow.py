@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -142,7 +143,7 @@ if words[0] in ("run", "exec"):
 """
 
 
-@pytest.mark.parametrize("engine", ["docker", "apptainer", "singularity"])
+@pytest.mark.parametrize("engine", ["docker", "podman", "apptainer", "singularity"])
 def test_a_container_is_told_its_placement(flow, engine):
     text = CONTAINER.format(python=sys.executable, prefix=f"{engine.upper()}ENV_")
     flow.write(f"bin/{engine}", text).chmod(0o755)
@@ -177,3 +178,32 @@ def test_what_a_process_says_is_never_run_by_its_wrapper(flow, directive):
     assert done.returncode != 0
     assert "touch" in done.stdout, "it is told as a word that makes no sense"
     assert not (flow.folder / "ran").exists()
+
+
+HOSTILE = r"""
+process TASK {
+    label 'gpu'
+    tag { word }
+    errorStrategy 'ignore'
+    input: val word
+    script: 'echo ok >> $TRUTH/ran'
+}
+workflow {
+    TASK(Channel.of(
+        "it's", 'say "x"', '$(touch $TRUTH/wrong)', '`touch $TRUTH/wrong`', "two\nlines",
+        "'; touch \$TRUTH/wrong; '", '\\', '!! ${HOME} *', '--mode cpu', "ümlaut ☃"
+    ))
+}
+"""
+
+
+def test_whatever_a_task_is_called_its_wrapper_runs_it_and_nothing_else(flow):
+    flow.write("hostile.nf", HOSTILE)
+    done = flow.run(*flow.nextflow("hostile.nf", *GPU))
+    assert done.returncode == 0, done.stdout
+    assert "Error is ignored" not in done.stdout
+    assert flow.ran() == ["ok"] * 10
+    assert not (flow.truth / "wrong").exists()
+    seen = json.loads(flow.run("nvinx", "jobs", "--json").stdout)["jobs"]
+    assert len(seen) == 10
+    assert any("it's" in job["name"] for job in seen)

@@ -87,3 +87,63 @@ def test_an_older_copy_is_replaced_and_a_folder_that_cannot_be_written_is_told(
     shutil.rmtree(built)
     with pytest.raises(NextflowError, match="was not built"):
         nextflow_install.install_plugin(home)
+
+
+def test_a_script_of_its_own_stays_and_the_guard_comes_behind_it(plugged):
+    plugged.configs = (plugged.configs[0],)
+    plugged.write(
+        "own.nf",
+        """
+process OWN {
+    label 'with_gpus'
+    beforeScript 'export LOADED=yes'
+    afterScript 'touch $TRUTH/after'
+    script: 'echo "$LOADED $NVINX_PLACEMENT" > $TRUTH/own'
+}
+workflow { OWN() }
+""",
+    )
+    done = plugged.run(*plugged.nextflow("own.nf", *plugged.words))
+    assert done.returncode == 0, done.stdout
+    assert (plugged.truth / "own").read_text() == "yes gpu_exclusive\n"
+    assert (plugged.truth / "after").exists()
+
+
+def rows(folder: Path) -> dict[str, dict[str, str]]:
+    """The table of a run, by the task's name."""
+    first, *lines = (folder / "nvinx-trace.txt").read_text().splitlines()
+    names = first.split("\t")
+    found = [dict(zip(names, line.split("\t"), strict=True)) for line in lines]
+    return {row["name"]: row for row in found}
+
+
+def test_the_table_of_a_run_has_what_nvinx_saw_of_each_task(plugged):
+    done = plugged.run(*plugged.nextflow("workload.nf", *plugged.words, "--gpu_s", "1"))
+    assert done.returncode == 0, done.stdout
+    found = rows(plugged.folder)
+    assert len(found) == 11
+    alone, small, cpu = found["ALONE"], found["SMALL (1)"], found["CPU (1)"]
+    assert (alone["status"], alone["placement"], alone["gpu"]) == (
+        "COMPLETED",
+        "gpu_exclusive",
+        "0",
+    )
+    assert (small["placement"], small["vram_declared_mb"]) == ("gpu_shared", "900")
+    assert {cpu[name] for name in ("placement", "gpu", "gpu_waited_s", "vram_peak_mb")} == {"-"}
+    assert float(small["gpu_held_s"]) >= 1
+    waited = [row for row in found.values() if row["gpu_waited_for"] != "-"]
+    assert waited, "five tasks of 1 s on one card, one of them alone"
+    again = plugged.run(*plugged.nextflow("workload.nf", *plugged.words, "--gpu_s", "1", "-resume"))
+    assert again.returncode == 0, again.stdout
+    assert rows(plugged.folder)["ALONE"]["status"] == "CACHED"
+    assert rows(plugged.folder)["ALONE"]["placement"] == "gpu_exclusive"
+    shown = plugged.run("nvinx", "jobs")
+    assert "ALONE" in shown.stdout
+
+
+def test_a_run_without_the_configuration_is_warned(plugged):
+    plugged.configs = ()
+    plugged.write("one.nf", "process ONE {\n script: 'true'\n}\nworkflow { ONE() }\n")
+    done = plugged.run(*plugged.nextflow("one.nf", *plugged.words))
+    assert done.returncode == 0, done.stdout
+    assert "not nvinx's configuration, so no task waits for the card. Fix:" in done.stdout

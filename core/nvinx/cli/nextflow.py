@@ -81,12 +81,20 @@ def _params(words: list[str]) -> tuple[tuple[str, str], ...]:
     help="The file to write; - prints it.",
 )
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@click.option(
+    "--spare-cpus",
+    "spare",
+    type=click.IntRange(min=0),
+    help="CPUs that tasks may hold while they wait for a card, beyond the cores. By default 4, or "
+    "as many as there are cores if these are fewer; 0 with the plugin, where who waits holds none.",
+)
 def config(
     *,
     pipeline: str,
     file: Path | None,
     output: Path,
     force: bool,
+    spare: int | None,
     **words: Any,
 ) -> None:
     """Write the configuration for this machine, which includes the common one.
@@ -103,7 +111,9 @@ def config(
     bench = machine.bench(file and file.absolute(), Path.cwd())
     found = _look(*_run(pipeline, **words)) if pipeline else []
     lines = remedy.block(line for each in found for line in each.finding.remedies)
-    text = nextflow_config.render(bench, str(common), lines)
+    if spare is None:
+        spare = 0 if "nf-nvinx" in words["plugins"] else nextflow_config.spare_cpus(bench)
+    text = nextflow_config.render(bench, str(common), lines, spare=spare)
     if str(output) == "-":
         click.echo(text, nl=False)
         return

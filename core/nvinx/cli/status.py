@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from nvinx.leases.ports import Lease
     from nvinx.leases.snapshot import Snapshot
+    from nvinx.leases.strangers import Stranger
 
 _UNREADABLE = "cannot be read, so it holds the card while any process of it lives"
 
@@ -59,6 +60,7 @@ def _plain(seen: Snapshot) -> dict[str, Any]:
             for r in seen.requests
         ],
         "waiting": seen.waiting,
+        "strangers": to_builtins(seen.strangers),
     }
 
 
@@ -77,6 +79,8 @@ def _print(seen: Snapshot) -> None:
         size = gb(card.total_mib)
         console.print(f"GPU {card.index} {card.name}{kind}: {used} of {size} leased{theirs}")
         _print_leases(console, seen, seen.on_card(card), card.id)
+        for stranger in seen.strangers.get(card.id, ()):
+            console.print(_of_stranger(stranger))
     elsewhere = [x for x in seen.leases if not any(map(x.holds, known))]
     if elsewhere:
         console.print("On cards that are not part of this bench:")
@@ -92,6 +96,19 @@ def _print(seen: Snapshot) -> None:
         console.print(f"  {request.job.name}, {waited}, engine {engine}: {why}")
     if seen.waiting > len(seen.requests):
         console.print(f"  and {seen.waiting - len(seen.requests)} more behind them")
+
+
+def _of_stranger(stranger: Stranger) -> str:
+    from nvinx.formatting import gb
+
+    used = "" if stranger.used_mib is None else f", {gb(stranger.used_mib)}"
+    said = f"  process {stranger.pid} ({stranger.command}){used}: holds no lease"
+    if not stranger.task:
+        return said
+    return (
+        f"{said}, of Nextflow's task {stranger.task} in {stranger.folder}; "
+        "`nvinx nextflow check` tells why"
+    )
 
 
 def _print_leases(

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from nvinx.gpu.nvml import NvmlProbe
 from nvinx.host.clock import boot_seconds
-from nvinx.leases import holders, lost_ledger
+from nvinx.leases import holders, lost_ledger, strangers
 from nvinx.leases.external_use import owners, with_external_use
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.liveness import ProcessLiveness
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nvinx.gpu.ports import GpuInventory
     from nvinx.leases.holders import Holder
     from nvinx.leases.ports import EngineEntry, Lease, QueuedRequest
+    from nvinx.leases.strangers import Stranger
 
 _LOOK_AGAIN_S = 0.05
 
@@ -38,7 +39,8 @@ class Snapshot(Struct, frozen=True):
     requests: the first of each engine, in the line's order. waiting: how many there are in all.
     unreadable: how many requests make no sense, and are left out. left_behind: by the id of a lease
     whose job has ended, the processes of it that keep the lease. unproved: ids of leases of which
-    cannot be told from here whether they live.
+    cannot be told from here whether they live. strangers: by the id of a card, the programs there
+    that hold no lease.
     """
 
     bench: Bench
@@ -50,6 +52,7 @@ class Snapshot(Struct, frozen=True):
     unreadable: int = 0
     left_behind: Mapping[str, tuple[Holder, ...]] = field(default_factory=dict)
     unproved: Collection[str] = ()
+    strangers: Mapping[str, tuple[Stranger, ...]] = field(default_factory=dict)
 
     @property
     def cards(self) -> tuple[Card, ...]:
@@ -91,6 +94,7 @@ def take(bench: Bench, state_dir: Path) -> Snapshot:
         now=boot_seconds(),
         unreadable=there.unreadable,
         unproved=there.unproved,
+        strangers=strangers.find(seen, owned.keys()),
         left_behind={x.id: holders.left_behind(x.id) for x in there.leases},
     )
 

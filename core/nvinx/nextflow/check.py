@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from nvinx.formatting import few_names
 from nvinx.nextflow import remedy, signs
 from nvinx.nextflow.remedy import Remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nvinx.nextflow.settings import Setting, Settings
 
 LABELS = ("nvinx_gpu_shared", "nvinx_gpu_exclusive", "nvinx_gpu_overflow", "nvinx_cpu_only")
 ENGINES = ("docker", "podman", "apptainer", "singularity", "charliecloud")
 _DEVICES = "CUDA_VISIBLE_DEVICES"
+_USES = "give `process { withName: 'NAME' { ext.use_gpu = true } }` in a file with -c"
 _PARTS = (("beforeScript", remedy.GUARD), ("afterScript", remedy.END))
 
 
@@ -68,6 +71,21 @@ def of_scopes(
     if not plugin:
         yield from _lost_for_all(_scope(ours, "process"), _scope(theirs, "process"))
         yield from _lost_names(ours, theirs)
+
+
+def of_containers(ours: Mapping[str, Any], silent: Sequence[str]) -> Iterator[Finding]:
+    """Engines that give every container the card. silent: processes that show no GPU."""
+    for engine in ENGINES:
+        scope = _scope(ours, engine)
+        options = str(scope.get("runOptions") or "")
+        if (
+            silent
+            and str(scope.get("enabled")).lower() == "true"
+            and re.search(signs.WORDS, options)
+        ):
+            problem = f"{options!r} gives every container the card, also of {few_names(silent)}"
+            fix = f"if one of these uses it, {_USES}"
+            yield Finding(f"the {engine} scope", problem, fix, Severity.WARNING)
 
 
 def wants_gpu(ours: Settings, params: Mapping[str, Any]) -> bool:
@@ -133,8 +151,8 @@ def _switched(ours: Settings, where: str, switch: str) -> Finding:
 
 def _spoken_of(ours: Settings, where: str, word: str) -> Finding:
     problem = f"has the word {word!r} in its script, and no directive shows a GPU"
-    fix = f"if it uses one, give `process {{ withName: '{ours.name}' {{ ext.use_gpu = true }} }}`"
-    return Finding(where, problem, f"{fix} in a file with -c; else `ext.use_gpu = false`", _MAYBE)
+    fix = f"if it does, {_USES.replace('NAME', ours.name)}; else `ext.use_gpu = false`"
+    return Finding(where, problem, fix, Severity.WARNING)
 
 
 def _environment(env: Mapping[str, Any]) -> Iterator[Finding]:
@@ -178,6 +196,3 @@ def _names(config: Mapping[str, Any], engine: str) -> set[str]:
 def _scope(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found = config.get(name)
     return found if isinstance(found, dict) else {}
-
-
-_MAYBE = Severity.WARNING

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nvinx.catalog import ModelSpec
 
 _GUARD = ("beforeScript = { task.ext.nvinx_guard }", "afterScript  = { task.ext.nvinx_end }")
+_MOST_SPARE = 4  # as many tasks of one process as nvinx.config lets wait
 _MODES = {
     Residency.GPU_SHARED: "shared",
     Residency.GPU_EXCLUSIVE: "exclusive",
@@ -22,11 +23,17 @@ _MODES = {
 }
 
 
-def render(bench: Bench, common_path: str, lines: str = "") -> str:
+def spare_cpus(bench: Bench) -> int:
+    """How many CPUs tasks may hold while they wait for a card, besides those that work."""
+    return min(bench.cores, _MOST_SPARE) if bench.cards else 0
+
+
+def render(bench: Bench, common_path: str, lines: str = "", *, spare: int = 0) -> str:
     """The fragment, which includes the common configuration.
 
     The processes named like a model of the bench file get the model's needs and the guard, as only
-    `withName` beats what a pipeline says itself. lines: what one pipeline needs, beside it.
+    `withName` beats what a pipeline says itself. lines: what one pipeline needs, beside it. spare:
+    CPUs beyond the cores, for tasks that wait.
     """
     blocks = [_machine(bench), _labelled(bench)]
     blocks += [_model(spec) for spec in bench.models.values()]
@@ -35,13 +42,19 @@ def render(bench: Bench, common_path: str, lines: str = "") -> str:
     return (
         f"// By `nvinx nextflow config`, for the bench of {source}. Give it last: -c THIS_FILE\n"
         f"includeConfig {quoted(common_path)}\n"
-        f"executor.'$local'.cpus      = {bench.cores}\n"
-        f"executor.'$local'.queueSize = {bench.cores}\n"
+        f"executor.'$local'.cpus      = {bench.cores + spare}{_of_spare(bench, spare)}\n"
+        f"executor.'$local'.queueSize = {bench.cores + spare}\n"
         f"executor.'$local'.memory    = '{bench.ram_mib} MB'\n"
         f"process {{\n{text}}}\n"
         f"{lines}"
         f"{_where(bench)}"  # after all selectors: the older parser would take their `ext` for it
     )
+
+
+def _of_spare(bench: Bench, spare: int) -> str:
+    if not spare:
+        return ""
+    return f"  // {bench.cores} cores, and {spare} that tasks hold while they wait for a card"
 
 
 def most_at_once(bench: Bench) -> int | None:

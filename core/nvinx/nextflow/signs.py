@@ -29,7 +29,8 @@ def sign(settings: Settings) -> str | None:
     """What a task of this process shows nvinx, in words; None where that is nothing."""
     if settings.text("accelerator"):
         return f"accelerator {settings.text('accelerator')}"
-    for key in ("nvinx_mode", *_SIZES):
+    sizes = () if NF_CORE in settings.labels else _SIZES
+    for key in ("nvinx_mode", *sizes):
         if key in settings.ext and _is_said(settings, key):
             return f"ext.{key}"
     switch = settings.ext.get("use_gpu")

@@ -38,8 +38,10 @@ def _findings(run: Run, environ: Mapping[str, str], *, plugin: bool) -> list[Fin
     ours = resolved.config(_with_ours(run))
     plugin, params = plugin or check.plugin_in(ours), ours["params"]
     all_settings = list(_settings(run, environ, ours, theirs))
-    gpu = any(check.wants_gpu(now, params) for now, _ in all_settings)
-    found = [*check.of_scopes(ours, theirs, gpu=gpu, plugin=plugin)]
+    gpu = [now.name for now, _ in all_settings if check.wants_gpu(now, params)]
+    silent = [now.name for now, _ in all_settings if now.name not in gpu]
+    found = [*check.of_scopes(ours, theirs, gpu=bool(gpu), plugin=plugin)]
+    found += check.of_containers(ours, silent)
     for now, before in all_settings:
         found += check.of_process(now, before, params, plugin=plugin)
     return sorted(found, key=lambda each: each.severity)

@@ -6,7 +6,6 @@ import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
-from nvinx.gpu.meter import NvmlMeter
 from nvinx.host import locks
 from nvinx.jobs.outcome import Outcome
 from nvinx.nextflow.figures import Use
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nvinx.bench.capacity import Card
+    from nvinx.gpu.meter import NvmlMeter
 
 END = ".nvinx.end"  # the wrapper writes the task's exit status there
 _STEP_S = 0.1
@@ -29,8 +29,7 @@ def until_the_end(folder: Path, lock: Path, cards: Sequence[Card]) -> tuple[Outc
     use = Use()
     looked_at = 0.0
     with ExitStack() as stack:
-        real = [card.id for card in cards if not card.simulated]
-        meters = [stack.enter_context(NvmlMeter(card_id)) for card_id in real]
+        meters = [stack.enter_context(_meter(card)) for card in cards if not card.simulated]
         while not (folder / END).exists():
             if time.monotonic() - looked_at > _LOOK_S:
                 if not _is_held(lock):
@@ -40,6 +39,12 @@ def until_the_end(folder: Path, lock: Path, cards: Sequence[Card]) -> tuple[Outc
             time.sleep(_STEP_S)
     _await_release(lock)
     return _outcome(folder / END), use
+
+
+def _meter(card: Card) -> NvmlMeter:
+    from nvinx.gpu.meter import NvmlMeter
+
+    return NvmlMeter(card.id)
 
 
 def _await_release(lock: Path) -> None:

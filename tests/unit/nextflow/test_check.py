@@ -37,6 +37,7 @@ NONE = [
     "label 'process_low'",
     "label 'no_gpu'",
     "label 'process_gpu'",
+    "label 'process_gpu'\next vram_gb: 2",
     "accelerator 0",
     "containerOptions '--user root --network none'",
     "clusterOptions '--nvme'",
@@ -131,3 +132,16 @@ def test_the_lines_for_one_process_stand_in_one_block():
     assert remedy.block(lines).count("withName") == 1
     assert remedy.block(lines).count("a = 1") == 1
     assert remedy.block(()) == ""
+
+
+def test_an_engine_that_gives_every_container_the_card_is_a_warning_with_who_shows_no_gpu():
+    config = {"docker": {"enabled": True, "runOptions": "-u 1 --gpus all"}}
+    (told,) = check.of_containers(config, ["COUNT", "SORT"])
+    assert told.severity is Severity.WARNING
+    assert "COUNT" in told.problem
+    assert "ext.use_gpu = true" in told.fix
+    assert list(check.of_containers(config, [])) == []
+    config["docker"]["enabled"] = False
+    assert list(check.of_containers(config, ["COUNT"])) == []
+    plain = {"singularity": {"enabled": True, "runOptions": "--no-home"}}
+    assert list(check.of_containers(plain, ["COUNT"])) == []

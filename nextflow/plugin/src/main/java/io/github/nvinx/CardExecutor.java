@@ -17,6 +17,7 @@ public class CardExecutor extends LocalExecutor {
         if (usual.getClass() != LocalTaskHandler.class) {
             return usual;
         }
+        Guard.join(task.getConfig());
         return Place.isWantedBy(task)
                 ? new CardTaskHandler(task, this, line)
                 : new OtherTaskHandler(task, this, line);

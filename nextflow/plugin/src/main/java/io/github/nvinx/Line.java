@@ -27,10 +27,15 @@ final class Line {
         return place;
     }
 
-    /** Whether a task that has the card, or may be about to get it, wants CPUs. */
-    synchronized boolean wantsCpus() {
+    /** How many CPUs those want that have the card, or may be about to get it. */
+    synchronized int wantedCpus() {
+        int wanted = places.stream().filter(Place::wantsCpus).mapToInt(Place::cpus).sum();
         boolean advances = System.nanoTime() - advanced < HANDOVER_NS;
-        return places.stream().anyMatch(place -> place.wantsCpus(advances));
+        return wanted == 0 && advances ? nextOnesCpus() : wanted;
+    }
+
+    private int nextOnesCpus() {
+        return places.stream().filter(Place::waits).mapToInt(Place::cpus).max().orElse(0);
     }
 
     /** A task that had the card has ended. */

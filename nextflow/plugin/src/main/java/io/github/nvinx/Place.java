@@ -17,14 +17,16 @@ final class Place {
     private static final long PATIENCE_NS = 3_000_000_000L;
 
     private final TaskProcessor processor;
+    private final int cpus;
     private final Process process;
     private final File held;
     private final File log;
     private final long since = System.nanoTime();
     private volatile boolean submitted;
 
-    private Place(TaskProcessor processor, Process process, File held, File log) {
-        this.processor = processor;
+    private Place(TaskRun task, Process process, File held, File log) {
+        this.processor = task.getProcessor();
+        this.cpus = task.getConfig().getCpus();
         this.process = process;
         this.held = held;
         this.log = log;
@@ -48,7 +50,7 @@ final class Place {
         builder.environment().put("NVINX_PREPARE_FOR", Long.toString(ProcessHandle.current().pid()));
         try {
             Process process = builder.start();
-            return new Place(task.getProcessor(), process, new File(folder, ".nvinx.held"), log);
+            return new Place(task, process, new File(folder, ".nvinx.held"), log);
         } catch (IOException error) {
             throw new UncheckedIOException(error);
         }
@@ -67,17 +69,19 @@ final class Place {
         return !submitted && processor == other;
     }
 
-    /**
-     * It has the card and no CPUs yet; or it asked just now, and was not told to wait.
-     *
-     * @param advances whether the line may move right now
-     */
-    boolean wantsCpus(boolean advances) {
-        if (submitted || isLeft()) {
-            return false;
-        }
+    /** It stands in line, and was not submitted. */
+    boolean waits() {
+        return !submitted && !isLeft();
+    }
+
+    /** It has the card and no CPUs yet; or it asked just now, and was not told to wait. */
+    boolean wantsCpus() {
         boolean asks = log.length() == 0 && System.nanoTime() - since < PATIENCE_NS;
-        return advances || asks || held.exists();
+        return waits() && (asks || held.exists());
+    }
+
+    int cpus() {
+        return cpus;
     }
 
     void leaveLine() {

@@ -1,0 +1,38 @@
+package io.github.nvinx;
+
+import java.util.Map;
+import nextflow.processor.TaskConfig;
+
+/** nvinx's own beforeScript and afterScript, which its configuration has for every task. */
+final class Guard {
+    private static final String EXT = "ext";
+    private static final String BEFORE = "beforeScript";
+    private static final String AFTER = "afterScript";
+    static final String TEXT = "nvinx_guard";
+    private static final String END = "nvinx_end";
+
+    private Guard() {}
+
+    /** Put them behind the scripts of the task's process, where these are its own. */
+    static void join(TaskConfig config) {
+        String guard = text(config, TEXT);
+        if (guard.isBlank()) {
+            return;
+        }
+        config.put(BEFORE, joined(config.getBeforeScript(), guard));
+        config.put(AFTER, joined(config.getAfterScript(), text(config, END)));
+    }
+
+    private static String joined(String own, String ours) {
+        if (own == null || own.isBlank()) {
+            return ours;
+        }
+        return own.contains(ours) ? own : own + "\n" + ours;
+    }
+
+    /** What `ext` has for this task; a closure is computed. */
+    private static String text(TaskConfig config, String name) {
+        Object found = config.get(EXT) instanceof Map<?, ?> ext ? ext.get(name) : null;
+        return found == null ? "" : found.toString();
+    }
+}
