@@ -1,4 +1,4 @@
-"""How a job looks in every picture: its colour and name by how it has the card. Pure."""
+"""How a job looks in every picture: its colour and name by how it has the card."""
 
 from __future__ import annotations
 
