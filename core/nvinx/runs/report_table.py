@@ -25,7 +25,9 @@ _COLUMNS = (
     "why",
 )
 CSS = """
-  .jobs { overflow-x: auto; } .jobs table { border-collapse: collapse; width: 100%; }
+  .jobs { overflow: auto; max-height: 40rem; }
+  .jobs thead { position: sticky; top: 0; background: Canvas; }
+  .jobs table { border-collapse: collapse; width: 100%; }
   .jobs th, .jobs td { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0;
     border-bottom: 1px solid color-mix(in srgb, Canvas 80%, CanvasText); }
   .jobs td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
