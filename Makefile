@@ -1,8 +1,10 @@
 # `make demo` and `make test` need git, python3.11 or later, and make; they set up all the rest.
 PYTHON ?= python3
 VENV := .venv
+DEMO_VENV := .venv-demo
 MODELS_VENV := .venv-models
 BIN := $(abspath $(VENV))/bin
+DEMO_BIN := $(abspath $(DEMO_VENV))/bin
 MODELS_BIN := $(abspath $(MODELS_VENV))/bin
 GPU_VENV := .venv-gpu
 DEMO := example_workflows/phage_proteins
@@ -19,14 +21,14 @@ NEXTFLOW_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nvinx-tests/nextflow
 # A short path: Slurm's sockets lie below it.
 SLURM_FOLDER ?= $(or $(XDG_RUNTIME_DIR),/tmp)/nvinx-slurm-$(shell id -u)
 
-.PHONY: demo demo-split test test-crash test-models nextflow nextflow-plugin nextflow-plugin-release slurm slurm-stop lint docs \
+.PHONY: demo demo-split release test test-bounds test-crash test-models nextflow nextflow-plugin nextflow-plugin-release slurm slurm-stop lint docs \
   bench gpu-campaign clean
 
-demo: $(VENV)/.ready
-	rm -rf $(DEMO)/results
-	cd $(DEMO) && PATH="$(BIN):$$PATH" snakemake --executor nvinx --jobs unlimited \
+demo: $(DEMO_VENV)/.ready
+	@rm -rf $(DEMO)/results
+	cd $(DEMO) && PATH="$(DEMO_BIN):$$PATH" snakemake --executor nvinx --jobs unlimited \
 	  --nvinx-bench $(DEMO_BENCH) --quiet rules progress host
-	@cd $(DEMO) && $(BIN)/nvinx jobs
+	@cd $(DEMO) && $(DEMO_BIN)/nvinx jobs
 	@echo "The report is in $(DEMO)/results/report.md, its picture beside it."
 
 demo-split: $(MODELS_VENV)/.ready
@@ -39,6 +41,15 @@ demo-split: $(MODELS_VENV)/.ready
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not alone"
 	$(BIN)/python -m pytest -m alone
+
+# The quick tests with the lowest versions that are allowed, or the highest: .ci/bounds.
+RESOLUTION ?= lowest-direct
+test-bounds:
+	.ci/bounds $(PYTHON) $(RESOLUTION)
+
+# Builds and checks what would be uploaded, and tries it in clean environments; uploads nothing.
+release:
+	.ci/release $(PYTHON)
 
 test-crash: $(VENV)/.ready
 	NVINX_CRASH_ROUNDS=200 $(BIN)/python -m pytest -s tests/crash/test_random_kills.py
@@ -102,12 +113,20 @@ $(GPU_VENV)/.ready: $(VENV)/.ready evidence/setup.sh
 	PATH="$(BIN):$$PATH" bash evidence/setup.sh $(GPU_VENV)
 	touch $@
 
+# What the demo needs and no more, with pip's progress to look at.
+$(DEMO_VENV)/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("nvinx needs Python 3.11 or later" if sys.version_info < (3, 11) else 0)'
+	@echo "Setting up $(DEMO_VENV), once, with Snakemake, nvinx and what the demo computes with ..."
+	@$(PYTHON) -m venv $(DEMO_VENV)
+	@$(DEMO_BIN)/python -m pip install --disable-pip-version-check --editable ".[examples]" | grep -v "^Requirement"
+	@touch $@
+
+# The Slurm plugin lies aside, for its tests alone: any Snakemake that finds it starts a second later.
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("nvinx needs Python 3.11 or later" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable ".[dev,examples]"
-	# Aside, for the tests of nvinx-slurm alone: any Snakemake that finds it starts a second later.
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/slurm $$($(BIN)/python -c \
 	  'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["slurm"])')
 	touch $@
@@ -119,5 +138,5 @@ $(MODELS_VENV)/.ready: $(VENV)/.ready
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(MODELS_VENV) $(GPU_VENV) core/nvinx/_nextflow docs/_build \
+	rm -rf dist $(VENV) $(DEMO_VENV) $(MODELS_VENV) $(GPU_VENV) core/nvinx/_nextflow docs/_build \
 	  $(foreach demo,$(DEMO) $(DEMO_SPLIT),$(addprefix $(demo)/,results .snakemake .nvinx))

@@ -16,7 +16,11 @@ ROOT = Path(__file__).parents[2]
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
-    *sorted(page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts),
+    *sorted(
+        page
+        for page in (ROOT / "docs").rglob("*.md")
+        if "_build" not in page.parts and page != ROOT / "docs" / "intro.md"  # of the catalogue
+    ),
     *sorted((ROOT / "example_workflows").glob("*/README.md")),
     ROOT / "nextflow" / "README.md",
     ROOT / "benchmarks" / "README.md",

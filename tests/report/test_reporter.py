@@ -45,7 +45,7 @@ def test_the_entry_opens_beside_the_results_of_the_workflow(ran, opened):
     opened.get_by_text("What ran where").click()
     opened.locator("a[iconname=eye]").click()
     page = opened.frame_locator("iframe")
-    page.get_by_text("1 jobs in 4.0 s").wait_for()
+    page.get_by_text("1 job in 4.0 s").wait_for()
     page.get_by_text("GPU 0", exact=False).first.wait_for()
     assert opened.complaints == []
     outside = ("file:", "data:", "blob:")
@@ -57,7 +57,7 @@ def test_a_zip_holds_the_page_as_it_is(ran):
 
     assert done.returncode == 0, done.stderr
     with zipfile.ZipFile(ran / "some.zip") as held:
-        assert b"1 jobs in 4.0 s" in held.read("some/data/raw/nvinx/nvinx.html")
+        assert b"1 job in 4.0 s" in held.read("some/data/raw/nvinx/nvinx.html")
 
 
 def test_a_run_that_is_too_large_for_one_file_is_told(workflow):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nvinx.formatting import duration, gb
 from nvinx.runs import looks
 from nvinx.runs import summary as run_summary
+from nvinx.sizes import gb_from_mib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -14,24 +16,53 @@ if TYPE_CHECKING:
     from nvinx.bench.capacity import Card
     from nvinx.runs.read import Ran, RecordedRun
 
-_LANE_PX, _STEPS_PX, _MOST_PX = 26, 180, 900
-_NAMED_SHARE = 0.04  # of the run: a job that takes less has no room for its name
-_LETTERS = 160  # that fit the page's width
+_LANE_PX, _LEAST_LANE_PX, _STEPS_PX, _MOST_PX = 26, 12, 180, 1400
+# Beside the colours, for whoever cannot tell them apart.
+_HATCHES = {
+    "gpu_shared": None,
+    "gpu_exclusive": "right_diagonal_line",
+    "gpu_ram_overflow": "dot",
+    "cpu_only": "horizontal_line",
+}
 _LEFT_PX = 80
 
 
-def plots(run: RecordedRun) -> Iterator[tuple[str, Any]]:
-    """Each plot with its heading; they share one axis of seconds."""
+@dataclass(frozen=True, slots=True)
+class View:
+    """A plot with its heading. key: what each colour and line means. note: what it shows."""
+
+    title: str
+    plot: Any
+    key: tuple[Key, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A colour's or line's meaning. line: solid, dashed or dotted; None for an area."""
+
+    label: str
+    colour: str
+    line: str | None = None
+
+
+def plots(run: RecordedRun) -> Iterator[View]:
+    """Each plot of the page; they share one axis of seconds."""
     from bokeh.models import Range1d
 
     bars = run_summary.bars(run.jobs.values())
     end_s = max((bar.job.ended_s or 0.0 for bar in bars), default=1.0)
     time = Range1d(0, max(end_s, 0.001), bounds=(0, max(end_s, 0.001)))
-    yield "What ran where", _lanes(bars, time)
+    there = {looks.residency(bar.job) for bar in bars}
+    kinds = [kind for kind in looks.COLOURS if kind in there]
+    key = tuple(Key(looks.NAMES[kind], looks.COLOURS[kind]) for kind in kinds)
+    yield View("What ran where", _lanes(bars, time), key)
     for card in run.cards:
-        yield f"VRAM of GPU {card.index}, {card.name}", _vram(run, card, time)
+        yield _vram(run, card, time)
+    if any(job.waited_s for job in run.jobs.values()):
+        yield View("Jobs that wait", _waiting(run, time), _WAITING)
     if run.samples:
-        yield "CPU", _cpu(run, time)
+        yield View("CPU", _cpu(run, time))
 
 
 def _lanes(bars: Sequence[run_summary.Bar], time: Any) -> Any:
@@ -39,10 +70,11 @@ def _lanes(bars: Sequence[run_summary.Bar], time: Any) -> Any:
     from bokeh.plotting import figure
 
     lanes = list(dict.fromkeys(bar.lane for bar in bars)) or ["nothing ran"]
+    lane_px = max(_LEAST_LANE_PX, min(_LANE_PX, _MOST_PX // len(lanes)))
     plot = figure(
         x_range=time,
         y_range=list(reversed(lanes)),
-        height=min(_LANE_PX * len(lanes) + 90, _MOST_PX),
+        height=lane_px * len(lanes) + 90,
         tools="xpan,xwheel_zoom,box_zoom,reset,save",
         active_scroll=None,
         output_backend="webgl",
@@ -61,36 +93,48 @@ def _lanes(bars: Sequence[run_summary.Bar], time: Any) -> Any:
                 source=ColumnDataSource(_columns(some)),
                 color=colour,
                 line_color="edge",
-                line_width=1.5,
-                legend_label=looks.NAMES[residency],
+                line_width=1,
+                hatch_pattern=_HATCHES[residency],
+                hatch_color="#ffffff",
+                hatch_alpha=0.35,
+                hatch_scale=8,
             )
             hover.append(drawn)
-    _name(plot, [bar for bar in bars if (bar.job.ran_s or 0.0) > _NAMED_SHARE * time.end])
+    _name(plot, bars)
     plot.add_tools(HoverTool(renderers=hover, tooltips=_TOOLTIPS))
-    if hover:
-        _legend_above(plot)
     return _plain(plot)
 
 
-def _legend_above(plot: Any) -> None:
-    plot.add_layout(plot.legend[0], "above")
-    plot.legend[0].orientation = "horizontal"
-
-
 def _name(plot: Any, bars: Sequence[run_summary.Bar]) -> None:
-    """Write the names of the longest jobs on their bars."""
-    for bar in bars:
-        plot.text(
-            x=[bar.job.started_s],
-            y=[bar.lane],
-            text=[bar.job.name[: round(_LETTERS * (bar.job.ran_s or 0.0) / plot.x_range.end)]],
-            x_offset=4,
-            text_baseline="middle",
-            text_font_size="11px",
-            text_color="#ffffff",
-        )
+    """Write on each bar as much of its job's name as fits, also after a zoom and on a phone."""
+    from bokeh.models import ColumnDataSource, CustomJS
+
+    columns = _columns(bars)
+    named = {key: columns[key] for key in ("lane", "start", "end", "name")}
+    source = ColumnDataSource({**named, "text": [""] * len(bars)})
+    plot.text(
+        x="start",
+        y="lane",
+        text="text",
+        source=source,
+        x_offset=4,
+        text_baseline="middle",
+        text_font_size="11px",
+        text_color="#ffffff",
+    )
+    fit = CustomJS(args={"plot": plot, "source": source}, code=_FIT_NAMES)
+    plot.js_on_change("inner_width", fit)
+    plot.x_range.js_on_change("end", fit)
 
 
+_FIT_NAMES = """
+const { start, end, name } = source.data;
+const px_per_s = plot.inner_width / (plot.x_range.end - plot.x_range.start);
+source.data = { ...source.data, text: Array.from(name, (whole, n) => {
+  const letters = Math.floor(((end[n] - start[n]) * px_per_s - 8) / 6.3);
+  return whole.length <= letters ? whole : letters < 4 ? "" : whole.slice(0, letters - 1) + "…";
+}) };
+"""
 _TOOLTIPS = [
     ("job", "@name"),
     ("where", "@where"),
@@ -109,7 +153,7 @@ def _columns(bars: Sequence[run_summary.Bar]) -> dict[str, list[Any]]:
         "lane": [bar.lane for bar in bars],
         "start": [job.started_s for job in jobs],
         "end": [job.ended_s for job in jobs],
-        "edge": [looks.FAILED if job.ok is False else "#ffffff" for job in jobs],
+        "edge": [looks.FAILED if job.ok is False else looks.INK for job in jobs],
         "name": [job.name for job in jobs],
         "where": [job.where for job in jobs],
         "ran": [duration(job.ran_s or 0.0) for job in jobs],
@@ -128,9 +172,10 @@ def _co_residency(job: Ran) -> str:
     return f"{len(job.beside)} as it began{slower}"
 
 
-def _vram(run: RecordedRun, card: Card, time: Any) -> Any:
+def _vram(run: RecordedRun, card: Card, time: Any) -> View:
     plot = _steps_plot(time, "GB")
     held, seen = run_summary.reserved(run, card), run_summary.measured(run, card)
+    said = run_summary.declared(run, card)
     plot.varea_step(
         x=[*held.times_s, time.end],
         y1=[0.0] * (len(held.values) + 1),
@@ -138,32 +183,56 @@ def _vram(run: RecordedRun, card: Card, time: Any) -> Any:
         step_mode="after",
         fill_color=looks.COLOURS["gpu_shared"],
         fill_alpha=0.35,
-        legend_label="held by jobs",
     )
-    said = run_summary.declared(run, card)
-    plot.step(
-        [*said.times_s, time.end],
-        [*said.values, said.values[-1]],
-        mode="after",
-        color=looks.INK,
-        line_dash="dashed",
-        legend_label="declared",
-    )
+    times, values = [*said.times_s, time.end], [*said.values, said.values[-1]]
+    plot.step(times, values, mode="after", color=looks.INK, line_dash="dashed")
     if seen.times_s:
-        plot.line(
-            seen.times_s,
-            seen.values,
-            color="#d55e00",
+        plot.line(seen.times_s, seen.values, color=_USED.colour, line_width=2)
+    limits = _limits(card)
+    for key, height in limits.items():
+        ends = [time.start, time.end]
+        plot.line(ends, [height] * 2, color=key.colour, line_dash=key.line, line_width=2)
+    most = max(gb_from_mib(card.total_mib), *held.values, *said.values, *seen.values)
+    plot.y_range.start, plot.y_range.end = 0, 1.08 * most
+    busy = f"{run_summary.busy_share(run, card):.0%}"
+    note = f"{gb(card.shareable_mib)} to share; a job was there {busy} of the time"
+    note += "" if seen.times_s else "; what was really used was not measured"
+    keys = (_HELD, _DECLARED, *([_USED] if seen.times_s else []), *limits)
+    return View(f"VRAM of GPU {card.index}, {card.name}", _plain(plot), keys, f"{note}.")
+
+
+def _limits(card: Card) -> dict[Key, float]:
+    """All that the card has, and what of it jobs may share where that is less, in GB."""
+    limits = {Key("the whole card", looks.INK, "solid"): gb_from_mib(card.total_mib)}
+    if card.shareable_mib < card.total_mib:
+        share = Key("what jobs may share", looks.INK, "dotted")
+        limits[share] = gb_from_mib(card.shareable_mib)
+    return limits
+
+
+_HELD = Key("held by jobs", "#0072b259")
+_DECLARED = Key("declared", looks.INK, "dashed")
+_USED = Key("in use, measured", "#d55e00", "solid")
+_WAITING = (
+    Key("for the card", looks.COLOURS["gpu_shared"], "solid"),
+    Key("for cores or RAM", looks.COLOURS["cpu_only"], "dashed"),
+)
+
+
+def _waiting(run: RecordedRun, time: Any) -> Any:
+    plot = _steps_plot(time, "jobs")
+    for key, on_card in zip(_WAITING, (True, False), strict=True):
+        jobs = [job for job in run.jobs.values() if job.where.startswith("GPU") is on_card]
+        times, counts = looks.waiting(jobs)
+        plot.step(
+            [*times, time.end],
+            [*counts, counts[-1]],
+            mode="after",
+            color=key.colour,
             line_width=2,
-            legend_label="in use, measured",
+            line_dash=key.line,
         )
-    limit = gb(card.shareable_mib)
-    plot.title.text = (
-        f"{limit} to share; a job was there {run_summary.busy_share(run, card):.0%} of the time"
-        + ("" if seen.times_s else "; what was really used nobody measured")
-    )
     plot.y_range.start = 0
-    _legend_above(plot)
     return _plain(plot)
 
 
@@ -192,13 +261,9 @@ def _plain(plot: Any) -> Any:
     plot.background_fill_color = plot.border_fill_color = None
     plot.outline_line_color = None
     plot.grid.grid_line_color, plot.grid.grid_line_alpha = looks.INK, 0.25
-    plot.title.text_color, plot.title.text_font_style = looks.INK, "normal"
     for axis in plot.axis:
         axis.axis_line_color = axis.major_tick_line_color = axis.minor_tick_line_color = looks.INK
         axis.major_label_text_color = axis.axis_label_text_color = looks.INK
-    for legend in plot.legend:
-        legend.background_fill_color = legend.border_line_color = None
-        legend.label_text_color = looks.INK
     plot.toolbar.logo = None
     plot.min_border_left = _LEFT_PX
     return plot

@@ -1,0 +1,4 @@
+rule shared:
+    output: "shared.txt"
+    resources: vram_mb=900
+    shell: "echo $NVINX_PLACEMENT > {output}"
