@@ -9,8 +9,8 @@ half of these for whole cards. Its first lease, when all begin at once, is count
 one call of `LeaseClient.acquire`, as in `nvinx.lease` and `nvinx run`; a call that found room at
 once is counted apart from one that stood in line. Whether a card is ever overbooked is told by a
 sum of its own that knows nothing of nvinx: added to after a lease is given, taken from before it is
-given back. The jobs are of no kind, so nothing is learned of them: this measures the ledger, not
-the policy.
+given back. The jobs are of no kind, so nothing is learned of them: this measures the ledger, and
+not the policy.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@
  *   migmode <device>                         MIG mode is on, with or without MIG devices
  *   card <device> <cores> <major> <minor> <busy %> <mW> <MHz> <degrees>    what it is and does
  *   modes <device> <persistence> <accounting>    each 0 or 1
+ *   near <device> <device> <level>          their common ancestor, 50 (the machine) by default
+ *   linked <device> <device>                an NVLink between them
  *   proc <device> <pid> <bytes, -1: hidden> <C, G or CG>
  *   fails <function> <device, -1: all> <NVML error code>
  *
@@ -34,6 +36,7 @@ static struct { char uuid[96]; bytes total, reserved, other; int there, mig, par
     int major, minor; } device[DEVICES];
 static struct { int device; unsigned pid; long long used; char kinds[4]; } process[PROCESSES];
 static struct { char function[64]; int device, code; } failure[FAILURES];
+static int near[DEVICES][DEVICES], linked[DEVICES][DEVICES];
 static int processes, failures, opened;
 
 static void read_line(const char *line)
@@ -59,6 +62,10 @@ static void read_line(const char *line)
                &device[d].degrees);
     } else if (sscanf(line, "modes %d %u %u", &d, &pid, &second) == 3) {
         device[d].persists = pid, device[d].accounts = second;
+    } else if (sscanf(line, "near %d %d %d", &d, &other, &code) == 3) {
+        near[d][other] = near[other][d] = code;
+    } else if (sscanf(line, "linked %d %d", &d, &other) == 2) {
+        linked[d][other] = linked[other][d] = 1;
     } else if (sscanf(line, "proc %d %u %lld %3s", &d, &pid, &used, word) == 4) {
         process[processes].device = d, process[processes].pid = pid;
         process[processes].used = used, strcpy(process[processes++].kinds, word);
@@ -76,6 +83,7 @@ static int ask(const char *function, int d)
     char line[256];
     if (!file) return DRIVER_NOT_LOADED;
     memset(device, 0, sizeof device);
+    memset(near, 0, sizeof near), memset(linked, 0, sizeof linked);
     processes = failures = 0;
     while (fgets(line, sizeof line, file)) read_line(line);
     fclose(file);
@@ -163,6 +171,21 @@ int nvmlDeviceGetHandleByUUID(const char *uuid, void **handle)
             return SUCCESS;
         }
     return NOT_FOUND;
+}
+
+int nvmlDeviceGetTopologyCommonAncestor(void *one, void *other, unsigned *level)
+{
+    ASK(NUMBER(one))
+    *level = near[NUMBER(one)][NUMBER(other)] ? near[NUMBER(one)][NUMBER(other)] : 50;
+    return SUCCESS;
+}
+
+/* 2 asks for NVLink; 0 says that it is there, 1 that it is not. */
+int nvmlDeviceGetP2PStatus(void *one, void *other, unsigned index, unsigned *status)
+{
+    ASK(NUMBER(one))
+    *status = !(index == 2 && linked[NUMBER(one)][NUMBER(other)]);
+    return SUCCESS;
 }
 
 int nvmlDeviceGetCudaComputeCapability(void *handle, int *major, int *minor)

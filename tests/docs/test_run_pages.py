@@ -58,6 +58,7 @@ EXEMPT = (
     ("*/urgent-jobs.md", "import signal", "its like is run by tests/leases/test_preemption.py"),
     ("*/hints.md", "rule fold", "its like is run by tests/examples, as learned_vram"),
     ("*/hints.md", "rule embed", "its like is run by the page parts-of-a-card"),
+    ("*/hints.md", "rule train", "its like is run by the page several-cards"),
     ("*/learned_vram/*", "rule fold", "is of the Snakefile that tests/examples runs"),
     ("*/phage_proteins/*", "snakemake ", "is run by tests/examples and by the tutorial"),
     ("*/phage_proteins_nextflow/*", "nextflow ", "is run, shorter, by tests/nextflow"),

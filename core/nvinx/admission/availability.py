@@ -54,6 +54,10 @@ class Reservation(Struct):
     binding: bool = False
     fillable: bool = False
 
+    @property
+    def is_gang(self) -> bool:
+        return len(self.cards) > 1
+
 
 class Availability:
     """Free cores, RAM and VRAM. Lives for one round only: `policy` allocates as it admits."""
@@ -236,7 +240,9 @@ class Availability:
         in_time = end_s <= reservation.start_s
         if not reservation.binding and (in_time or not foreseen):
             return True
-        if reservation.fillable and in_time and self._delays_nobody(reservation, job, placement):
+        if reservation.is_gang and not self._delays_nobody(reservation, job, placement):
+            return False
+        if reservation.fillable and in_time:
             return True
         if job.claim.cores > reservation.spare_cores:
             return False
@@ -253,13 +259,11 @@ class Availability:
     def _delays_nobody(self, reservation: Reservation, job: Job, placement: Placement) -> bool:
         """Whether all that is in the way of a reservation still ends before it beside the job."""
         return all(
-            self._end_beside_s(allocation, job) <= reservation.start_s
+            self._ends_s(allocation, self.at, job.claim) <= reservation.start_s
             for card_id in reservation.beside.keys() & placement.cards
             for allocation in self._on.get(card_id, ())
+            if allocation.end_s <= reservation.start_s
         )
-
-    def _end_beside_s(self, allocation: Allocation, newcomer: Job) -> float:
-        return self._ends_s(allocation, self.at, newcomer.claim)
 
     def _ends_s(self, allocation: Allocation, at: float, *more: Claim) -> float:
         """When the allocation ends beside all that are there, and these."""
@@ -292,8 +296,8 @@ class Availability:
             best = self._earliest_on(job, residency, cards, settled=settled)
         if best is not None:
             best.binding = binding
-            is_gang, is_known = len(best.cards) > 1, math.isfinite(best.start_s)
-            best.fillable = is_gang and is_known and not self._is_late(best)
+            is_known = math.isfinite(best.start_s)
+            best.fillable = best.is_gang and is_known and not self._is_late(best)
             self.reservations.append(best)
 
     def _earliest_on(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
+from itertools import accumulate, combinations
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -11,7 +11,7 @@ from nvinx.reasons import Reason, Why
 from nvinx.residency import Residency
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from nvinx.admission.job import Job
     from nvinx.bench.capacity import Card
@@ -38,17 +38,52 @@ def when_empty(cards: Collection[Card]) -> list[Card]:
     return [replace(card, foreign_mib=0) for card in cards]
 
 
-def sets(claim: Claim, residency: Residency, ranked: Sequence[Card]) -> Iterator[tuple[Card, ...]]:
+def sets(
+    claim: Claim,
+    residency: Residency,
+    ranked: Sequence[Card],
+    rank: Callable[[Card], object] = lambda card: card.id,
+) -> Iterator[tuple[Card, ...]]:
     """Sets of these cards that the job could have: as many as it may, then fewer.
 
-    ranked: best first. What spills takes the largest, so that least of it does.
+    ranked: best first. rank: the same for cards that are as good; of these the nearest are taken.
+    What spills takes the largest, so that least of it does.
     """
     if residency is Residency.GPU_RAM_OVERFLOW:
-        ranked = sorted(ranked, key=lambda card: -card.weights_mib)
+        rank = _by_room
+        ranked = sorted(ranked, key=_by_room)
     least = fewest(claim, residency, ranked)
     if least is not None:
         for number in range(min(claim.cards.most, len(ranked)), least - 1, -1):
-            yield tuple(ranked[:number])
+            yield _best(ranked, number, rank)
+
+
+def _by_room(card: Card) -> int:
+    return -card.weights_mib
+
+
+def _best(ranked: Sequence[Card], number: int, rank: Callable[[Card], object]) -> tuple[Card, ...]:
+    """So many from the front; of those at the end that are as good, the nearest to the others."""
+    last = rank(ranked[number - 1])
+    better = [card for card in ranked[:number] if rank(card) != last]
+    equal = [card for card in ranked if rank(card) == last]
+    seeds = [better] if better else [[card] for card in equal]
+    grown = [_grown(seed, equal, number) for seed in seeds]
+    chosen = min(grown, key=_spread)
+    return tuple(card for card in ranked if card in chosen)
+
+
+def _grown(seed: Sequence[Card], equal: Sequence[Card], number: int) -> list[Card]:
+    """Add the card that is nearest to all before, one by one."""
+    chosen = list(seed)
+    while len(chosen) < number:
+        left = (card for card in equal if card not in chosen)
+        chosen.append(min(left, key=lambda card: sum(map(card.distance, chosen))))
+    return chosen
+
+
+def _spread(cards: Sequence[Card]) -> int:
+    return sum(one.distance(other) for one, other in combinations(cards, 2))
 
 
 def not_free(job: Job, residency: Residency, refusals: dict[Card, Reason | None]) -> Reason:

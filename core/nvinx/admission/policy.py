@@ -34,7 +34,7 @@ from nvinx.reasons import Reason, Why
 from nvinx.residency import Residency
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nvinx.admission.job import Job, Waiting
     from nvinx.admission.reclaim import Reclaim
@@ -190,11 +190,9 @@ def _start_on_some_of(
     """On the card where the job ends first, of those that are reserved for nobody else; a gang on
     as many such cards as it may have.
     """
-    ranked = sorted(
-        cards, key=lambda c: (free.end_s(job, c.id), len(free.residents(c.id)), c.index)
-    )
+    rank = {c: (free.end_s(job, c.id), len(free.residents(c.id))) for c in cards}
     verdicts = []
-    for some in _sets(ranked, job, residency, free):
+    for some in _sets(rank, job, residency, free):
         placement = _on(some, job.claim, residency)
         if residency is Residency.GPU_SHARED:
             placement = replace(placement, why=_why_shared(job, some, free))
@@ -205,16 +203,17 @@ def _start_on_some_of(
 
 
 def _sets(
-    ranked: Sequence[Card], job: Job, residency: Residency, free: Availability
+    rank: Mapping[Card, tuple[float, int]], job: Job, residency: Residency, free: Availability
 ) -> Iterator[tuple[Card, ...]]:
     """What the job could have of these cards, best first; of a gang first what is not reserved."""
+    ranked = sorted(rank, key=lambda card: (rank[card], card.index))
     if not job.claim.is_gang:
         yield from ((card,) for card in ranked)
         return
     alone = [(card, _on((card,), job.claim, residency)) for card in ranked]
     unreserved = [card for card, there in alone if free.overtakes(job, there) is None]
     for some in (unreserved, ranked):
-        yield from card_sets.sets(job.claim, residency, some)
+        yield from card_sets.sets(job.claim, residency, some, rank.__getitem__)
 
 
 def _why_shared(job: Job, cards: Sequence[Card], free: Availability) -> Why:

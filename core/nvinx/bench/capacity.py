@@ -16,7 +16,8 @@ class Card(Struct, frozen=True, kw_only=True):
     """One GPU. Sizes are whole MiB.
 
     total_mib: what nvinx may use of it at most. device_mib: all that there is, where that is more.
-    foreign_mib: what programs outside nvinx use right now of what nvinx may use.
+    foreign_mib: what programs outside nvinx use right now of what nvinx may use. distances: how far
+    other cards are, by their ids, where the driver says: 0 for a link, and more the farther.
     """
 
     id: str
@@ -27,6 +28,11 @@ class Card(Struct, frozen=True, kw_only=True):
     foreign_mib: int = 0
     simulated: bool = False
     device_mib: int = 0
+    distances: tuple[tuple[str, int], ...] = ()
+
+    def distance(self, other: Card) -> int:
+        """How far another card is; 0 where nobody knows."""
+        return dict(self.distances).get(other.id, 0)
 
     @property
     def undeclared_mib(self) -> int:

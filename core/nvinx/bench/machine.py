@@ -14,7 +14,13 @@ from nvinx.gpu.ports import GpuInventory
 from nvinx.host.resources import detect
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+
+    from nvinx.bench.capacity import Card
+    from nvinx.gpu.ports import Distance
+
+_FEWEST_TO_CHOOSE = 3  # of two cards a job has one or both
 
 
 def cores(
@@ -42,7 +48,27 @@ def bench(
     inventory = _look() if file is None or file.has_real_cards else GpuInventory()
     found = resolve(file, detect(), inventory, headroom_mb=headroom_mb, slowdowns=slowdowns)
     found = replace(found, searched=tuple(map(str, bench_file.places(workflow_dir))))
+    found = replace(found, cards=_with_distances(found.cards))
     return visible.restrict(found, os.environ)
+
+
+def _with_distances(cards: tuple[Card, ...]) -> tuple[Card, ...]:
+    """The driver is asked only where there is a choice of several real cards."""
+    real = [card.id for card in cards if not card.simulated]
+    if len(real) < _FEWEST_TO_CHOOSE:
+        return cards
+    from nvinx.gpu.topology import NvmlTopology
+
+    return placed_apart(cards, NvmlTopology().read(real))
+
+
+def placed_apart(cards: tuple[Card, ...], distances: Iterable[Distance]) -> tuple[Card, ...]:
+    """The cards, each with how far the others are."""
+    far: dict[str, list[tuple[str, int]]] = {card.id: [] for card in cards}
+    for one, other, distance in distances:
+        far[one].append((other, distance))
+        far[other].append((one, distance))
+    return tuple(replace(card, distances=tuple(far[card.id])) for card in cards)
 
 
 def _look() -> GpuInventory:

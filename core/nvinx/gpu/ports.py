@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class GpuProcess(Struct, frozen=True):
@@ -62,6 +65,18 @@ class GpuReading(Struct, frozen=True):
 class GpuMeter(Protocol):
     def read(self) -> GpuReading:
         """One GPU now. Never raises: what the driver does not say is None."""
+        ...
+
+
+Distance: TypeAlias = tuple[str, str, int]  # ids of two cards, and how far apart they are
+
+
+class GpuTopology(Protocol):
+    def read(self, ids: Sequence[str]) -> tuple[Distance, ...]:
+        """How far the cards of these ids are from each other, as far as the driver says.
+
+        0: a link between them; the larger, the farther. Never raises.
+        """
         ...
 
 

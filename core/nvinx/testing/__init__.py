@@ -7,7 +7,7 @@ from nvinx.testing.ledger import (
     MemoryLedger,
     MemoryTransaction,
 )
-from nvinx.testing.probe import FakeMeter, FakeProbe
+from nvinx.testing.probe import FakeMeter, FakeProbe, FakeTopology
 
 FakeLife = FakeLiveness
 MemoryPage = MemoryTransaction
@@ -19,6 +19,7 @@ __all__ = [
     "FakeMeter",
     "FakeProbe",
     "FakeStager",
+    "FakeTopology",
     "MemoryLedger",
     "MemoryPage",
     "MemoryTransaction",

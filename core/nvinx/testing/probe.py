@@ -11,7 +11,9 @@ from msgspec.structs import replace
 from nvinx.gpu.ports import GpuInventory, GpuProcess, GpuReading
 
 if TYPE_CHECKING:
-    from nvinx.gpu.ports import GpuState
+    from collections.abc import Sequence
+
+    from nvinx.gpu.ports import Distance, GpuState
 
 
 class FakeMeter:
@@ -24,6 +26,16 @@ class FakeMeter:
     def read(self) -> GpuReading:
         with self._lock:
             return self._readings.popleft() if len(self._readings) > 1 else self._readings[0]
+
+
+class FakeTopology:
+    """Distances by decree; of other pairs the driver does not say anything."""
+
+    def __init__(self, *distances: Distance) -> None:
+        self._distances = distances
+
+    def read(self, ids: Sequence[str]) -> tuple[Distance, ...]:
+        return tuple(each for each in self._distances if {each[0], each[1]} <= set(ids))
 
 
 class FakeProbe:

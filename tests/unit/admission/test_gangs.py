@@ -175,6 +175,24 @@ def test_what_would_slow_whoever_is_in_its_way_does_not_fill_its_card():
     assert started == {}
 
 
+def test_nobody_joins_who_would_slow_what_it_waits_for_even_if_it_could_stay_beside_it():
+    slowing = fit_slowdown_model([CoRun("a", "b", 1.2, 1.2), CoRun("w", "b", 1.1, 1.1)])
+    policy = LongestChainFirst(Estimates(slowing))
+    cards = card(0), card(1)
+    state, _ = submit(
+        bench(*cards),
+        shared_job("there", 3500, model="a", runtime_s=200.0),
+        exclusive_job("other", runtime_s=150.0),
+        policy=policy,
+    )
+    wide = shared_job("wide", 900, model="w", runtime_s=200.0, cards=TWO)
+    state, started = submit(state, wide, policy=policy)
+    assert started == {}
+    small = shared_job("small", 400, model="b", runtime_s=10.0)
+    _, started = submit(state, small, at=100.0, policy=policy)
+    assert started == {}
+
+
 def test_a_card_that_it_does_not_need_is_kept_for_nobody():
     state, _ = submit(
         bench(card(0), card(1), card(2)),
