@@ -63,6 +63,17 @@ def test_one_that_takes_too_long_to_save_is_ended(bench):
     assert long.wait(timeout=GIVE_UP_S) == 7
 
 
+def test_one_that_its_user_ends_meanwhile_does_not_run_again(bench):
+    script = f"trap 'touch told' USR1; trap 'exit 4' TERM; {COUNTS}; touch ready; "
+    long = _start(bench, "signal:@3000", f"{script} while :; do sleep 0.05; done")
+    urgent = bench.start("run", "--urgent", "--", "true")
+    assert eventually((bench.folder / "told").exists)
+    long.terminate()
+    assert long.wait(timeout=GIVE_UP_S) == 4
+    assert urgent.wait(timeout=GIVE_UP_S) == 0
+    assert _runs(bench) == ["0"]
+
+
 def test_one_that_did_not_agree_is_left_alone(bench):
     firm = bench.start("run", "--name", "firm", "--", "sleep", "3600")
     assert eventually(lambda: bench.held() == {"firm"})
