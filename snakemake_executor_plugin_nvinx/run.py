@@ -426,9 +426,8 @@ class Run:
             run = recorded.read(self.trace.path)
             on_card = [job for job in run.jobs.values() if job.ok and job.slowdown is not None]
             if on_card:
-                return messages.saved(
-                    len(run.jobs), replay.makespan_s(run), replay.one_at_a_time_s(run)
-                )
+                jobs = sum(not job.was_preempted for job in run.jobs.values())
+                return messages.saved(jobs, replay.makespan_s(run), replay.one_at_a_time_s(run))
         return None
 
     def close(self) -> None:

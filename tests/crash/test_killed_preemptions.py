@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from bench_folder import entries
 from waiting import GIVE_UP_S
 
 from nvinx.bench import machine
@@ -119,6 +120,13 @@ class Round:
         return any(entry["name"] == name for entry in gpu.living(self.folder))
 
     @property
+    def is_asked(self) -> bool:
+        """Whether the urgent job stands in line, or has its place."""
+        leases, requests = entries(self.folder / "state")
+        names = {each.job.name for each in (*leases, *requests)}
+        return f"urgent{self.number}" in names
+
+    @property
     def is_over(self) -> bool:
         """Whether all engines have ended, and what they left on the card."""
         engines = [engine.poll() is not None for engine in self.engines.values()]
@@ -173,7 +181,8 @@ def test_kills_amid_preemptions_lose_nothing(folder: Path) -> None:
             each.start_long()
             each.watch(lambda each=each: each.is_running(f"long{each.number}"))
             each.start_urgent()
-            pause = time.monotonic() + draw.uniform(0.0, 0.8)
+            each.watch(lambda each=each: each.is_asked or each.is_over)
+            pause = time.monotonic() + draw.uniform(0.0, 0.5)
             each.watch(lambda pause=pause: time.monotonic() > pause)
             if draw.random() < 0.85:
                 each.kill_somebody()

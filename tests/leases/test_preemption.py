@@ -42,6 +42,7 @@ def test_one_that_is_requeued_is_ended_and_runs_again_to_its_own_end(bench):
 
 def test_one_that_is_told_saves_its_state_and_goes_on_from_there(bench):
     long = _start(bench, "signal", SAVES)
+    assert ", preemptible (signal:USR1@30)\n" in bench.run("status").stdout
     assert bench.run("run", "--urgent", "--", "true").returncode == 0
     _, err = long.communicate(timeout=GIVE_UP_S)
     assert long.returncode == 0
