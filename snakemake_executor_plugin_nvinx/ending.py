@@ -33,7 +33,8 @@ def lines(run: RecordedRun) -> Iterator[str]:
 
 def _of_success(run: RecordedRun) -> str:
     took = duration(replay.makespan_s(run))
-    return f"nvinx: {counted(len(run.jobs), 'job')} in {took}. {_saved(run)}{_MORE}"
+    jobs = sum(not job.was_preempted for job in run.jobs.values())
+    return f"nvinx: {counted(jobs, 'job')} in {took}. {_saved(run)}{_MORE}"
 
 
 def _saved(run: RecordedRun) -> str:
@@ -55,7 +56,8 @@ def _failed(run: RecordedRun) -> dict[str, list[Ran]]:
     """The tries of each job that never ended well, by name."""
     tries: dict[str, list[Ran]] = {}
     for job in run.jobs.values():
-        tries.setdefault(job.name, []).append(job)
+        if not job.was_preempted:
+            tries.setdefault(job.name, []).append(job)
     return {name: all_ for name, all_ in tries.items() if all_[-1].ok is False}
 
 

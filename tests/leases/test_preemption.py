@@ -42,6 +42,7 @@ def test_one_that_is_requeued_is_ended_and_runs_again_to_its_own_end(bench):
 
 def test_one_that_is_told_saves_its_state_and_goes_on_from_there(bench):
     long = _start(bench, "signal", SAVES)
+    assert ", preemptible (signal:USR1@30)\n" in bench.run("status").stdout
     assert bench.run("run", "--urgent", "--", "true").returncode == 0
     _, err = long.communicate(timeout=GIVE_UP_S)
     assert long.returncode == 0
@@ -61,6 +62,17 @@ def test_one_that_takes_too_long_to_save_is_ended(bench):
     long = _start(bench, "signal:@1", f"{script} while :; do sleep 0.05; done")
     assert bench.run("run", "--urgent", "--", "true").returncode == 0
     assert long.wait(timeout=GIVE_UP_S) == 7
+
+
+def test_one_that_its_user_ends_meanwhile_does_not_run_again(bench):
+    script = f"trap 'touch told' USR1; trap 'exit 4' TERM; {COUNTS}; touch ready; "
+    long = _start(bench, "signal:@3000", f"{script} while :; do sleep 0.05; done")
+    urgent = bench.start("run", "--urgent", "--", "true")
+    assert eventually((bench.folder / "told").exists)
+    long.terminate()
+    assert long.wait(timeout=GIVE_UP_S) == 4
+    assert urgent.wait(timeout=GIVE_UP_S) == 0
+    assert _runs(bench) == ["0"]
 
 
 def test_one_that_did_not_agree_is_left_alone(bench):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from waiting import eventually
 
+from nvinx.runs import read as recorded
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -73,6 +75,12 @@ def test_it_is_ended_and_comes_back_without_using_up_a_retry(workspace: Workspac
     assert "Error in rule" not in outcome.text
     assert '"outcome": "preempted"' in workspace.record()
     assert '"event": "preempted"' in workspace.record()
+    run = recorded.last(workspace.work)
+    assert [job.end_words for job in run.jobs.values() if job.name == "long"] == [
+        "preempted for urgent",
+        "",
+    ]
+    assert "nvinx: 3 jobs in" in outcome.text
 
 
 def test_it_is_told_and_ends_with_any_status(workspace: Workspace) -> None:

@@ -83,7 +83,7 @@ def _sentence(ran: Ran) -> str:
     if ran.started_s is None:
         return f"{ran.name} never started."
     end = "still ran when the run ended" if ran.ran_s is None else duration(ran.ran_s)
-    how = "was " if ran.preempted_for else ""
+    how = "was " if ran.was_preempted else ""
     ended = f", and {how}{ran.end_words}" if ran.end_words else ""
     waited = duration(ran.waited_s or 0.0)
     return f"{ran.name} ran on {ran.where} for {end}{ended}, after {waited}: {ran.why}."

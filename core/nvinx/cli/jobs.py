@@ -51,7 +51,7 @@ def show(jobs: list[Ran], most: int = _MOST) -> None:
     in_order = sorted(jobs, key=lambda j: (j.started_s is None, j.started_s, j.name))
     for job in in_order[:most]:
         where = job.where or "never started"
-        end = f" ({job.end_words})" if job.end_words else ""
+        end = f" ({job.end_word})" if job.end_word else ""
         table.add_row(job.name, where + end, _time(job.waited_s), _time(job.ran_s), job.why)
     console = Console(markup=False, highlight=False, emoji=False)
     for line in lanes.draw(jobs, console.width):

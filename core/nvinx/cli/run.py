@@ -151,7 +151,7 @@ class _Manner(NamedTuple):
     outputs: tuple[Path, ...]
 
 
-class _Ended(NamedTuple):
+class _Tried(NamedTuple):
     """How a try of the command ended, and how many processes the kernel killed meanwhile."""
 
     held: HeldLease
@@ -193,7 +193,7 @@ def _one_try(
     command: tuple[str, ...],
     how: _Manner,
     told: dict[str, str],
-) -> _Ended:
+) -> _Tried:
     """Run the command to an end of its own: from its start again where it was preempted."""
     from msgspec.structs import replace
 
@@ -209,9 +209,9 @@ def _one_try(
         kills = kernel_kills.count()
         with client.watched(held) as watch:
             placed = replace(held, exports=held.exports | told)
-            status, words = commands.run(command, placed, listen=how.retry_oom)
-        if not watch.was_preempted:
-            return _Ended(held, status, words, kernel_kills.since(kills))
+            ended = commands.run(command, placed, listen=how.retry_oom)
+        if not watch.was_preempted or ended.was_told:
+            return _Tried(held, ended.status, ended.words, kernel_kills.since(kills))
         before = _preempted(client, held)
 
 

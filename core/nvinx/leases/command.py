@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from nvinx.host.plain_files import open_plain
 from nvinx.jobs.outcome import TAIL_BYTES
@@ -29,15 +29,27 @@ _PASSED_ON = (
     *(signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM),
     *(signal.SIGUSR1, signal.SIGUSR2),
 )
+_OF_USER = (signal.SIGUSR1, signal.SIGUSR2)
 _OF_KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
 
 
-def run(command: Sequence[str], held: HeldLease, *, listen: bool = False) -> tuple[int, list[str]]:
+class Ended(NamedTuple):
+    """How a command ended: its exit status as a shell gives it, and its last words.
+
+    was_told: whether it was passed a signal that ends programs, by us or by the keyboard.
+    """
+
+    status: int
+    words: list[str]
+    was_told: bool = False
+
+
+def run(command: Sequence[str], held: HeldLease, *, listen: bool = False) -> Ended:
     """Run the command with the lease's environment and lock.
 
-    Gives its exit status as a shell does and, if we listen, the last it wrote to stderr and to
-    stdout, which is then passed on by us. Signals are passed on, but for those that the keyboard
-    gave the command already. What the command leaves behind keeps the lease.
+    If we listen, its words are the last it wrote to stderr and to stdout, and passed on by us.
+    Signals are passed on, but for those that the keyboard gave the command already. What the
+    command leaves behind keeps the lease.
     """
     environ = {**os.environ, **held.exports}
     with _Relay() as relay:
@@ -51,14 +63,15 @@ def run(command: Sequence[str], held: HeldLease, *, listen: bool = False) -> tup
                     stdout=subprocess.PIPE if listen else None,
                 )
             except FileNotFoundError:
-                return NOT_FOUND, []
+                return Ended(NOT_FOUND, [])
             except OSError:
-                return NOT_EXECUTABLE, []
+                return Ended(NOT_EXECUTABLE, [])
         relay.to(child)
         pipes = ((child.stderr, sys.stderr), (child.stdout, sys.stdout))
         ears = [_Ear(pipe, ours.buffer) for pipe, ours in pipes if pipe is not None]
         status = _end_of(child)
-    return status if status >= 0 else 128 - status, [ear.words() for ear in ears]
+    words = [ear.words() for ear in ears]
+    return Ended(status if status >= 0 else 128 - status, words, relay.was_told)
 
 
 class _Ear:
@@ -123,6 +136,7 @@ class _Relay:
         self._child: subprocess.Popen[bytes] | None = None
         self._early: list[int] = []
         self._before: dict[int, Any] = {}
+        self.was_told = False
 
     def __enter__(self) -> _Relay:
         self._before = {number: signal.signal(number, self._pass_on) for number in _PASSED_ON}
@@ -138,6 +152,7 @@ class _Relay:
             child.send_signal(number)
 
     def _pass_on(self, number: int, _frame: FrameType | None) -> None:
+        self.was_told |= number not in _OF_USER
         if number in _OF_KEYBOARD and _is_at_keyboard():
             return
         if self._child is None:

@@ -51,11 +51,19 @@ class Ran:
     preempted_for: str | None = None
 
     @property
-    def end_words(self) -> str:
+    def was_preempted(self) -> bool:
+        return self.outcome == Outcome.PREEMPTED.value
+
+    @property
+    def end_word(self) -> str:
         """How it ended, where that is worth a word."""
-        if self.outcome == Outcome.PREEMPTED.value:
-            return f"preempted for {self.preempted_for or 'another job'}"
-        return "failed" if self.ok is False else ""
+        return "preempted" if self.was_preempted else "failed" if self.ok is False else ""
+
+    @property
+    def end_words(self) -> str:
+        """The same, with the name of whom it was preempted for."""
+        whom = f" for {self.preempted_for or 'another job'}" if self.was_preempted else ""
+        return f"{self.end_word}{whom}"
 
     @property
     def share(self) -> CardShare | None:

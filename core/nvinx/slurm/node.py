@@ -51,7 +51,7 @@ def run(file: Path, command: Sequence[str], say: Callable[[str], None]) -> int:
         say(explain.started(held.job, held.placement, bench.cards, client.beside(held)))
         told = attempt.variables(task.attempt, task.last_failure)
         held = replace(held, exports=held.exports | told)
-        status, words = commands.run(command, held, listen=True)
+        status, words, _ = commands.run(command, held, listen=True)
         logs = (tail(Path(log), TAIL_BYTES) for log in task.logs)
         outcome = outcome_of(status, *words, *logs, own=task.oom_patterns)
         peak_mib = client.release(held, outcome)

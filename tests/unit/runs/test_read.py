@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from recorded import ALONE, CARD, Recorder
 
 from nvinx.admission.job import Placement
+from nvinx.admission.reclaim import Reclaim
 from nvinx.catalog import Residency
 from nvinx.errors import RecordError
 from nvinx.jobs.card_count import CardCount
@@ -33,6 +34,17 @@ def test_a_run_is_written_and_read_back(tmp_path):
     assert a.why == "whole card asked; waited: wants the card alone, long still there"
     assert (never.waited_s, never.ran_s, never.ok, never.after) == (None, None, None, ("a",))
     assert (read.over_s, read.cards) == (9.0, (CARD,))
+
+
+def test_a_job_that_was_preempted_has_not_failed(tmp_path):
+    run = Recorder(tmp_path)
+    run.job("a", (0, 3), ALONE)
+    run.at(5).preempted(Reclaim("a", "urgent", 2.0, 0.0))
+    run.at(6).ended("a", Outcome.PREEMPTED, None)
+
+    (a,) = recorded.last(tmp_path).jobs.values()
+    assert (a.ok, a.was_preempted, a.end_word) == (None, True, "preempted")
+    assert a.end_words == "preempted for urgent"
 
 
 def test_a_run_that_was_killed_is_there_up_to_its_last_event(tmp_path):
