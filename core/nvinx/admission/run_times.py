@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cached_property
 from itertools import chain, islice
-from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,5 +35,5 @@ class RunTimes:
         front = islice(self._state.waiting.in_line(on_cpu=False), _LOOKED_AT)
         jobs = chain((r.job for r in self._state.running.values()), (w.job for w in front))
         claims = (job.claim for job in jobs)
-        known = [c.runtime_s for c in claims if c.uses_gpu and c.runtime_s is not None]
-        return median(known) if known else _MINUTE_S
+        known = sorted(c.runtime_s for c in claims if c.uses_gpu and c.runtime_s is not None)
+        return known[len(known) // 2] if known else _MINUTE_S
