@@ -51,6 +51,7 @@ class Horizon:
         for waiting in (*front, *islice(queue.in_line(on_cpu=True), ON_CPU_TOO)):
             self._add(waiting.job).since_s = waiting.since
         self._open(upcoming)
+        self._count_tails()
         budgets = tuple(card.budget_mib for card in capacity.cards)
         return Work(
             self._at,
@@ -80,6 +81,13 @@ class Horizon:
             for need in needs:
                 self._jobs[need].behind += (known[one.id],)
             opened += 1
+
+    def _count_tails(self) -> None:
+        """Of those behind whom nobody is known job by job, the chain counts."""
+        for one in self._jobs:
+            if not one.behind:
+                length_s = one.cpu_s if one.card_s is None else one.card_s
+                one.tail_s = max(one.chain_s - (length_s or 0.0), 0.0)
 
     def _add(self, job: Job) -> KnownJob:
         claim = job.claim

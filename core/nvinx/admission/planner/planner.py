@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PATIENCE_S = 60.0
 LONG = 10.0  # times the patience: who waits for longer is asked as without a plan
 KNOWN = 0.75  # of the run times must be known for a plan to be worth its time
+SHORT_S = 2.0  # jobs that are done so soon would wait for their plan
 _LOOKED_AT = 40
 
 
@@ -87,9 +88,10 @@ def is_known(state: State) -> bool:
 
 def _can_be_planned(claims: Iterable[Claim]) -> bool:
     listed = list(claims)
-    known = sum(claim.runtime_s is not None for claim in listed)
-    spill = any(claim.residency is Residency.GPU_RAM_OVERFLOW for claim in listed)
-    return known >= KNOWN * len(listed) and not spill
+    if any(claim.residency is Residency.GPU_RAM_OVERFLOW for claim in listed):
+        return False
+    known = [claim.runtime_s for claim in listed if claim.runtime_s is not None]
+    return len(known) >= KNOWN * len(listed) and sum(known) > SHORT_S * len(known)
 
 
 def _as_rule(plan: Plan, work: Work) -> Rule:
