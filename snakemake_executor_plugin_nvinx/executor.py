@@ -122,13 +122,16 @@ class Executor(RealExecutor):
         from nvinx.admission.job import Job
         from nvinx.errors import HintError, NvinxError
         from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ready
+        from snakemake_executor_plugin_nvinx.upcoming import upcoming_of
 
         if self._failure is not None:
             return  # the run ends as soon as the last running job has
         ready = []
         try:
             self._run.begin()
-            self._run.look_ahead()
+            if self._run.look_ahead() and self._run.broker.looks_ahead:
+                ahead = upcoming_of(self.workflow, self._run, self._job_ids)
+                self._run.broker.upcoming = ahead
             for job in jobs:
                 try:
                     claim, name = self._run.ready(job)

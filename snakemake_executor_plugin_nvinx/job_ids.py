@@ -15,10 +15,20 @@ class JobIds:
         self._engine, self._workflow = engine, workflow
         self._numbers = itertools.count(1)
         self._last: dict[Any, str] = {}
+        self._kept: dict[Any, str] = {}
+
+    def of(self, job: Any) -> str:
+        """The id of a job that was handed over, or that it will have."""
+        if job not in self._last and job not in self._kept:
+            self._kept[job] = self._next()
+        return self._last.get(job) or self._kept[job]
+
+    def _next(self) -> str:
+        return f"{self._engine}.{next(self._numbers)}"
 
     def new(self, handle: Any) -> str:
         """An id for a job or group job that is handed over, or tried again."""
-        job_id = f"{self._engine}.{next(self._numbers)}"
+        job_id = self._kept.pop(handle, None) or self._next()
         for job in snakemake_internals.members(handle):
             self._last[job] = job_id
         return job_id

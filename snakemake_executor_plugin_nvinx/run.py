@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from nvinx.admission import adjust, explain
 from nvinx.admission.job import Job, Placement
+from nvinx.admission.planner.planner import Planner
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.bench import machine
 from nvinx.errors import HintError, ImpossibleJobError, NvinxError
@@ -118,6 +119,8 @@ class Run:
             policy=partial(LongestChainFirst, patience_s=settings.patience),
             inside=inside,
         )
+        if settings.look_ahead == "on":
+            context.broker.planner = Planner(context.estimates, patience_s=settings.patience)
         outer.sweep(context.state_dir, context.liveness)
         sweep(context.state_dir, context.liveness)
         context.liveness.sweep()
@@ -217,14 +220,19 @@ class Run:
             self.trace.learned(new)
         return new
 
-    def look_ahead(self) -> None:
-        """Find the chains behind all jobs anew when a checkpoint has changed what is to do."""
+    def look_ahead(self) -> bool:
+        """Find the chains behind all jobs anew when a checkpoint has changed what is to do.
+
+        Whether it has.
+        """
         planned = snakemake_internals.planned_jobs(self._workflow)
-        if planned != self._planned:
+        is_changed = planned != self._planned
+        if is_changed:
             self._planned = planned
             self._chains_s = snakemake_internals.chains(
                 self._workflow, lambda job: job_claims.length_s(job, self.statistics)
             )
+        return is_changed
 
     def warnings(self) -> list[str]:
         """What to warn of that was not warned of before."""

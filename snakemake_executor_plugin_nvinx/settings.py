@@ -88,6 +88,16 @@ class ExecutorSettings(ExecutorSettingsBase):
             "the card is kept for it. Default: 60.",
         ),
     )
+    look_ahead: str = field(
+        default="on",
+        metadata=said(
+            str,
+            "Play the known work to its end before each decision, and choose order and CPU jobs "
+            "by it, once run times are declared or learned (on), or decide job by job (off). "
+            "Default: on.",
+            choices=["on", "off"],
+        ),
+    )
     caps: str = field(default="on", metadata=CAPS)
     device_ids: str = field(
         default="uuid",

@@ -20,14 +20,15 @@ from msgspec.structs import replace
 from nvinx.admission.card_sets import fewest
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import CardsChanged, Finished, Start, Submitted
+from nvinx.admission.planner.planner import LONG, Planner
 from nvinx.admission.policy import LongestChainFirst, options
 from nvinx.admission.state import State
-from nvinx.admission.step import check, step
+from nvinx.admission.step import apply, check, step
 from nvinx.bench.capacity import Capacity
 from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import Residency
 from nvinx.interference import CoRun
-from nvinx.jobs.card_count import CardCount
+from nvinx.jobs.card_count import ONE, CardCount
 from nvinx.jobs.claim import Claim
 from nvinx.reasons import Reason, Why
 
@@ -63,10 +64,12 @@ class Story:
     outside: tuple[tuple[int, int], ...]
 
 
+seconds = st.integers(1, 2 * LONGEST_S)
+
+
 @st.composite
-def works(draw):
-    residency = draw(st.sampled_from(Residency))
-    seconds = st.none() | st.integers(1, 2 * LONGEST_S)
+def works(draw, residencies, seconds, counts):
+    residency = draw(st.sampled_from(residencies))
     claim = Claim(
         residency=residency,
         vram_mib=draw(st.integers(0, 5) | st.integers(100, 5000)) if residency.uses_gpu else None,
@@ -79,30 +82,36 @@ def works(draw):
         runtime_s=draw(seconds),
         cpu_runtime_s=draw(seconds),
         chain_s=draw(st.integers(0, LONGEST_CHAIN_S)),
-        cards=draw(st.sampled_from(COUNTS)),
+        cards=draw(st.sampled_from(counts)),
     )
     return Work(claim, draw(st.integers(1, LONGEST_S)))
 
 
-stories = st.builds(
-    Story,
-    capacity=st.builds(
-        lambda sizes, cores: Capacity(
-            tuple(card(i, total_mib=mib, headroom_mib=300) for i, mib in enumerate(sizes)),
-            cores,
-            8000,
+def stories_of(works):
+    return st.builds(
+        Story,
+        capacity=st.builds(
+            lambda sizes, cores: Capacity(
+                tuple(card(i, total_mib=mib, headroom_mib=300) for i, mib in enumerate(sizes)),
+                cores,
+                8000,
+            ),
+            st.lists(st.sampled_from([2000, 4000, 4000, 5500]), min_size=1, max_size=4),
+            st.integers(1, 6),
         ),
-        st.lists(st.sampled_from([2000, 4000, 4000, 5500]), min_size=1, max_size=4),
-        st.integers(1, 6),
-    ),
-    estimates=st.sampled_from([Estimates(), Estimates(SLOWDOWNS)]),
-    first=st.lists(works(), min_size=1, max_size=5).map(tuple),
-    newcomers=st.lists(works(), min_size=1, max_size=5).map(tuple),
-    every_s=st.integers(1, 4),
-    outside=st.lists(st.tuples(st.integers(0, OUTSIDE_S), st.integers(0, 5500)), max_size=4).map(
-        tuple
-    ),
-)
+        estimates=st.sampled_from([Estimates(), Estimates(SLOWDOWNS)]),
+        first=st.lists(works, min_size=1, max_size=5).map(tuple),
+        newcomers=st.lists(works, min_size=1, max_size=5).map(tuple),
+        every_s=st.integers(1, 4),
+        outside=st.lists(
+            st.tuples(st.integers(0, OUTSIDE_S), st.integers(0, 5500)), max_size=4
+        ).map(tuple),
+    )
+
+
+stories = stories_of(works(list(Residency), st.none() | seconds, COUNTS))
+plannable = [r for r in Residency if r is not Residency.GPU_RAM_OVERFLOW]
+told = stories_of(works(plannable, seconds, [ONE]))
 
 
 @dataclass
@@ -210,10 +219,10 @@ class Played:
             return False
         return at - self.since[name] > claim.runtime_s / 2
 
-    def deadline_s(self, name):
+    def deadline_s(self, name, later=CHAIN_COUNTS * LONGEST_CHAIN_S):
         """When the job must have started; see the head of this file."""
         claim, since = self.claims[name], self.since[name]
-        later = CHAIN_COUNTS * LONGEST_CHAIN_S + (0 if claim.uses_gpu else CPU_PATIENCE_S)
+        later += 0 if claim.uses_gpu else CPU_PATIENCE_S
         fixed = max(since + later, OUTSIDE_S)
         before = [other for other, at in self.since.items() if at <= fixed and other != name]
         before = [other for other in before if self.started.get(other, UNTIL_S) >= since]
@@ -225,6 +234,30 @@ def _fit(cards, claim, capacity):
     able = [card for card in cards if _fits(card, claim, capacity)]
     best = options(claim, capacity)[0]
     return best.uses_gpu and fewest(claim, best, able) is not None
+
+
+@dataclass
+class Planned(Played):
+    """The same with a plan before each round."""
+
+    plans: int = 0
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.plain = self.policy
+        self.planner = Planner(self.story.estimates, patience_s=PATIENCE_S, most_asked=600)
+
+    def take(self, event):
+        state, _ = apply(self.state, event, self.policy)
+        plan = self.planner.plan(state, event.at)
+        self.plans += plan is not None
+        self.policy = self.plain.following(plan)
+        super().take(event)
+
+    def deadline_s(self, name):
+        """A plan lets others go before a job until it has waited for ten times the patience."""
+        later = CHAIN_COUNTS * LONGEST_CHAIN_S + LONG * PATIENCE_S
+        return super().deadline_s(name, later)
 
 
 def _fits(card, claim, capacity):
@@ -251,6 +284,24 @@ def test_every_job_starts_in_time_however_many_come_after_it(story):
         if deadline_s < UNTIL_S:
             assert name in played.started, f"{name} waits since {played.since[name]}"
             assert played.started[name] <= deadline_s
+
+
+@SETTINGS
+@given(told)
+def test_with_plans_too_every_job_starts_in_time_however_many_come_after_it(story):
+    played = Planned(story).until(UNTIL_S)
+    for name in played.since:
+        deadline_s = played.deadline_s(name)
+        if deadline_s < UNTIL_S:
+            assert name in played.started, f"{name} waits since {played.since[name]}"
+            assert played.started[name] <= deadline_s
+
+
+@settings(SETTINGS, max_examples=15)
+@given(told)
+def test_the_same_events_give_the_same_plans(story):
+    first, again = Planned(story).until(40), Planned(story).until(40)
+    assert (first.decisions, first.plans) == (again.decisions, again.plans)
 
 
 def test_a_stream_of_jobs_without_cores_that_fill_the_ram_starves_nobody():

@@ -62,7 +62,15 @@ class Reservation(Struct):
 class Availability:
     """Free cores, RAM and VRAM. Lives for one round only: `policy` allocates as it admits."""
 
-    def __init__(self, cores: int, ram_mib: int | None, at: float, estimates: Estimates) -> None:
+    def __init__(
+        self,
+        cores: int,
+        ram_mib: int | None,
+        at: float,
+        estimates: Estimates,
+        worthwhile: float = WORTHWHILE,
+    ) -> None:
+        self._worthwhile = worthwhile
         self.free_cores = cores
         self.free_ram_mib = ram_mib
         self.at = at
@@ -74,9 +82,11 @@ class Availability:
         self._measuring: Measuring | None = None
 
     @classmethod
-    def of(cls, state: State, at: float, estimates: Estimates) -> Availability:
-        """What the running jobs leave free."""
-        free = cls(state.capacity.cores, state.capacity.ram_mib, at, estimates)
+    def of(
+        cls, state: State, at: float, estimates: Estimates, worthwhile: float = WORTHWHILE
+    ) -> Availability:
+        """What the running jobs leave free. worthwhile: how much more must get done by sharing."""
+        free = cls(state.capacity.cores, state.capacity.ram_mib, at, estimates, worthwhile)
         free._ram_left_mib = state.capacity.ram_left_mib
         free._measuring = Measuring(estimates, state.waiting, at)
         claims = defaultdict(list)
@@ -173,7 +183,7 @@ class Availability:
                 limit=claim.max_slowdown,
             )
         after, before = self._estimates.gain(job.claim, residents)
-        if after > before * WORTHWHILE:
+        if after > before * self._worthwhile:
             return None
         return Reason(job.name, Why.NO_GAIN_FROM_SHARING, behind=names, factor=after, limit=before)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from nvinx.admission.job import Job, Placement
+    from nvinx.admission.planner.plan import Plan
     from nvinx.admission.state import State
     from nvinx.bench.capacity import Capacity, Card
 
@@ -99,6 +100,10 @@ class Policy(Protocol):
 
     def decide(self, state: State, at: float) -> Round:
         """Who of the waiting jobs starts at time `at` (seconds), and why the others wait."""
+        ...
+
+    def following(self, plan: Plan | None) -> Policy:
+        """The same policy with a plan, which chooses among the starts that it allows."""
         ...
 
     def impossible(self, job: Job, capacity: Capacity) -> Reason | None:

@@ -18,6 +18,7 @@ change its claim, after an out-of-memory failure `retry` does.
 
 from __future__ import annotations
 
+from copy import copy
 from itertools import chain, takewhile
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ from nvinx.admission.availability import Availability
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Round, Start
 from nvinx.admission.job import Placement
+from nvinx.admission.planner.plan import NO_PLAN
 from nvinx.admission.run_times import RunTimes
 from nvinx.jobs import gpu_hint
 from nvinx.reasons import Reason, Why
@@ -35,8 +37,10 @@ from nvinx.residency import Residency
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Self
 
     from nvinx.admission.job import Job, Waiting
+    from nvinx.admission.planner.plan import Plan
     from nvinx.admission.reclaim import Reclaim
     from nvinx.admission.state import State
     from nvinx.bench.capacity import Capacity, Card
@@ -55,6 +59,13 @@ class LongestChainFirst:
         self._estimates = estimates or Estimates()
         self._patience_s = patience_s
         self._long_s = patience_s * _LONG
+        self._plan = NO_PLAN
+
+    def following(self, plan: Plan | None) -> Self:
+        """The same policy with a plan, which chooses among the starts that it allows."""
+        policy = copy(self)
+        policy._plan = plan or NO_PLAN
+        return policy
 
     def decide(self, state: State, at: float) -> Round:
         """Ask the waiting jobs in turn, and allocate to those that start.
@@ -64,12 +75,14 @@ class LongestChainFirst:
         if not state.waiting:
             return Round()
         starts, waits = [], {}
-        free, refused = Availability.of(state, at, self._estimates), _Refused(state)
+        plan = self._plan
+        free = Availability.of(state, at, self._estimates, plan.gain)
+        refused = _Refused(state)
         queue = takewhile(refused.are_few, self._queue(state, at, free))
         for part in _with_first(free.to_measure_first(state.capacity.cards), queue):
             for waiting in refused.worth_asking(part, free):
                 job = waiting.job
-                verdict = _decide(job, state.capacity, free, refused)
+                verdict = _decide(job, state.capacity, free, refused, plan)
                 if isinstance(verdict, Reason):
                     self._reserve(waiting, verdict, state, free)
                     refused.add(job.claim)
@@ -81,7 +94,7 @@ class LongestChainFirst:
 
         def ask(job: Job) -> Reason | None:
             if job.claim not in answers:
-                answers[job.claim] = _decide(job, state.capacity, free, refused)
+                answers[job.claim] = _decide(job, state.capacity, free, refused, plan)
             answer = answers[job.claim]
             return replace(answer, job=job.name) if isinstance(answer, Reason) else None
 
@@ -97,7 +110,8 @@ class LongestChainFirst:
 
     def _queue(self, state: State, at: float, free: Availability) -> Iterable[Iterable[Waiting]]:
         """The waiting jobs in the order in which they are asked, in parts of one kind each."""
-        return queue_order.parts(state, at, self._long_s, lambda: free.free_cores > 0)
+        parts = queue_order.parts(state, at, self._long_s, lambda: free.free_cores > 0)
+        return (self._plan.ordered(part) for part in parts)
 
     def _reserve(self, waiting: Waiting, reason: Reason, state: State, free: Availability) -> None:
         """The first job of each kind that does not fit gets a reservation."""
@@ -105,12 +119,15 @@ class LongestChainFirst:
         kinds = [other.job.claim.uses_gpu for other in free.reservations]
         if claim.uses_gpu in kinds or reason.why is Why.BEHIND_OLDER_JOB:
             return
+        if self._plan.sends_to_cpu(job):
+            return
         (residency, *_) = options(claim, state.capacity)
-        cards = [c for c in state.capacity.cards if _could_hold(c, claim, residency)]
+        cards = [c for c in state.capacity.cards if could_hold(c, claim, residency)]
         only_cores = reason.of_machine and claim.uses_gpu
         waited_s = free.at - waiting.since
         binding, settled = waited_s >= self._patience(claim), waited_s >= self._long_s
-        free.reserve(job, residency, cards, binding=binding or only_cores, settled=settled)
+        binding = binding or only_cores or self._plan.binding
+        free.reserve(job, residency, cards, binding=binding, settled=settled)
 
     def _patience(self, claim: Claim) -> float:
         """How long others may overtake: half the job's run time, `patience_s` at most."""
@@ -159,16 +176,19 @@ def options(claim: Claim, capacity: Capacity) -> tuple[Residency, ...]:
 
 
 def _decide(
-    job: Job, capacity: Capacity, free: Availability, refused: _Refused
+    job: Job, capacity: Capacity, free: Availability, refused: _Refused, plan: Plan
 ) -> Placement | Reason:
     """This is the decision: where `job` starts now, or why it does not."""
     claim = job.claim
     (residency, *_) = options(claim, capacity)
+    on_cpu = Placement(Residency.CPU_ONLY, Why.SOONER_ON_CPU, ram_mib=claim.ram_mib)
+    if plan.sends_to_cpu(job):
+        return _start(job, on_cpu, free)
     if residency is Residency.CPU_ONLY:
         return _start(
             job, Placement(residency, _why_cpu(claim, capacity), ram_mib=claim.ram_mib), free
         )
-    cards = [c for c in capacity.cards if _could_hold(c, claim, residency)]
+    cards = [c for c in capacity.cards if could_hold(c, claim, residency)]
     refusals = {card: free.refuses(card, job, residency) for card in cards}
     open_cards = [card for card in cards if refusals[card] is None]
     if card_sets.fewest(claim, residency, open_cards) is not None:
@@ -177,8 +197,8 @@ def _decide(
         verdict = card_sets.not_free(job, residency, refusals)
     else:
         verdict = next(reason for reason in refusals.values() if reason is not None)
-    if isinstance(verdict, Reason) and refused.is_longer_than_cpu(claim, free):
-        on_cpu = Placement(Residency.CPU_ONLY, Why.SOONER_ON_CPU, ram_mib=claim.ram_mib)
+    is_open = not plan.names(job)
+    if isinstance(verdict, Reason) and is_open and refused.is_longer_than_cpu(claim, free):
         instead = _start(job, on_cpu, free)
         return instead if isinstance(instead, Placement) else verdict
     return verdict
@@ -275,7 +295,7 @@ class _Refused:
         first = next((r for r in free.reservations if r.job.claim.uses_gpu), None)
         if job.claim.preempts is None or job.claim.is_gang or first is None or first.job is not job:
             return refusal
-        cards = [c for c in state.capacity.cards if _could_hold(c, job.claim, first.residency)]
+        cards = [c for c in state.capacity.cards if could_hold(c, job.claim, first.residency)]
         choice = reclaim.choose(job, first.residency, cards, free)
         if choice is None or refusal.of_machine:
             return refusal
@@ -316,13 +336,13 @@ def _on(cards: Sequence[Card], claim: Claim, residency: Residency) -> Placement:
 
 def _could_all_hold(cards: Sequence[Card], claim: Claim, residency: Residency) -> bool:
     """Whether so many of these cards as the job asks for could hold it, were they empty."""
-    able = (card for card in cards if _could_hold(card, claim, residency))
+    able = (card for card in cards if could_hold(card, claim, residency))
     if not claim.is_gang:
         return next(able, None) is not None
     return card_sets.fewest(claim, residency, card_sets.when_empty(list(able))) is not None
 
 
-def _could_hold(card: Card, claim: Claim, residency: Residency) -> bool:
+def could_hold(card: Card, claim: Claim, residency: Residency) -> bool:
     """Whether the card could hold the job, or its part of a gang, were it empty."""
     if not gpu_hint.matches(claim.card_name, card.name):
         return False
@@ -357,7 +377,7 @@ def _too_few(job: Job, cards: Sequence[Card]) -> Reason | None:
     exclusive = job.claim.residency is Residency.GPU_EXCLUSIVE
     fits = Residency.GPU_EXCLUSIVE if exclusive else Residency.GPU_SHARED
     fits = Residency.GPU_RAM_OVERFLOW if job.claim.may_overflow else fits
-    able = sum(_could_hold(card, job.claim, fits) for card in cards)
+    able = sum(could_hold(card, job.claim, fits) for card in cards)
     if not 0 < able < job.claim.cards.least:
         return None
     return Reason(job.name, Why.TOO_FEW_CARDS, job.claim.cards.least, able)

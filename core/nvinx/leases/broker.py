@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from nvinx.admission.events import Decision, Event, Policy, Round, Start
     from nvinx.admission.job import Job, Running
+    from nvinx.admission.planner.planner import Planner
+    from nvinx.admission.planner.work import Upcoming
     from nvinx.admission.reclaim import Reclaim
     from nvinx.bench.capacity import Capacity, Card
     from nvinx.history.runs import PastRun
@@ -55,7 +57,11 @@ class Broker:
         policy: Policy | None = None,
         statistics: RunStatistics | None = None,
     ) -> None:
-        """statistics: is told of each job that ends, before anything is decided upon it."""
+        """statistics: is told of each job that ends, before anything is decided upon it.
+
+        planner: looks ahead before each turn, while nobody else wants the cards; nobody does until
+        it is set. upcoming: the jobs of ours that are not ready yet, for it to know.
+        """
         self._engine = engine
         self._statistics = statistics or RunStatistics()
         self._co_residency = CoResidency()
@@ -65,10 +71,19 @@ class Broker:
         self._ports = ports
         self._everyone = Everyone(engine, ports)
         self._policy = policy or LongestChainFirst()
+        self.planner: Planner | None = None
+        self._planned = self._policy
+        self._handed_over: set[str] = set()
+        self.upcoming: Sequence[Upcoming] = ()
         self._state = State(capacity)
         self._front = Front(engine)
         self._co_residents: dict[str, tuple[Running, ...]] = {}
         self._outlived: set[str] = set()
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether it is of use to set `upcoming`: the jobs that are not ready yet."""
+        return self.planner is not None and bool(self._state.capacity.cards)
 
     @property
     def state(self) -> State:
@@ -229,6 +244,7 @@ class Broker:
         self._ports.liveness.announce(self._engine)
         self._ports.liveness.listen(self._engine)
         gone = self._left_nothing(event)
+        self._look_ahead(own, event)
         after, merged, decided = again_if_lost(lambda: self._write_turn(own, event, gone))
         self._tell(merged, decided)
         self._tell_judging()
@@ -241,6 +257,15 @@ class Broker:
         """What the machine slept before a job began is none of the job's time."""
         before, now_s = self._asleep_at, self._ports.asleep()
         self._asleep_at = {job_id: before.get(job_id, now_s) for job_id in self._state.running}
+
+    def _look_ahead(self, own: State, event: Event) -> None:
+        """Make a plan for the turn that follows, before anybody is kept from the ledger."""
+        if self.planner is None:
+            return
+        if isinstance(event, Submitted):
+            self._handed_over.update(job.id for job in event.jobs)
+        ahead = [one for one in self.upcoming if one.job.id not in self._handed_over]
+        self._planned = self._policy.following(self.planner.plan(own, event.at, ahead))
 
     def _write_turn(self, own: State, event: Event, gone: str | None) -> tuple[State, State, Round]:
         """A turn in one transaction; what starts in it shows life only if it is written down."""
@@ -291,7 +316,8 @@ class Broker:
         merged, asleep_s = self._everyone.merge(entries, own, new, gone), self._ports.asleep()
         self._co_residency.observe(merged.running.values(), event.at, asleep_s)
         self._learn(event)
-        merged, decided = admit(merged, event.at, self._policy)
+        policy = self._planned if _is_alone(own, merged) else self._policy
+        merged, decided = admit(merged, event.at, policy)
         self._co_residency.observe(merged.running.values(), event.at, asleep_s)
         return merged, decided
 
@@ -401,6 +427,12 @@ class Broker:
             there = {r.job.id: r for card_id in cards for r in merged.on_card(card_id)}
             self._co_residents[job_id] = tuple(r for r in there.values() if r.job.id != job_id)
             self._everyone.forget_answers()
+
+
+def _is_alone(own: State, merged: State) -> bool:
+    """Whether no other engine holds a card, or waits for one: a plan knows of our jobs alone."""
+    ours = len(own.running) + len(own.waiting)
+    return ours == len(merged.running) + len(merged.waiting)
 
 
 def _others(merged: State, decided: Round, own: State) -> set[str]:

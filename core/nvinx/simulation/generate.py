@@ -99,12 +99,43 @@ def deep(models: Sequence[Model], draw: random.Random, size: int = 30) -> Worklo
 
 def fallback(models: Sequence[Model], draw: random.Random, size: int = 24) -> Workload:
     """Jobs that run on the card, or two to eight times as long on the CPU."""
+    jobs = Workload.of(_gpu(f"job{k}", models, draw) for k in range(size))
+    return Workload.of([*with_cpu_versions(jobs, draw).tasks.values(), *_cpus(draw, size // 4)])
+
+
+def basecalling(models: Sequence[Model], draw: random.Random, samples: int = 6) -> Workload:
+    """For each sample: a long job that needs the whole card, small ones behind it, a summary."""
     tasks = []
-    for k in range(size):
-        task = _gpu(f"job{k}", models, draw)
+    for s in range(samples):
+        long_s = round(draw.uniform(40.0, 120.0), 1)
+        call = Task(
+            name=f"basecall{s}",
+            duration_s=long_s,
+            runtime_s=long_s,
+            residency=Residency.GPU_EXCLUSIVE,
+            model=models[0][0],
+        )
+        small = [_gpu(f"embed{s}.{k}", models[1:], draw, after=(call.name,)) for k in range(4)]
+        summary = _cpu(f"summary{s}", draw, after=tuple(task.name for task in small))
+        tasks += [call, *small, summary]
+    return Workload.of(tasks)
+
+
+def with_cpu_versions(workload: Workload, draw: random.Random) -> Workload:
+    """Each job of a card may run on the CPU as well, where it takes two to eight times as long."""
+
+    def changed(task: Task) -> Task:
+        if not task.uses_gpu:
+            return task
         on_cpu_s = round(task.duration_s * draw.uniform(2.0, 8.0), 1)
-        tasks.append(replace(task, cpu_duration_s=on_cpu_s))
-    return Workload.of([*tasks, *_cpus(draw, size // 4)])
+        return replace(task, cpu_duration_s=on_cpu_s)
+
+    return Workload.of(changed(task) for task in workload.tasks.values())
+
+
+def pipelines_fallback(models: Sequence[Model], draw: random.Random) -> Workload:
+    """Pipelines in which each job of a card has a CPU version."""
+    return with_cpu_versions(pipelines(models, draw), draw)
 
 
 def gangs(models: Sequence[Model], draw: random.Random, cards: int = 2, size: int = 40) -> Workload:
@@ -139,6 +170,8 @@ KINDS: dict[str, Callable[[Sequence[Model], random.Random], Workload]] = {
     "wide": wide,
     "deep": deep,
     "fallback": fallback,
+    "basecalling": basecalling,
+    "pipelines fallback": pipelines_fallback,
 }
 
 

@@ -17,6 +17,7 @@ from nvinx.admission import explain
 from nvinx.admission.co_residency import CoResidency
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Finished, Round, Submitted
+from nvinx.admission.planner.work import Upcoming
 from nvinx.admission.state import State
 from nvinx.admission.step import admit, apply, check
 from nvinx.errors import WorkloadError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from nvinx.admission.events import Event, Policy, Start
     from nvinx.admission.job import Placement
+    from nvinx.admission.planner.planner import Planner
     from nvinx.admission.reclaim import Reclaim
     from nvinx.bench.capacity import Capacity
     from nvinx.history.runs import PastRun
@@ -83,15 +85,18 @@ def simulate(
     policy: Policy,
     truth: Estimates | None = None,
     statistics: RunStatistics | None = None,
+    planner: Planner | None = None,
 ) -> Simulation:
     """Play the workload. truth: the real slowdowns; none, by default.
 
-    statistics: is told of each task that ends, as in a real run. Raises WorkloadError for a task
-    that can never run on this bench.
+    statistics: is told of each task that ends, as in a real run. planner: looks ahead before each
+    round. Raises WorkloadError for a task that can never run on this bench.
     """
     statistics = RunStatistics(sharing=Settled()) if statistics is None else statistics
     statistics.learn()
-    return _Play(workload, State(capacity), policy, truth or Estimates(), statistics).run()
+    play = _Play(workload, State(capacity), policy, truth or Estimates(), statistics)
+    play.planner = planner
+    return play.run()
 
 
 @dataclass
@@ -129,6 +134,7 @@ class _Play:
         self._state = state
         self._policy = policy
         self._truth = truth
+        self.planner: Planner | None = None
         self._at = 0.0
         self._live: dict[str, _Live] = {}
         self._done: dict[str, Played] = {}
@@ -254,7 +260,7 @@ class _Play:
         state, refused = apply(self._state, event, self._policy)
         for refusal in refused:
             raise WorkloadError(refusal.job_id, *explain.impossible(refusal.reason))
-        self._state, decided = admit(state, self._at, self._policy)
+        self._state, decided = admit(state, self._at, self._planned(state))
         check(self._state)
         self._co_residency.observe(self._state.running.values(), self._at)
         for start in decided.starts:
@@ -270,6 +276,16 @@ class _Play:
         left_s = live.left_s if saves else task.duration_s
         live.leaves = _Leaving(self._at + asked.grace_s, asked.to, left_s)
         self._lost_s += asked.lost_s
+
+    def _planned(self, state: State) -> Policy:
+        if self.planner is None:
+            return self._policy
+        upcoming = [
+            Upcoming(self._workload.job(name), task.after, task.release_s)
+            for name, task in self._workload.tasks.items()
+            if self._needs[name] or name in self._free
+        ]
+        return self._policy.following(self.planner.plan(state, self._at, upcoming))
 
     def _start(self, start: Start) -> None:
         name, task = start.job_id, self._workload.tasks[start.job_id]

@@ -9,6 +9,8 @@ from msgspec.structs import replace
 from nvinx.admission import policy
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Refuse, Start
+from nvinx.admission.planner.planner import Planner
+from nvinx.admission.planner.work import Upcoming
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.bench.capacity import Capacity
 from nvinx.catalog import Residency
@@ -620,3 +622,59 @@ def test_a_part_that_its_own_engine_judges_not_worth_it_counts_as_a_card_for_oth
     reason = Reason("a", Why.NO_GAIN_FROM_SHARING, factor=1.0, limit=1.1)
     request = QueuedRequest(part_job("a", engine="other"), 0.0, reason)
     assert _as_asked(request).claim.residency is Residency.GPU_EXCLUSIVE
+
+
+# a look ahead
+
+
+def versions(name, runtime_s, cpu_runtime_s):
+    times = {"runtime_s": runtime_s, "cpu_runtime_s": cpu_runtime_s}
+    return shared_job(name, 3000, cpu_fallback=True, **times)
+
+
+THREE = (versions("a", 50, 100), versions("b", 49, 400), versions("c", 48, 390))
+
+
+def looking_ahead(machine, name="one"):
+    broker = machine.engine(name)
+    broker.planner = Planner(Estimates())
+    return broker
+
+
+def places(decisions):
+    return {d.job_id: d.placement.residency for d in decisions if isinstance(d, Start)}
+
+
+def test_an_engine_that_looks_ahead_sends_that_job_to_the_cpu_by_which_the_whole_ends_soonest(
+    machine,
+):
+    assert places(machine.engine("plain").submit(THREE)) == {"a": Residency.GPU_SHARED}
+    there = looking_ahead(Machine()).submit(THREE)
+    assert places(there) == {"a": Residency.CPU_ONLY, "b": Residency.GPU_SHARED}
+
+
+def test_a_plan_is_dropped_where_another_engine_has_come_to_the_card(machine):
+    other, one = machine.engine("other"), looking_ahead(machine)
+    other.submit([shared_job("theirs", 900, engine="other")])
+    assert places(one.submit(THREE)) == {}
+    other.finish("theirs")
+    assert places(one.poll()) == {"b": Residency.GPU_SHARED, "a": Residency.CPU_ONLY}
+
+
+class Noting:
+    """A planner that makes no plans, but notes what it was told of."""
+
+    def plan(self, state, at, upcoming):
+        self.told = [one.job.id for one in upcoming]
+
+
+def test_a_planner_is_told_of_jobs_that_are_not_ready_until_they_are_handed_over(machine):
+    one = machine.engine("one")
+    one.planner = Noting()
+    one.upcoming = [Upcoming(THREE[0]), Upcoming(THREE[1], ("a",)), Upcoming(THREE[2], ("b",))]
+    one.submit(THREE[:1])
+    assert one.planner.told == ["b", "c"]
+    one.finish("a")
+    assert one.planner.told == ["b", "c"]
+    one.submit(THREE[1:2])
+    assert one.planner.told == ["c"]

@@ -1,0 +1,133 @@
+"""Which work is looked at: what runs, the front of the queue, and what it opens. Pure."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from nvinx.admission import queue_order
+from nvinx.admission.planner.work import NOWHERE, ON_CPU, KnownJob, Work
+from nvinx.admission.policy import could_hold
+from nvinx.admission.run_times import RunTimes
+from nvinx.residency import Residency
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from nvinx.admission.job import Job
+    from nvinx.admission.planner.companies import Companies
+    from nvinx.admission.planner.progress import Progress
+    from nvinx.admission.planner.work import Upcoming
+    from nvinx.admission.state import State
+    from nvinx.jobs.claim import Claim
+
+ON_CARD = 64  # jobs at the front of the queue that may use a card
+ON_CPU_TOO = 32  # jobs behind them that may not
+OPENED = 64  # jobs that these open
+_SIZELESS = 1 << 40  # of one that holds a card alone: larger than all others
+
+
+class Horizon:
+    """Jobs by id, numbered in an order in which each comes after those it needs."""
+
+    def __init__(self, state: State, at: float, companies: Companies) -> None:
+        self._state, self._at, self._companies = state, at, companies
+        self._run_times = RunTimes(state)
+        self._jobs: list[KnownJob] = []
+        self._number: dict[str, int] = {}
+
+    def work(self, progress: Progress, upcoming: Sequence[Upcoming], patience_s: float) -> Work:
+        """progress: how far those are who run."""
+        capacity = self._state.capacity
+        place = {card.id: k for k, card in enumerate(capacity.cards)}
+        for running in self._state.running.values():
+            one = self._add(running.job)
+            card = running.placement.card
+            one.card = ON_CPU if card is None else place[card]
+            work_s = (one.cpu_s if card is None else one.card_s) or 0.0
+            one.left_s = progress.left_s(one.id, work_s)
+        queue = self._state.waiting
+        front = islice(queue_order.front(queue, self._at), ON_CARD)
+        for waiting in (*front, *islice(queue.in_line(on_cpu=True), ON_CPU_TOO)):
+            self._add(waiting.job).since_s = waiting.since
+        self._open(upcoming)
+        self._count_tails()
+        budgets = tuple(card.budget_mib for card in capacity.cards)
+        return Work(
+            self._at,
+            self._jobs,
+            budgets,
+            capacity.cores,
+            capacity.ram_mib,
+            self._companies,
+            patience_s,
+        )
+
+    def _open(self, upcoming: Iterable[Upcoming]) -> None:
+        """Those who wait for nobody outside the horizon."""
+        known = self._number
+        outside = {one for one in self._state.waiting if one not in known}
+        opened = 0
+        for coming in upcoming:
+            if coming.job.id in known:
+                continue
+            if opened >= OPENED or not outside.isdisjoint(coming.after):
+                outside.add(coming.job.id)
+                continue
+            one = self._add(coming.job)
+            one.release_s, one.is_upcoming = coming.release_s, True
+            needs = [known[need] for need in coming.after if need in known]
+            one.waits_for = len(needs)
+            for need in needs:
+                self._jobs[need].behind += (known[one.id],)
+            opened += 1
+
+    def _count_tails(self) -> None:
+        """Of those behind whom nobody is known job by job, the chain counts."""
+        for one in self._jobs:
+            if not one.behind:
+                length_s = one.cpu_s if one.card_s is None else one.card_s
+                one.tail_s = max(one.chain_s - (length_s or 0.0), 0.0)
+
+    def _add(self, job: Job) -> KnownJob:
+        claim = job.claim
+        needs = self._needs(claim)
+        on_card = any(need is not None for need in needs)
+        card_s = self._run_times.on_card_s(claim) if on_card else None
+        alone = on_card and claim.residency is not Residency.GPU_SHARED
+        made = KnownJob(
+            id=job.id,
+            card_s=card_s,
+            cpu_s=self._cpu_s(claim, on_card=on_card),
+            cores=claim.cores,
+            ram_mib=claim.ram_mib,
+            species=self._companies.species(claim),
+            alone=alone,
+            group=(not claim.uses_gpu, not claim.uses_gpu and claim.cores > 0, -claim.priority),
+            needs=needs,
+            chain_s=claim.chain_s,
+            size=_SIZELESS if alone else max((need or 0 for need in needs), default=0),
+            card=NOWHERE,
+        )
+        self._number[job.id] = len(self._jobs)
+        self._jobs.append(made)
+        return made
+
+    def _cpu_s(self, claim: Claim, *, on_card: bool) -> float | None:
+        if not claim.uses_gpu:
+            return claim.runtime_s or self._run_times.usual_s
+        if not claim.cpu_fallback:
+            return None
+        has_to = claim.cpu_runtime_s is None and not on_card
+        return self._run_times.on_card_s(claim) if has_to else claim.cpu_runtime_s
+
+    def _needs(self, claim: Claim) -> tuple[int | None, ...]:
+        """Of each card, None where the job could never be."""
+        if not claim.uses_gpu:
+            return ()
+        return tuple(
+            (card.need_mib(claim) if claim.residency is Residency.GPU_SHARED else 0)
+            if could_hold(card, claim, claim.residency)
+            else None
+            for card in self._state.capacity.cards
+        )

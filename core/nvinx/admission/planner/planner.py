@@ -1,0 +1,110 @@
+"""Makes a plan for the moment, event by event. Pure."""
+
+from __future__ import annotations
+
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+from nvinx.admission.planner.companies import Companies
+from nvinx.admission.planner.horizon import Horizon
+from nvinx.admission.planner.plan import Plan
+from nvinx.admission.planner.progress import Progress
+from nvinx.admission.planner.rule import TODAY, Rule
+from nvinx.admission.planner.search import MOST_ASKED, by_chain, search
+from nvinx.residency import Residency
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from nvinx.admission.estimates import Estimates
+    from nvinx.admission.planner.search import Found
+    from nvinx.admission.planner.work import Upcoming, Work
+    from nvinx.admission.state import State
+    from nvinx.jobs.claim import Claim
+
+PATIENCE_S = 60.0
+LONG = 10.0  # times the patience: who waits for longer is asked as without a plan
+KNOWN = 0.75  # of the run times must be known for a plan to be worth its time
+SHORT_S = 2.0  # jobs that are done so soon would wait for their plan
+_LOOKED_AT = 40
+
+
+class Planner:
+    """Remembers from one event to the next how far the running jobs are, and the plan before."""
+
+    def __init__(
+        self,
+        estimates: Estimates,
+        *,
+        patience_s: float = PATIENCE_S,
+        most_asked: int = MOST_ASKED,
+    ) -> None:
+        """most_asked: bounds the work of one plan, see `search`."""
+        self._estimates = estimates
+        self._patience_s = patience_s
+        self._most_asked = most_asked
+        self._progress = Progress(estimates)
+        self._before: Plan | None = None
+
+    def plan(self, state: State, at: float, upcoming: Sequence[Upcoming] = ()) -> Plan | None:
+        """For this state at time `at` (seconds); None where it goes as well without a plan.
+
+        upcoming: jobs that are not ready yet, each after those it needs.
+        """
+        self._progress.observe(state, at)
+        self._before = self._look_ahead(state, at, upcoming) if is_known(state) else None
+        return self._before
+
+    def _look_ahead(self, state: State, at: float, upcoming: Sequence[Upcoming]) -> Plan | None:
+        horizon = Horizon(state, at, Companies(self._estimates))
+        work = horizon.work(self._progress, upcoming, self._patience_s)
+        before = None if self._before is None else _as_rule(self._before, work)
+        found = search(work, before, self._most_asked)
+        return None if found.rule is TODAY else self._plan(work, found, at)
+
+    def _plan(self, work: Work, found: Found, at: float) -> Plan:
+        rule, jobs = found.rule, work.jobs
+        order = rule.order or by_chain(work)
+        line = sorted(range(len(jobs)), key=order.__getitem__)
+        long_s = LONG * self._patience_s
+        rank = {
+            jobs[n].id: place
+            for place, n in enumerate(line)
+            if jobs[n].is_upcoming or not jobs[n].was_passed(at, long_s)
+        }
+        on_cpu = frozenset(jobs[n].id for n in found.on_cpu)
+        return Plan(rank, rule.gain, rule.binding, on_cpu, found.end_s, found.today_s)
+
+
+def is_known(state: State) -> bool:
+    """Whether enough is known of the first that wait for a plan to pay: cheap to ask."""
+    queue = state.waiting
+    if queue.on_gpu == 0 or any(r.placement.more for r in state.running.values()):
+        return False
+    lines = (islice(queue.in_line(on_cpu=on_cpu), _LOOKED_AT) for on_cpu in (False, True))
+    claims = [waiting.job.claim for waiting in chain(*lines)]
+    return _can_be_planned(claims) and len(claims) > 1
+
+
+def _can_be_planned(claims: Iterable[Claim]) -> bool:
+    listed = list(claims)
+    if any(_is_beyond(claim) for claim in listed):
+        return False
+    known = [claim.runtime_s for claim in listed if claim.runtime_s is not None]
+    return len(known) >= KNOWN * len(listed) and sum(known) > SHORT_S * len(known)
+
+
+def _is_beyond(claim: Claim) -> bool:
+    """Whether a plan knows nothing of such a job: one that spills, a gang, or an urgent one."""
+    spills = claim.residency is Residency.GPU_RAM_OVERFLOW
+    return spills or claim.is_gang or claim.preempts is not None
+
+
+def _as_rule(plan: Plan, work: Work) -> Rule:
+    """The plan for what is known by now; jobs that are new come last."""
+    last = len(plan.rank)
+    order = [float(plan.rank.get(job.id, last)) for job in work.jobs]
+    on_cpu = frozenset(
+        n for n, job in enumerate(work.jobs) if job.id in plan.on_cpu and job.has_choice
+    )
+    return Rule(order, plan.gain, plan.binding, on_cpu)

@@ -1,0 +1,193 @@
+"""A rule played to the end of the known work, as `policy` would play it. Pure."""
+
+from __future__ import annotations
+
+import math
+from bisect import insort
+from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct
+
+from nvinx.admission.planner.holdings import Holdings
+from nvinx.admission.planner.reservations import Reservations
+from nvinx.admission.planner.work import NOWHERE, ON_CPU
+from nvinx.admission.waiting_queue import CHAINS
+
+if TYPE_CHECKING:
+    from nvinx.admission.planner.rule import Rule
+    from nvinx.admission.planner.work import Work
+
+_DONE_S = 1e-9
+_Entry: TypeAlias = tuple[tuple[bool, bool, int], float, int]
+
+
+class Played(Struct):
+    """How a rule went. end_s: the last end, with what comes after; infinite where it was given up.
+
+    on_cpu: who went there though a card would do. asked: how often jobs were asked, which is what
+    a play costs.
+    """
+
+    end_s: float
+    on_cpu: frozenset[int]
+    asked: int
+
+
+def play(work: Work, rule: Rule, limit_s: float = math.inf) -> Played:
+    """Play it; given up once it cannot end by `limit_s`."""
+    return _Play(work, rule).run(limit_s)
+
+
+class _Play:
+    def __init__(self, work: Work, rule: Rule) -> None:
+        self._work, self._jobs, self._rule = work, work.jobs, rule
+        self._at, self._end_s = work.at, work.at
+        self._held = Holdings(work)
+        self._needs = [job.waits_for for job in work.jobs]
+        self._since = [job.since_s for job in work.jobs]
+        self._some_alone = any(job.alone for job in work.jobs)
+        self._longest_s = max((job.chain_s for job in work.jobs), default=0.0)
+        self._ready: list[_Entry] = []
+        self._coming: list[tuple[float, int]] = []
+        self._on_cpu: set[int] = set()
+        self._asked = 0
+        for n, job in enumerate(work.jobs):
+            if job.card == NOWHERE and not job.waits_for:
+                self._open(n)
+
+    def run(self, limit_s: float) -> Played:
+        while self._held.running or self._ready or self._coming:
+            self._round()
+            pause = self._next_s()
+            if pause == math.inf or self._at + pause > limit_s:
+                return Played(math.inf, frozenset(), self._asked)
+            self._pass(pause)
+        return Played(self._end_s, frozenset(self._on_cpu), self._asked)
+
+    def _next_s(self) -> float:
+        """Until the next end, or until somebody comes."""
+        left_s, pace = self._held.left_s, self._held.pace
+        pause = min((left_s[n] / pace[n] for n in self._held.running), default=math.inf)
+        if self._coming:
+            pause = min(pause, self._coming[0][0] - self._at)
+        return max(pause, 0.0)
+
+    def _pass(self, pause: float) -> None:
+        self._at += pause
+        left_s, pace = self._held.left_s, self._held.pace
+        for n in self._held.running:
+            left_s[n] -= pause * pace[n]
+        for n in [n for n in self._held.running if left_s[n] <= _DONE_S]:
+            self._finish(n)
+        while self._coming and self._coming[0][0] <= self._at + _DONE_S:
+            self._enter(self._coming.pop(0)[1])
+
+    def _finish(self, n: int) -> None:
+        job = self._jobs[n]
+        self._held.end(n)
+        self._end_s = max(self._end_s, self._at + job.tail_s)
+        for behind in job.behind:
+            self._needs[behind] -= 1
+            if not self._needs[behind]:
+                self._open(behind)
+
+    # who is ready
+
+    def _open(self, n: int) -> None:
+        """All that the job waited for has ended."""
+        release_s = self._jobs[n].release_s
+        if release_s > self._at + _DONE_S:
+            insort(self._coming, (release_s, n))
+        else:
+            self._enter(n)
+
+    def _enter(self, n: int) -> None:
+        job = self._jobs[n]
+        if job.is_upcoming:
+            self._since[n] = self._at
+        insort(self._ready, (job.group, self._place(n), n))
+
+    def _place(self, n: int) -> float:
+        if self._rule.order is not None:
+            return self._rule.order[n]
+        return self._since[n] - CHAINS * self._jobs[n].chain_s
+
+    def _in_turn(self) -> list[_Entry]:
+        """The ready jobs; those who need a card alone and were passed by are let forward."""
+        if not self._some_alone:
+            return self._ready
+        passed = [entry for entry in self._ready if self._was_passed(entry[2])]
+        if not passed:
+            return self._ready
+        group = min(entry[0] for entry in self._ready)
+        forward = [(group, self._forward(n), n) for *_, n in passed]
+        return sorted([*forward, *(e for e in self._ready if not self._was_passed(e[2]))])
+
+    def _was_passed(self, n: int) -> bool:
+        job = self._jobs[n]
+        return job.alone and self._at - self._since[n] > (job.card_s or 0.0) / 2
+
+    def _forward(self, n: int) -> float:
+        if self._rule.order is not None:
+            return -math.inf
+        return self._since[n] - CHAINS * self._longest_s
+
+    # one round
+
+    def _round(self) -> None:
+        """Ask those who are ready in turn."""
+        self._held.begin_round()
+        reserved = Reservations(self._work, self._held, self._rule.gain)
+        refused_s, kept = 0.0, []
+        turn = self._in_turn()
+        self._asked += len(turn)
+        for entry in turn:
+            n = entry[2]
+            if not self._starts(n, reserved, refused_s):
+                kept.append(entry)
+                refused_s += self._jobs[n].card_s or 0.0
+                self._reserve(n, reserved)
+        self._ready = kept
+
+    def _starts(self, n: int, reserved: Reservations, refused_s: float) -> bool:
+        """Where the job fits and delays nobody, it starts. refused_s: the work in front of it."""
+        if not self._held.has_room(n):
+            return False
+        job = self._jobs[n]
+        if job.card_s is None or self._is_moved(n):
+            return self._starts_on_cpu(n, reserved)
+        for after_s, _, card in self._held.options(n, self._rule.gain):
+            if reserved.allow(n, card, after_s):
+                self._held.start(n, card, job.card_s)
+                return True
+        return self._is_sooner_on_cpu(n, refused_s) and self._starts_on_cpu(n, reserved)
+
+    def _is_moved(self, n: int) -> bool:
+        return self._rule.on_cpu is not None and n in self._rule.on_cpu
+
+    def _is_sooner_on_cpu(self, n: int, refused_s: float) -> bool:
+        """As without a plan: by what is in front of it."""
+        job = self._jobs[n]
+        if self._rule.on_cpu is not None or job.cpu_s is None:
+            return False
+        return job.cpu_s < self._held.wait_s(refused_s) + (job.card_s or 0.0)
+
+    def _starts_on_cpu(self, n: int, reserved: Reservations) -> bool:
+        job = self._jobs[n]
+        work_s = job.cpu_s or 0.0
+        if not reserved.allow(n, ON_CPU, work_s):
+            return False
+        self._held.start(n, ON_CPU, work_s)
+        if job.card_s is not None:
+            self._on_cpu.add(n)
+        return True
+
+    def _reserve(self, n: int, reserved: Reservations) -> None:
+        job = self._jobs[n]
+        on_card = job.card_s is not None
+        if self._is_moved(n) or reserved.has(on_card=on_card):
+            return
+        length_s = (job.card_s if on_card else job.cpu_s) or 0.0
+        patience_s = min(self._work.patience_s, length_s / 2)
+        waited_s = self._at - self._since[n]
+        reserved.add(n, binding=self._rule.binding or waited_s >= patience_s)

@@ -1,0 +1,48 @@
+"""How much of their work those who run have left, by who was beside them when. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nvinx.admission.estimates import Estimates
+    from nvinx.admission.state import State
+
+_LEAST_S = 1e-3
+_LATE = 0.1  # of its age is given to one that runs longer than expected
+
+
+class Progress:
+    """Adds up work from one look to the next; between two, everybody stays who was seen."""
+
+    def __init__(self, estimates: Estimates) -> None:
+        self._estimates = estimates
+        self._done_s: dict[str, float] = {}
+        self._paces: dict[str, float] = {}
+        self._at = 0.0
+
+    def observe(self, state: State, at: float) -> None:
+        """These run at time `at` (seconds)."""
+        paces = self._paces_of(state)
+        done = {}
+        for job_id, running in state.running.items():
+            pace = self._paces.get(job_id, paces[job_id])
+            known_s = self._done_s.get(job_id)
+            begun = self._at if known_s is not None else running.since
+            done[job_id] = (known_s or 0.0) + (at - begun) * pace
+        self._done_s, self._paces, self._at = done, paces, at
+
+    def left_s(self, job_id: str, work_s: float) -> float:
+        """Of so much work, in seconds alone."""
+        done_s = self._done_s.get(job_id, 0.0)
+        return max(work_s - done_s, _LATE * done_s, _LEAST_S)
+
+    def _paces_of(self, state: State) -> dict[str, float]:
+        paces = {}
+        for card in {r.placement.card for r in state.running.values()}:
+            there = [r.job for r in state.running.values() if r.placement.card == card]
+            for job in there:
+                others = [other.claim for other in there if other is not job]
+                slowdown = 1.0 if card is None else self._estimates.slowdown(job.claim, others)
+                paces[job.id] = 1.0 / slowdown
+        return paces

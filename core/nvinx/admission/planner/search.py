@@ -1,0 +1,147 @@
+"""Which rule ends the known work soonest: a few are played, then single jobs change places. Pure.
+
+Bounded by how often jobs are asked in all plays together, so that the same work gives the same plan
+on any machine.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from nvinx.admission.planner.play import Played, play
+from nvinx.admission.planner.rule import TODAY, Rule
+from nvinx.admission.planner.work import NOWHERE
+
+if TYPE_CHECKING:
+    from nvinx.admission.planner.work import Work
+
+MOST_ASKED = 6000
+WORTH = 2e-3  # of what is left: a smaller gain is no reason to leave today's rules
+GAINS = (1.1, 1.2, 0.97)
+MOST_MOVED = 24  # jobs that are tried on the CPU one by one
+MOST_CHANGES = 30  # to single jobs, in one search
+_A_PLAY = 30  # it costs as much as asking so many jobs, to begin and end
+_LEAST = 1e-9
+_TO_CPU = 0.3  # of the changes to single jobs, where there are CPU versions
+
+
+class Found(Struct, frozen=True):
+    """The best rule, when the work ends by it, and when it would end by today's.
+
+    on_cpu: who goes to the CPU by it though a card would do.
+    """
+
+    rule: Rule
+    on_cpu: frozenset[int]
+    end_s: float
+    today_s: float
+    asked: int
+    plays: int
+
+
+def search(work: Work, before: Rule | None = None, most_asked: int = MOST_ASKED) -> Found:
+    """before: the rule that was found for what was known before."""
+    looking = _Search(work, most_asked)
+    looking.try_rules(before)
+    looking.move_to_cpu()
+    looking.change_single_jobs()
+    return looking.found()
+
+
+class _Search:
+    def __init__(self, work: Work, most_asked: int) -> None:
+        self._work, self._most = work, most_asked
+        self._asked = self._plays = 0
+        self._today = self._play(TODAY)
+        self._best, self._rule = self._today, TODAY
+        jobs = enumerate(work.jobs)
+        self._waiting = [n for n, job in jobs if job.card == NOWHERE]
+        self._both = [n for n in self._waiting if work.jobs[n].has_choice]
+
+    def found(self) -> Found:
+        worth_s = WORTH * (self._today.end_s - self._work.at)
+        pays = self._best.end_s < self._today.end_s - worth_s
+        best, rule = (self._best, self._rule) if pays else (self._today, TODAY)
+        on_cpu = best.on_cpu if rule.on_cpu is None else rule.on_cpu
+        return Found(rule, on_cpu, best.end_s, self._today.end_s, self._asked, self._plays)
+
+    def try_rules(self, before: Rule | None) -> None:
+        """That of before, then orders, then what sharing must gain, then who may overtake."""
+        if before is not None:
+            self._attempt(before)
+        for order in (by_chain(self._work), by_chain_and_area(self._work)):
+            self._attempt(Rule(order))
+        for gain in GAINS:
+            self._attempt(replace(self._rule, gain=gain))
+        self._attempt(replace(self._rule, binding=True))
+
+    def move_to_cpu(self) -> None:
+        """Single jobs, those first that lose least there."""
+        jobs = self._work.jobs
+        by_loss = sorted(
+            self._both, key=lambda n: ((jobs[n].cpu_s or 0.0) / (jobs[n].card_s or 1.0), n)
+        )
+        for n in by_loss[:MOST_MOVED]:
+            self._move(n)
+
+    def change_single_jobs(self) -> None:
+        """As long as there is work left: one gets another place, or goes to the CPU."""
+        draw = random.Random(len(self._work.jobs))
+        for _ in range(MOST_CHANGES if len(self._waiting) > 1 else 0):
+            if self._both and draw.random() < _TO_CPU:
+                self._move(draw.choice(self._both))
+            else:
+                self._put_elsewhere(draw)
+
+    def _move(self, n: int) -> None:
+        there = self._best.on_cpu if self._rule.on_cpu is None else self._rule.on_cpu
+        self._attempt(replace(self._rule, on_cpu=there ^ {n}))
+
+    def _put_elsewhere(self, draw: random.Random) -> None:
+        order = self._rule.order or by_chain(self._work)
+        line = sorted(range(len(order)), key=order.__getitem__)
+        line.remove(one := draw.choice(self._waiting))
+        line.insert(draw.randrange(len(line) + 1), one)
+        places = [0.0] * len(line)
+        for place, n in enumerate(line):
+            places[n] = float(place)
+        self._attempt(replace(self._rule, order=places))
+
+    def _attempt(self, rule: Rule) -> None:
+        """The rule takes the place of the best so far, if it is better."""
+        if self._asked < self._most:
+            played = self._play(rule, self._best.end_s - _LEAST)
+            if played.end_s < self._best.end_s:
+                self._best, self._rule = played, rule
+
+    def _play(self, rule: Rule, limit_s: float = math.inf) -> Played:
+        played = play(self._work, rule, limit_s)
+        self._asked += played.asked + _A_PLAY
+        self._plays += 1
+        return played
+
+
+def by_chain(work: Work) -> list[float]:
+    """The longest chain of known jobs behind it first."""
+    chains = [0.0] * len(work.jobs)
+    for n in reversed(range(len(work.jobs))):
+        job = work.jobs[n]
+        behind = max((chains[other] for other in job.behind), default=job.tail_s)
+        chains[n] = behind + (job.card_s if job.card_s is not None else job.cpu_s or 0.0)
+    return [-chain for chain in chains]
+
+
+def by_chain_and_area(work: Work) -> list[float]:
+    """The same, with those earlier that hold much of a card for long."""
+    return [
+        order - _AREA * max((need or 0 for need in job.needs), default=0) * (job.card_s or 0.0)
+        for order, job in zip(by_chain(work), work.jobs, strict=True)
+    ]
+
+
+_AREA = 1e-3  # seconds of chain that a second of holding a MiB counts for

@@ -1,0 +1,81 @@
+"""The work that is known at one moment, as numbers that are quick to play. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from nvinx.admission.job import Job  # noqa: TC001  (msgspec looks it up)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nvinx.admission.planner.companies import Companies
+
+NOWHERE = -2
+ON_CPU = -1
+
+
+class Upcoming(Struct, frozen=True):
+    """A job that is not ready: after these, by id, and not before `release_s`."""
+
+    job: Job
+    after: tuple[str, ...] = ()
+    release_s: float = 0.0
+
+
+class KnownJob(Struct):
+    """One job. Times in seconds, memory in MiB.
+
+    card_s: alone on a card; None: on the CPU only. cpu_s: on the CPU; None: not there. group: by
+    kind and priority, the smaller is asked first. needs: on each card, None where it cannot be.
+    size: the most of them, larger for those alone. is_upcoming: it is not ready yet. tail_s: what
+    comes after it that is not known job by job. behind: who waits for it, by number. since_s: when
+    it became ready. card: where it runs, `NOWHERE` while it waits. left_s: of its work, alone.
+    """
+
+    id: str
+    card_s: float | None
+    cpu_s: float | None
+    cores: int
+    ram_mib: int
+    species: int
+    alone: bool
+    group: tuple[bool, bool, int]
+    needs: tuple[int | None, ...]
+    chain_s: float
+    size: int
+    is_upcoming: bool = False
+    tail_s: float = 0.0
+    behind: tuple[int, ...] = ()
+    waits_for: int = 0
+    since_s: float = 0.0
+    release_s: float = 0.0
+    card: int = NOWHERE
+    left_s: float = 0.0
+
+    @property
+    def has_choice(self) -> bool:
+        """Whether it could run on a card and on the CPU."""
+        return self.card_s is not None and self.cpu_s is not None
+
+    def was_passed(self, at: float, long_s: float) -> bool:
+        """Whether it waits for so long, or needs a card alone and waits for half its run time."""
+        waited_s = at - self.since_s
+        return waited_s > long_s or (self.alone and waited_s > (self.card_s or 0.0) / 2)
+
+
+class Work(Struct):
+    """All jobs that are planned for, and what they share. ram_mib: None where nobody counts it.
+
+    budgets: MiB of each card for those who share it. patience_s: as in the policy.
+    """
+
+    at: float
+    jobs: Sequence[KnownJob]
+    budgets: tuple[int, ...]
+    cores: int
+    ram_mib: int | None
+    companies: Companies
+    patience_s: float

@@ -1,0 +1,206 @@
+"""A look ahead: what it foresees, when it is worth its time, and what it may not do."""
+
+import random
+
+import pytest
+from builders import card, cpu_job, exclusive_job, shared_job, spilling_claim
+from builders import job as job_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nvinx.admission.estimates import Estimates
+from nvinx.admission.events import Start, Submitted
+from nvinx.admission.planner.companies import Companies
+from nvinx.admission.planner.horizon import ON_CARD, Horizon
+from nvinx.admission.planner.plan import Plan
+from nvinx.admission.planner.planner import LONG, PATIENCE_S, Planner
+from nvinx.admission.planner.play import play
+from nvinx.admission.planner.progress import Progress
+from nvinx.admission.planner.rule import TODAY
+from nvinx.admission.planner.search import search
+from nvinx.admission.planner.work import Upcoming
+from nvinx.admission.policy import LongestChainFirst
+from nvinx.admission.state import State
+from nvinx.admission.step import apply, step
+from nvinx.bench.capacity import Capacity
+from nvinx.calibration import fit_slowdown_model
+from nvinx.catalog import Residency
+from nvinx.interference import CoRun
+from nvinx.simulation.generate import KINDS, bag
+from nvinx.simulation.simulate import simulate
+
+MODELS = [("hot", 900), ("cool", 1200), ("warm", 2000)]
+SLOWDOWNS = fit_slowdown_model(
+    [
+        CoRun("hot", "hot", 3.0, 3.0),
+        CoRun("cool", "cool", 1.1, 1.1),
+        CoRun("hot", "cool", 1.5, 1.6),
+        CoRun("warm", "cool", 1.3, 1.2),
+        CoRun("warm", "hot", 1.8, 1.4),
+    ]
+)
+ESTIMATES = Estimates(SLOWDOWNS)
+CAPACITY = Capacity((card(),), 8, 64_000)
+TWO = Capacity((card(0), card(1, total_mib=2500)), 8, 64_000)
+POLICY = LongestChainFirst(ESTIMATES)
+
+
+def waiting(*jobs, capacity=CAPACITY, at=0.0):
+    state, _ = apply(State(capacity), Submitted(jobs, at), POLICY)
+    return state
+
+
+def beginning(workload, capacity):
+    """The state in which a workload begins, and what comes later."""
+    here = [n for n, t in workload.tasks.items() if not t.after and t.release_s <= 0]
+    state = waiting(*(workload.job(name) for name in here), capacity=capacity)
+    later = [
+        Upcoming(workload.job(name), task.after, task.release_s)
+        for name, task in workload.tasks.items()
+        if name not in here
+    ]
+    return state, later
+
+
+def work_of(state, upcoming=(), at=0.0):
+    return Horizon(state, at, Companies(ESTIMATES)).work(Progress(ESTIMATES), upcoming, PATIENCE_S)
+
+
+def versions(name, runtime_s, cpu_runtime_s, **other):
+    times = {"runtime_s": runtime_s, "cpu_runtime_s": cpu_runtime_s}
+    return shared_job(name, 4000, cpu_fallback=True, **times, **other)
+
+
+# what is foreseen
+
+seeds = st.integers(0, 10_000)
+kinds = st.sampled_from(sorted(KINDS))
+
+
+@settings(max_examples=30, deadline=None)
+@given(kinds, seeds, st.sampled_from([CAPACITY, TWO]))
+def test_a_plan_is_never_foreseen_to_end_later_than_today_s_rules(kind, seed, capacity):
+    work = work_of(*beginning(KINDS[kind](MODELS, random.Random(seed)), capacity))
+    found = search(work, most_asked=2000)
+    assert found.end_s <= found.today_s
+    assert found == search(work, most_asked=2000), "the same work, another plan"
+
+
+@settings(max_examples=10, deadline=None)
+@given(seeds)
+def test_what_is_foreseen_of_today_s_rules_is_what_they_do(seed):
+    workload = bag(MODELS, random.Random(seed), size=20)
+    foreseen = play(work_of(*beginning(workload, CAPACITY)), TODAY)
+    played = simulate(workload, CAPACITY, POLICY, ESTIMATES)
+    # Ends are estimated anew in each round there, by who is beside a job then.
+    assert foreseen.end_s == pytest.approx(played.makespan_s, rel=0.02)
+
+
+def test_a_play_is_given_up_once_it_cannot_end_in_time():
+    work = work_of(waiting(exclusive_job("a", runtime_s=10), exclusive_job("b", runtime_s=10)))
+    assert play(work, TODAY).end_s == pytest.approx(20)
+    assert play(work, TODAY, limit_s=19).end_s == float("inf")
+
+
+def test_the_work_of_a_plan_is_bounded_however_many_wait():
+    jobs = [shared_job(f"j{k}", 900, model="cool", runtime_s=10 + k) for k in range(3000)]
+    work = work_of(waiting(*jobs))
+    assert len(work.jobs) == ON_CARD
+    a_play = play(work, TODAY).asked
+    assert search(work, most_asked=5000).asked <= 5000 + 2 * a_play
+
+
+def test_jobs_that_open_soon_are_counted_and_those_behind_unknown_ones_are_not():
+    state = waiting(exclusive_job("a", runtime_s=10))
+    then, last = exclusive_job("then", runtime_s=30), cpu_job("last", runtime_s=5)
+    upcoming = [Upcoming(then, ("a",)), Upcoming(last, ("then",), release_s=60.0)]
+    assert play(work_of(state, upcoming), TODAY).end_s == pytest.approx(65)
+    many = waiting(*(exclusive_job(f"x{k}", runtime_s=1) for k in range(ON_CARD + 1)))
+    beyond = list(many.waiting)[-1]
+    assert len(work_of(many, [Upcoming(last, (beyond,))]).jobs) == ON_CARD
+
+
+# what a plan is good for
+
+
+def test_the_cpu_is_chosen_as_the_whole_ends_soonest():
+    # In turn, the first two would take the card, and the last is done sooner there than by waiting.
+    jobs = [versions("a", 50, 100), versions("b", 49, 400), versions("c", 48, 390)]
+    plan = Planner(ESTIMATES).plan(waiting(*jobs), 0.0)
+    assert plan.on_cpu == {"a"}
+    assert plan.end_s == pytest.approx(100)
+    assert plan.without_s == pytest.approx(147)
+
+
+def test_a_plan_sends_to_the_cpu_who_is_named_and_nobody_else():
+    state = waiting(*(versions(f"j{k}", 50, 60) for k in range(3)))
+    plan = Plan({f"j{k}": k for k in range(3)}, on_cpu=frozenset(["j0"]))
+    starts = {
+        s.job_id: s.placement.residency for s in POLICY.following(plan).decide(state, 0.0).starts
+    }
+    assert starts == {"j0": Residency.CPU_ONLY, "j1": Residency.GPU_SHARED}
+
+
+def test_who_is_to_run_on_the_cpu_keeps_the_card_from_nobody_while_cores_are_short():
+    state, _ = step(State(CAPACITY), Submitted((cpu_job("busy", runtime_s=99),), 0.0), POLICY)
+    jobs = (versions("moved", 50, 60, cores=8), shared_job("other", 4000, runtime_s=999))
+    state, _ = apply(state, Submitted(jobs, 100.0), POLICY)
+    plan = Plan({"moved": 0, "other": 1}, on_cpu=frozenset(["moved"]))
+    (start,) = POLICY.following(plan).decide(state, 200.0).starts
+    assert start.job_id == "other"
+
+
+# what it may not do
+
+
+def test_a_plan_never_lets_a_job_pass_one_of_a_higher_priority():
+    first, second = shared_job("first", 4000, priority=1), shared_job("second", 4000)
+    plan = Plan({"second": 0, "first": 1})
+    (start,) = POLICY.following(plan).decide(waiting(first, second), 0.0).starts
+    assert start.job_id == "first"
+
+
+def test_a_job_that_was_not_planned_keeps_its_place():
+    jobs = [shared_job(name, 4000, chain_s=chain) for name, chain in (("a", 9), ("b", 5), ("c", 1))]
+    plan = Plan({"c": 0, "a": 1})
+    line = plan.ordered(waiting(*jobs).waiting.in_line(on_cpu=False))
+    assert [one.job.id for one in line] == ["c", "b", "a"]
+
+
+@pytest.mark.parametrize(("at", "named"), [(0.0, {"a", "b", "c"}), (LONG * PATIENCE_S + 1, set())])
+def test_whoever_has_waited_for_long_is_asked_as_without_a_plan(at, named):
+    jobs = [versions("a", 50, 100), versions("b", 49, 400), versions("c", 48, 390)]
+    plan = Planner(ESTIMATES).plan(waiting(*jobs), at)
+    assert {job.id for job in jobs if plan.names(job)} == named
+
+
+def test_a_reservation_that_binds_is_kept_whatever_the_plan_says():
+    state, _ = step(
+        State(CAPACITY), Submitted((shared_job("there", 900, runtime_s=100),), 0.0), POLICY
+    )
+    state, _ = step(state, Submitted((exclusive_job("whole", runtime_s=40),), 0.0), POLICY)
+    newcomer = shared_job("newcomer", 900, runtime_s=200)
+    plan = Plan({"newcomer": 0, "whole": 1})
+    _, decisions = step(state, Submitted((newcomer,), 21.0), POLICY.following(plan))
+    assert [d for d in decisions if isinstance(d, Start)] == []
+
+
+# when it is worth its time
+
+
+@pytest.mark.parametrize(
+    ("why", "jobs"),
+    [
+        ("nobody knows the run times", [shared_job(f"j{k}", 900) for k in range(4)]),
+        ("one job has no order", [shared_job("a", 900, runtime_s=10)]),
+        ("nobody waits for a card", [cpu_job(f"c{k}", runtime_s=10) for k in range(4)]),
+        (
+            "spilling is not foreseen",
+            [job_of(f"s{k}", spilling_claim(runtime_s=9)) for k in range(3)],
+        ),
+    ],
+)
+def test_no_plan_is_made_where_it_would_not_pay(why, jobs):
+    planner = Planner(ESTIMATES)
+    planner._look_ahead = None  # called, it would raise
+    assert planner.plan(waiting(*jobs), 0.0) is None, why
