@@ -26,8 +26,9 @@ _Z90 = 1.6448536269514722  # half a 90 % interval, in standard deviations
 class Pair(Struct, frozen=True):
     """One profile beside one other; in natural logarithms of the excess slowdown.
 
-    drawn: one draw from the posterior. together_s: seconds for which runs show them so.
-    measured: the slowdown that a calibration found. contradicted: runs speak against that.
+    drawn: one draw from the posterior, milder where little was seen. together_s: seconds for which
+    runs show them so. measured: the slowdown that a calibration found. contradicted: runs speak
+    against that.
     """
 
     mean: float

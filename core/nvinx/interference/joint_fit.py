@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from nvinx.interference.observed import Observed
     from nvinx.interference.slowdown import Measured
 
+# What was seldom seen is drawn as milder, so that it is tried: by so many standard deviations, and
+# half as many after each so many runs.
+NOVELTY, FAMILIAR = 1.0, 3.0
 DARING = 0.5  # times the posterior's standard deviation: how far draws go
 # How far off a calibration is that runs contradict: standard deviations, and ln slowdown at least.
 _CONTRADICTED, _FELT = 4.0, math.log(1.25)
@@ -61,6 +65,7 @@ def belief(problem: Problem, x: Any, covariance: Any, seed: int) -> Belief:
     draw = chance.multivariate_normal(x, DARING**2 * covariance, method="cholesky")
     pairs_of_odd = [problem.paces.pairs[at] for at in problem.odd]
     own = {pair: problem.first_odd + k for k, pair in enumerate(pairs_of_odd)}
+    seen = Counter(run.profile for run in problem.runs)
     pairs: dict[str, dict[str, Pair]] = {}
     for of in problem.names:
         for beside in problem.names:
@@ -72,6 +77,7 @@ def belief(problem: Problem, x: Any, covariance: Any, seed: int) -> Belief:
             if misfit is None:
                 variance += MISFIT_SD**2
                 drawn += DARING * MISFIT_SD * float(chance.standard_normal())
+            drawn -= _novelty(min(seen[of], seen[beside])) * math.sqrt(variance)
             pairs.setdefault(of, {})[beside] = _pair(
                 problem, (of, beside), mean, math.sqrt(variance), drawn
             )
@@ -86,6 +92,11 @@ def belief(problem: Problem, x: Any, covariance: Any, seed: int) -> Belief:
         runs=len(problem.runs),
         exponent=problem.paces.exponent,
     )
+
+
+def _novelty(runs: int) -> float:
+    """By how many standard deviations a pair is drawn as milder, after so many runs of the two."""
+    return NOVELTY * 0.5 ** (runs / FAMILIAR)
 
 
 def _pair(problem: Problem, pair: tuple[str, str], mean: float, sd: float, drawn: float) -> Pair:

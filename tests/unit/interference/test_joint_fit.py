@@ -190,6 +190,16 @@ def test_the_same_runs_give_the_same_belief_and_another_seed_another_draw():
     assert one.pair("a", "b").drawn != other.pair("a", "b").drawn
 
 
+def test_what_was_seldom_seen_is_drawn_as_milder_so_that_it_is_tried():
+    def draws(runs):
+        beliefs = [fit(lab(runs), seed=seed) for seed in range(20)]
+        pairs = [belief.pair("a", "b") for belief in beliefs]
+        return sum((pair.drawn - pair.mean) / pair.sd for pair in pairs) / len(pairs)
+
+    assert draws(4) < -0.4
+    assert abs(draws(120)) < 0.3
+
+
 def test_what_is_surer_is_drawn_closer_to_what_is_believed():
     def spread(belief):
         pairs = [pair for row in belief.pairs.values() for pair in row.values()]
