@@ -286,7 +286,7 @@ def test_every_job_starts_in_time_however_many_come_after_it(story):
             assert played.started[name] <= deadline_s
 
 
-@SETTINGS
+@settings(SETTINGS, max_examples=50)
 @given(told)
 def test_with_plans_too_every_job_starts_in_time_however_many_come_after_it(story):
     played = Planned(story).until(UNTIL_S)

@@ -96,7 +96,7 @@ def belief(problem: Problem, x: Any, covariance: Any, seed: int) -> Belief:
 
 def _novelty(runs: int) -> float:
     """By how many standard deviations a pair is drawn as milder, after so many runs of the two."""
-    return NOVELTY * 0.5 ** (runs / FAMILIAR)
+    return float(NOVELTY * 0.5 ** (runs / FAMILIAR))
 
 
 def _pair(problem: Problem, pair: tuple[str, str], mean: float, sd: float, drawn: float) -> Pair:
