@@ -66,6 +66,10 @@ class Claim(Struct, frozen=True, kw_only=True):
         """The same job, which holds a card alone; a size that it states is the least it needs."""
         return replace(self, residency=Residency.GPU_EXCLUSIVE, share=None)
 
+    def may_preempt(self, other: Claim) -> bool:
+        """Whether its priority is as far above the other's as it has to be to ask for its card."""
+        return self.preempts is not None and self.priority - other.priority >= self.preempts
+
     @property
     def uses_gpu(self) -> bool:
         return self.residency is not Residency.CPU_ONLY
