@@ -42,7 +42,7 @@ def share(text: str) -> float:
 def margin(text: object) -> int | None:
     """A difference of priorities of 1 at least; None for "off"."""
     word = str(text).strip().lower()
-    if word in ("off", "none"):
+    if word in ("off", "none", "false"):  # as a profile's YAML gives it
         return None
     if word.isdecimal() and int(word) > 0:
         return int(word)

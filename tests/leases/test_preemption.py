@@ -40,6 +40,16 @@ def test_one_that_is_requeued_is_ended_and_runs_again_to_its_own_end(bench):
     assert bench.held() == set()
 
 
+def test_an_urgent_block_of_a_program_takes_the_card_too(bench):
+    long = _start(bench, "requeue", KEEPS_ON)
+    bench.write(
+        "block.py", "import nvinx\nwith nvinx.lease(gpu=1, urgent=True):\n    print('mine')\n"
+    )
+    block = bench.family.start(["python", "block.py"], bench.folder, bench.environment())
+    assert block.communicate(timeout=GIVE_UP_S)[0] == "mine\n"
+    assert long.wait(timeout=GIVE_UP_S) == 7
+
+
 def test_one_that_is_told_saves_its_state_and_goes_on_from_there(bench):
     long = _start(bench, "signal", SAVES)
     assert ", preemptible (signal:USR1@30)\n" in bench.run("status").stdout

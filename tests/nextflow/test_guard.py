@@ -445,5 +445,19 @@ def test_a_third_that_ran_out_gets_half_at_the_next_attempt(wrapper, bench):
     assert (bench.folder / "ran").read_text() == "1999\n"
 
 
+def test_an_urgent_task_takes_the_card_of_a_program_that_agreed(wrapper, bench):
+    words = ("run", "--preemptible", "requeue", "--name", "long", "sleep", "3600")
+    long = bench.start(*NVINX, *words)
+    assert eventually(lambda: bench.held() == {"long"})
+    wrapper.start(more="--urgent true")
+    assert eventually(lambda: wrapper.has("ran"))
+    assert bench.held() == {"task"}
+    long.terminate()
+
+
+def test_the_configuration_hands_the_urgency_on():
+    assert "--urgent '${task.ext.nvinx_urgent ? true : false}'" in CONFIG.read_text()
+
+
 def test_the_configuration_hands_the_part_on():
     assert "--gpu-share '${(task.ext.nvinx_gpu_share ?: '')" in CONFIG.read_text()

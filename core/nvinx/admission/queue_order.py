@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nvinx.admission.job import Waiting
     from nvinx.admission.state import State
     from nvinx.admission.waiting_queue import Line, Queue
+    from nvinx.jobs.claim import Claim
 
 _Placed: TypeAlias = tuple[Position, int, int, "Waiting"]
 _BOTH = (False, True)
@@ -57,43 +58,43 @@ def front(queue: Queue, at: float) -> Iterator[Waiting]:
 class _Forward(Struct, frozen=True):
     """Exclusive jobs that waited for half their own run time: smaller ones pass them by.
 
-    priority: the highest of the queue; yielding: that of those who give way to urgent jobs.
+    first: a job of the highest priority of the queue.
     """
 
     at: float
-    priority: int
-    yielding: int
+    first: Claim | None
     chain_s: float
 
     @classmethod
     def of(cls, lines: tuple[Line, ...], at: float) -> _Forward:
-        priorities = [-line.ranked[0][0][2] for line in lines if line.ranked]
-        yielding = [line.first_patient for line in lines if line.first_patient is not None]
+        firsts = [line.ranked[0][2].job.claim for line in lines if line.ranked]
         chains = [line.chains_s[-1] for line in lines if line.chains_s]
-        highest = max(priorities, default=0)
-        return cls(at, highest, max(yielding, default=highest), max(chains, default=0.0))
+        first = max(firsts, key=lambda claim: claim.priority, default=None)
+        return cls(at, first, max(chains, default=0.0))
 
     def position(self, since: float, *, yields: bool) -> Position:
-        priority = self.yielding if yields else self.priority
-        return (False, False, -priority, since - CHAINS * self.chain_s)
+        """Where such a job stands; one that gives way: just behind those whom it yields to."""
+        priority, margin = (0, 0) if self.first is None else (self.first.priority, self.margin)
+        return (False, False, margin * yields - priority, since - CHAINS * self.chain_s)
+
+    @property
+    def margin(self) -> int:
+        """How far the first job's priority has to be above that of others to ask for their card."""
+        return 0 if self.first is None else self.first.preempts or 0
 
     def placed(
         self, line: Line, start: Position | None, until: Position | None
     ) -> Iterator[_Placed]:
         """Those who are let forward, where they stand now."""
-        kinds = _BOTH if self.are_apart else (False,)
+        kinds = _BOTH if self.margin else (False,)
         return merge(*(self._placed(line, start, until, yields=kind) for kind in kinds))
 
-    @property
-    def are_apart(self) -> bool:
-        """Whether those who give way to urgent jobs stand elsewhere than the others."""
-        return self.yielding != self.priority
-
     def _yields(self, waiting: Waiting) -> bool:
-        """Whether it agreed to give a card back, and has not waited for too long already."""
+        """Whether it would have to give a card back, and has not waited for too long already."""
         claim, waited_s = waiting.job.claim, self.at - waiting.since
-        is_worn_out = waited_s > _MOST_WAITED * (claim.runtime_s or 0.0)
-        return claim.preemptible is not None and not is_worn_out
+        if self.first is None or claim.preemptible is None or not self.first.may_preempt(claim):
+            return False
+        return waited_s <= _MOST_WAITED * (claim.runtime_s or 0.0)
 
     def _placed(
         self,
@@ -104,7 +105,7 @@ class _Forward(Struct, frozen=True):
         yields: bool,
     ) -> Iterator[_Placed]:
         for since, number, waiting in line.passed(self.at):
-            if self.are_apart and self._yields(waiting) is not yields:
+            if self.margin and self._yields(waiting) is not yields:
                 continue
             place = self.position(since, yields=yields)
             if until is not None and place >= until:

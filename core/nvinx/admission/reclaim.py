@@ -93,17 +93,12 @@ def agrees(one: Allocation, urgent: Claim, at: float) -> bool:
     claim, before = one.job.claim, one.job.preempted
     if one.since >= at:
         return False
-    if claim.preemptible is None or not is_above(urgent, claim) or one.placement.given_back:
+    if claim.preemptible is None or not urgent.may_preempt(claim) or one.placement.given_back:
         return False
     if before is None:
         return True
     length_s = before.ran_s if claim.runtime_s is None else claim.runtime_s
     return before.times < MOST_TIMES and at - before.at >= length_s
-
-
-def is_above(urgent: Claim, claim: Claim) -> bool:
-    """Whether the urgent job's priority is as far above the other's as it has to be."""
-    return urgent.preempts is not None and urgent.priority - claim.priority >= urgent.preempts
 
 
 def loss_s(one: Allocation, at: float) -> float:

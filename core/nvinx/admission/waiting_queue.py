@@ -70,13 +70,6 @@ class Line(Struct, frozen=True):
             how(self.chains_s, [e[2].job.claim.chain_s for e in entries]),
         )
 
-    @property
-    def first_patient(self) -> int | None:
-        """The highest priority of those that ask nobody for his card; None where there is none."""
-        patient = (entry for entry in self.ranked if entry[2].job.claim.preempts is None)
-        first = next(patient, None)
-        return None if first is None else -first[0][2]
-
     def passed(self, at: float) -> Iterator[Aged]:
         """The exclusive jobs that have waited for half their own run time, by age."""
         number = self._passed(at)

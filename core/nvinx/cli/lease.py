@@ -40,6 +40,7 @@ def command() -> None:
 @click.option("--memory", type=int, default=0, help="RAM that it has, in bytes.")
 @click.option("--disk", type=int, default=0, help="Disk that it has, in bytes.")
 @click.option("--cpu-fallback", type=bool, default=False, help="It may run on the CPU instead.")
+@click.option("--urgent", type=bool, default=False, help="It may take the card of who agreed.")
 @click.option("--attempt", type=int, default=1, help="1 for the first.")
 @click.option("--previous-exit", type=int, default=0, help="Exit status of the attempt before.")
 def acquire(

@@ -11,7 +11,7 @@ import click
 from nvinx.cli import options, run_words
 from nvinx.errors import GaveUpError
 from nvinx.formatting import few_names, plain
-from nvinx.jobs.preemption import URGENT_PRIORITY
+from nvinx.jobs.preemption import URGENT_MARGIN, URGENT_PRIORITY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,7 +135,7 @@ def _claim(name: str, bench: Bench, asked: dict[str, Any]) -> Claim:
         cores=CORELESS,
         runtime_s=None if runtime is None else runtime * 60,
         kind=name,
-        preempts=1 if is_urgent else None,
+        preempts=URGENT_MARGIN if is_urgent else None,
         **{key: asked.pop(key) for key in ("mem_mb", "disk_mb", "priority")},
     )
     return claim_of(_hints(asked), common, bench)

@@ -81,6 +81,10 @@ class Claim(Struct, frozen=True, kw_only=True):
         """Whether it wants a whole card, or several cards, so that smaller jobs pass it by."""
         return self.residency is Residency.GPU_EXCLUSIVE or self.is_gang
 
+    def may_preempt(self, other: Claim) -> bool:
+        """Whether its priority is as far above the other's as it has to be to ask for its card."""
+        return self.preempts is not None and self.priority - other.priority >= self.preempts
+
     @property
     def uses_gpu(self) -> bool:
         return self.residency is not Residency.CPU_ONLY

@@ -12,7 +12,7 @@ from nvinx.formatting import value_text
 
 HINT = "preemptible"
 MOST_TIMES = 3  # that one job is made to give a card back
-URGENT_PRIORITY = 10**6
+URGENT_PRIORITY, URGENT_MARGIN = 10**6, 1  # of a job that is merely said to be urgent
 SIGNALS = ("USR1", "USR2", "TERM", "INT", "HUP", "CONT")
 LONGEST_GRACE_S = 3600.0
 REQUEUE_GRACE_S = 0.5

@@ -63,15 +63,21 @@ class Everyone:
         cards = self._cards(entries, own.capacity.cards, leases)
         left = None if self._ports.ram_left is None else self._ports.ram_left()
         capacity = replace(own.capacity, cards=cards, ram_left_mib=left)
-        running = dict(own.running)
+        running, deaf = dict(own.running), self._deaf(leases)
         for lease in (lease.on_these([card.id for card in cards]) for lease in leases):
             if lease.id not in running:
                 placement = _as_guest(lease.placement)
-                running[lease.id] = Running(_guest(lease.job), placement, lease.since)
+                job = _unasked(lease.job) if lease.job.engine in deaf else lease.job
+                running[lease.id] = Running(_guest(job), placement, lease.since)
         guests = [w for w in self._guests(entries) if _wants_card(w.job, capacity)]
         self.ahead = _ahead(guests, own)
         queue = own.waiting.plus(guests) if guests else own.waiting
         return replace(own, capacity=capacity, running=running, waiting=queue)
+
+    def _deaf(self, leases: Iterable[Lease]) -> set[str]:
+        """Engines that died, and so end no job that agreed to give its card back."""
+        engines = {lease.job.engine for lease in leases if lease.job.claim.preemptible}
+        return engines - self._ports.liveness.alive(engines) if engines else engines
 
     def living_leases(self, entries: Transaction, gone: str | None = None) -> tuple[Lease, ...]:
         """All leases but those of the dead, which are dropped here and now."""
@@ -193,6 +199,11 @@ def engine_of(job: Job) -> str:
 def _guest(job: Job) -> Job:
     claim = replace(job.claim, cores=0, ram_mib=0)
     return replace(job, claim=claim, engine=_GUEST + job.engine)
+
+
+def _unasked(job: Job) -> Job:
+    """The job, which nobody is to ask for its card."""
+    return replace(job, claim=replace(job.claim, preemptible=None))
 
 
 def _as_guest(placement: Placement) -> Placement:

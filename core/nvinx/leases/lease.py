@@ -12,6 +12,7 @@ from nvinx.bench import machine
 from nvinx.errors import HintError, ImpossibleJobError
 from nvinx.formatting import plain
 from nvinx.jobs import hints, misspelt
+from nvinx.jobs.preemption import URGENT_MARGIN, URGENT_PRIORITY
 from nvinx.leases import outer
 from nvinx.leases.client import LeaseClient
 
@@ -37,15 +38,17 @@ def lease(  # noqa: PLR0913  (all by name)
     disk_mb: float | None = None,
     runtime: float | None = None,
     priority: int = 0,
+    urgent: bool = False,
     **asked: object,
 ) -> Iterator[CurrentPlacement]:
     """Wait for room on a card, and keep it while the block runs; the value says where.
 
     asked: the hints of a rule, such as `vram_mb=900`, `gpu_share="1/3"`, `gpu=1`,
     `residency="gpu_shared"`, `model="esm2"`, `cpu_fallback=1`, `max_slowdown=1.5`. mem_mb, disk_mb:
-    RAM and disk in MB, for a job that may spill. runtime: expected minutes. bench: a bench file;
-    found as everywhere by default. on_wait: called a few times a second with the reason for the
-    wait.
+    RAM and disk in MB, for a job that may spill. runtime: expected minutes. urgent: take the card
+    of running jobs of lower priority that agreed to give it back; without a priority, of all.
+    bench: a bench file; found as everywhere by default. on_wait: called a few times a second with
+    the reason for the wait.
 
     CUDA_VISIBLE_DEVICES and the other variables of a job are set in this process for as long as
     the block runs, so ask before anything starts CUDA. In a process that nvinx placed already, that
@@ -65,7 +68,8 @@ def lease(  # noqa: PLR0913  (all by name)
         mem_mb=mem_mb,
         disk_mb=disk_mb,
         runtime_s=None if runtime is None else runtime * 60,
-        priority=priority,
+        priority=priority or (URGENT_PRIORITY if urgent else 0),
+        preempts=URGENT_MARGIN if urgent else None,
         kind=called,
     )
     claim = claim_of(asked, common, found)

@@ -12,6 +12,7 @@ from msgspec import Struct
 from nvinx.admission import retry
 from nvinx.errors import HintError, ImpossibleJobError
 from nvinx.jobs import hints
+from nvinx.jobs.preemption import URGENT_MARGIN, URGENT_PRIORITY
 from nvinx.sizes import MIB
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Task(Struct, frozen=True, kw_only=True):
     memory: int = 0
     disk: int = 0
     cpu_fallback: bool = False
+    urgent: bool = False
     attempt: int = 1
     previous_exit: int = 0
     command: tuple[str, ...] = ()
@@ -78,6 +80,8 @@ def claim(task: Task, bench: Bench) -> Claim:
         mem_mb=task.memory / 1e6 if spills and task.memory else None,
         disk_mb=task.disk / 1e6 if spills and task.disk else None,
         kind=task.name.partition(" (")[0],
+        priority=URGENT_PRIORITY if task.urgent else 0,
+        preempts=URGENT_MARGIN if task.urgent else None,
     )
     calibrated = bench.slowdowns.traits if bench.slowdowns else ()
     return hints.read(task.name, asked, common, bench.models, calibrated, bench.card_names)

@@ -22,6 +22,7 @@ from nvinx.reasons import Why
 REQUEUE = Preemptible(Mode.REQUEUE)
 SIGNAL = Preemptible(Mode.SIGNAL, "USR1", 30.0)
 AT = 100.0
+AGED = {"runtime_s": 10.0, "preemptible": REQUEUE}  # where it has waited for a while
 CARD = card()
 URGENT = exclusive_job("urgent", priority=10, preempts=10, runtime_s=5.0)
 
@@ -143,8 +144,12 @@ def test_nobody_else_takes_what_is_given_back():
 
 
 def test_jobs_that_agreed_give_way_in_the_queue_too_but_not_for_ever():
-    aged = Waiting(exclusive_job("aged", runtime_s=10.0, preemptible=REQUEUE), AT - 60.0)
+    aged = Waiting(exclusive_job("aged", **AGED), AT - 60.0)
     assert victims(long_job(), queue=[aged]) == ["fold"]
+    of_same_run = Waiting(exclusive_job("of same run", preempts=10, **AGED), AT - 60.0)
+    assert victims(long_job(), queue=[of_same_run]) == ["fold"]
+    as_important = Waiting(exclusive_job("as important", priority=1, **AGED), AT - 60.0)
+    assert victims(long_job(), queue=[as_important]) == []
     firm = Waiting(exclusive_job("firm", runtime_s=10.0), AT - 60.0)
     assert victims(long_job(), queue=[firm]) == []
     worn_out = replace(aged, since=AT - 201.0)

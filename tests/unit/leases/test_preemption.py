@@ -131,6 +131,13 @@ def test_who_has_agreed_to_nothing_does_not_watch(machine):
     assert not one.is_watching
 
 
+def test_nobody_asks_an_owner_that_died(machine, engines):
+    _, two = engines
+    machine.liveness.retire("one")  # its job lives on, by itself
+    two.submit([urgent_job()])
+    assert two.waits["urgent"].why is Why.CARD_HELD_EXCLUSIVELY
+
+
 def test_nobody_counts_for_long_on_an_owner_that_died_or_does_not_answer(machine, engines):
     one, two = engines
     two.submit([urgent_job()])
