@@ -43,8 +43,9 @@ from snakemake_executor_plugin_nvinx.oom_retry import OomRetry
 from snakemake_executor_plugin_nvinx.staging import Staging
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
+    from nvinx.admission.job import Running
     from nvinx.admission.reclaim import Reclaim
     from nvinx.bench.capacity import Card
     from nvinx.bench.resolve import Bench
@@ -326,14 +327,20 @@ class Run:
         beside = self.broker.beside(job.id)
         if beside:
             self._had_company |= {job.id, *(other.job.id for other in beside)}
-        others = [other.job.claim for other in beside]
-        slower = (
-            None if placement.card is None else self.context.estimates.slowdown(job.claim, others)
-        )
+        slower = self._slowdown(job, placement, beside)
         self.trace.started(job, placement, [other.job.id for other in beside], slower)
         if placement.card is None and not job.claim.uses_gpu:
             return []
         return [explain.started(job, placement, self.bench.cards, beside, slower)]
+
+    def _slowdown(self, job: Job, placement: Placement, beside: Sequence[Running]) -> float | None:
+        """What is expected on the worst of its cards; None on the CPU."""
+        on_each = (
+            [other.job.claim for other in beside if card_id in other.placement.cards]
+            for card_id in placement.cards
+        )
+        slowdowns = (self.context.estimates.slowdown(job.claim, others) for others in on_each)
+        return max(slowdowns, default=None)
 
     def judge(self, job: Job, handle: Any, error: BaseException | None) -> Ended:
         """How a job ended that was started. Out of memory is looked for where it used a card."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import stat
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,6 @@ from waiting import GIVE_UP_S
 from nvinx.runs import trace
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Iterator, Mapping
 
 HERE = Path(__file__).parent
@@ -106,6 +106,17 @@ class Workspace:
     def wait(self, process: subprocess.Popen[str]) -> str:
         """What the process said until its end."""
         return process.communicate(timeout=GIVE_UP_S)[0].replace(str(self.work), ".")
+
+    def nvinx(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """The command in the workflow's folder."""
+        return subprocess.run(
+            [sys.executable, "-c", "from nvinx.cli import main; main()", *args],
+            cwd=self.work,
+            env={**self._environment(), "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def files(self) -> dict[str, str]:
         found = {}

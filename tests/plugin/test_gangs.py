@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -78,36 +76,25 @@ def workspace(make_workspace: MakeWorkspace) -> Workspace:
     return workspace
 
 
-def nvinx(workspace: Workspace, *args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from nvinx.cli import main; main()", *args],
-        cwd=workspace.work,
-        env={**workspace._environment(), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_each_gets_its_cards_and_is_shown_on_them(workspace: Workspace) -> None:
     outcome = workspace.run()
 
     assert outcome.status == 0, outcome.text
     assert {name: outcome.files[f"{name}.txt"].strip() for name in SEEN} == SEEN
-    told = json.loads(nvinx(workspace, "jobs", "--json").stdout)
+    told = json.loads(workspace.nvinx("jobs", "--json").stdout)
     assert "GPU 0+1 alone" in {job["where"] for job in told["jobs"]}
-    lanes = nvinx(workspace, "jobs").stdout
+    lanes = workspace.nvinx("jobs").stdout
     assert lanes.count("whole") >= 3, lanes  # on both cards, and in the table
 
 
 def test_it_is_checked_and_planned_before_anything_runs(workspace: Workspace) -> None:
-    said = nvinx(workspace, "check")
+    said = workspace.nvinx("check")
 
     assert said.returncode == 0, said.stdout + said.stderr
     assert "rule whole (1 job): has 2 cards alone\n" in said.stdout
     assert "rule each (1 job): shares 2 cards, 0.90 GB of each\n" in said.stdout
     assert "rule some (1 job): has 1 to 4 cards alone\n" in said.stdout
-    planned = nvinx(workspace, "plan")
+    planned = workspace.nvinx("plan")
     assert planned.returncode == 0, planned.stderr
     assert "GPU 0+1 alone" in planned.stdout
 

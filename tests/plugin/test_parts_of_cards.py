@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -73,37 +71,26 @@ def with_rules(workspace: Workspace, says: dict[str, str]) -> Workspace:
     return workspace
 
 
-def nvinx(workspace: Workspace, *args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from nvinx.cli import main; main()", *args],
-        cwd=workspace.work,
-        env={**workspace._environment(), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_jobs_get_their_part_however_it_is_written(workspace: Workspace) -> None:
     outcome = workspace.run("--resources", "vram_mb=3000")
 
     assert outcome.status == 0, outcome.text
     assert {name: outcome.files[f"{name}.txt"].strip() for name in SAYS} == SEEN
     assert "means nothing" not in outcome.text
-    told = nvinx(workspace, "jobs").stdout
+    told = workspace.nvinx("jobs").stdout
     assert "a third of the card; fits beside others" in " ".join(told.split())
-    assert "half of the card" in nvinx(workspace, "explain", "computed").stdout
+    assert "half of the card" in workspace.nvinx("explain", "computed").stdout
 
 
 def test_it_is_checked_and_planned_before_anything_runs(workspace: Workspace) -> None:
-    said = nvinx(workspace, "check")
+    said = workspace.nvinx("check")
 
     assert said.returncode == 0, said.stdout + said.stderr
     assert "rule ratio (1 job): has a third of the card\n" in said.stdout
     assert "rule share (1 job): has 33 % of the card\n" in said.stdout
     assert "  num_gpus='0.5' is read as gpu_share='0.5'\n" in said.stdout
     assert "rule whole (1 job): has a card alone\n" in said.stdout
-    planned = nvinx(workspace, "plan")
+    planned = workspace.nvinx("plan")
     assert planned.returncode == 0, planned.stderr
     assert "no policy can be below" in planned.stdout
 

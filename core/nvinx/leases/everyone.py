@@ -69,7 +69,8 @@ class Everyone:
                 placement = _as_guest(lease.placement)
                 job = _unasked(lease.job) if lease.job.engine in deaf else lease.job
                 running[lease.id] = Running(_guest(job), placement, lease.since)
-        guests = [w for w in self._guests(entries) if _wants_card(w.job, capacity)]
+        seen = (replace(w, job=_as_seen_here(w.job, capacity)) for w in self._guests(entries))
+        guests = [w for w in seen if _wants_card(w.job, capacity)]
         self.ahead = _ahead(guests, own)
         queue = own.waiting.plus(guests) if guests else own.waiting
         return replace(own, capacity=capacity, running=running, waiting=queue)
@@ -210,6 +211,14 @@ def _as_guest(placement: Placement) -> Placement:
     """The RAM that a model spills into is gone for everybody; other RAM counts there only."""
     spills = placement.residency is Residency.GPU_RAM_OVERFLOW
     return placement if spills else replace(placement, ram_mib=0)
+
+
+def _as_seen_here(job: Job, capacity: Capacity) -> Job:
+    """A job of more cards than we may see wants all of those that we see."""
+    number = len(capacity.cards)
+    if not 0 < number < job.claim.cards.least:
+        return job
+    return replace(job, claim=job.claim.with_cards(number))
 
 
 def _wants_card(job: Job, capacity: Capacity) -> bool:

@@ -106,6 +106,22 @@ def test_small_jobs_of_one_program_do_not_starve_the_gang_of_another():
     pytest.fail("the gang starves")
 
 
+def test_a_program_that_sees_one_card_keeps_it_free_for_a_gang_that_needs_more():
+    clock, ledger, liveness = FakeClock(), MemoryLedger(), FakeLiveness()
+    ports = Ports(ledger, liveness, clock)
+    narrow = Broker("one", Capacity(CARDS[:1], 8), ports)
+    wide = Broker("two", Capacity(CARDS[:2], 8), ports)
+    narrow.submit([shared_job("first", 900, engine="one", cores=0)])
+    wide.submit([exclusive_job("gang", engine="two", cores=0, cards=TWO)])
+    clock.now += 100
+    narrow.submit([shared_job("late", 900, engine="one", cores=0)])
+    assert "late" in narrow.state.waiting
+    narrow.finish("first")
+    assert "late" in narrow.state.waiting
+    wide.poll()
+    assert "gang" in wide.state.running
+
+
 # a lease inside a lease
 
 
