@@ -99,13 +99,18 @@ class TaskLease:
             self._stay(client, held, file)
         return True
 
-    def prepare(self) -> None:
-        """Take a lease and hold it until it is taken over, or nobody wants it any more."""
+    def prepare(self, *, apart: bool = False) -> None:
+        """Take a lease and hold it until it is taken over, or nobody wants it any more.
+
+        apart: in a process apart; this one ends when the lease is held.
+        """
         held_file = self._place.folder / HELD
+        ready = go_on_apart() if apart else lambda: None
         with self._client() as client:
             file = handover.new_lease_file(client.state_dir)
             held = self._take(client, file)
             files.write(guard_script.text_to_adopt(file), held_file)
+            ready()
             while held_file.exists() and self._waiting.lives():
                 time.sleep(_LOOK_S)
             if held_file.exists():
@@ -162,6 +167,8 @@ class TaskLease:
         begun, place = time.monotonic(), held.placement
         cards = tuple(client.capacity.card(card_id) for card_id in place.cards)
         client.hand_over(held)
+        if not task_watch.has_begun(self._place.folder, file.path):
+            return  # nobody could take it over
         outcome, use = task_watch.until_the_end(self._place.folder, file.path, cards)
         client.take_back(held)
         peak_mib = client.release(held, outcome)

@@ -24,6 +24,11 @@ _LOOK_S = 1.0
 _LET_GO_S = 1.0
 
 
+def has_begun(folder: Path, lock: Path) -> bool:
+    """Whether the task has its lease, or had it for a moment."""
+    return is_held(lock) or (folder / END).exists()
+
+
 def until_the_end(folder: Path, lock: Path, cards: Sequence[Card]) -> tuple[Outcome, Use]:
     """Wait for the end of the task in this folder, which holds the lock while it lives."""
     use = Use()
@@ -32,7 +37,7 @@ def until_the_end(folder: Path, lock: Path, cards: Sequence[Card]) -> tuple[Outc
         meters = [stack.enter_context(_meter(card)) for card in cards if not card.simulated]
         while not (folder / END).exists():
             if time.monotonic() - looked_at > _LOOK_S:
-                if not _is_held(lock):
+                if not is_held(lock):
                     break
                 use.looks += [x for m in meters if (x := m.read().utilisation) is not None]
                 looked_at = time.monotonic()
@@ -50,11 +55,12 @@ def _meter(card: Card) -> NvmlMeter:
 def _await_release(lock: Path) -> None:
     """The wrapper lets go at once; what else the task left behind keeps the lease."""
     deadline = time.monotonic() + _LET_GO_S
-    while _is_held(lock) and time.monotonic() < deadline:
+    while is_held(lock) and time.monotonic() < deadline:
         time.sleep(_STEP_S / 5)
 
 
-def _is_held(lock: Path) -> bool:
+def is_held(lock: Path) -> bool:
+    """Whether the task shows life by its lock."""
     with suppress(OSError):
         return locks.is_held(lock)
     return False
