@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -96,7 +97,7 @@ class TaskLease:
         with self._client() as client:
             held = self._take(client, file)
             ready()
-            self._stay(client, held, file)
+            self._stay(client, held)
         return True
 
     def prepare(self, *, apart: bool = False) -> None:
@@ -116,7 +117,7 @@ class TaskLease:
             if held_file.exists():
                 held_file.unlink()
             else:
-                self._stay(client, held, file)
+                self._stay(client, held)
 
     def _take(self, client: LeaseClient, file: LeaseFile) -> HeldLease:
         again = self._task.times_out_of_memory > 0
@@ -141,8 +142,7 @@ class TaskLease:
                 self._say(explain.tries_again(task.name, how, step, claim))
             self._book.join(client.bench, task.command)
             self._book.submitted(Job(file.id, task.name, claim, ""))
-            wait = lambda reason: self._wait(file.id, reason)  # noqa: E731  (bound to the id)
-            held = client.acquire(claim, task.name, wait, file.id)
+            held = client.acquire(claim, task.name, partial(self._wait, file.id), file.id)
         self._demand_waiting()
         beside = client.beside(held)
         self._book.started(held.job, held.placement, [one.job.id for one in beside], None)
@@ -162,15 +162,14 @@ class TaskLease:
         if not self._waiting.lives():
             raise SystemExit(_NOBODY_WAITS)
 
-    def _stay(self, client: LeaseClient, held: HeldLease, file: LeaseFile) -> None:
+    def _stay(self, client: LeaseClient, held: HeldLease) -> None:
         """Until the task ends; then give the lease back, and leave the figures in its folder."""
         begun, place = time.monotonic(), held.placement
         cards = tuple(client.capacity.card(card_id) for card_id in place.cards)
-        client.hand_over(held)
-        if not task_watch.has_begun(self._place.folder, file.path):
+        lives = partial(client.outlived, held)
+        if not (lives() or (self._place.folder / task_watch.END).exists()):
             return  # nobody could take it over
-        outcome, use = task_watch.until_the_end(self._place.folder, file.path, cards)
-        client.take_back(held)
+        outcome, use = task_watch.until_the_end(self._place.folder, lives, cards)
         peak_mib = client.release(held, outcome)
         self._book.ended(held.job.id, outcome, peak_mib)
         declared = held.job.claim.vram_mib
