@@ -22,6 +22,7 @@ def command() -> None:
 @click.option(
     "--waiting-pid", "waiting", type=int, required=True, help="The process that wants the lease."
 )
+@click.option("--apart", is_flag=True, help="Hold the lease in a process apart, and end.")
 @click.option(
     "--launch-dir",
     type=click.Path(path_type=Path),
@@ -43,10 +44,11 @@ def command() -> None:
 @click.option("--urgent", type=bool, default=False, help="It may take the card of who agreed.")
 @click.option("--attempt", type=int, default=1, help="1 for the first.")
 @click.option("--previous-exit", type=int, default=0, help="Exit status of the attempt before.")
-def acquire(
+def acquire(  # noqa: PLR0913  (one argument per option)
     *,
     fd: int | None,
     waiting: int,
+    apart: bool,
     launch_dir: Path,
     bench: str,
     run_began: str,
@@ -69,7 +71,7 @@ def acquire(
     book = SharedTrace(launch_dir, run_began)
     task_lease = TaskLease(Task(**asked), WaitingProcess(waiting), place, _say, book)
     if fd is None:
-        task_lease.prepare()
+        task_lease.prepare(apart=apart)
     elif not task_lease.take(fd):
         raise SystemExit(_OPEN_AGAIN)
 

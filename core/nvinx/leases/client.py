@@ -188,14 +188,9 @@ class LeaseClient:
             self._broker.claim_process(held.job.id, os.getpid())
             self._peaks.count(held.job.id, os.getpid())
 
-    def hand_over(self, held: HeldLease) -> None:
-        """Others show life for the lease from now on, until `take_back` before its `release`."""
-        self._broker.release(held.job.id)
-
-    def take_back(self, held: HeldLease) -> None:
-        """Show life for it again."""
-        if held.lock is not None:
-            self.liveness.announce(held.job.id)
+    def outlived(self, held: HeldLease) -> bool:
+        """Whether others than this program show life for the lease."""
+        return self.liveness.outlived(held.job.id)
 
     def release(self, held: HeldLease, outcome: Outcome = Outcome.OK) -> int | None:
         """Give the lease back and remember how it went; its peak of VRAM in MiB, if it was seen.

@@ -45,6 +45,7 @@ def render(bench: Bench, common_path: str, lines: str = "", *, spare: int = 0) -
         f"executor.'$local'.cpus      = {bench.cores + spare}{_of_spare(bench, spare)}\n"
         f"executor.'$local'.queueSize = {bench.cores + spare}\n"
         f"executor.'$local'.memory    = '{bench.ram_mib} MB'\n"
+        f"poolSize                    = {bench.cores + spare}\n"
         f"process {{\n{text}}}\n"
         f"{lines}"
         f"{_where(bench)}"  # after all selectors: the older parser would take their `ext` for it

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -96,22 +97,27 @@ class TaskLease:
         with self._client() as client:
             held = self._take(client, file)
             ready()
-            self._stay(client, held, file)
+            self._stay(client, held)
         return True
 
-    def prepare(self) -> None:
-        """Take a lease and hold it until it is taken over, or nobody wants it any more."""
+    def prepare(self, *, apart: bool = False) -> None:
+        """Take a lease and hold it until it is taken over, or nobody wants it any more.
+
+        apart: in a process apart; this one ends when the lease is held.
+        """
         held_file = self._place.folder / HELD
+        ready = go_on_apart() if apart else lambda: None
         with self._client() as client:
             file = handover.new_lease_file(client.state_dir)
             held = self._take(client, file)
             files.write(guard_script.text_to_adopt(file), held_file)
+            ready()
             while held_file.exists() and self._waiting.lives():
                 time.sleep(_LOOK_S)
             if held_file.exists():
                 held_file.unlink()
             else:
-                self._stay(client, held, file)
+                self._stay(client, held)
 
     def _take(self, client: LeaseClient, file: LeaseFile) -> HeldLease:
         again = self._task.times_out_of_memory > 0
@@ -136,8 +142,7 @@ class TaskLease:
                 self._say(explain.tries_again(task.name, how, step, claim))
             self._book.join(client.bench, task.command)
             self._book.submitted(Job(file.id, task.name, claim, ""))
-            wait = lambda reason: self._wait(file.id, reason)  # noqa: E731  (bound to the id)
-            held = client.acquire(claim, task.name, wait, file.id)
+            held = client.acquire(claim, task.name, partial(self._wait, file.id), file.id)
         self._demand_waiting()
         beside = client.beside(held)
         self._book.started(held.job, held.placement, [one.job.id for one in beside], None)
@@ -157,13 +162,14 @@ class TaskLease:
         if not self._waiting.lives():
             raise SystemExit(_NOBODY_WAITS)
 
-    def _stay(self, client: LeaseClient, held: HeldLease, file: LeaseFile) -> None:
+    def _stay(self, client: LeaseClient, held: HeldLease) -> None:
         """Until the task ends; then give the lease back, and leave the figures in its folder."""
         begun, place = time.monotonic(), held.placement
         cards = tuple(client.capacity.card(card_id) for card_id in place.cards)
-        client.hand_over(held)
-        outcome, use = task_watch.until_the_end(self._place.folder, file.path, cards)
-        client.take_back(held)
+        lives = partial(client.outlived, held)
+        if not (lives() or (self._place.folder / task_watch.END).exists()):
+            return  # nobody could take it over
+        outcome, use = task_watch.until_the_end(self._place.folder, lives, cards)
         peak_mib = client.release(held, outcome)
         self._book.ended(held.job.id, outcome, peak_mib)
         declared = held.job.claim.vram_mib

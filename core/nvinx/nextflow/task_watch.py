@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from nvinx.host import locks
 from nvinx.jobs.outcome import Outcome
 from nvinx.nextflow.figures import Use
 from nvinx.nextflow.task import OOM_STATUS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from nvinx.bench.capacity import Card
@@ -24,20 +23,22 @@ _LOOK_S = 1.0
 _LET_GO_S = 1.0
 
 
-def until_the_end(folder: Path, lock: Path, cards: Sequence[Card]) -> tuple[Outcome, Use]:
-    """Wait for the end of the task in this folder, which holds the lock while it lives."""
+def until_the_end(
+    folder: Path, lives: Callable[[], bool], cards: Sequence[Card]
+) -> tuple[Outcome, Use]:
+    """Wait for the end of the task in this folder. lives: whether anything of it does."""
     use = Use()
     looked_at = 0.0
     with ExitStack() as stack:
         meters = [stack.enter_context(_meter(card)) for card in cards if not card.simulated]
         while not (folder / END).exists():
             if time.monotonic() - looked_at > _LOOK_S:
-                if not _is_held(lock):
+                if not lives():
                     break
                 use.looks += [x for m in meters if (x := m.read().utilisation) is not None]
                 looked_at = time.monotonic()
             time.sleep(_STEP_S)
-    _await_release(lock)
+    _await_release(lives)
     return _outcome(folder / END), use
 
 
@@ -47,17 +48,11 @@ def _meter(card: Card) -> NvmlMeter:
     return NvmlMeter(card.id)
 
 
-def _await_release(lock: Path) -> None:
+def _await_release(lives: Callable[[], bool]) -> None:
     """The wrapper lets go at once; what else the task left behind keeps the lease."""
     deadline = time.monotonic() + _LET_GO_S
-    while _is_held(lock) and time.monotonic() < deadline:
+    while lives() and time.monotonic() < deadline:
         time.sleep(_STEP_S / 5)
-
-
-def _is_held(lock: Path) -> bool:
-    with suppress(OSError):
-        return locks.is_held(lock)
-    return False
 
 
 def _outcome(file: Path) -> Outcome:
