@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _NOT_FOUND = 1
 _MOST_RULES = 8
+_AT_ONCE_S = 0.05
 
 
 @click.command(name="explain")
@@ -84,5 +85,7 @@ def _sentence(ran: Ran) -> str:
         return f"{ran.name} never started."
     end = "still ran when the run ended" if ran.ran_s is None else duration(ran.ran_s)
     failed = ", and failed" if ran.ok is False else ""
-    waited = duration(ran.waited_s or 0.0)
-    return f"{ran.name} ran on {ran.where} for {end}{failed}, after {waited}: {ran.why}."
+    waited_s = ran.waited_s or 0.0
+    began = f"after a wait of {duration(waited_s)}" if waited_s >= _AT_ONCE_S else "at once"
+    where = ran.where if ran.where.startswith("GPU") else f"the {ran.where}"
+    return f"{ran.name} ran on {where} for {end}, {began}{failed}: {ran.why}."
