@@ -118,7 +118,7 @@ $(DEMO_VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("nvinx needs Python 3.11 or later" if sys.version_info < (3, 11) else 0)'
 	@echo "Setting up $(DEMO_VENV), once, with Snakemake, nvinx and what the demo computes with ..."
 	@$(PYTHON) -m venv $(DEMO_VENV)
-	@$(DEMO_BIN)/python -m pip install --disable-pip-version-check --editable ".[examples]" | grep -v "^Requirement"
+	@$(DEMO_BIN)/python -m pip install --disable-pip-version-check --editable ".[examples]"
 	@touch $@
 
 # The Slurm plugin lies aside, for its tests alone: any Snakemake that finds it starts a second later.

@@ -76,7 +76,7 @@ def _of_failure(run: RecordedRun, failed: dict[str, list[Ran]]) -> Iterator[str]
 
 def _why(tries: Sequence[Ran]) -> str:
     last = tries[-1]
-    where = f"on {last.where}" if last.where else "before it started"
+    where = f"on {last.where.replace('CPU', 'the CPU')}" if last.where else "before it started"
     ran = f" after {duration(last.ran_s)}" if last.ran_s is not None else ""
     if last.outcome != Outcome.OUT_OF_MEMORY.value:
         return f"failed {where}{ran}; its own message stands above"

@@ -38,7 +38,7 @@ RULES = {
 # On the command line: words, and the answer.
 COMMANDS = {
     "a misspelt verb": (["chekc"], "Did you mean nvinx check?"),
-    "no Snakefile": (["plan", "Snakefiel"], "Snakefiel: is no file. Fix: name the Snakefile"),
+    "no Snakefile": (["plan", "Snakefiel"], "Snakefiel: no such file. Fix: name the Snakefile"),
     "no jobs": (["jobs"], "no run is recorded in {work}. Fix: run snakemake --executor nvinx"),
     "a wrong word in the bench file": (
         ["bench", "--bench", "wrong.yaml"],

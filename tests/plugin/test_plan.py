@@ -109,7 +109,7 @@ def test_a_missing_snakefile_is_named(make_workspace: MakeWorkspace) -> None:
     done = _plan(make_workspace("shared_card"), "Snakefiel")
 
     assert done.returncode == 2
-    assert "Snakefiel: is no file. Fix: name the Snakefile" in done.stderr
+    assert "Snakefiel: no such file. Fix: name the Snakefile" in done.stderr
 
 
 def test_arguments_for_snakemake_need_no_name_of_a_snakefile(make_workspace: MakeWorkspace) -> None:

@@ -47,7 +47,7 @@ _WIDEST = 12
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("nvinx-calibration"),
     show_default=True,
-    help="The folder for measurements, model and picture; one that was begun is gone on with.",
+    help="The folder for measurements, model and picture; what was interrupted there goes on.",
 )
 @click.option(
     "--seconds",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _NOT_FOUND = 1
 _MOST_RULES = 8
+_AT_ONCE_S = 0.05
 
 
 @click.command(name="explain")
@@ -85,5 +86,7 @@ def _sentence(ran: Ran) -> str:
     end = "still ran when the run ended" if ran.ran_s is None else duration(ran.ran_s)
     how = "was " if ran.was_preempted else ""
     ended = f", and {how}{ran.end_words}" if ran.end_words else ""
-    waited = duration(ran.waited_s or 0.0)
-    return f"{ran.name} ran on {ran.where} for {end}{ended}, after {waited}: {ran.why}."
+    waited_s = ran.waited_s or 0.0
+    began = f"after a wait of {duration(waited_s)}" if waited_s >= _AT_ONCE_S else "at once"
+    where = ran.where if ran.where.startswith("GPU") else f"the {ran.where}"
+    return f"{ran.name} ran on {where} for {end}, {began}{ended}: {ran.why}."

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 @click.command(name="history")
 @click.argument("rule", required=False)
 @click.option("--forget", is_flag=True, help="Forget RULE's runs, or all.")
-@click.option("--model", "as_model", is_flag=True, help="Who slows whom, how sure, from what.")
+@click.option(
+    "--model",
+    "as_model",
+    is_flag=True,
+    help="Slowdowns of jobs that share a card, how sure, from what.",
+)
 @click.option(
     "--picture", type=click.Path(path_type=Path), help="With --model: draw it to this PNG."
 )

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 _MOST = 1000  # nobody reads further, and a table of 50,000 takes half a minute to lay out
 _JOB_WIDTH = 22
+_LEAST_WHY = 26
+_BETWEEN = 14  # columns of space around and between the five
+_HEAD = ("job", "placement", "waited", "ran", "why")
 
 
 @click.command(name="jobs")
@@ -42,23 +45,39 @@ def show(jobs: list[Ran], most: int = _MOST) -> None:
 
     from nvinx.runs import lanes
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("job", overflow="fold", min_width=_JOB_WIDTH)
-    table.add_column("placement", no_wrap=True)
-    table.add_column("waited", justify="right")
-    table.add_column("ran", justify="right")
-    table.add_column("why", overflow="fold")
-    in_order = sorted(jobs, key=lambda j: (j.started_s is None, j.started_s, j.name))
-    for job in in_order[:most]:
-        where = job.where or "never started"
-        end = f" ({job.end_word})" if job.end_word else ""
-        table.add_row(job.name, where + end, _time(job.waited_s), _time(job.ran_s), job.why)
     console = Console(markup=False, highlight=False, emoji=False)
+    in_order = sorted(jobs, key=lambda j: (j.started_s is None, j.started_s, j.name))
+    rows = [_row(job) for job in in_order[:most]]
+    job, placement, waited, ran, why = _widths(rows, console.width)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(_HEAD[0], overflow="fold", width=job)
+    table.add_column(_HEAD[1], no_wrap=True, width=placement)
+    table.add_column(_HEAD[2], justify="right", width=waited)
+    table.add_column(_HEAD[3], justify="right", width=ran)
+    table.add_column(_HEAD[4], overflow="fold", width=why)
+    for row in rows:
+        table.add_row(*row)
     for line in lanes.draw(jobs, console.width):
         console.print(line, no_wrap=True)
     console.print(table)
     if len(jobs) > most:
         console.print(f"... and {len(jobs) - most} more; --json lists all.")
+
+
+def _row(job: Ran) -> tuple[str, ...]:
+    where = (job.where or "never started") + (f" ({job.end_word})" if job.end_word else "")
+    return job.name, where, _time(job.waited_s), _time(job.ran_s), job.why
+
+
+def _widths(rows: list[tuple[str, ...]], columns: int) -> list[int]:
+    """Of each column: names have what they need where reasons then have enough as well.
+
+    They are told to rich, which cuts letters off where it finds the widths by itself.
+    """
+    widest = [max(map(len, column)) for column in zip(_HEAD, *rows, strict=True)]
+    left = columns - sum(widest[1:4]) - _BETWEEN
+    job = max(min(widest[0], left - _LEAST_WHY), min(widest[0], _JOB_WIDTH))
+    return [job, *widest[1:4], max(left - job, len(_HEAD[4]))]
 
 
 def _time(seconds: float | None) -> str:

@@ -38,7 +38,7 @@ def command(lease_id: str, disown: bool, yes: bool, state_dir: Path | None) -> N
     found = holders.holders(lease_id)
     if not found and not disown:
         problem = "nothing that keeps it can be seen from here"
-        raise OptionError(f"ID {lease_id}", problem, "let it go with --disown")
+        raise OptionError(f"ID {lease_id}", problem, "give it up with --disown")
     if not yes:
         click.confirm(_question(found, disown), abort=True, err=True)
     if not disown:

@@ -47,7 +47,7 @@ def _scene(work: Workload, bench: Bench, truth: SlowdownModel | None) -> Scene:
     told = None if truth is None else bench.slowdowns
     real = truth or bench.slowdowns
     if real is None:
-        problem = "Nothing says who slows whom, so there is nothing to learn"
+        problem = "Nothing says which jobs slow each other down, so there is nothing to learn"
         fix = "name the real slowdowns with --truth, or give the bench file `interference:`"
         raise click.UsageError(f"{problem}; {fix}.")
     models = {task.model for task in work.tasks.values() if task.model and task.uses_gpu}

@@ -26,7 +26,7 @@ def lower_bound_s(work: Workload, capacity: Capacity, truth: Estimates) -> float
     from nvinx.simulation import lower_bound
 
     try:
-        extras.require("scipy", "calibrate", "the time that no policy can be below")
+        extras.require("scipy", "calibrate", "the lower bound")
     except MissingExtraError as error:
         click.echo(f"nvinx: {error}", err=True)
         return None

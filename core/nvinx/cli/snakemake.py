@@ -24,7 +24,7 @@ def split(words: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
     named = bool(words) and not words[0].startswith("-")
     source = Path(words[0]) if named else default_snakefile(Path()) or Path("Snakefile")
     if not source.is_file():
-        problem = "is no file" if named else "is not here, nor below workflow/"
+        problem = "no such file" if named else "none here, nor below workflow/"
         fix = "name the Snakefile, or change to the workflow's folder"
         raise OptionError(plain(str(source)), problem, fix)
     return source, words[1:] if named else words

@@ -23,7 +23,7 @@ NOT_SET_UP = "Could not establish a configuration source"
 _ANSWER_S = 20.0
 _PATIENCE_S = 60  # for a job of a moment on a node that may be busy
 _LOGIN = "run this where Slurm's tools work (a login node), or use --executor nvinx on one machine"
-_DEAD = "ask `scontrol ping`, and whoever runs the cluster"
+_DEAD = "try `scontrol ping`, or ask the administrators of the cluster"
 
 
 def nodes() -> list[Node]:

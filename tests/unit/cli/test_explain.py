@@ -25,7 +25,7 @@ def explain(tmp_path, monkeypatch):
 
 def test_a_job_that_ran_is_explained(explain):
     assert explain("embed[1]").output == (
-        "embed[1] ran on GPU 0 shared for 5.5 s, after 4.0 s: "
+        "embed[1] ran on GPU 0 shared for 5.5 s, after a wait of 4.0 s: "
         "fits beside others; waited: card held alone by long.\n"
     )
 
@@ -55,7 +55,7 @@ def test_where_nothing_ran_that_is_said(tmp_path, monkeypatch):
 
 
 def test_a_failure_is_said(explain):
-    assert "for 0.1 s, and failed, after 0.0 s: no GPU asked." in explain("report").output
+    assert "for 0.1 s, at once, and failed: no GPU asked." in explain("report").output
 
 
 @pytest.mark.parametrize("name", ["second", "embed[2]"])
