@@ -19,6 +19,7 @@ PAGES = [
     *sorted(page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts),
     *sorted((ROOT / "example_workflows").glob("*/README.md")),
     ROOT / "nextflow" / "README.md",
+    ROOT / "nextflow" / "plugin" / "README.md",
     ROOT / "benchmarks" / "README.md",
     ROOT / "evidence" / "README.md",
     ROOT / "tests" / "traces" / "README.md",
