@@ -25,6 +25,7 @@ include_patterns = [
     "CONTRIBUTING.md",
     "docs/**.md",
     "nextflow/README.md",
+    "nextflow/plugin/README.md",
     "benchmarks/README.md",
     "example_workflows/*/README.md",
     "evidence/README.md",

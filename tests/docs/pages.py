@@ -23,6 +23,7 @@ PAGES = [
     ),
     *sorted((ROOT / "example_workflows").glob("*/README.md")),
     ROOT / "nextflow" / "README.md",
+    ROOT / "nextflow" / "plugin" / "README.md",
     ROOT / "benchmarks" / "README.md",
     ROOT / "evidence" / "README.md",
     ROOT / "tests" / "traces" / "README.md",

@@ -67,6 +67,9 @@ EXEMPT = (
     ("tests/traces/README.md", "{", "shows a line's form; evidence/tests reads such lines"),
     ("nextflow/README.md", "nvinx nextflow inst", "needs `make nextflow`; tests/nextflow has it"),
     ("nextflow/README.md", "nextflow run -plugins", "needs the same"),
+    ("nextflow/plugin/README.md", "nvinx", "is run by the page nextflow/README.md"),
+    ("nextflow/plugin/README.md", "nextflow run", "needs the plugin; tests/nextflow has it"),
+    ("nextflow/plugin/README.md", "process {", "shows a form; tests/nextflow gives the like"),
 )
 
 
