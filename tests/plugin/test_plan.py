@@ -43,7 +43,10 @@ def test_every_job_of_the_workflow_is_planned_and_none_runs(make_workspace: Make
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ("whole", "part[1]", "part[2]", "part[3]"):
         assert name in done.stdout
-    assert "How long part, whole take is not known, so each job counts as a minute." in done.stdout
+    assert (
+        "No run time is known for part, whole, so each of their jobs counts as a minute."
+        in done.stdout
+    )
     assert "no policy can be below" in done.stdout
     assert workspace.files() == {}
 
@@ -55,7 +58,7 @@ def test_after_a_run_the_times_that_jobs_took_are_planned_with(
     guessed = _jobs(_plan(workspace, "--json"))
     assert workspace.run().status == 0
     known = _jobs(_plan(workspace, "Snakefile", "--json", "--", "--forceall"))
-    assert "is not known" not in _plan(workspace, "Snakefile", "--", "--forceall").stdout
+    assert "No run time" not in _plan(workspace, "Snakefile", "--", "--forceall").stdout
 
     assert guessed["whole"]["end_s"] - guessed["whole"]["start_s"] == 60
     assert 0.3 < known["whole"]["end_s"] - known["whole"]["start_s"] < 20

@@ -135,11 +135,9 @@ class _Plan:
         shown.show(self.played, self._least_s, self._bench, whole=False)
         click.echo(f"One GPU job at a time would take {duration(self._serial_s)}.")
         if not is_workload and (guessed := self._rules_without_time()):
-            rules = few_names(sorted(guessed))
-            takes = "takes" if len(guessed) == 1 else "take"
             click.echo(
-                f"How long {rules} {takes} is not known, so each job counts as a minute. "
-                "Fix: declare runtime (in minutes), or run them once."
+                f"No run time is known for {few_names(sorted(guessed))}, so each of their jobs "
+                "counts as a minute. Fix: declare runtime (in minutes), or run them once."
             )
         advice = self._advice()
         if advice:
