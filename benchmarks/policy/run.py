@@ -8,49 +8,30 @@ that was fitted to 2N co-runs of the six models that the workload uses. One 4 GB
 """
 
 import argparse
-import random
 import statistics
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "interference"))
+from cells import Cell
+from tables import read
 
-from lessons import lesson, measured
-from tables import Table, read
-
-from nvinx.admission.estimates import CAUTION, NONE, Estimates
-from nvinx.bench.capacity import Capacity, Card
+from nvinx.admission.estimates import CAUTION
 from nvinx.simulation.baselines import POLICIES
 from nvinx.simulation.generate import KINDS
 from nvinx.simulation.lower_bound import lower_bound_s
 from nvinx.simulation.simulate import simulate
 
-CAPACITY = Capacity((Card(id="g", index=0, name="card", total_mib=4096),), 8, 32_000)
 SCALES = (1.0, 2.5)
-MODELS = 6
-SIZES_MB = (500, 700, 900, 1200, 1600, 2200)
 HARSH = 1.3  # cells where packing by VRAM alone is so far from the bound
 
 
-def case(table: Table, kind: str, scale: float, seed: int, caution: float):
-    """A workload, its true slowdowns, and what the policy believes of them."""
-    draw = random.Random(f"{table.name} {kind} {seed}")
-    names = draw.sample(measured(table), MODELS)
-    truth, believed = lesson(table, names, scale)
-    workload = KINDS[kind]([(name, draw.choice(SIZES_MB)) for name in names], draw)
-    careful = {**CAUTION, "predicted": caution}
-    return workload, Estimates(truth, caution=NONE), Estimates(believed, caution=careful)
-
-
-def ratios(
-    table: Table, kind: str, scale: float, seed: int, caution: float
-) -> tuple[dict[str, float], float]:
+def ratios(cell: Cell, seed: int, caution: float) -> tuple[dict[str, float], float]:
     """Makespan over lower bound by policy, and how long an exclusive job waited by its length."""
-    workload, truth, believed = case(table, kind, scale, seed, caution)
-    least_s = lower_bound_s(workload, CAPACITY, truth)
+    case = cell.case(seed, caution)
+    least_s = lower_bound_s(case.workload, case.capacity, case.true)
     found, waits = {}, []
     for name, policy in POLICIES.items():
-        played = simulate(workload, CAPACITY, policy(believed), truth)
+        played = simulate(case.workload, case.capacity, policy(case.estimates), case.true)
         found[name] = played.makespan_s / least_s
         if name == "nvinx":
             waits = [
@@ -82,10 +63,8 @@ def main() -> None:
     for scale in SCALES:
         for table in tables:
             for kind in KINDS:
-                each = [
-                    ratios(table, kind, scale, seed, options.caution)
-                    for seed in range(options.seeds)
-                ]
+                drawn = Cell(table, kind, scale)
+                each = [ratios(drawn, seed, options.caution) for seed in range(options.seeds)]
                 cell = {name: [ratio[name] for ratio, _ in each] for name in POLICIES}
                 label = f"{table.name}, {kind}{', harsh' if scale > 1 else ''}"
                 cells[label] = cell

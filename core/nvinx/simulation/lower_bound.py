@@ -1,9 +1,9 @@
 """How short a schedule could be at best: no policy gets below this. Pure, but for scipy.
 
 The bound is the largest of the critical path and, for all jobs or those with much before or behind
-them, a linear programme in which jobs may be cut into pieces: every set of jobs that fits a card
-together is a column, worked at as fast as the truth allows, and cores, RAM and cards may not be
-overfull on average.
+them, a programme in which jobs on a card may be cut into pieces, and each job with a CPU version
+runs there or on a card: every set of jobs that fits a card together is a column, worked at as fast
+as the truth allows, and cores, RAM and cards may not be overfull on average.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _MOST_COLUMNS = 20_000
 _LEVELS = 4
+_MOST_WHOLE = 100  # jobs with a CPU version: of more, each may be cut between card and CPU
+_MOST_NODES = 200  # of the search among who runs on the CPU; what is proved by then is the bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,48 +76,62 @@ def _levels(values: Iterable[float]) -> list[float]:
 
 
 def _by_work_s(workload: Workload, capacity: Capacity, truth: Estimates) -> float:
-    """The linear programme: least T so that all work fits, in pieces.
+    """The programme: least T so that all work fits; each job is on the CPU or on a card.
 
-    Unknowns: T, the time each column is on the cards, and per kind the share that runs on the CPU.
+    Unknowns: T, the time each column is on the cards, and of each job that may choose whether it
+    runs on the CPU, where it takes all its time there.
     """
     import numpy as np
-    from scipy.optimize import linprog
+    from scipy.optimize import milp
 
     kinds = list(_kinds(workload))
     columns = list(islice(_columns(kinds, capacity, truth), _MOST_COLUMNS))
     if len(columns) == _MOST_COLUMNS:
         columns = _by_size(kinds, capacity)
     cpu = [task for task in workload.tasks.values() if not task.uses_gpu]
-    cards = [-len(capacity.cards), *(1.0 for _ in columns), *(0.0 for _ in kinds)]
-    rows, limits = [cards, _one_after_the_other(kinds, columns, len(capacity.cards))], [0.0, 0.0]
+    both = [(k, t) for k, kind in enumerate(kinds) for t in kind.tasks if _has_cpu(t)]
+    nothing, none = [0.0] * len(columns), [0.0] * len(both)
+    busy = [-len(capacity.cards), *(1.0 for _ in columns), *none]
+    in_turn = [-1.0, *_of_wide_gangs(kinds, columns, len(capacity.cards)), *none]
+    rows, limits = [busy, in_turn], [0.0, 0.0]
     for k, kind in enumerate(kinds):
-        on_cpu = [-kind.gpu_s if k == other else 0.0 for other in range(len(kinds))]
-        rows.append([0.0, *(-column.get(k, 0.0) for column in columns), *on_cpu])
+        moved = [-task.duration_s if k == of else 0.0 for of, task in both]
+        rows.append([0.0, *(-column.get(k, 0.0) for column in columns), *moved])
         limits.append(-kind.gpu_s)
     for amount, of in ((float(capacity.cores), "threads"), (_ram_mb(capacity), "mem_mb")):
         if amount is not None:
-            rows.append([-amount, *(0.0 for _ in columns), *(_moved(k, of) for k in kinds)])
+            rows.append([-amount, *nothing, *(_moved(task, of) for _, task in both)])
             limits.append(-_area(cpu, kinds, of))
+    is_whole = len(both) <= _MOST_WHOLE
+    for n, (_, task) in enumerate(both if is_whole else ()):
+        longer_s = (task.cpu_duration_s or 0.0) - task.duration_s
+        rows.append([-1.0, *nothing, *(longer_s if n == m else 0.0 for m in range(len(both)))])
+        limits.append(-task.duration_s)
     cost = np.zeros(len(rows[0]))
     cost[0] = 1.0
-    bounds = [(0, None)] * (1 + len(columns)) + [(0, 1 if _has_cpu(kind) else 0) for kind in kinds]
-    found = linprog(cost, A_ub=np.array(rows), b_ub=limits, bounds=bounds)
-    least_s: float = found.fun if found.success else 0.0
-    return least_s
+    choices = np.array([0.0, *nothing, *(1.0 for _ in both)])
+    found = milp(
+        cost,
+        integrality=choices * is_whole,
+        bounds=(0.0, np.where(choices > 0, 1.0, np.inf)),
+        constraints=(np.array(rows), -np.inf, np.array(limits)),
+        options={"node_limit": _MOST_NODES},
+    )
+    proved_s = found.mip_dual_bound if both and is_whole else found.fun
+    return float(proved_s or 0.0)
 
 
-def _one_after_the_other(
+def _of_wide_gangs(
     kinds: Sequence[_Kind], columns: Sequence[dict[int, float]], cards: int
-) -> list[float]:
-    """A row: gangs that need more than half of the cards, whole, never run at the same time."""
+) -> Iterator[float]:
+    """Time in each column of gangs that need more than half of the cards, whole: one by one."""
     wide = {k: 1 / kind.claim.cards.least for k, kind in enumerate(kinds) if kind.is_wide(cards)}
-    times = (sum(rate * wide.get(k, 0.0) for k, rate in column.items()) for column in columns)
-    return [-1.0, *times, *(0.0 for _ in kinds)]
+    return (sum(rate * wide.get(k, 0.0) for k, rate in column.items()) for column in columns)
 
 
-def _moved(kind: _Kind, of: str) -> float:
-    """How many more core-seconds (or MB-seconds) the kind takes when it runs on the CPU."""
-    return sum(_amount(t, of) * ((t.cpu_duration_s or 0.0) - t.duration_s) for t in kind.tasks)
+def _moved(task: Task, of: str) -> float:
+    """How many more core-seconds (or MB-seconds) the task takes when it runs on the CPU."""
+    return _amount(task, of) * ((task.cpu_duration_s or 0.0) - task.duration_s)
 
 
 def _amount(task: Task, of: str) -> float:
@@ -132,8 +148,8 @@ def _ram_mb(capacity: Capacity) -> float | None:
     return None if capacity.ram_mib is None else mb_from_mib(capacity.ram_mib)
 
 
-def _has_cpu(kind: _Kind) -> bool:
-    return all(task.cpu_duration_s is not None for task in kind.tasks)
+def _has_cpu(task: Task) -> bool:
+    return task.cpu_duration_s is not None
 
 
 def _kinds(workload: Workload) -> Iterator[_Kind]:

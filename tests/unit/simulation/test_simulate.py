@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nvinx.admission.estimates import NONE, Estimates
+from nvinx.admission.planner.planner import Planner
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.bench.capacity import Capacity
 from nvinx.calibration import fit_slowdown_model
@@ -128,6 +129,27 @@ def test_a_card_of_its_own_is_not_shared():
 
 def test_cores_bound_what_runs_on_the_cpu():
     assert bound(*(cpu(f"c{k}", 10, threads=2) for k in range(6))) == pytest.approx(30)
+
+
+def test_the_job_that_is_hardly_slower_there_may_be_the_one_on_the_cpu():
+    whole = {"duration_s": 10, "residency": Residency.GPU_EXCLUSIVE, "model": "a"}
+    slow = Task(name="slow", cpu_duration_s=1000, **whole)
+    quick = Task(name="quick", cpu_duration_s=11, **whole)
+    assert bound(slow, quick) == pytest.approx(11)
+
+
+def test_a_job_with_a_cpu_version_is_not_cut_between_card_and_cpu():
+    whole = {"duration_s": 10, "residency": Residency.GPU_EXCLUSIVE}
+    tasks = [Task(name=f"w{k}", cpu_duration_s=18, **whole) for k in range(3)]
+    assert bound(*tasks) == pytest.approx(18)
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.sampled_from(["fallback", "pipelines fallback"]), st.integers(0, 10_000))
+def test_no_choice_of_cpu_jobs_gets_below_the_bound(kind, seed):
+    workload = KINDS[kind](MODELS, random.Random(seed))
+    planned = simulate(workload, CAPACITY, LongestChainFirst(TRUTH), TRUTH, planner=Planner(TRUTH))
+    assert planned.makespan_s >= lower_bound_s(workload, CAPACITY, TRUTH) * (1 - 1e-6)
 
 
 def test_work_lies_between_head_and_tail():
