@@ -58,7 +58,7 @@ class Round:
         self.killed: set[int] = set()
 
     def start_long(self) -> None:
-        name, how = f"long{self.number}", self.draw.choice(["requeue", "signal:@1"])
+        name, how = self.long, self.draw.choice(["requeue", "signal:@1"])
         mb = self.draw.choice([3000, 4000])
         if self.draw.random() < 0.2:
             self._start_workflow(name, how, mb)
@@ -115,6 +115,10 @@ class Round:
             twice = [name for name, times in Counter(e["name"] for e in there).items() if times > 1]
             assert not twice, f"{twice} runs twice at a time (seed {SEED})"
             time.sleep(0.02)
+
+    @property
+    def long(self) -> str:
+        return f"long{self.number}"
 
     def is_running(self, name: str) -> bool:
         return any(entry["name"] == name for entry in gpu.living(self.folder))
@@ -179,7 +183,7 @@ def test_kills_amid_preemptions_lose_nothing(folder: Path) -> None:
     for number in range(ROUNDS):
         with _played(folder, draw, number) as each:
             each.start_long()
-            each.watch(lambda each=each: each.is_running(f"long{each.number}"))
+            each.watch(lambda each=each: each.is_running(each.long) or each.is_over)
             each.start_urgent()
             each.watch(lambda each=each: each.is_asked or each.is_over)
             pause = time.monotonic() + draw.uniform(0.0, 0.5)
