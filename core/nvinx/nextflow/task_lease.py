@@ -116,8 +116,8 @@ class TaskLease:
                 time.sleep(_LOOK_S)
             if held_file.exists():
                 held_file.unlink()
-            else:
-                self._stay(client, held)
+            elif client.outlived(held) or (self._place.folder / task_watch.END).exists():
+                self._stay(client, held)  # else nobody could take it over
 
     def _take(self, client: LeaseClient, file: LeaseFile) -> HeldLease:
         again = self._task.times_out_of_memory > 0
@@ -167,8 +167,6 @@ class TaskLease:
         begun, place = time.monotonic(), held.placement
         cards = tuple(client.capacity.card(card_id) for card_id in place.cards)
         lives = partial(client.outlived, held)
-        if not (lives() or (self._place.folder / task_watch.END).exists()):
-            return  # nobody could take it over
         outcome, use = task_watch.until_the_end(self._place.folder, lives, cards)
         peak_mib = client.release(held, outcome)
         self._book.ended(held.job.id, outcome, peak_mib)
