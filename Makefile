@@ -13,7 +13,7 @@ DEMO_SPLIT := example_workflows/split_models
 DEMO_BENCH := $(shell nvidia-smi -L >/dev/null 2>&1 && echo nvinx.yaml || echo nvinx.simulated.yaml)
 
 # Tests wait for processes much of the time, so three run on two cores.
-WORKERS ?= $(shell echo $$(($$(nproc) * 3 / 2)))
+WORKERS ?= $(shell echo $$(($$(nproc) * 2)))
 
 # Outside the repository, so that a fresh clone finds it again.
 NEXTFLOW_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nvinx-tests/nextflow

@@ -17,6 +17,7 @@ from nvinx.jobs import (
     gpu_hint,
     gpu_words,
     hints,
+    misspelt,
     share_hint,
     stage_hint,
 )
@@ -111,11 +112,17 @@ def hints_of(job: Any) -> dict[str, Any]:
     resources, defaults = stated(job), snakemake_internals.default_names(job)
     for_scheduler = {word.name: word.value for word in _words_in_params(job) if word.means}
     own = for_scheduler | {k: v for k, v in resources.items() if k not in defaults}
-    of_user = snakemake_internals.limited_names(job) - set(hints.HINTS)
-    own = {k: v for k, v in own.items() if k not in of_user}
+    of_user = snakemake_internals.limited_names(job)
+    own = {k: v for k, v in own.items() if k not in of_user or not _looks_misspelt(k, v)}
     if snakemake_internals.is_local_rule(job):
         return gpu_words.translated(own)
     return default_hints.beside(own, {k: v for k, v in resources.items() if k in defaults})
+
+
+def _looks_misspelt(name: str, value: Any) -> bool:
+    return misspelt.meant(name, value, hints.HINTS) is not None or (
+        name not in hints.HINTS and misspelt.is_own(name)
+    )
 
 
 def understood(job: Any) -> list[gpu_words.Reading]:

@@ -118,7 +118,7 @@ def test_without_the_slurm_plugin_snakemake_works_and_ours_says_what_to_install(
     ("script", "level", "words"),
     [
         ("echo 'Unable to contact slurm controller' >&2; exit 1", "warning", "each start"),
-        ("echo 'Could not establish a configuration source' >&2; exit 1", "ok", "no cluster"),
+        ("echo 'Could not establish a configuration source' >&2; exit 1", "absent", "no cluster"),
         (f"echo '{NODE.format(n=1)}'", "ok", "1 nodes, 1 GPUs, 4 shards"),
     ],
 )

@@ -34,7 +34,6 @@ SAYS = {
     "queue": "resources: slurm_partition='gpu'",
     "program": "params: device='cuda'",
     "unnamed": "params: '--gpus 1'",
-    "hidden": "resources: _gpu=1",
     "short": "resources: gmem=900",
     "switch": "params: gpus=lambda wildcards: 0",
 }
@@ -61,16 +60,14 @@ def test_each_word_is_understood_or_warned_about(workspace: Workspace) -> None:
         "queue": "cpu_only",
         "program": "cpu_only",
         "unnamed": "cpu_only",
-        "hidden": "cpu_only",
         "short": "cpu_only",
         "switch": "cpu_only",
     }
     warnings = [line for line in outcome.text.splitlines() if "means nothing to nvinx" in line]
-    assert len(warnings) == 5, warnings
+    assert len(warnings) == 4, warnings
     assert any("rule unnamed: params='--gpus 1'" in line for line in warnings)
     assert any("rule queue: slurm_partition='gpu'" in line for line in warnings)
     assert any("rule program: device='cuda'" in line for line in warnings)
-    assert any("rule hidden: _gpu=1" in line for line in warnings)
     assert any("rule short: gmem=900" in line for line in warnings)
     assert sum("Fix: write gpu=1" in line for line in warnings) == len(warnings) - 1
 

@@ -293,7 +293,7 @@ def test_slurm_that_does_not_answer_is_told_at_once(short_path, tmp_path):
         made.family.close()
     assert status == 1
     assert "scontrol failed" in text
-    assert "Fix: ask `scontrol ping`" in text
+    assert "Fix: try `scontrol ping`" in text
 
 
 def test_without_shards_jobs_get_whole_cards_and_it_is_said_once(short_path, tmp_path):

@@ -80,7 +80,7 @@ def matches(wanted: str | None, card_name: str) -> bool:
 def _of_number(value: object) -> GpuWish:
     if not isinstance(value, int):
         raise ValueError(value)  # noqa: TRY004  (as for what is written wrongly)
-    return GpuWish(CardCount(value, value) if value else None)
+    return GpuWish(CardCount(int(value), int(value)) if value else None)
 
 
 def _of_text(text: str) -> GpuWish:

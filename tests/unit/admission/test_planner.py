@@ -93,7 +93,7 @@ def test_what_is_foreseen_of_today_s_rules_is_what_they_do(seed):
     foreseen = play(work_of(*beginning(workload, CAPACITY)), TODAY)
     played = simulate(workload, CAPACITY, POLICY, ESTIMATES)
     # Ends are estimated anew in each round there, by who is beside a job then.
-    assert foreseen.end_s == pytest.approx(played.makespan_s, rel=0.02)
+    assert foreseen.end_s == pytest.approx(played.makespan_s, rel=0.05)
 
 
 def test_a_play_is_given_up_once_it_cannot_end_in_time():
