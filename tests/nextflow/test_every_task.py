@@ -183,6 +183,6 @@ def test_two_cards_are_refused_before_the_card_is_used(flow):
     done = flow.run(*flow.nextflow("two.nf"))
     assert done.returncode == 1
     said = flow.logs()["TWO"]
-    assert "task TWO: TWO asks for 2 cards at once, and this bench has 1 card" in said
+    assert "task TWO: TWO asks for 2 cards at once, and this bench has only 1 card" in said
     assert "Fix: set accelerator = 1" in said
     assert not flow.ran()

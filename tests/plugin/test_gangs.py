@@ -103,6 +103,9 @@ def test_more_cards_than_there_are_stop_the_run_before_its_first_job(workspace: 
     outcome = workspace.run("--set-resources", "whole:gpu=3")
 
     assert outcome.status != 0
-    assert "rule whole: whole asks for 3 cards at once, and this bench has 2 cards" in outcome.text
+    assert (
+        "rule whole: whole asks for 3 cards at once, and this bench has only 2 cards"
+        in outcome.text
+    )
     assert "Fix: write gpu=2, or gpu='1-3' for as many of them as are free" in outcome.text
     assert not outcome.files.get("small.txt")

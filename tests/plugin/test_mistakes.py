@@ -30,7 +30,7 @@ RULES = {
     "no_model": ("model='esm3'", "the bench file has no such model (it has: esm2). Fix: write "
                  "model='esm2'."),
     "wrong_card": ("gpu='h100'", "no card here is called so (there is RTX A1000). Fix: write gpu=1"),
-    "two_cards": ("gpu=2", "asks for 2 cards at once, and this bench has 1 card that"),
+    "two_cards": ("gpu=2", "asks for 2 cards at once, and this bench has only 1 card"),
     "no_residency": ("vram_mb=900, residency='shared'", "no such residency. Fix: write 'gpu_shared'."),
     "contradicts": ("vram_mb=900, gpu_share='1/3'", "contradicts vram_mb=900. Fix: keep one:"),
     "no_ram": ("vram_mb=6000, ram_overflow=1", "must say how much it then needs. Fix: add mem_mb"),

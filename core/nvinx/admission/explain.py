@@ -284,7 +284,7 @@ def impossible(  # noqa: PLR0911  (one for each cause)
 
 
 def _too_few_cards(reason: Reason) -> tuple[str, str]:
-    there = f"{cards_text(reason.have or 0)} that could each hold its part"
+    there = f"only {cards_text(reason.have or 0)} that could hold its part"
     return (
         f"{reason.job} asks for {reason.need} cards at once, and this bench has {there}",
         f"write gpu={reason.have}, or gpu='1-{reason.need}' for as many of them as are free, or "

@@ -259,7 +259,7 @@ def test_a_card_that_is_kept_for_another_is_not_taken_as_a_second_one():
 def test_more_cards_than_there_are_is_refused_with_what_to_write():
     problem, fix = refusal(bench(), gang("train", cards=CardCount(3, 3)))
     assert problem == (
-        "train asks for 3 cards at once, and this bench has 2 cards that could each hold its part"
+        "train asks for 3 cards at once, and this bench has only 2 cards that could hold its part"
     )
     assert "gpu='1-3'" in fix
 
@@ -267,7 +267,7 @@ def test_more_cards_than_there_are_is_refused_with_what_to_write():
 def test_cards_that_are_too_small_do_not_count():
     cards = card(0), card(1, total_mib=2000)
     problem, _ = refusal(bench(*cards), shared_job("train", 3000, cards=TWO))
-    assert "this bench has 1 card that could" in problem
+    assert "this bench has only 1 card that could" in problem
 
 
 def test_a_part_that_no_card_holds_is_named_as_such():
