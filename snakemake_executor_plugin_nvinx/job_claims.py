@@ -113,16 +113,11 @@ def hints_of(job: Any) -> dict[str, Any]:
     for_scheduler = {word.name: word.value for word in _words_in_params(job) if word.means}
     own = for_scheduler | {k: v for k, v in resources.items() if k not in defaults}
     of_user = snakemake_internals.limited_names(job)
-    own = {k: v for k, v in own.items() if k not in of_user or not _looks_misspelt(k, v)}
+    meant = {k: misspelt.meant(k, v, hints.HINTS) for k, v in own.items() if k in of_user}
+    own = {k: v for k, v in own.items() if meant.get(k) is None}
     if snakemake_internals.is_local_rule(job):
         return gpu_words.translated(own)
     return default_hints.beside(own, {k: v for k, v in resources.items() if k in defaults})
-
-
-def _looks_misspelt(name: str, value: Any) -> bool:
-    return misspelt.meant(name, value, hints.HINTS) is not None or (
-        name not in hints.HINTS and misspelt.is_own(name)
-    )
 
 
 def understood(job: Any) -> list[gpu_words.Reading]:

@@ -12,14 +12,13 @@ import contextlib
 import os
 import shlex
 import shutil
-import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nvinx.errors import StateDirError
 from nvinx.host import statedir
-from nvinx.host.files import forget_start, is_written_to, tail
+from nvinx.host.files import forget_start, is_written_to, tail, write
 from nvinx.jobs.outcome import TAIL_BYTES
 from snakemake_executor_plugin_nvinx import shell_folder
 
@@ -118,7 +117,8 @@ class Shells:
         link = home / os.path.basename(real_path)
         try:
             home.mkdir(exist_ok=True)
-            _put(link.with_name(f"{link.name}.env"), "\n".join(lines) + "\n")
+            # Members of a group share a file, and one may be reading it.
+            write("\n".join(lines) + "\n", link.with_name(f"{link.name}.env"))
             with contextlib.suppress(FileExistsError):
                 link.symlink_to(self.script)
         except OSError as error:
@@ -164,13 +164,6 @@ def sweep(state_dir: Path, liveness: Liveness) -> None:
         for engine, jobs in tokens.items():
             if not alive & {engine, *jobs}:
                 shutil.rmtree(shells / engine, ignore_errors=True)
-
-
-def _put(path: Path, text: str) -> None:
-    """Whole or not at all: members of a group share a file, and one may be reading it."""
-    draft = path.with_name(f"{path.name}.{threading.get_ident()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
 
 
 def _folders(folder: Path) -> list[str]:

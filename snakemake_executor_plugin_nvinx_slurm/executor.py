@@ -130,7 +130,7 @@ class Executor(SlurmExecutor):
         placed = self._placed.get(job)
         if placed is None or self._is_step(job):
             return f"{plain} {_STEP} {request.step_arguments(job)}"
-        words = [sys.executable, "-c", "from nvinx.cli import main; main()", "slurm-task"]
+        words = [sys.executable, "-m", "nvinx", "slurm-task"]
         return shlex.join([*words, str(placed.file), "sh", "-c", plain])
 
     def get_job_exec_prefix(self, job: Any) -> str:

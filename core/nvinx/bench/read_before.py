@@ -11,7 +11,7 @@ import msgspec
 
 from nvinx.bench import strict_yaml
 from nvinx.bench.strict_yaml import At
-from nvinx.host import plain_files, user_folders
+from nvinx.host import files, plain_files, user_folders
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,9 +50,7 @@ def _keep(text: str, root: At) -> None:
         raw = msgspec.msgpack.encode((_reader(), text, _bare(root)))
         place = _place(text)
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        part = place.with_suffix(f".{os.getpid()}")
-        part.write_bytes(raw)
-        part.replace(place)
+        files.write_bytes(raw, place)
 
 
 def _place(text: str) -> Path:

@@ -125,10 +125,6 @@ class SqliteHistory:
                 db.executemany(_FORGET, alike)
                 db.execute(_FORGET_OLD)
 
-    def demand_usable(self) -> None:
-        """Look whether the file can be read at all."""
-        self._read("LIMIT 0")
-
     def entries(self) -> tuple[Entry, ...]:
         """What is kept, the oldest first; looking makes no file."""
         return self._read("ORDER BY id")

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import signal
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -69,6 +70,11 @@ def write_once(file: Path, text: str) -> None:
 
 def write(text: str, file: Path) -> None:
     """The file is there whole, or not at all."""
-    part = file.with_name(f"{file.name}.part")
-    part.write_text(text, encoding="utf-8")
+    write_bytes(text.encode(), file)
+
+
+def write_bytes(raw: bytes, file: Path) -> None:
+    """The same; of several that write it at once, the last one's is there."""
+    part = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}")
+    part.write_bytes(raw)
     part.replace(file)

@@ -175,8 +175,6 @@ class _Reader:
     def demand_known_names(self) -> None:
         for name, value in self._hints.items():
             better = misspelt.meant(name, value, HINTS)
-            if better is None and name not in HINTS and misspelt.is_own(name):
-                better = f"one of {', '.join(HINTS)}"
             if better is not None:
                 raise self.error(name, "nvinx knows no such hint", f"write {better}")
 

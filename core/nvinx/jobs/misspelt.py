@@ -33,7 +33,9 @@ def meant(name: str, value: Any, known: Collection[str]) -> str | None:
     found = _found(name, word, known)
     if found is None and word.startswith("vram"):
         return _SIZE
-    if found is None or (found == "model" and not isinstance(value, str)):
+    if found is None:
+        return f"one of {', '.join(known)}" if word.startswith(_OWN_BEGINNINGS) else None
+    if found == "model" and not isinstance(value, str):
         return None
     return f"{found}={value_text(value)}"
 
@@ -51,11 +53,6 @@ def _found(name: str, word: str, known: Collection[str]) -> str | None:
         or _close(word, by_letters)
         or next((hint for hint in longer if len(hint) >= _LONG), None)
     )
-
-
-def is_own(name: str) -> bool:
-    """Whether a name begins as only hints of nvinx do."""
-    return _letters(name).startswith(_OWN_BEGINNINGS)
 
 
 def _letters(name: str) -> str:

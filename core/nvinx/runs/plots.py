@@ -161,7 +161,7 @@ def _columns(bars: Sequence[run_summary.Bar]) -> dict[str, list[Any]]:
         "why": [job.why for job in jobs],
         "beside": [_co_residency(job) for job in jobs],
         "peak": ["not seen" if job.peak_mib is None else gb(job.peak_mib) for job in jobs],
-        "outcome": [job.end_words or (job.outcome or "").replace("_", " ") for job in jobs],
+        "outcome": [job.outcome_words for job in jobs],
     }
 
 

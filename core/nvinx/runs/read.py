@@ -66,6 +66,11 @@ class Ran:
         return f"{self.end_word}{whom}"
 
     @property
+    def outcome_words(self) -> str:
+        """How it ended, in any case."""
+        return self.end_words or (self.outcome or "").replace("_", " ")
+
+    @property
     def share(self) -> CardShare | None:
         """The part of a card that it asked for."""
         return convert((self.claim or {}).get("share"), CardShare | None)

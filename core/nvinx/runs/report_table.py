@@ -75,7 +75,7 @@ def _row(job: Ran) -> str:
         _number(job.slowdown, ".2f"),
         _number(_mb(job.declared_mib), "d"),
         _number(_mb(job.peak_mib), "d"),
-        _text(job.end_words or (job.outcome or "").replace("_", " ")),
+        _text(job.outcome_words),
         _text(job.why),
     ]
     failed = ' class="failed"' if job.ok is False else ""

@@ -41,7 +41,6 @@ class Found(Struct, frozen=True):
     end_s: float
     today_s: float
     asked: int
-    plays: int
 
 
 def search(work: Work, before: Rule | None = None, most_asked: int = MOST_ASKED) -> Found:
@@ -56,7 +55,7 @@ def search(work: Work, before: Rule | None = None, most_asked: int = MOST_ASKED)
 class _Search:
     def __init__(self, work: Work, most_asked: int) -> None:
         self._work, self._most = work, most_asked
-        self._asked = self._plays = 0
+        self._asked = 0
         self._today = self._play(TODAY)
         self._best, self._rule = self._today, TODAY
         jobs = enumerate(work.jobs)
@@ -68,7 +67,7 @@ class _Search:
         pays = self._best.end_s < self._today.end_s - worth_s
         best, rule = (self._best, self._rule) if pays else (self._today, TODAY)
         on_cpu = best.on_cpu if rule.on_cpu is None else rule.on_cpu
-        return Found(rule, on_cpu, best.end_s, self._today.end_s, self._asked, self._plays)
+        return Found(rule, on_cpu, best.end_s, self._today.end_s, self._asked)
 
     def try_rules(self, before: Rule | None) -> None:
         """That of before, then orders, then what sharing must gain, then who may overtake."""
@@ -122,7 +121,6 @@ class _Search:
     def _play(self, rule: Rule, limit_s: float = math.inf) -> Played:
         played = play(self._work, rule, limit_s)
         self._asked += played.asked + _A_PLAY
-        self._plays += 1
         return played
 
 
