@@ -41,14 +41,14 @@ nvinx_enter() {
 }
 
 # Take over a lease that is held for this task. If its holder lives once the file is locked, no
-# moment was without a lock. The holder goes when .nvinx.held has gone; then it is ours, or free.
+# moment was without a lock. The holder goes when .nvinx.held has gone; then it is ours, or refused.
 nvinx_adopt() {
     exec {nvinx_fd}<"$nvinx_file"
     if flock -s "$nvinx_fd" && kill -0 "$nvinx_holder" && [[ /proc/$$/fd/$nvinx_fd -ef $nvinx_file ]]; then
         rm .nvinx.held
         nvinx_enter
     else
-        rm .nvinx.held
+        mv .nvinx.held .nvinx.refused
         exec {nvinx_fd}>&-
         return 1
     fi

@@ -16,10 +16,11 @@ import psutil
 from waiting import GIVE_UP_S
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 ROOT = Path(__file__).parents[1]
 _MARK = "NVINX_TEST_FAMILY"  # in the environment, which children inherit
+_KERNEL = 2  # the parent of the kernel's own processes
 
 
 class Family:
@@ -50,16 +51,20 @@ class Family:
     def living(self) -> list[psutil.Process]:
         return [process for process in psutil.process_iter() if self._is_ours(process)]
 
-    def close(self) -> None:
-        """End all that live, and take note of the ends."""
+    def kill(self, spares: Callable[[psutil.Process], bool] = lambda _: False) -> None:
+        """Kill all but some; what they start meanwhile as well."""
         for _ in range(50):
-            living = self.living()
-            for process in living:
+            doomed = [process for process in self.living() if not spares(process)]
+            for process in doomed:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
-            if not living:
+            if not doomed:
                 break
             time.sleep(0.05)
+
+    def close(self) -> None:
+        """End all that live, and take note of the ends."""
+        self.kill()
         for born in self._born:
             for stream in (born.stdin, born.stdout, born.stderr):
                 with contextlib.suppress(BrokenPipeError):
@@ -70,8 +75,23 @@ class Family:
     def _is_ours(self, process: psutil.Process) -> bool:
         with contextlib.suppress(psutil.Error):
             alive = process.status() != psutil.STATUS_ZOMBIE
-            return alive and process.environ().get(_MARK) == self._mark
+            return alive and _environ(process).get(_MARK) == self._mark
         return False
+
+
+def words(process: psutil.Process) -> list[str]:
+    """Its command line; empty for one that ended."""
+    with contextlib.suppress(psutil.Error):
+        return process.cmdline()
+    return []
+
+
+def _environ(process: psutil.Process) -> dict[str, str]:
+    """Its environment; one inside `execve` shows neither this nor a command line for a moment."""
+    is_kernels = process.ppid() in (0, _KERNEL)
+    while not (found := process.environ()) and not is_kernels and not process.cmdline():
+        time.sleep(0.001)
+    return found
 
 
 def environment() -> dict[str, str]:

@@ -18,7 +18,10 @@ TOKEN = f"engine-{os.getpid()}.7"  # of this worker's tests alone
 
 @pytest.fixture
 def liveness(tmp_path):
-    return ProcessLiveness(tmp_path / "life")
+    """One whose locks end with the test: an open one counts, also where its file is gone."""
+    lives = ProcessLiveness(tmp_path / "life")
+    yield lives
+    lives.retire(TOKEN)
 
 
 @pytest.fixture
@@ -131,6 +134,7 @@ def test_a_notice_reaches_whoever_listens_for_the_token_and_nobody_else(liveness
     liveness.retire(TOKEN)
     left = {path.name for path in (tmp_path / "life").iterdir()}
     assert left == {"other.lock", "other.notice"}
+    other.retire("other")
 
 
 def test_waiting_for_a_notice_ends_when_there_is_something_else_to_do(liveness):

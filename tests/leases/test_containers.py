@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from bench_folder import NVINX
+from family import words
 from waiting import GIVE_UP_S, eventually
 
 CONTAINER = ("unshare", "--fork", "--pid", "--mount-proc", "--kill-child")
@@ -121,7 +122,7 @@ def test_a_container_waits_for_its_turn_as_everybody(bench, where):
     assert eventually(bench.waits)
     assert second.poll() is None
     for process in bench.family.living():
-        if process.cmdline() == ["sleep", "3600"]:
+        if words(process) == ["sleep", "3600"]:
             process.terminate()
     assert second.communicate(timeout=GIVE_UP_S)[0] == "mine\n"
     first.wait(GIVE_UP_S)

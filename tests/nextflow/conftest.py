@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
@@ -10,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cached_nextflow
-import psutil
 import pytest
 from bench_folder import BenchFolder
+from family import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import psutil
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -45,12 +46,7 @@ class Bench(BenchFolder):
 
     def programs(self) -> list[psutil.Process]:
         """The living programs that use the card."""
-        found = []
-        for process in self.family.living():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                if process.cmdline()[1:2] == [GPU_PROGRAM]:
-                    found.append(process)
-        return found
+        return [one for one in self.family.living() if words(one)[1:2] == [GPU_PROGRAM]]
 
     def ran(self) -> list[str]:
         file = self.truth / "ran"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from bench_folder import NVINX
+from family import words
 from waiting import GIVE_UP_S, eventually
 
 from nvinx.leases.liveness import ProcessLiveness
@@ -160,7 +161,7 @@ def test_a_child_that_closed_all_and_left_keeps_the_lease(wrapper, bench):
 def test_a_waiter_that_is_killed_fails_the_task(wrapper, bench, holder):
     process = wrapper.start()
     assert eventually(lambda: bench.waits() == {"task"})
-    both = {p.pid: p for p in bench.family.living() if "acquire" in p.cmdline()}
+    both = {p.pid: p for p in bench.family.living() if "acquire" in words(p)}
     (waiter,) = [p for p in both.values() if p.ppid() not in both]  # the other is apart
     waiter.kill()
     assert process.wait(GIVE_UP_S) == 137
@@ -346,10 +347,8 @@ def test_how_a_task_failed_is_among_its_figures(wrapper, bench, script, said):
 def test_a_task_that_is_killed_leaves_its_figures_and_nobody_stays(wrapper, bench):
     process = wrapper.start("touch ran; exec sleep 3600")
     assert eventually(lambda: wrapper.has("ran"))
-    for living in bench.family.living():
-        if living.pid != process.pid and "acquire" not in living.cmdline():
-            living.kill()
     process.kill()
+    bench.family.kill(lambda one: "acquire" in words(one))
     process.wait(GIVE_UP_S)
     assert figures(bench)["gpu_outcome"] == "failed"
     assert eventually(lambda: not bench.family.living())

@@ -7,8 +7,8 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import pytest
+from family import words
 from page_cache import make, resident_share
 from waiting import eventually
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator
 
+    import psutil
     from conftest import Workspace
 
 
@@ -44,14 +45,7 @@ def _start(workspace: Workspace, *args: str, **hints: Any) -> subprocess.Popen[s
 
 
 def _readers(workspace: Workspace) -> list[psutil.Process]:
-    return [p for p in workspace.family.living() if _is_reader(p)]
-
-
-def _is_reader(process: psutil.Process) -> bool:
-    try:
-        return "nvinx.staging.reader" in process.cmdline()
-    except psutil.NoSuchProcess:
-        return False
+    return [p for p in workspace.family.living() if "nvinx.staging.reader" in words(p)]
 
 
 def _end(workspace: Workspace, process: subprocess.Popen[str]) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 READY = ".nvinx.env"  # the environment of a task that has its lease
 HELD = ".nvinx.held"  # for a shell: how to take over the lease that is held for the task
+REFUSED = ".nvinx.refused"  # the same file, of a lease that the shell could not take over
 
 
 class LeaseFile(Struct, frozen=True):

@@ -24,7 +24,7 @@ from nvinx.nextflow import figures, guard_script, handover, task_watch
 from nvinx.nextflow import task as nextflow_task
 from nvinx.nextflow.apart import go_on_apart
 from nvinx.nextflow.figures import Figures
-from nvinx.nextflow.handover import HELD, READY, LeaseFile
+from nvinx.nextflow.handover import HELD, READY, REFUSED, LeaseFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -105,7 +105,8 @@ class TaskLease:
 
         apart: in a process apart; this one ends when the lease is held.
         """
-        held_file = self._place.folder / HELD
+        held_file, refused = self._place.folder / HELD, self._place.folder / REFUSED
+        refused.unlink(missing_ok=True)
         ready = go_on_apart() if apart else lambda: None
         with self._client() as client:
             file = handover.new_lease_file(client.state_dir)
@@ -116,8 +117,8 @@ class TaskLease:
                 time.sleep(_LOOK_S)
             if held_file.exists():
                 held_file.unlink()
-            elif client.outlived(held) or (self._place.folder / task_watch.END).exists():
-                self._stay(client, held)  # else nobody could take it over
+            elif not refused.exists():
+                self._stay(client, held)
 
     def _take(self, client: LeaseClient, file: LeaseFile) -> HeldLease:
         again = self._task.times_out_of_memory > 0
