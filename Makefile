@@ -12,7 +12,7 @@ DEMO_SPLIT := example_workflows/split_models
 # A real card is used when the driver shows one; else the examples declare a simulated one.
 DEMO_BENCH := $(shell nvidia-smi -L >/dev/null 2>&1 && echo nvinx.yaml || echo nvinx.simulated.yaml)
 
-# Tests wait for processes much of the time, so three run on two cores.
+# Tests wait for processes much of the time, so four run on two cores.
 WORKERS ?= $(shell echo $$(($$(nproc) * 2)))
 
 # Outside the repository, so that a fresh clone finds it again.
@@ -39,7 +39,7 @@ demo-split: $(MODELS_VENV)/.ready
 	@echo "The report is in $(DEMO_SPLIT)/results/report.md, its picture beside it."
 
 test: lint
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not alone"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not alone"
 	$(BIN)/python -m pytest -m alone
 
 # The quick tests with the lowest versions that are allowed, or the highest: .ci/bounds.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nvinx.errors import HintError
-from nvinx.formatting import plain
+from nvinx.formatting import plain, word_of
 from nvinx.jobs import (
     card_share,
     default_hints,
@@ -75,7 +75,7 @@ def vram_mb(resources: Mapping[str, Any], models: Mapping[str, ModelSpec]) -> in
 
 
 def _vram_mb_of_model(words: Mapping[str, Any], models: Mapping[str, ModelSpec]) -> int | None:
-    spec = models.get(str(words.get("model")))
+    spec = models.get(word_of(words.get("model")))
     if spec is None or not spec.vram_gb:
         return None
     residency = words.get("residency", spec.residency.value)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nvinx.sizes import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 def gb(mib: int | None) -> str:
@@ -78,7 +78,16 @@ def cards_text(number: int) -> str:
 
 def value_text(value: object) -> str:
     """A value that somebody wrote, as Python writes it."""
+    return _written(repr, value)
+
+
+def word_of(value: object) -> str:
+    """A value that somebody wrote, as a word without quotes."""
+    return _written(str, value).strip()
+
+
+def _written(write: Callable[[object], str], value: object) -> str:
     try:
-        return repr(value)
+        return write(value)
     except ValueError:  # Python writes no number of thousands of digits
         return "a huge number"

@@ -14,7 +14,7 @@ from nvinx.catalog import ModelSpec, Residency
 from nvinx.errors import NvinxError
 from nvinx.gpu.ports import GpuInventory
 from nvinx.host.resources import Machine
-from nvinx.jobs import hints
+from nvinx.jobs import gpu_words, hints
 from nvinx.jobs.claim import Claim
 from nvinx.simulation import workload_file
 
@@ -255,3 +255,19 @@ def test_no_odd_value_breaks_a_reader(parse, text):
         f"hardware: {{vram_gb: {text}}}",
     ):
         understood(lambda whole=whole: parse(whole, "file.yaml"), "file.yaml")
+
+
+OTHERS_NAMES = ["gpus", "gres", "gpu_count", "slurm_extra", "machine_type", "partition", "gpu_mem"]
+HUGE = [10**5000, -(10**5000), [10**5000], {"gpu": 10**5000}]
+
+
+@pytest.mark.parametrize("name", [*hints.HINTS, *OTHERS_NAMES, "accelerator", "my_gpu"])
+@pytest.mark.parametrize("value", HUGE, ids=["big", "negative", "in a list", "in a dict"])
+def test_a_number_too_long_to_write_is_a_value_like_any_other(name, value):
+    list(gpu_words.readings({name: value}))
+
+    def read():
+        stated = gpu_words.translated({name: value})
+        return hints.read("embed", stated, hints.Common(), MODELS)
+
+    understood(read, "rule embed: ")

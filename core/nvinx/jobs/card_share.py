@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from nvinx.formatting import word_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from fractions import Fraction
@@ -103,7 +105,7 @@ def _fraction(value: object) -> Fraction:
     from fractions import Fraction
 
     is_value = isinstance(value, str | int | float) and not isinstance(value, bool)
-    word = str(value).strip() if is_value else ""
+    word = word_of(value) if is_value else ""
     if (ratio := _RATIO.fullmatch(word)) and int(ratio[2]):
         return Fraction(int(ratio[1]), int(ratio[2]))
     if number := _NUMBER.fullmatch(word):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from nvinx.errors import HintError
-from nvinx.formatting import value_text
+from nvinx.formatting import value_text, word_of
 from nvinx.jobs import card_count, card_share, share_hint
 
 # msgspec looks these up when it makes a wish.
@@ -55,7 +55,7 @@ def named(rule: str, value: object) -> GpuWish | None:
 
 def is_off(value: object) -> bool:
     """Whether the hint is a switch that stands at no card."""
-    text = str(value).strip().lower()
+    text = word_of(value).lower()
     return value is not None and (text in _OFF or (text.isdigit() and not int(text)))
 
 
@@ -69,7 +69,7 @@ def is_name(value: object) -> bool:
 
 def with_name(value: object, card: str) -> str:
     """A hint that asks for a number of cards, asking for those of this name."""
-    return f"{card}:{str(value).strip()}"
+    return f"{card}:{word_of(value)}"
 
 
 def matches(wanted: str | None, card_name: str) -> bool:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from nvinx.formatting import word_of
+
 _CARD = re.compile(
     r"(?<![a-z0-9])(?:"
     r"a10g?|a[346]0|a[14568]00|l40?s?|[bhv][12]00s?|p100|k[48]0|t4g?|gh200|mi[123]\d\dx?|"
@@ -22,7 +24,7 @@ _MACHINE = re.compile(r"(?:a[234]|g[24])-|(?:g[4-7]\w*|p[2-6]\w*)\.|standard_n[c
 
 def is_asked_for(name: str, value: float | str) -> bool:
     """Whether the resource asks for a card by naming it, or a machine that has one."""
-    name, text = name.lower(), str(value).lower()
+    name, text = name.lower(), word_of(value).lower()
     if _MACHINE_NAME.search(name):
         return bool(_MACHINE.match(text))
     if _CARD.fullmatch(name):

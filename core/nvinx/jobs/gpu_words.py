@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
-from nvinx.formatting import value_text
+from nvinx.formatting import value_text, word_of
 from nvinx.jobs import (
     card_count,
     card_share,
@@ -94,7 +94,7 @@ def translated(resources: Mapping[str, Any]) -> dict[str, Any]:
     if shares and not _HOW_MUCH & own.keys():
         own[share_hint.HINT] = shares[0]
     wishes = [means[gpu_hint.HINT] for means in found if gpu_hint.HINT in means]
-    gpu = _together(wishes, str(own.get(gpu_hint.HINT, "none")).strip().lower())
+    gpu = _together(wishes, word_of(own.get(gpu_hint.HINT, "none")).lower())
     if gpu is not None:
         own[gpu_hint.HINT] = gpu
     return own
@@ -134,13 +134,13 @@ def _parts(name: str, value: Any) -> Iterator[tuple[str, float | str]]:
         for key, part in value.items():
             yield from _parts(str(key), part)
     elif isinstance(value, list | tuple):
-        yield name, " ".join(map(str, value))
+        yield name, " ".join(map(word_of, value))
     elif isinstance(value, int | float | str):
         yield name, value
 
 
 def _read(name: str, value: float | str) -> Reading | None:
-    stated, name, text = name, gpu_spelling.plain(name), str(value).strip()
+    stated, name, text = name, gpu_spelling.plain(name), word_of(value)
     if name in _COUNTS and text.isascii() and text.isdigit():
         return Reading(stated, value, {gpu_hint.HINT: int(text[:9])})
     is_one_card = text.isdigit() and _ONE_CARD.fullmatch(name)
@@ -189,7 +189,7 @@ def _looks_like_gpu(name: str, value: float | str) -> bool:
     if _NAMED_NO_GPU.search(gpu_spelling.plain(name)):
         return False
     is_named = _LIKE_GPU.search(name.lower()) or _NAMED_GPU.search(gpu_spelling.plain(name))
-    return bool(is_named or _LIKE_GPU.search(str(value).lower()))
+    return bool(is_named or _LIKE_GPU.search(word_of(value).lower()))
 
 
 def _together(wishes: list[Any], stated: str) -> Any:

@@ -8,7 +8,7 @@ from enum import Enum
 from msgspec import Struct
 
 from nvinx.errors import HintError
-from nvinx.formatting import value_text
+from nvinx.formatting import value_text, word_of
 
 HINT = "preemptible"
 MOST_TIMES = 3  # that one job is made to give a card back
@@ -57,7 +57,7 @@ def named(rule: str, value: object, hint: str = HINT) -> Preemptible | None:
 
     Raises HintError.
     """
-    word = "" if value is None else str(value).strip()
+    word = "" if value is None else word_of(value)
     if word.lower() in _OFF:
         return None
     if word.lower() in _ON or word.lower() == Mode.REQUEUE.value:
