@@ -51,7 +51,10 @@ def _predictions(lines: Sequence[Line]) -> Iterator[Target]:
     way = ways(lines).get(TIME_SLICING)
     checked = errors(way).get("S x I") if way else None
     models = len(way.solo) if way else 0
-    words = f"error of pairs predicted from the others at most {LOPO_PCT:.0f} %, {FEWEST_MODELS} models or more"
+    words = (
+        f"error of pairs predicted from the others at most {LOPO_PCT:.0f} %, "
+        f"{FEWEST_MODELS} models or more"
+    )
     if checked is None:
         yield Target(words, "", None)
     else:
