@@ -62,7 +62,7 @@ def _predictions(lines: Sequence[Line]) -> Iterator[Target]:
         yield Target(words, f"{checked.mean_pct:.1f} %, {models} models", good)
     crowd = mean_crowd_error(way) if way else None
     words = f"triples predicted from their pairs within {CROWD:.0%}"
-    seen = "" if crowd is None else f"{crowd:.1%} in the mean"
+    seen = "" if crowd is None else f"{crowd:.1%} on average"
     yield Target(words, seen, None if crowd is None else crowd <= CROWD)
 
 
