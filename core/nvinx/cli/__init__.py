@@ -40,7 +40,7 @@ class _Verbs(click.Group):
         import difflib
 
         close = difflib.get_close_matches(asked, SHOWN, 1)
-        meant = f"Did you mean nvinx {close[0]}?" if close else "nvinx --help lists what there is."
+        meant = f"Did you mean nvinx {close[0]}?" if close else "nvinx --help lists all commands."
         raise click.UsageError(f"There is no nvinx {plain(asked)}. {meant}", ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

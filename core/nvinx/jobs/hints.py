@@ -284,7 +284,7 @@ class _Reader:
         """Where a job runs whose need is to be learned: alone, so that nobody is in its way."""
         if residency not in (None, Residency.GPU_SHARED):
             hint = "vram_mb" if self._hints.get("vram_mb") == AUTO else "vram"
-            problem = "learns what share of a card a job needs, and this one is to have no share"
+            problem = "learns which share of a card a job needs, but this job shares no card"
             raise self.error(hint, problem, f"leave it or residency={residency.value!r} out")
         return Residency.GPU_EXCLUSIVE
 
@@ -388,7 +388,7 @@ class _Reader:
         if not 0 < minutes <= _LARGEST:
             raise self.error("cpu_runtime", "must be minutes, above 0", "write cpu_runtime=30")
         if not cpu_fallback:
-            problem = "says how long the CPU takes, and the job may not run there"
+            problem = "says how long the CPU takes, but the job may not run there"
             raise self.error("cpu_runtime", problem, "add cpu_fallback=1")
         return minutes * 60
 

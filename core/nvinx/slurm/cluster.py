@@ -142,8 +142,8 @@ class Cluster:
             has = most > 0
             if has and claim.card_name is not None:
                 return f"wants a {claim.card_name}, and no node is known to have one"
-            why = "beside enough cores and RAM" if has else "in this cluster"
-            return f"wants a card, and no node has one {why}"
+            why = "with enough cores and RAM" if has else "in this cluster"
+            return f"needs a card, and no node has one {why}"
         largest = max(node.card_mib or 0 for node in cards)
         return f"needs {gb(claim.vram_mib)}, the largest card has {gb(largest)}"
 
