@@ -280,7 +280,7 @@ def test_a_lost_gpu_can_be_found_again_by_the_fake() -> None:
 # NVML alone
 
 FAILURES = {
-    3: ("does not answer this", "update the driver"),
+    3: ("does not support this query", "update the driver"),
     4: ("not allowed", "/dev/nvidia"),
     9: ("not loaded", "modprobe"),
     12: ("not found", "install the NVIDIA driver"),

@@ -25,7 +25,7 @@ def test_every_reason_has_a_sentence(why):
 @pytest.mark.parametrize(
     ("kernel_kills", "told"),
     [
-        (None, "nvinx cannot tell by whom"),
+        (None, "nvinx cannot tell by what"),
         (0, "not by the kernel for lack of RAM"),
         (2, "probably by the kernel for lack of RAM: it killed 2 of"),
     ],

@@ -88,7 +88,7 @@ PAIRS = "interference:\n  pairs:\n    - {a: x, b: y, slowdown_a: 1.5}\n"
 
 MISTAKES = {
     "an interference of two sources": (PAIRS + "  file: a.json\n", 1, "a file and pairs"),
-    "an interference that says nothing": ("interference: {any_card: true}", 1, "says nothing"),
+    "an interference that says nothing": ("interference: {any_card: true}", 1, "is empty"),
     "an interference that is a number": ("interference: 3", 1, "neither a path nor a mapping"),
     "an interference key that is unknown": ("interference:\n  paths: a\n", 2, "'paths'"),
     "a pair of one": ("interference:\n  pairs:\n    - {a: x, slowdown_a: 2}\n", 3, "lacks b"),

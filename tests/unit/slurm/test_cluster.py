@@ -122,7 +122,9 @@ def test_more_cores_or_ram_than_a_node_has_is_refused_with_what_there_is():
 
 
 def test_vram_cannot_be_counted_where_nobody_said_how_much_there_is():
-    with pytest.raises(ImpossibleJobError, match=r"cards of n1 have.*nvinx bench --from-slurm"):
+    with pytest.raises(
+        ImpossibleJobError, match=r"cards of n1 is unknown.*nvinx bench --from-slurm"
+    ):
         Cluster([node(card_mib=None)]).ask("rule", SMALL)
     assert asks(WHOLE, node(card_mib=None)) == ("shard:4", set(), ALONE)
 
