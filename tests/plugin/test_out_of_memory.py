@@ -112,7 +112,7 @@ def test_a_rule_that_keeps_running_out_gets_the_card_alone_for_a_while(run) -> N
     outcome, tries = run("grows", "--forceall")
 
     assert tries == ["gpu_exclusive 3999"]
-    assert outcome.text.count("rule grows ran out of GPU memory 2 times lately") == 1
+    assert outcome.text.count("rule grows ran out of GPU memory 2 times recently") == 1
 
 
 def test_tries_are_remembered_and_shown_as_jobs_of_the_run(run) -> None:
