@@ -212,8 +212,11 @@ def test_a_file_that_is_swept_away_before_it_is_locked_is_made_again(wrapper, be
 @pytest.mark.parametrize(
     ("wish", "said"),
     [
-        ({"vram": "lots"}, "task task: ext.vram_gb='lots': this is no number of GB. Fix: write"),
-        ({"vram": "-1"}, "task task: ext.vram_gb='-1': this is no number of GB. Fix: write"),
+        (
+            {"vram": "lots"},
+            ("task task: ext.vram_gb='lots': this is not a number of GB. Fix: write"),
+        ),
+        ({"vram": "-1"}, "task task: ext.vram_gb='-1': this is not a number of GB. Fix: write"),
         ({"vram": "nan"}, "task task: ext.vram_gb='nan'"),
         ({"vram": "9"}, "needs 9.00 GB of VRAM, the largest card can give 4.00 GB"),
         ({"mode": "sharde"}, "nvinx knows no such mode. Fix: write 'shared'"),
@@ -222,7 +225,7 @@ def test_a_file_that_is_swept_away_before_it_is_locked_is_made_again(wrapper, be
         ({"mode": "overflow", "vram": "6"}, "set memory"),
         (
             {"mode": "overflow", "vram": "6", "more": "--memory 1000000000 --disk 500000000"},
-            "are missing. Fix: raise memory, or add disk for what may lie on disk",
+            "are missing. Fix: raise memory, or add disk for what may go to disk",
         ),
     ],
 )
