@@ -94,7 +94,9 @@ def command(  # noqa: PLR0913  (one argument per option)
     real = estimates if truth is None else Estimates(_truth(truth), caution=NONE)
     capacity = bench.capacity
     policy = baselines.POLICIES[name](estimates)
-    played = simulate.simulate(_misjudged(work, seed), capacity, policy, real)
+    work = _misjudged(work, seed)
+    planner = simulate.planner_for(work, estimates) if name == "nvinx" else None
+    played = simulate.simulate(work, capacity, policy, real, planner=planner)
     least_s = shown.lower_bound_s(work, capacity, real)
     if as_json:
         import json
