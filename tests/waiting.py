@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-GIVE_UP_S = 300  # whatever a test lets sleep until it is killed sleeps for longer
+GIVE_UP_S = 600  # whatever a test lets sleep until it is killed sleeps for longer
 
 Answer = TypeVar("Answer")
 

@@ -204,3 +204,12 @@ def test_no_plan_is_made_where_it_would_not_pay(why, jobs):
     planner = Planner(ESTIMATES)
     planner._look_ahead = None  # called, it would raise
     assert planner.plan(waiting(*jobs), 0.0) is None, why
+
+
+def test_one_job_that_waits_is_planned_where_others_come_behind_it():
+    asked = []
+    planner = Planner(ESTIMATES)
+    planner._look_ahead = lambda _state, _at, upcoming: asked.append(upcoming)
+    behind = [Upcoming(shared_job("b", 900, runtime_s=10), ("a",))]
+    planner.plan(waiting(shared_job("a", 900, runtime_s=10)), 0.0, behind)
+    assert asked == [behind]

@@ -52,7 +52,8 @@ class Planner:
         upcoming: jobs that are not ready yet, each after those it needs.
         """
         self._progress.observe(state, at)
-        self._before = self._look_ahead(state, at, upcoming) if is_known(state) else None
+        has_use = pays(state, upcoming)
+        self._before = self._look_ahead(state, at, upcoming) if has_use else None
         return self._before
 
     def _look_ahead(self, state: State, at: float, upcoming: Sequence[Upcoming]) -> Plan | None:
@@ -76,14 +77,14 @@ class Planner:
         return Plan(rank, rule.gain, rule.binding, on_cpu, found.end_s, found.today_s)
 
 
-def is_known(state: State) -> bool:
-    """Whether enough is known of the first that wait for a plan to pay: cheap to ask."""
+def pays(state: State, upcoming: Sequence[Upcoming] = ()) -> bool:
+    """Whether there is a choice, and enough known of those who wait to choose by: cheap to ask."""
     queue = state.waiting
     if queue.on_gpu == 0 or any(r.placement.more for r in state.running.values()):
         return False
     lines = (islice(queue.in_line(on_cpu=on_cpu), _LOOKED_AT) for on_cpu in (False, True))
     claims = [waiting.job.claim for waiting in chain(*lines)]
-    return _can_be_planned(claims) and len(claims) > 1
+    return _can_be_planned(claims) and len(claims) + len(upcoming) > 1
 
 
 def _can_be_planned(claims: Iterable[Claim]) -> bool:
