@@ -110,7 +110,7 @@ def test_scripts_of_its_own_stay_and_switches_are_seen(field):
     errors = [line for line in told.stdout.splitlines() if line.startswith("error: ")]
     assert len(errors) == 5
     assert "process scope with -profile debug: its beforeScript for all" in told.stdout
-    assert "FOLD_ALL (modules/fold.nf, line 2): uses a GPU by params.use_gpu" in told.stdout
+    assert "FOLD_ALL (modules/fold.nf, line 2): uses a GPU through params.use_gpu" in told.stdout
     assert field.run("nvinx", "nextflow", "config", ".", *run).returncode == 0
     field.configs = ("nvinx.local.config",)
     done = field.run(*field.nextflow("main.nf", *run))
