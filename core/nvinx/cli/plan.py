@@ -48,8 +48,8 @@ def command(
     """Show which job of SOURCE would run where and when, and what would help most.
 
     SOURCE is a Snakefile, or a workload file (.yaml, .json). SNAKEMAKE_ARGS go to Snakemake:
-    targets, --config, --directory, and so on. Nothing is run. Times are those that earlier runs
-    took, else those that rules declare (`runtime`), else a minute.
+    targets, --config, --directory, and so on. Nothing is run. Times are those of earlier runs, else
+    those that rules declare (`runtime`), else a minute.
     """
     from nvinx.bench import machine
     from nvinx.cli import simulation_output as shown
@@ -67,12 +67,12 @@ def command(
     else:
         options.progress("asking Snakemake for the jobs ...")
         text = _text_of_workflow(source, snakemake_args, file, state)
-    options.progress("playing the jobs ...")
+    options.progress("simulating the jobs ...")
     if save_as is not None:
         save_as.write_text(text, encoding="utf-8")
     work = workload_file.parse(text, str(source))
     if not work.tasks:
-        click.echo("Nothing is to be done.")
+        click.echo("There is nothing to do.")
         return
     planned = _Plan(work, bench, *_past(state, bench))
     if as_json:
