@@ -23,6 +23,7 @@ from nvinx.jobs import (
 )
 from nvinx.jobs.card_count import ONE
 from nvinx.jobs.claim import Claim
+from nvinx.leases.environment import declared_mb
 from nvinx.residency import Residency
 from nvinx.sizes import need_from_mb, parse_bytes
 from snakemake_executor_plugin_nvinx import snakemake_internals
@@ -340,6 +341,13 @@ def _demand_not_preemptible(group: Any, claims: Iterable[Claim]) -> None:
 
 def _demand_sizes(group: Any, claims: Iterable[Claim]) -> None:
     """A group holds one share for all its jobs, which cannot be learned job by job."""
+    elastic = next((claim for claim in claims if claim.elastic_mib), None)
+    if elastic is not None:
+        least, most = declared_mb(elastic.vram_mib or 0), declared_mb(elastic.most_mib)
+        asked = f"vram_mb='{least}-{most}'"
+        problem = "is a range, and the jobs of a group hold one share together to its end"
+        fix = "state one size, or take the rule out of the group"
+        raise HintError(str(group.groupid), asked, problem, fix)
     if any(claim.auto_vram for claim in claims):
         problem = "cannot be learned for the jobs of a group, which hold one share together"
         fix = "write a number, or take the rule out of the group"

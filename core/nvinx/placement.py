@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nvinx.errors import OptionError
 from nvinx.formatting import plain
+from nvinx.host import budget_files
 from nvinx.jobs import attempt
 from nvinx.residency import Residency
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from nvinx.overflow.split import Free
 
 Value = TypeVar("Value")
+
+_TOLD: dict[Path, budget_files.Told] = {}  # what this process was told last
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,8 @@ class CurrentPlacement:
     simulated: the card is declared, not real, so a program should compute on the CPU. card_mb: all
     of the card, in MB. attempt: 1 for the first try of this job, one more for each that failed.
     last_failure: "out_of_memory" where the try before ran out of VRAM, else None. count: how many
-    cards it has.
+    cards it has. budget_file: where a job that asked for a range of VRAM is told how much of it it
+    may use, which `vram_mb` and `max_memory` say as of the call of `current`.
     """
 
     residency: Residency | None
@@ -44,6 +48,7 @@ class CurrentPlacement:
     attempt: int = 1
     last_failure: str | None = None
     count: int = 1
+    budget_file: Path | None = None
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -61,6 +66,24 @@ class CurrentPlacement:
     def spills(self) -> bool:
         """True when the model is to be split over card, RAM and perhaps disk."""
         return self.residency is Residency.GPU_RAM_OVERFLOW and bool(self.max_memory)
+
+    def budget_changed(self) -> bool:
+        """Whether a job of a range of VRAM may use less or more than when it last asked.
+
+        True once for each change; `current().vram_mb` then says how much. To ask again is to say
+        that no more than that is used by now: a job that waits for the room starts then, or, where
+        the driver shows what this one uses, once it shows that. False for every other job.
+        """
+        if self.budget_file is None:
+            return False
+        now = budget_files.read(self.budget_file)
+        if now is None or not now.number:
+            return False
+        if _TOLD.get(self.budget_file) == now:
+            budget_files.answer(now, self.budget_file)
+            return False
+        _TOLD[self.budget_file] = now
+        return True
 
     def tiers(self) -> Free:
         """What a job that spills may use, in bytes; a simulated card is a part of the RAM."""
@@ -110,18 +133,23 @@ def current(environ: Mapping[str, str] | None = None) -> CurrentPlacement:
     job = env.get("NVINX_JOB") or None
     if job is None:
         return CurrentPlacement(None, _guess_device(env))
+    file = Path(env["NVINX_BUDGET"]) if env.get("NVINX_BUDGET") else None
+    budget = None if file is None else budget_files.read(file)
     residency = _read(env, "NVINX_PLACEMENT", Residency, Residency.CPU_ONLY)
     return CurrentPlacement(
         residency,
         "cuda:0" if residency.uses_gpu else "cpu",
-        _read(env, "NVINX_VRAM_MB", _count, None),
-        _read(env, "NVINX_MAX_MEMORY", _max_memory, {}),
+        _read(env, "NVINX_VRAM_MB", _count, None) if budget is None else budget.mb,
+        _read(env, "NVINX_MAX_MEMORY", _max_memory, {})
+        if budget is None
+        else {0: budget.mb * 10**6},
         job,
         env.get("NVINX_SIMULATED", "") == "1",
         _read(env, "NVINX_CARD_MB", _count, None),
         _read(env, attempt.NUMBER, _count, 1),
         env.get(attempt.LAST_FAILURE) or None,
         count=env.get("NVINX_GPU_INDEX", "").count(",") + 1,
+        budget_file=file,
     )
 
 

@@ -12,6 +12,7 @@ from builders import exclusive_claim, job, lease, part_claim, shared_claim, shar
 from msgspec.structs import replace
 from waiting import GIVE_UP_S, eventually
 
+from nvinx.admission.job import Budget
 from nvinx.errors import (
     LeaseExistsError,
     LedgerLostError,
@@ -91,6 +92,41 @@ def test_holding_twice_is_an_error_and_changes_nothing(ledger):
     with pytest.raises(LeaseExistsError), ledger.transaction() as entries:
         entries.hold(held("a", since=9.0))
     with ledger.transaction() as entries:
+        assert entries.leases() == (held("a"),)
+
+
+def test_what_a_lease_may_use_and_holds_is_brought_up_to_date_and_is_a_change(ledger):
+    elastic = lease(asked("a", elastic_mib=3000), 1.0, vram_mib=3900, budget=Budget(3900))
+    shrinking = replace(elastic, placement=elastic.placement.with_budget(900, "small", 5.0))
+    with ledger.transaction() as entries:
+        entries.hold(elastic)
+        before = entries.change()
+    with ledger.transaction() as entries:
+        entries.rebudget(shrinking)
+        entries.rebudget(replace(elastic, job=asked("gone")))
+    with ledger.transaction() as entries:
+        assert entries.leases() == (shrinking,)
+        assert shrinking.placement.vram_mib == 3900
+        assert shrinking.placement.budget == Budget(900, 1, "small", 5.0)
+        assert entries.change() > before
+
+
+def test_one_that_only_looks_changes_no_budget(ledger):
+    with ledger.transaction() as entries:
+        entries.hold(held("a"))
+    with pytest.raises(LookOnlyError), ledger.look() as entries:
+        entries.rebudget(held("a"))
+
+
+def test_a_ledger_of_before_jobs_could_shrink_is_taken_over_with_what_is_in_it(tmp_path):
+    path = tmp_path / "ledger.db"
+    with closing(SqliteLedger(path)) as old, old.transaction() as entries:
+        entries.hold(held("a"))
+    with closing(sqlite3.connect(path)) as db, db:
+        for column, key in (("job", "$.claim.elastic_mib"), ("placement", "$.budget")):
+            db.execute(f"UPDATE lease SET {column} = json_remove({column}, '{key}')")
+        db.execute("PRAGMA user_version = 4")
+    with closing(SqliteLedger(path)) as new, new.transaction() as entries:
         assert entries.leases() == (held("a"),)
 
 

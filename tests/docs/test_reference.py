@@ -10,6 +10,7 @@ from pages import ROOT
 from nvinx.bench import coruns
 from nvinx.bench import parse as bench_parser
 from nvinx.bench.capacity import Capacity
+from nvinx.host import budget_files
 from nvinx.jobs import attempt, hints
 from nvinx.leases import environment, memory_caps
 from nvinx.leases.said_peaks import VARIABLE
@@ -67,6 +68,7 @@ def test_every_variable_of_a_job_is_told():
         *attempt.variables(1),
         *attempt.preempted(None),
         VARIABLE,
+        budget_files.VARIABLE,
     }
     assert first_cells("hints.md", "Caps") == set(
         memory_caps.variables(placement, capacity, "site", {})

@@ -56,6 +56,7 @@ EXEMPT = (
     ("*/learned_vram/*", "snakemake ", "is run by tests/examples"),
     ("*/urgent-jobs.md", "rule fold", "its like is run by tests/plugin/test_preemption.py"),
     ("*/urgent-jobs.md", "import signal", "its like is run by tests/leases/test_preemption.py"),
+    ("*/servers.md", "trap ", "its like is run by tests/leases/test_budgets.py"),
     ("*/hints.md", "rule fold", "its like is run by tests/examples, as learned_vram"),
     ("*/hints.md", "rule embed", "its like is run by the page parts-of-a-card"),
     ("*/hints.md", "rule train", "its like is run by the page several-cards"),

@@ -151,3 +151,35 @@ def test_a_try_knows_its_number_and_how_the_one_before_ended():
     assert (current(first).attempt, current(first).last_failure) == (1, None)
     assert (current(again).attempt, current(again).last_failure) == (2, "out_of_memory")
     assert (current({}).attempt, current({}).last_failure) == (1, None)
+
+
+def test_a_job_of_a_range_reads_what_it_may_use_now(tmp_path):
+    file = tmp_path / "budget"
+    env = {"NVINX_JOB": "j", "NVINX_PLACEMENT": "gpu_shared", "NVINX_VRAM_MB": "6000"}
+    env |= {"NVINX_BUDGET": str(file), "NVINX_MAX_MEMORY": '{"0": 6000000000}'}
+    assert current(env).vram_mb == 6000
+    assert not current(env).budget_changed()
+    file.write_text("6000 0\n")
+    assert not current(env).budget_changed()
+    file.write_text("2000 1\n")
+    assert current(env).budget_changed()
+    assert current(env).vram_mb == 2000
+    assert current(env).max_memory == {0: 2 * 10**9}
+
+
+def test_it_answers_by_asking_again_and_not_before(tmp_path):
+    file, answer = tmp_path / "budget", tmp_path / "budget.kept"
+    env = {"NVINX_JOB": "j", "NVINX_PLACEMENT": "gpu_shared", "NVINX_BUDGET": str(file)}
+    file.write_text("2000 1\n")
+    assert current(env).budget_changed()
+    assert not answer.exists()
+    file.write_text("1000 2\n")
+    assert current(env).budget_changed()
+    assert not answer.exists()
+    assert not current(env).budget_changed()
+    assert answer.read_text() == "1000 2\n"
+
+
+def test_any_other_job_has_one_budget():
+    assert not current({}).budget_changed()
+    assert not current({"NVINX_JOB": "j", "NVINX_BUDGET": ""}).budget_changed()

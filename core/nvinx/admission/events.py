@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from msgspec import Struct, field
 
+from nvinx.admission.budgets import Rebudget  # noqa: TC001  (msgspec looks it up)
 from nvinx.admission.reclaim import Reclaim
 from nvinx.jobs.outcome import Outcome
 from nvinx.reasons import Reason, Why
@@ -79,13 +80,15 @@ class Round(Struct, frozen=True):
 
     waits: by job id, for those who were asked; a round asks no more than it must. ask: why a job
     would wait that was not asked; None where nothing but the end of the round is in its way.
-    reclaims: running jobs that are to give their card back.
+    reclaims: running jobs that are to give their card back. budgets: running jobs that may use less
+    or more of theirs.
     """
 
     starts: tuple[Start, ...] = ()
     waits: Mapping[str, Reason] = field(default_factory=dict)
     ask: Callable[[Job], Reason | None] | None = None
     reclaims: tuple[Reclaim, ...] = ()
+    budgets: tuple[Rebudget, ...] = ()
 
     def reason(self, job: Job) -> Reason:
         """Why a job that did not start waits, whether it was asked or not."""

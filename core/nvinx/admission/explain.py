@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nvinx.admission.estimates import MOST_LOST
 from nvinx.admission.retry import RetryStep
-from nvinx.formatting import cards_text, count_text, duration, factor_text, few_names, gb
+from nvinx.formatting import cards_text, count_text, duration, factor_text, few_names, gb, plain
 from nvinx.jobs.preemption import MOST_TIMES, Mode
 from nvinx.reasons import Reason, Why
 from nvinx.residency import Residency
@@ -55,7 +55,10 @@ def placed(placement: Placement) -> str:
 
 def _room(claim: Claim) -> str:
     """What a job that shares has of the card."""
-    return gb(claim.vram_mib) if claim.share is None else claim.share.text
+    if claim.share is not None:
+        return claim.share.text
+    least = gb(claim.vram_mib)
+    return f"{least} to {gb(claim.most_mib)}" if claim.elastic_mib else least
 
 
 def guessed(placement: Placement) -> str:
@@ -91,7 +94,7 @@ def would_run(claim: Claim, possible: Sequence[Residency]) -> str:
     cards = claim.cards.text if claim.is_gang else "a card"
     each = " of each" if claim.is_gang else ""
     if Residency.GPU_SHARED in possible:
-        text = f"shares {cards}, {gb(claim.vram_mib)}{each}"
+        text = f"shares {cards}, {_room(claim)}{each}"
         if claim.share is not None:
             text = f"has {claim.share.text}" + (f", on {cards}" if claim.is_gang else "")
     elif Residency.GPU_EXCLUSIVE in possible:
@@ -149,6 +152,18 @@ def gives_back(job: Job, asked: Reclaim) -> str:
         f"nvinx: {job.name} {how}, to give up its card to {asked.to} ({duration(asked.lost_s)} "
         f"of work lost); it is queued again (preempted {times} of at most {MOST_TIMES} times)"
     )
+
+
+def budget(job: Job, placement: Placement) -> str:
+    """What a job of a range of VRAM may use of its card; "" for another."""
+    claim, now = job.claim, placement.budget
+    if now is None:
+        return ""
+    within = f"of {gb(claim.vram_mib)} to {gb(claim.most_mib)}"
+    if not placement.is_shrinking:
+        return f"may use {gb(now.mib)} {within}"
+    whom = f" for {plain(now.to)}" if now.to else ""
+    return f"is asked to use {gb(now.mib)}{whom}, {within}"
 
 
 def ran_out(claim: Claim, peak_mib: int | None) -> str:
@@ -329,6 +344,7 @@ _TEXTS = {
     Why.CARD_ASKED_BACK: "{behind} is asked to give up the card",
     Why.CARD_GIVEN_BACK: "{behind} is giving up the card",
     Why.PREEMPTION_LOSES_MORE: "ending {behind} would lose {lost} of work and save {saved}",
+    Why.ROOM_ASKED: "needs {need} of VRAM, {have} free; {behind} is asked to use less",
     Why.CANNOT_SHARE: "asks for the whole card",
     Why.NO_CPU_FALLBACK: "has no CPU fallback declared",
 }

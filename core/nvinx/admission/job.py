@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from nvinx.jobs.card_share import CardShare  # noqa: TC001
 from nvinx.jobs.claim import Claim  # noqa: TC001
@@ -33,12 +34,26 @@ class GivenBack(Struct, frozen=True):
     by: float
 
 
+class Budget(Struct, frozen=True):
+    """How much VRAM a job that asked for a range may use, in MiB; of `Placement.card`.
+
+    number: how often it was changed. to: the name of the job for which it shrank, "" for nobody.
+    since: when that was, in boot seconds.
+    """
+
+    mib: int
+    number: int = 0
+    to: str = ""
+    since: float = 0.0
+
+
 class Placement(Struct, frozen=True):
     """Where a job runs and what it holds there; `card` is None on the CPU.
 
     vram_mib: of `card`. more: further cards that it holds as well, and more_mib: how much of each.
     share: the part of each card that this is, where the job asked for one.
-    given_back: since it was preempted.
+    given_back: since it was preempted. budget: of a job that asked for a range; where it is less
+    than vram_mib, the job has yet to shrink.
     """
 
     residency: Residency
@@ -51,6 +66,7 @@ class Placement(Struct, frozen=True):
     share: CardShare | None = None
     more_mib: tuple[int, ...] = ()
     given_back: GivenBack | None = None
+    budget: Budget | None = None
 
     @property
     def cards(self) -> tuple[str, ...]:
@@ -61,6 +77,17 @@ class Placement(Struct, frozen=True):
         if card_id == self.card:
             return self.vram_mib
         return dict(zip(self.more, self.more_mib, strict=False)).get(card_id, 0)
+
+    @property
+    def is_shrinking(self) -> bool:
+        """Whether it holds more than it may use from now on."""
+        return self.budget is not None and self.budget.mib < self.vram_mib
+
+    def with_budget(self, mib: int, to: str, since: float) -> Placement:
+        """With another budget; what it held before it holds until it has shrunk."""
+        number = 0 if self.budget is None else self.budget.number + 1
+        budget = Budget(mib, number, to, since)
+        return replace(self, vram_mib=max(self.vram_mib, mib), budget=budget)
 
     @property
     def alone(self) -> bool:

@@ -36,7 +36,7 @@ class Measuring:
 
     def pays(self, claim: Claim) -> bool:
         """Whether this one had better stay alone, if it starts on an empty card."""
-        if not self._estimates.wants_alone(claim):
+        if not self._wants_alone(claim):
             return False
         return self._is_cheap(claim) or (_is_short(claim) and self._estimates.is_vague(claim))
 
@@ -55,7 +55,11 @@ class Measuring:
         claim = waiting.job.claim
         like_first = _shares(waiting) and not waiting.held and claim.priority == priority
         like_first = like_first and not claim.is_gang
-        return like_first and self._estimates.wants_alone(claim) and self._is_cheap(claim)
+        return like_first and self._wants_alone(claim) and self._is_cheap(claim)
+
+    def _wants_alone(self, claim: Claim) -> bool:
+        """Not one of a range of VRAM: it makes room for others, however long it runs."""
+        return not claim.elastic_mib and self._estimates.wants_alone(claim)
 
     def _is_cheap(self, claim: Claim) -> bool:
         """Whether those who wait would hardly get more done beside it."""

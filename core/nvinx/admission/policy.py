@@ -11,9 +11,10 @@ its way keep to known run times. An exclusive job or a gang that waited half its
 before all that are younger.
 
 Where the first that does not fit is urgent, running jobs that agreed may give their card back to it
-(`reclaim`). The order is `queue_order`'s, what is free and whether sharing pays are
-`availability`'s, expected times and slowdowns `estimates`'. Before a job is queued `adjust` may
-change its claim, after an out-of-memory failure `retry` does.
+(`reclaim`). Where jobs on a card asked for a range of VRAM, the first that does not fit has them
+use less of it, and nobody is ended for that (`budgets`). The order is `queue_order`'s, what is free
+and whether sharing pays are `availability`'s, expected times and slowdowns `estimates`'. Before a
+job is queued `adjust` may change its claim, after an out-of-memory failure `retry` does.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from nvinx.admission import card_sets, queue_order, reclaim
+from nvinx.admission import budgets, card_sets, queue_order, reclaim
 from nvinx.admission.availability import Availability
+from nvinx.admission.budgets import Rebudget
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Round, Start
-from nvinx.admission.job import Placement
+from nvinx.admission.job import Budget, Placement
 from nvinx.admission.planner.plan import NO_PLAN
 from nvinx.admission.run_times import RunTimes
 from nvinx.jobs import gpu_hint
@@ -72,10 +74,10 @@ class LongestChainFirst:
 
         A round asks no more than so many of a kind in vain, as Slurm's back-fill does.
         """
-        if not state.waiting:
+        plan = self._plan
+        if not state.waiting and not _have_budgets(state):
             return Round()
         starts, waits = [], {}
-        plan = self._plan
         free = Availability.of(state, at, self._estimates, plan.gain)
         refused = _Refused(state)
         queue = takewhile(refused.are_few, self._queue(state, at, free))
@@ -90,6 +92,7 @@ class LongestChainFirst:
                 elif not waiting.held:
                     starts.append(_allocate(job, verdict, state, free))
 
+        starts, larger = _grown(starts, state, free)
         answers: dict[Claim, Placement | Reason] = {}  # those who are alike wait for the same
 
         def ask(job: Job) -> Reason | None:
@@ -98,7 +101,7 @@ class LongestChainFirst:
             answer = answers[job.claim]
             return replace(answer, job=job.name) if isinstance(answer, Reason) else None
 
-        return Round(tuple(starts), waits, ask, refused.reclaims)
+        return Round(tuple(starts), waits, ask, refused.reclaims, (*refused.budgets, *larger))
 
     def impossible(self, job: Job, capacity: Capacity) -> Reason | None:
         if job.claim.cores > capacity.cores:
@@ -151,6 +154,28 @@ def _allocate(job: Job, placement: Placement, state: State, free: Availability) 
         placement = _spread(placement, job, state.capacity.cards, free)
     free.allocate(job, placement)
     return Start(job.id, placement)
+
+
+def _have_budgets(state: State) -> bool:
+    return any(running.placement.budget is not None for running in state.running.values())
+
+
+def _grown(
+    starts: list[Start], state: State, free: Availability
+) -> tuple[list[Start], list[Rebudget]]:
+    """The same starts, and running jobs, with all that they can make use of, if nobody waits."""
+    started = {start.job_id for start in starts}
+    left = state.waiting.on_gpu - sum(state.waiting[i].job.claim.uses_gpu for i in started)
+    if left:
+        return starts, []
+    larger = budgets.grown(state.capacity.cards, free)
+    grown = [
+        Start(one.job_id, replace(one.placement, vram_mib=mib, budget=Budget(mib)))
+        if (mib := larger.get(one.job_id))
+        else one
+        for one in starts
+    ]
+    return grown, [Rebudget(i, mib) for i, mib in larger.items() if i not in started]
 
 
 def _is_last(state: State) -> bool:
@@ -270,6 +295,7 @@ class _Refused:
         are_there = (queue.on_gpu < len(queue), queue.on_gpu > 0)
         self._in_vain = [0 if some else _MOST_IN_VAIN for some in are_there]
         self.reclaims: tuple[Reclaim, ...] = ()
+        self.budgets: tuple[Rebudget, ...] = ()
 
     def are_few(self, _part: object) -> bool:
         """Whether somebody else is asked in this round, of whichever kind."""
@@ -291,14 +317,21 @@ class _Refused:
             self._work_s += self._run_times.on_card_s(claim) * claim.cards.least
 
     def ask_back(self, job: Job, refusal: Reason, state: State, free: Availability) -> Reason:
-        """Why the job waits; one that is urgent may have others give their card back to it."""
+        """Why the job waits. For the first of the line others use less of their card, where they
+        can; one that is urgent may have others give their card back to it.
+        """
         first = next((r for r in free.reservations if r.job.claim.uses_gpu), None)
-        if job.claim.preempts is None or job.claim.is_gang or first is None or first.job is not job:
+        if job.claim.is_gang or refusal.of_machine or first is None or first.job is not job:
             return refusal
         cards = [c for c in state.capacity.cards if could_hold(c, job.claim, first.residency)]
-        choice = reclaim.choose(job, first.residency, cards, free)
-        if choice is None or refusal.of_machine:
-            return refusal
+        squeeze = budgets.shrink(job, first.residency, cards, free)
+        if squeeze is not None:
+            self.budgets = squeeze.asked
+            return budgets.answer(squeeze, first, free.at)
+        urgent = job.claim.preempts is not None
+        choice = reclaim.choose(job, first.residency, cards, free) if urgent else None
+        if choice is None:
+            return budgets.overdue(refusal, cards, free)
         self.reclaims, reason = reclaim.answer(job, choice, first, free.at)
         return reason
 
@@ -331,6 +364,7 @@ def _on(cards: Sequence[Card], claim: Claim, residency: Residency) -> Placement:
         tuple(more),
         claim.share,
         tuple(more_mib),
+        budget=Budget(first_mib) if claim.elastic_mib and not alone else None,
     )
 
 

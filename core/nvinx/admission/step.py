@@ -6,6 +6,7 @@ state. Which waiting job starts is for a policy to decide.
     submitted ──► WAITING ──Start──► RUNNING ──► finished
         │            │                 │  ▲
         └─ Refuse    └──► withdrawn    └──┘ Reclaim: it is to give its card back
+                                            Rebudget: it may use less or more of its card
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from nvinx.errors import IllegalEventError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from nvinx.admission.budgets import Rebudget
     from nvinx.admission.events import Decision, Event, Policy, Round
     from nvinx.admission.reclaim import Reclaim
     from nvinx.admission.state import State
@@ -68,11 +70,13 @@ def admit(state: State, at: float, policy: Policy) -> tuple[State, Round]:
     Those that are to give their card back run on in it, and say so.
     """
     decided = policy.decide(state, at)
-    if not decided.starts and not decided.reclaims:
+    if not decided.starts and not decided.reclaims and not decided.budgets:
         return state, decided
     running = dict(state.running)
     for reclaim in decided.reclaims:
         running[reclaim.job_id] = _giving_back(running[reclaim.job_id], reclaim, at)
+    for budget in decided.budgets:
+        running[budget.job_id] = _rebudgeted(running[budget.job_id], budget, at)
     for start in decided.starts:
         running[start.job_id] = Running(state.waiting[start.job_id].job, start.placement, at)
     waiting = state.waiting.minus([start.job_id for start in decided.starts])
@@ -118,6 +122,10 @@ def _submit(state: State, event: Submitted, policy: Policy) -> tuple[State, tupl
 def _giving_back(one: Running, reclaim: Reclaim, at: float) -> Running:
     given_back = GivenBack(reclaim.to, at + reclaim.grace_s)
     return replace(one, placement=replace(one.placement, given_back=given_back))
+
+
+def _rebudgeted(one: Running, budget: Rebudget, at: float) -> Running:
+    return replace(one, placement=one.placement.with_budget(budget.mib, budget.to, at))
 
 
 def _without(entries: Mapping[str, _T], ids: Iterable[str]) -> dict[str, _T]:

@@ -28,7 +28,8 @@ _AT_ONCE_S = 0.05
 )
 @options.state_dir
 def command(job: str, folder: Path, state_dir: Path | None) -> None:
-    """Say why JOB waits now, or where it ran in FOLDER's last run and why.
+    """Say why JOB waits now, or where it ran in FOLDER's last run and why; of one that asked for a
+    range of VRAM also how much of it it may use now.
 
     JOB is a name such as `embed[3]`, or a rule for all its jobs.
     """
@@ -36,7 +37,7 @@ def command(job: str, folder: Path, state_dir: Path | None) -> None:
     from nvinx.runs import read as recorded
 
     run = recorded.last(folder)
-    waiting = list(_waiting(job, state_dir))
+    waiting = [*_waiting(job, state_dir), *_with_budget(job, state_dir)]
     called = [entry for entry in run.jobs.values() if is_called(entry.name, (job,))] if run else []
     ran = [entry for entry in called if not waiting or entry.started_s is not None]
     lines = [*waiting, *map(_sentence, ran)]
@@ -76,6 +77,18 @@ def _waiting(job: str, state_dir: Path | None) -> Iterator[str]:
         why = explain.waiting(request.reason)
         waited = duration(now - request.since)
         yield f"{request.job.name} has waited for a card for {waited}: {why}."
+
+
+def _with_budget(job: str, state_dir: Path | None) -> Iterator[str]:
+    """What those of the name that asked for a range of VRAM may use now, and for whom."""
+    from nvinx.admission import explain
+    from nvinx.host import statedir
+    from nvinx.leases import snapshot
+    from nvinx.leases.questions import is_called
+
+    for lease in snapshot.leases(statedir.choose(state_dir, os.environ)):
+        if is_called(lease.job.name, (job,)) and lease.placement.budget is not None:
+            yield f"{lease.job.name} runs, and {explain.budget(lease.job, lease.placement)}."
 
 
 def _sentence(ran: Ran) -> str:

@@ -127,7 +127,7 @@ def _print_leases(
         console.print(
             f"  {lease.job.name}: {gb(placement.mib_on(there))}{part} {how}, "
             f"for {duration(seen.now - lease.since)}, engine {plain(lease.job.engine)}"
-            f"{_preemption(lease)}"
+            f"{_preemption(lease)}{_budget(lease)}"
         )
         if lease.id in seen.unproved:
             console.print(
@@ -139,6 +139,13 @@ def _print_leases(
                 f"    kept by process {holder.pid} ({holder.command}), which its job left "
                 f"behind; nvinx release {lease.id} ends it"
             )
+
+
+def _budget(lease: Lease) -> str:
+    from nvinx.admission import explain
+
+    text = explain.budget(lease.job, lease.placement)
+    return f", {text}" if text else ""
 
 
 def _preemption(lease: Lease) -> str:

@@ -24,10 +24,11 @@ class Claim(Struct, frozen=True, kw_only=True):
     the only cards that will do. size: of its input, in bytes or whatever the job counts in; None
     where nobody knows. auto_vram: the VRAM is to be learned from earlier runs, and is not known as
     long as the job asks for a whole card. share: the part of its card that a job gets which says no
-    size; `Card.need_mib` tells how much that is. preemptible: how it gives its card back; None: it
-    never does. preempts: how far its priority must be above that of a job which agreed to give its
-    card back; None: it asks nobody. Raises ValueError when a number is negative, VRAM is missing,
-    or a part is asked for beside a size or by a job that does not share.
+    size; `Card.need_mib` tells how much that is. elastic_mib: VRAM beyond vram_mib that a job which
+    shares can make use of, and give back while it runs. preemptible: how it gives its card back;
+    None: it never does. preempts: how far its priority must be above that of a job which agreed to
+    give its card back; None: it asks nobody. Raises ValueError when a number is negative, VRAM is
+    missing, or a part is asked for beside a size or by a job that does not share.
     """
 
     residency: Residency
@@ -48,12 +49,14 @@ class Claim(Struct, frozen=True, kw_only=True):
     size: float | None = None
     auto_vram: bool = False
     share: CardShare | None = None
+    elastic_mib: int = 0
     cards: CardCount = ONE
     preemptible: Preemptible | None = None
     preempts: int | None = None
 
     def __post_init__(self) -> None:
-        if min(self.cores, self.ram_mib, self.disk_mib, self.vram_mib or 0) < 0:
+        sizes = self.vram_mib or 0, self.elastic_mib, self.ram_mib, self.disk_mib
+        if min(self.cores, *sizes) < 0:
             raise ValueError(f"a claim must not be negative: {self}")
         if self.share is not None:
             self._check_share()
@@ -66,11 +69,16 @@ class Claim(Struct, frozen=True, kw_only=True):
 
     def with_whole_card(self) -> Claim:
         """The same job, which holds a card alone; a size that it states is the least it needs."""
-        return replace(self, residency=Residency.GPU_EXCLUSIVE, share=None)
+        return replace(self, residency=Residency.GPU_EXCLUSIVE, share=None, elastic_mib=0)
 
     def with_cards(self, number: int) -> Claim:
         """The same job with just so many cards."""
         return replace(self, cards=CardCount(number, number))
+
+    @property
+    def most_mib(self) -> int:
+        """What a job that shares can make use of on its card; 0 where it states no size."""
+        return (self.vram_mib or 0) + self.elastic_mib
 
     @property
     def is_gang(self) -> bool:

@@ -9,9 +9,10 @@ from msgspec import Struct
 
 from nvinx.errors import HintError
 from nvinx.formatting import value_text
-from nvinx.jobs import gpu_hint, misspelt, preemption, share_hint, stage_hint
+from nvinx.jobs import gpu_hint, misspelt, preemption, share_hint, stage_hint, vram_range
 from nvinx.jobs.card_count import ONE
 from nvinx.jobs.claim import Claim
+from nvinx.jobs.vram_range import VramRange
 from nvinx.residency import Residency
 from nvinx.sizes import need_from_gb, need_from_mb, need_mib, parse_bytes
 
@@ -89,8 +90,8 @@ def read(
         gpu = None
     model = reader.model(models, calibrated)
     spec = models.get(model) if model is not None else None
-    auto, vram_mib, residency = reader.wants_auto(), reader.vram_mib(), reader.residency()
-    stated_vram = vram_mib
+    auto, stated, residency = reader.wants_auto(), reader.vram(), reader.residency()
+    stated_vram = vram_mib = None if stated is None else stated.least_mib
     share = reader.share(gpu, residency)
     residency = residency if share is None else _residency_with(share)
     if spec is not None:
@@ -113,6 +114,7 @@ def read(
     return Claim(
         residency=residency,
         vram_mib=vram_mib if residency.uses_gpu else None,
+        elastic_mib=reader.elastic_mib(stated, residency, count, overflow=overflow),
         ram_mib=reader.ram_mib(common, _ram_of(spec if overflow else None, common), spills=spills),
         disk_mib=reader.mib("disk_mb", common.disk_mb),
         cores=common.cores,
@@ -190,7 +192,7 @@ class _Reader:
         return bool(stated) and not asks and all(self._is_zero(name) for name in stated)
 
     def _is_zero(self, name: str) -> bool:
-        return self._hints[name] != AUTO and self._size(name) == 0
+        return self._hints[name] != AUTO and self._size(name).most_mib == 0
 
     def demand_one_of(self, cards: Collection[str], gpu: GpuWish) -> None:
         if any(gpu_hint.matches(gpu.card, card) for card in cards):
@@ -265,13 +267,14 @@ class _Reader:
             problem = f"contradicts residency {residency.value}"
             raise self.error(hint, problem, "leave one of the two out")
 
-    def vram_mib(self) -> int | None:
+    def vram(self) -> VramRange | None:
         """VRAM from `vram_mb` or `vram`; both are fine when they agree. 0 says nothing."""
         stated = [name for name in _SIZES if name in self._hints]
         sizes = {name: self._size(name) for name in stated if self._hints[name] != AUTO}
         if len(set(sizes.values())) > 1:
             raise self.error("vram", f"contradicts vram_mb={self._hints['vram_mb']!r}", "keep one")
-        return next(iter(sizes.values()), None) or None
+        found = next(iter(sizes.values()), None)
+        return found if found is not None and found.most_mib else None
 
     def wants_auto(self) -> bool:
         """Whether the VRAM is to be learned. Raises HintError where it is stated as well."""
@@ -288,6 +291,29 @@ class _Reader:
             raise self.error(hint, problem, f"leave it or residency={residency.value!r} out")
         return Residency.GPU_EXCLUSIVE
 
+    def elastic_mib(
+        self, stated: VramRange | None, residency: Residency, count: CardCount, *, overflow: bool
+    ) -> int:
+        """What the job can give back. Raises HintError where it could have no use of a range."""
+        if stated is None or not stated.elastic_mib:
+            return 0
+        hint = "vram_mb" if "vram_mb" in self._hints else "vram"
+        if overflow or residency is Residency.GPU_RAM_OVERFLOW:
+            problem = "is a range, and a job that spills takes all that its card has"
+            raise self.error(hint, problem, "state one size, or leave the spilling out")
+        if residency is Residency.GPU_EXCLUSIVE:
+            problem = "is a range, and a job that has its card alone gives nothing of it back"
+            raise self.error(hint, problem, "state one size, or let it share the card")
+        if count.is_gang:
+            problem = "is a range, and a job of several cards holds the same of each to its end"
+            raise self.error(hint, problem, "state one size, or ask for one card")
+        agreed = preemption.named(self._rule, self._hints.get(preemption.HINT))
+        if agreed is not None and agreed.signal == vram_range.SIGNAL:
+            problem = f"and a range of VRAM are both told by {vram_range.SIGNAL}"
+            fix = "write preemptible='signal:USR2', or state one size"
+            raise self.error(preemption.HINT, problem, fix)
+        return stated.elastic_mib
+
     def size(self, known: float | None) -> float | None:
         """The size of the input: the rule's own measure goes before the one that is known."""
         value = self._hints.get("nvinx_size", known)
@@ -302,8 +328,11 @@ class _Reader:
             raise self.error("nvinx_size", problem, "write a number, such as residues or bytes")
         return size
 
-    def _size(self, name: str) -> int:
+    def _size(self, name: str) -> VramRange:
         value = self._hints[name]
+        stated = vram_range.named(self._rule, name, value)
+        if stated is not None:
+            return stated
         if name == "vram_mb" and isinstance(value, str) and _is_digits(value):
             value = int(value)
         if name == "vram_mb" and _is_number(value):
@@ -322,7 +351,7 @@ class _Reader:
             example = "vram_mb=900" if name == "vram_mb" else "vram='900MB'"
             problem = "must be a number of MB" if name == "vram_mb" else "needs a unit"
             raise self.error(name, problem, f"write it like {example}")
-        return mib
+        return VramRange(mib, mib)
 
     def mib(self, name: str, mb: float | None) -> int:
         if mb is None:

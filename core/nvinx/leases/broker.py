@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from nvinx.admission.events import Decision, Event, Policy, Round, Start
-    from nvinx.admission.job import Job, Running
+    from nvinx.admission.job import Job, Placement, Running
     from nvinx.admission.planner.planner import Planner
     from nvinx.admission.planner.work import Upcoming
     from nvinx.admission.reclaim import Reclaim
@@ -196,9 +196,12 @@ class Broker:
 
     @property
     def _may_be_asked(self) -> bool:
-        """Whether a running job of ours has agreed to give its card back."""
+        """Whether a running job of ours has agreed to give its card back, or a part of it."""
         running = self._state.running.values()
-        return any(r.job.claim.preemptible and r.placement.card for r in running)
+        agreed = (
+            r.job.claim.preemptible or r.job.claim.elastic_mib for r in running if r.placement.card
+        )
+        return any(agreed)
 
     @property
     def waits(self) -> dict[str, Reason]:
@@ -208,6 +211,10 @@ class Broker:
     def beside(self, job_id: str) -> tuple[Running, ...]:
         """Who shared a card with it, of any engine, when this job was placed."""
         return self._co_residents.get(job_id, ())
+
+    def elastic(self, job_id: str) -> Placement | None:
+        """What a job of a range of VRAM holds and may use, as of the last call; None for others."""
+        return self._everyone.elastic(job_id)
 
     def is_on_card(self, job_id: str) -> bool:
         """Whether this job of ours runs on a card, as of the last call."""
@@ -295,6 +302,7 @@ class Broker:
         ours = [start for start in decided.starts if start.job_id in own.waiting]
         self._enter(entries, merged, ours, begun)
         self._give_back(entries, merged, _asked_of(own, decided), begun)
+        self._everyone.rebudget(entries, decided.budgets, event.at)
         for engine in _others(merged, decided, own):
             self._everyone.ask(entries, engine)
         after = _with_starts(replace(own, capacity=merged.capacity), merged, ours)
@@ -323,7 +331,7 @@ class Broker:
 
     def _tell(self, merged: State, decided: Round) -> None:
         """Notify the engines that could start a job or are to give a card back, and those that may
-        wait for our answer.
+        wait for our answer; and tell jobs what they may use.
 
         Also those whose jobs are kept from a card only by what we are about to learn.
         """
@@ -335,6 +343,8 @@ class Broker:
             if reason.why is Why.LESSON_AWAITED
         ]
         could += [merged.running[asked.job_id].job for asked in decided.reclaims]
+        could += [merged.running[one.job_id].job for one in decided.budgets]
+        self._everyone.tell_budgets()
         engines = {engine_of(job) for job in could}
         if us is not None and us.owes_answer:
             engines |= {us.asked_by, *self._everyone.near}
@@ -422,7 +432,9 @@ class Broker:
                 raise LookOnlyError
             self._ports.liveness.announce(job_id)
             begun.append(job_id)
-            entries.hold(Lease(running.job, start.placement, running.since))
+            lease = Lease(running.job, start.placement, running.since)
+            entries.hold(lease)
+            self._everyone.entered(lease)
             cards = start.placement.cards
             there = {r.job.id: r for card_id in cards for r in merged.on_card(card_id)}
             self._co_residents[job_id] = tuple(r for r in there.values() if r.job.id != job_id)

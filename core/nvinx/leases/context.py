@@ -12,10 +12,11 @@ from msgspec.structs import replace
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.history.past import Past
-from nvinx.host import resources, statedir
+from nvinx.host import budget_files, resources, statedir
 from nvinx.host.clock import boot_seconds
 from nvinx.leases import memory_caps, said_peaks, tokens
 from nvinx.leases.broker import Broker
+from nvinx.leases.budgets import BudgetFiles
 from nvinx.leases.environment import variables
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.liveness import ProcessLiveness
@@ -77,9 +78,16 @@ class Context(Struct, frozen=True):
             exports |= {k: v for k, v in memory_caps.AS_NEEDED.items() if k not in os.environ}
         simulated = placement.card is not None and capacity.card(placement.card).simulated
         exports[said_peaks.VARIABLE] = str(self._said.file(job_id)) if simulated else ""
+        exports[budget_files.VARIABLE] = "" if placement.budget is None else self._budget(job_id)
         if caps:
-            exports |= memory_caps.variables(placement, capacity, SITE, os.environ)
+            capped = (
+                placement if running is None else memory_caps.most(placement, running.job.claim)
+            )
+            exports |= memory_caps.variables(capped, capacity, SITE, os.environ)
         return exports
+
+    def _budget(self, job_id: str) -> str:
+        return str(BudgetFiles(self.liveness.folder).file(job_id))
 
     def lock(self, job_id: str, placement: Placement) -> Path | None:
         """The file whose lock is the job's sign of life; None on the CPU, which is not leased."""
@@ -117,7 +125,14 @@ def open_context(
     past = Past.read(remembered, names, bench.slowdowns) if learns else Past.unread(remembered)
     estimates = Estimates(bench.slowdowns, bench.utilisation, past.statistics)
     ledger = SqliteLedger(folder / "ledger.db")
-    ports = Ports(ledger, liveness, boot_seconds, None if within else probe, ram_left)
+    ports = Ports(
+        ledger,
+        liveness,
+        boot_seconds,
+        None if within else probe,
+        ram_left,
+        budgets=BudgetFiles(liveness.folder),
+    )
     capacity = bench.capacity if cores is None else replace(bench.capacity, cores=cores)
     broker = Broker(engine, capacity, ports, policy(estimates), past.statistics)
     return Context(engine, bench, folder, past, estimates, liveness, probe, broker, ledger)

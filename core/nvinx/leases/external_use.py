@@ -57,6 +57,15 @@ def _card_now(
     return replace(card, foreign_mib=max(theirs - card.undeclared_mib, 0))
 
 
+def shown_mib(lease: Lease, inventory: GpuInventory, owners: Mapping[int, str]) -> int | None:
+    """What the driver shows that a lease uses of its first card; None where it shows no such."""
+    gpu = next((gpu for gpu in inventory.gpus if gpu.id == lease.placement.card), None)
+    if gpu is None or gpu.used_mib is None:
+        return None
+    used = [p.used_mib for p in gpu.processes if owners.get(p.pid) == lease.id]
+    return None if None in used else sum(mib or 0 for mib in used)
+
+
 def _ours(card: Card, gpu: GpuState, leases: Sequence[Lease], owners: Mapping[int, str]) -> int:
     """What nvinx's jobs use of the card: per process where the driver says, else as leased."""
     there = [lease for lease in leases if lease.holds(card.id)]

@@ -89,7 +89,8 @@ def lease(  # noqa: PLR0913  (all by name)
             held = client.acquire(claim, called, on_wait)
         with client.giving_back(held), _exported(held.exports):
             client.use_here(held)
-            yield placement.current()
+            with client.watched(held):
+                yield placement.current()
 
 
 def _working_folder() -> Path | None:

@@ -158,6 +158,11 @@ class SqliteTransaction:
         text = rows.placement_text(placement)
         self._write("UPDATE lease SET placement = ? WHERE id = ?", text, lease_id)
 
+    def rebudget(self, lease: Lease) -> None:
+        text = rows.placement_text(lease.placement)
+        self._change("UPDATE lease SET placement = ? WHERE id = ?", text, lease.id)
+        lost_ledger.write(self._state_dir, lease)
+
     def drop(self, lease_id: str) -> None:
         self._change("DELETE FROM lease WHERE id = CAST(? AS TEXT)", _raw(lease_id))
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from nvinx.errors import StateDirError
 from nvinx.host import locks, proc, statedir
 from nvinx.host.plain_files import make_plain, open_plain
-from nvinx.leases import notices, open_locks
+from nvinx.leases import budgets, notices, open_locks
 from nvinx.leases.markers import Markers, is_token, owner
 from nvinx.leases.tokens import is_seen
 
@@ -121,6 +121,10 @@ class ProcessLiveness:
         dead = sorted(tokens - self.alive(tokens))
         for first in range(0, len(dead), _AT_ONCE):
             self._remove(dead[first : first + _AT_ONCE])
+        ended = budgets.ended(self.folder)
+        for token in ended - self.alive(ended):
+            with suppress(OSError):
+                budgets.remove(self.folder, token)
 
     def _may_be_dead(self, token: str) -> bool:
         return is_token(token) and is_seen(token) and not self._is_locked(token)
@@ -140,6 +144,7 @@ class ProcessLiveness:
             self._pipe(token).unlink(missing_ok=True)
             self.folder.joinpath(f"{token}.peak").unlink(missing_ok=True)
             self.file(token).unlink(missing_ok=True)
+            budgets.remove(self.folder, token)
 
     def _pipe(self, token: str) -> Path:
         return self.folder / f"{token}.notice"

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from nvinx.residency import Residency
 from nvinx.sizes import CONTEXT_MIB, MIB
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from nvinx.admission.job import Placement
     from nvinx.bench.capacity import Capacity, Card
+    from nvinx.jobs.claim import Claim
 
 _LEAST_SHARE = 0.5  # of what was declared, where the context would leave less
 
@@ -37,7 +40,7 @@ def variables(
         return {}
     caps_mib = {card_id: _cap_mib(placement.mib_on(card_id)) for card_id in placement.cards}
     shares = (mib / _size_mib(capacity.card(card_id)) for card_id, mib in caps_mib.items())
-    fraction = f"{min(shares):.4f}"
+    fraction = f"{min(1.0, *shares):.4f}"
     wanted = {
         "NVINX_VRAM_FRACTION": fraction,
         "XLA_CLIENT_MEM_FRACTION": fraction,
@@ -48,6 +51,13 @@ def variables(
     before = environ.get("PYTHONPATH", "")
     path = {"PYTHONPATH": f"{site}:{before}" if before else site}
     return {name: value for name, value in wanted.items() if name not in environ} | path
+
+
+def most(placement: Placement, claim: Claim) -> Placement:
+    """With all that the job may ever use of its card: a framework's cap is set once."""
+    if placement.budget is None:
+        return placement
+    return replace(placement, vram_mib=max(claim.most_mib, placement.vram_mib))
 
 
 def _cap_mib(held_mib: int) -> int:

@@ -76,15 +76,15 @@ def stale(environ: Mapping[str, str]) -> str | None:
 
 def demand_within(claim: Claim, outer: Outer, name: str) -> None:
     """Raise ImpossibleJobError where the claim is for more than the lease around it has."""
-    held = None if outer.lease is None else outer.lease.placement
-    if held is None or not claim.uses_gpu:
+    if outer.lease is None or not claim.uses_gpu:
         return
+    held = outer.lease.placement
     number, wanted = claim.cards.least, claim.least_on_card_mib
     if number > len(held.cards):
         raise _asks_for_more(name, claim.cards.text, cards_text(len(held.cards)))
     if held.alone:
         return
-    held_mib = sorted(map(held.mib_on, held.cards))[-number]
+    held_mib = sorted(_lasting_mib(outer.lease, card_id) for card_id in held.cards)[-number]
     if claim.residency is Residency.GPU_EXCLUSIVE:
         raise _asks_for_more(name, "the whole card", gb(held_mib))
     if wanted > held_mib:
@@ -103,10 +103,18 @@ def share_of(bench: Bench, lease: Lease) -> Bench:
     cards = []
     for card in bench.cards:
         if lease.holds(card.id):
-            size = card.total_mib if held.alone else min(held.mib_on(card.id), card.total_mib)
+            size = (
+                card.total_mib if held.alone else min(_lasting_mib(lease, card.id), card.total_mib)
+            )
             whole = max(card.device_mib, card.total_mib)
             cards.append(replace(card, total_mib=size, headroom_mib=0, device_mib=whole))
     return replace(bench, cards=tuple(cards))
+
+
+def _lasting_mib(lease: Lease, card_id: str) -> int:
+    """What the lease holds of a card to its end: of a range the least."""
+    claim, held_mib = lease.job.claim, lease.placement.mib_on(card_id)
+    return min(claim.vram_mib or 0, held_mib) if claim.elastic_mib else held_mib
 
 
 def sweep(state_dir: Path, liveness: ProcessLiveness) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from contextlib import AbstractContextManager
 
-    from nvinx.admission.job import Job, Placement
+    from nvinx.admission.job import Budget, Job, Placement
     from nvinx.gpu.ports import GpuProbe
     from nvinx.host.clock import Clock
     from nvinx.reasons import Reason
@@ -134,6 +134,10 @@ class Transaction(Protocol):
         """Write down of a lease of ours that its job was asked to give it back."""
         ...
 
+    def rebudget(self, lease: Lease) -> None:
+        """Write down what a lease may use, and what it holds until it has shrunk to that."""
+        ...
+
     def drop(self, lease_id: str) -> None:
         """Give a lease back. Dropping one that is not there is not an error."""
         ...
@@ -235,11 +239,28 @@ class Peaks(Protocol):
         ...
 
 
+class Budgets(Protocol):
+    """How jobs that asked for a range of VRAM are told how much of it they may use."""
+
+    def tell(self, token: str, budget: Budget, seen: Collection[tuple[int, int]] = ()) -> None:
+        """Tell a job, unless it was told of this very budget. seen: as in `Lease`."""
+        ...
+
+    def is_kept(self, token: str, budget: Budget) -> bool:
+        """Whether the job answered that it keeps to this very budget."""
+        ...
+
+    def is_heard(self, token: str, budget: Budget) -> bool:
+        """Whether a process of the job that listens for the signal was told of this budget."""
+        ...
+
+
 class Ports(Struct, frozen=True):
     """What a broker needs of the outside world.
 
     probe: None when every card is simulated. ram_left: MiB of RAM that nobody uses right now.
-    asleep: for how many seconds the machine has slept since boot, which no job ran.
+    asleep: for how many seconds the machine has slept since boot, which no job ran. budgets: None
+    where no job is told of another budget than that of its start.
     """
 
     ledger: Ledger
@@ -248,3 +269,4 @@ class Ports(Struct, frozen=True):
     probe: GpuProbe | None = None
     ram_left: Callable[[], int] | None = None
     asleep: Callable[[], float] = asleep_seconds
+    budgets: Budgets | None = None

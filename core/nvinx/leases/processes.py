@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -42,16 +43,20 @@ def are_there(tokens: Collection[str]) -> bool:
     return bool(_family(tokens))
 
 
-def tell(tokens: Collection[str], number: int) -> int:
+def tell(tokens: Collection[str], number: int, also: Collection[int] = ()) -> int:
     """Send a signal to those of their processes that have a handler for it; returns how many.
 
-    The others, such as shells that wait for a program, would die of it.
+    The others, such as shells that wait for a program, would die of it. also: processes that are
+    theirs without showing it.
     """
-    told = [process for process in _family(tokens) if proc.catches(process.pid, number)]
-    for process in told:
-        with contextlib.suppress(*_gone()):
-            process.send_signal(number)
-    return len(told)
+    pids = {process.pid for process in _family(tokens)} | set(also)
+    told = 0
+    for pid in pids:
+        if proc.catches(pid, number):
+            with contextlib.suppress(OSError):
+                os.kill(pid, number)
+                told += 1
+    return told
 
 
 def _family(tokens: Collection[str]) -> list[psutil.Process]:

@@ -127,7 +127,7 @@ def _or(instead: Value, reader: Callable[..., Value], *arguments: Any) -> Value:
 def _job(row_id: str, text: bytes) -> Job:
     job: Job = _read(_JOB, text)
     claim = job.claim
-    counts = (claim.vram_mib or 0, claim.ram_mib, claim.disk_mib, claim.cores, abs(claim.priority))
+    counts = (claim.most_mib, claim.ram_mib, claim.disk_mib, claim.cores, abs(claim.priority))
     _demand(job.id == row_id, "its job has another id")
     _demand(max(counts) <= _MOST, "its claim is implausibly large")
     words = (job.id, job.engine, claim.kind, claim.model or "")
@@ -143,6 +143,9 @@ def _placement(text: bytes) -> Placement:
     _demand(max(sizes) <= _MOST, "it holds more than is possible")
     _demand(placement.card is not None and placement.residency.uses_gpu, "it holds no card")
     _demand(len(set(placement.cards)) == len(placement.cards), "it holds a card twice")
+    budget = placement.budget
+    fits = budget is None or (0 < budget.mib <= placement.vram_mib and budget.number >= 0)
+    _demand(fits, "its budget makes no sense")
     is_told = placement.alone or len(placement.more_mib) == len(placement.more)
     _demand(is_told, "how much it holds of some card is missing")
     return placement

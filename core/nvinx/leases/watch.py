@@ -1,4 +1,7 @@
-"""A command that agreed to give its card back, ended as soon as somebody asks for it."""
+"""A command that agreed to give its card back, ended as soon as somebody asks for it.
+
+One that agreed to use less of it only has its user told.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,7 @@ class Watch:
     def __init__(self, broker: Broker, job: Job, say: Callable[[str], None]) -> None:
         self._broker, self._job, self._say = broker, job, say
         self._giving_back: GivingBack | None = None
+        self._told = 0
         self.was_preempted = False
         self._is_over = threading.Event()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -54,6 +58,14 @@ class Watch:
                 for asked in () if self._is_over.is_set() else self._broker.poll():
                     if isinstance(asked, Reclaim):
                         self._begin(asked)
+                self._tell_budget()
+
+    def _tell_budget(self) -> None:
+        held = self._broker.elastic(self._job.id)
+        budget = None if held is None else held.budget
+        if held is not None and budget is not None and budget.number != self._told:
+            self._told = budget.number
+            self._say(f"nvinx: {self._job.name} {explain.budget(self._job, held)}")
 
     def _begin(self, asked: Reclaim) -> None:
         agreed = self._job.claim.preemptible

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from contextlib import contextmanager
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,9 @@ _WORDS = {  # a rule's hints, as a Nextflow process says them
     "add mem_mb=...": "set memory",
     "mem_mb": "memory",
     "vram_mb=... (or model=...)": "ext.vram_gb, or ext.nvinx_model",
+    "vram='2-6GB'": "ext.vram_gb = '2-6'",
     "vram_mb": "ext.vram_gb",
+    "vram=": "ext.vram_gb=",
     "gpu_share=": "ext.nvinx_gpu_share = ",
     "gpu=1 for": "leave it out for",
     "write gpu=": "set accelerator = ",
@@ -42,6 +45,9 @@ _WORDS = {  # a rule's hints, as a Nextflow process says them
     "disk_mb": "disk",
     "model=": "ext.nvinx_model = ",
 }
+
+
+_RANGE = re.compile(r"\s*[\d.]+\s*-\s*[\d.]+\s*", re.ASCII)
 
 
 class Task(Struct, frozen=True, kw_only=True):
@@ -128,7 +134,7 @@ def _hints(task: Task, bench: Bench) -> dict[str, Any]:
     if task.accelerators > 1:
         asked["gpu"] = task.accelerators
     if task.vram_gb:
-        asked["vram_mb"] = _vram_gb(task) * 1000
+        asked |= _size(task)
     if task.gpu_share:
         asked["gpu_share"] = task.gpu_share
     if task.cpu_fallback:
@@ -156,6 +162,13 @@ def _demand_mode(task: Task) -> None:
     close = difflib.get_close_matches(task.mode, MODES, n=1)
     fix = f"write {close[0]!r}" if close else f"write one of {', '.join(MODES)}"
     raise HintError(task.name, f"ext.nvinx_mode={task.mode!r}", "nvinx knows no such mode", fix)
+
+
+def _size(task: Task) -> dict[str, Any]:
+    """`ext.vram_gb` as a hint: a number, or a range such as `2-6`."""
+    if _RANGE.fullmatch(task.vram_gb):
+        return {"vram": f"{task.vram_gb}GB"}
+    return {"vram_mb": _vram_gb(task) * 1000}
 
 
 def _vram_gb(task: Task) -> float:

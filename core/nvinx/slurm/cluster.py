@@ -95,7 +95,11 @@ class Cluster:
         )
 
     def ask(self, rule: str, claim: Claim) -> Ask:
-        """What to ask for a job of a rule. Raises ImpossibleJobError when no node can run it."""
+        """What to ask for a job of a rule; of a range of VRAM the least, which it has to its end.
+
+        Raises ImpossibleJobError when no node can run it.
+        """
+        claim = replace(claim, elastic_mib=0)
         able = [n for n in self.nodes if n.cpus >= claim.cores and n.ram_mib >= claim.ram_mib]
         if not able:
             raise ImpossibleJobError(rule, self._too_much(claim), "ask for less in the rule")

@@ -1,6 +1,7 @@
 """Fakes with real behaviour, shipped so that users' tests can use them too."""
 
 from nvinx.testing.ledger import (
+    FakeBudgets,
     FakeClock,
     FakeLiveness,
     FakeStager,
@@ -13,6 +14,7 @@ FakeLife = FakeLiveness
 MemoryPage = MemoryTransaction
 
 __all__ = [
+    "FakeBudgets",
     "FakeClock",
     "FakeLife",
     "FakeLiveness",

@@ -20,7 +20,7 @@ from nvinx.staging.ports import Warmed
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from nvinx.admission.job import Placement
+    from nvinx.admission.job import Budget, Placement
     from nvinx.leases.ports import Lease, QueuedRequest
     from nvinx.staging.ports import File
 
@@ -121,6 +121,11 @@ class MemoryTransaction:
             lease = self._rows.leases[lease_id]
             self._rows.leases[lease_id] = replace(lease, placement=placement)
 
+    def rebudget(self, lease: Lease) -> None:
+        if lease.id in self._rows.leases:
+            self._rows.leases[lease.id] = lease
+            self._rows.change += 1
+
     def drop(self, lease_id: str) -> None:
         self._rows.change += self._rows.leases.pop(lease_id, None) is not None
 
@@ -144,6 +149,36 @@ class MemoryTransaction:
         for request in [r for r in self._rows.requests.values() if r.job.engine == engine]:
             self.dequeue(request.id)
         self._rows.engines.pop(engine, None)
+
+
+@dataclass
+class FakeBudgets:
+    """Jobs that are told what they may use, and answer by decree."""
+
+    told: dict[str, Budget] = field(default_factory=dict)
+    kept: dict[str, Budget] = field(default_factory=dict)
+    heard: dict[str, Budget] = field(default_factory=dict)
+
+    def tell(self, token: str, budget: Budget, seen: Collection[tuple[int, int]] = ()) -> None:  # noqa: ARG002
+        if token not in self.told or self.told[token].number <= budget.number:
+            self.told[token] = budget
+
+    def is_kept(self, token: str, budget: Budget) -> bool:
+        return self._is_same(self.kept.get(token), budget)
+
+    def is_heard(self, token: str, budget: Budget) -> bool:
+        return self._is_same(self.heard.get(token), budget)
+
+    def _is_same(self, answer: Budget | None, budget: Budget) -> bool:
+        return answer is not None and (answer.mib, answer.number) == (budget.mib, budget.number)
+
+    def answer(self, token: str) -> None:
+        """The job keeps to what it was told last."""
+        self.kept[token] = self.told[token]
+
+    def listen(self, token: str) -> None:
+        """A process of the job was told by a signal."""
+        self.heard[token] = self.told[token]
 
 
 class FakeLiveness:

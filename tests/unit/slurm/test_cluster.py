@@ -38,6 +38,11 @@ def test_a_job_that_shares_asks_for_as_many_shards_as_hold_it():
     assert asks(shared_claim(954)) == ("shard:2", set(), SHARED)
 
 
+def test_a_job_of_a_range_has_its_least_to_its_end():
+    ask = ONE.ask("rule", shared_claim(954, elastic_mib=2000))
+    assert (ask.gres, ask.claim) == ("shard:2", shared_claim(954))
+
+
 def test_a_job_that_wants_the_card_asks_for_all_its_shards():
     assert asks(WHOLE) == ("shard:4", set(), ALONE)
     assert asks(WHOLE, node(cards=2, shards=8)) == ("shard:4", set(), ALONE)
