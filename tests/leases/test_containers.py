@@ -90,7 +90,9 @@ def test_a_job_that_ended_in_another_container_is_told_and_can_be_let_go(bench):
     waits = start(bench, CONTAINER, "run", "--give-up", "0.1", "--", "echo", "mine")
     assert waits.wait(GIVE_UP_S) == 75
     let_go = start(bench, CONTAINER, "release", "--disown", "--yes", lease_id)
-    assert let_go.wait(GIVE_UP_S) == 0
+    said, _ = let_go.communicate(timeout=GIVE_UP_S)
+    # The kernel may give a new container the number of one that is gone: there the end is seen.
+    assert let_go.returncode == 0 or "there is no such lease" in said
     done = start(bench, CONTAINER, "run", "--", "echo", "mine")
     assert done.communicate(timeout=GIVE_UP_S)[0] == "mine\n"
 
