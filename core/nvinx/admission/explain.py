@@ -327,6 +327,7 @@ _TEXTS = {
     Why.CARD_ASKED_BACK: "{behind} is asked to give the card back",
     Why.CARD_GIVEN_BACK: "{behind} gives the card back",
     Why.PREEMPTION_LOSES_MORE: "ending {behind} would lose {lost} of work and save {saved}",
+    Why.NO_RAM_TO_SUSPEND: "suspending {behind} takes {need} of RAM, {have} free",
     Why.CANNOT_SHARE: "asks for the card alone",
     Why.NO_CPU_FALLBACK: "has no CPU fallback declared",
 }

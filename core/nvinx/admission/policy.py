@@ -297,8 +297,10 @@ class _Refused:
             return refusal
         cards = [c for c in state.capacity.cards if could_hold(c, job.claim, first.residency)]
         choice = reclaim.choose(job, first.residency, cards, free)
-        if choice is None or refusal.of_machine:
+        if refusal.of_machine:
             return refusal
+        if choice is None:
+            return reclaim.lacks_ram(job, first.residency, cards, free) or refusal
         self.reclaims, reason = reclaim.answer(job, choice, first, free.at)
         return reason
 
@@ -344,7 +346,7 @@ def _could_all_hold(cards: Sequence[Card], claim: Claim, residency: Residency) -
 
 def could_hold(card: Card, claim: Claim, residency: Residency) -> bool:
     """Whether the card could hold the job, or its part of a gang, were it empty."""
-    if not gpu_hint.matches(claim.card_name, card.name):
+    if not gpu_hint.matches(claim.card_name, card.name) or claim.on_card not in (None, card.id):
         return False
     if residency is Residency.GPU_RAM_OVERFLOW:
         weights_mib = replace(card, foreign_mib=0).weights_mib

@@ -26,8 +26,8 @@ class Claim(Struct, frozen=True, kw_only=True):
     long as the job asks for a whole card. share: the part of its card that a job gets which says no
     size; `Card.need_mib` tells how much that is. preemptible: how it gives its card back; None: it
     never does. preempts: how far its priority must be above that of a job which agreed to give its
-    card back; None: it asks nobody. Raises ValueError when a number is negative, VRAM is missing,
-    or a part is asked for beside a size or by a job that does not share.
+    card back; None: it asks nobody. on_card: id of the only card that will do, of a job that was
+    suspended there. Raises ValueError when a number is negative, VRAM is missing, or a part is asked for beside a size or by a job that does not share.
     """
 
     residency: Residency
@@ -51,6 +51,7 @@ class Claim(Struct, frozen=True, kw_only=True):
     cards: CardCount = ONE
     preemptible: Preemptible | None = None
     preempts: int | None = None
+    on_card: str | None = None
 
     def __post_init__(self) -> None:
         if min(self.cores, self.ram_mib, self.disk_mib, self.vram_mib or 0) < 0:

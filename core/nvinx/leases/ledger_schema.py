@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
-SCHEMA = 4
+SCHEMA = 5
 _TABLES = """
 CREATE TABLE IF NOT EXISTS lease (
     id        TEXT PRIMARY KEY,
@@ -72,6 +72,7 @@ _MIGRATIONS: dict[int, str] = {
     1: "",  # claims know more since; what an older one leaves out has a default
     2: _REQUESTS_OF_BEFORE.format(tables=_TABLES),
     3: "",  # jobs hold several cards since, of which an older nvinx would count the first alone
+    4: "",  # suspended jobs hold RAM instead of their card since, which an older nvinx would count
 }
 INSERT_LEASE = "INSERT INTO lease (id, boot, since, job, placement, seen) VALUES (?, ?, ?, ?, ?, ?)"
 _TABLES_WITH_ROWS = ("lease", "request", "engine", "question")

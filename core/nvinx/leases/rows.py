@@ -128,14 +128,21 @@ def _job(row_id: str, text: bytes) -> Job:
     counts = (claim.vram_mib or 0, claim.ram_mib, claim.disk_mib, claim.cores, abs(claim.priority))
     _demand(job.id == row_id, "its job has another id")
     _demand(max(counts) <= _MOST, "its claim is beyond all measure")
-    words = (job.id, job.engine, claim.kind, claim.model or "")
+    words = (job.id, job.engine, claim.kind, claim.model or "", claim.on_card or "")
     _demand(max(map(len, words)) <= _LONGEST_WORD and "\0" not in "".join(words), "odd names")
+    if job.suspended is not None:
+        _demand_sound(job.suspended)
     name = plain(job.name)
     return job if name == job.name else replace(job, name=name)
 
 
 def _placement(text: bytes) -> Placement:
     placement: Placement = _read(_PLACEMENT, text)
+    _demand_sound(placement)
+    return placement
+
+
+def _demand_sound(placement: Placement) -> None:
     sizes = placement.vram_mib, placement.ram_mib, placement.disk_mib, *placement.more_mib
     _demand(min(sizes) >= 0, "it holds less than nothing")
     _demand(max(sizes) <= _MOST, "it holds more than there can be")
@@ -143,7 +150,9 @@ def _placement(text: bytes) -> Placement:
     _demand(len(set(placement.cards)) == len(placement.cards), "it holds a card twice")
     is_told = placement.alone or len(placement.more_mib) == len(placement.more)
     _demand(is_told, "what it holds of some card is not said")
-    return placement
+    if placement.suspension is not None:
+        is_part = 0 <= placement.suspension.ram_mib <= placement.ram_mib
+        _demand(is_part, "what it holds in RAM is more than its RAM")
 
 
 def _seen(text: bytes) -> tuple[tuple[int, int], ...]:

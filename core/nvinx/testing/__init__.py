@@ -1,5 +1,6 @@
 """Fakes with real behaviour, shipped so that users' tests can use them too."""
 
+from nvinx.testing.checkpoint import FakeCheckpoint
 from nvinx.testing.ledger import (
     FakeClock,
     FakeLiveness,
@@ -13,6 +14,7 @@ FakeLife = FakeLiveness
 MemoryPage = MemoryTransaction
 
 __all__ = [
+    "FakeCheckpoint",
     "FakeClock",
     "FakeLife",
     "FakeLiveness",
