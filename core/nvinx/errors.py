@@ -269,6 +269,10 @@ class SuspendError(NvinxError):
         self.fix = fix
 
 
+class StuckError(SuspendError):
+    """A job that was suspended, or half so, cannot go on: what it had done is lost."""
+
+
 class NextflowError(NvinxError):
     """Something that Nextflow needs is not where it should be."""
 

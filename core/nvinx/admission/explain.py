@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from nvinx.admission import suspending_words
 from nvinx.admission.estimates import MOST_LOST
 from nvinx.admission.retry import RetryStep
 from nvinx.formatting import cards_text, count_text, duration, factor_text, few_names, gb
@@ -143,12 +144,14 @@ def gives_back(job: Job, asked: Reclaim) -> str:
     """What is told of a job that is preempted."""
     times = 1 + (job.preempted.times if job.preempted else 0)
     agreed, how = job.claim.preemptible, "ends"
+    often = f"(preempted {times} of at most {MOST_TIMES} times)"
+    if agreed is not None and agreed.suspends:
+        return suspending_words.leaves(job, asked, often)
     if agreed is not None and agreed.mode is Mode.SIGNAL:
         how = f"is told by {agreed.signal} to end within {agreed.grace_s:g} s"
     return (
         f"nvinx: {job.name} {how}, to give its card back to {asked.to} "
-        f"({duration(asked.lost_s)} of work lost); it comes back into the queue "
-        f"(preempted {times} of at most {MOST_TIMES} times)"
+        f"({duration(asked.lost_s)} of work lost); it comes back into the queue {often}"
     )
 
 

@@ -30,12 +30,16 @@ _OVERDUE_S = 10.0  # after which nobody counts on a card that was to be given ba
 
 
 class Reclaim(Struct, frozen=True):
-    """A running job that is to give its card back: to a job of this name."""
+    """A running job that is to give its card back: to a job of this name.
+
+    ram_mib: what it takes of RAM meanwhile, where it is suspended.
+    """
 
     job_id: str
     to: str
     lost_s: float
     grace_s: float
+    ram_mib: int = 0
 
 
 class Choice(Struct, frozen=True):
@@ -108,7 +112,10 @@ def answer(
     reservation.start_s, reservation.binding = at + choice.grace_s, True
     if not choice.victims:
         return (), Reason(job.name, Why.CARD_GIVEN_BACK, behind=names)
-    asked = [Reclaim(v.job.id, job.name, loss_s(v, at), _grace_s(v)) for v in choice.victims]
+    asked = [
+        Reclaim(v.job.id, job.name, loss_s(v, at), _grace_s(v), _image_mib([v]))
+        for v in choice.victims
+    ]
     return tuple(asked), Reason(job.name, Why.CARD_ASKED_BACK, behind=names)
 
 

@@ -55,8 +55,9 @@ _SIZES = {"vram", "gpu_share", "residency", "model"}
 @click.option(
     "--preemptible",
     metavar="HOW",
-    help="Give the card back to urgent jobs, and run again later: requeue (it is ended), or "
-    "signal[:NAME][@SECONDS] (it is told, by USR1, and has so long to save what it has, 30).",
+    help="Give the card back to urgent jobs, and run again later: requeue (it is ended), "
+    "signal[:NAME][@SECONDS] (it is told, by USR1, and has so long to save what it has, 30), or, "
+    "experimental, suspend (its GPU memory goes to RAM, and it goes on later).",
 )
 @click.option("--give-up", type=float, metavar="SECONDS", help="Wait no longer (exit status 75).")
 @click.option("--caps/--no-caps", default=True, help="Hold its framework to --vram, or its part.")
@@ -118,7 +119,7 @@ def _run(  # noqa: PLR0913  (one argument per option)
     say = _quiet if quiet else _say
     options.tell_doubts(bench)
     with LeaseClient(bench, state_dir, source=called, caps=caps, say=say) as client:
-        claim = _claim(called, bench, asked)
+        claim = client.suspendable(_claim(called, bench, asked), called)
         how = _Manner(called, say, give_up, retry_oom, outputs)
         return _attempts(client, claim, command, how)
 
@@ -209,7 +210,7 @@ def _one_try(
         kills = kernel_kills.count()
         with client.watched(held) as watch:
             placed = replace(held, exports=held.exports | told)
-            ended = commands.run(command, placed, listen=how.retry_oom)
+            ended = commands.run(command, placed, listen=how.retry_oom, told=watch.tell)
         if not watch.was_preempted or ended.was_told:
             return _Tried(held, ended.status, ended.words, kernel_kills.since(kills))
         before = _preempted(client, held)

@@ -27,7 +27,8 @@ class Claim(Struct, frozen=True, kw_only=True):
     size; `Card.need_mib` tells how much that is. preemptible: how it gives its card back; None: it
     never does. preempts: how far its priority must be above that of a job which agreed to give its
     card back; None: it asks nobody. on_card: id of the only card that will do, of a job that was
-    suspended there. Raises ValueError when a number is negative, VRAM is missing, or a part is asked for beside a size or by a job that does not share.
+    suspended there. Raises ValueError when a number is negative, VRAM is missing, or a part is
+    asked for beside a size or by a job that does not share.
     """
 
     residency: Residency

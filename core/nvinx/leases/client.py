@@ -174,7 +174,14 @@ class LeaseClient:
 
     def watched(self, held: HeldLease) -> Watch:
         """While a command runs on the lease: ends it where it is to give its card back."""
-        return Watch(self._broker, held.job, self._say)
+        suspended = self._context.suspended_job(held.job, self._say)
+        return Watch(self._broker, held.job, suspended, self._say)
+
+    def suspendable(self, claim: Claim, name: str) -> Claim:
+        """The claim of a command as it holds here: one that cannot be suspended keeps its card."""
+        judged, problem = self._context.suspendable.judged(claim, name, "command")
+        self._warn(None if problem is None else f"warning: {problem}")
+        return judged
 
     def ran_s(self, held: HeldLease) -> float:
         """How long the lease has been held, in seconds."""

@@ -1,0 +1,39 @@
+"""What is told of jobs that are suspended. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nvinx.formatting import duration, gb
+
+if TYPE_CHECKING:
+    from nvinx.admission.job import Job
+    from nvinx.admission.reclaim import Reclaim
+    from nvinx.errors import SuspendError
+
+
+def leaves(job: Job, asked: Reclaim, times: str) -> str:
+    """times: how often it was preempted, in words."""
+    return (
+        f"nvinx: {job.name} is suspended (experimental), to give its card back to {asked.to}: up to "
+        f"{gb(asked.ram_mib)} go to RAM, about {duration(asked.lost_s)} for both ways, and no work "
+        f"is lost {times}"
+    )
+
+
+def is_off_card(job: Job, asked: Reclaim) -> str:
+    return f"nvinx: {job.name} is off its card, which is free for {asked.to}; it waits to go on"
+
+
+def is_back(job: Job) -> str:
+    return f"nvinx: {job.name} has its card again, and goes on"
+
+
+def failed(job: Job, error: SuspendError, *, is_stuck: bool) -> str:
+    """is_stuck: it does not run on."""
+    then = "begins anew" if is_stuck else "keeps its card"
+    kind = job.claim.kind or job.name
+    return (
+        f"nvinx: warning: {job.name} cannot be suspended ({error.problem}), so it {then}; "
+        f"no job of {kind} is suspended again. Fix: {error.fix}."
+    )
