@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 def leaves(job: Job, asked: Reclaim, times: str) -> str:
     """times: how often it was preempted, in words."""
     return (
-        f"nvinx: {job.name} is suspended (experimental), to give its card back to {asked.to}: up to "
-        f"{gb(asked.ram_mib)} go to RAM, about {duration(asked.lost_s)} for both ways, and no work "
-        f"is lost {times}"
+        f"nvinx: {job.name} is suspended (experimental), to give its card back to {asked.to}: up "
+        f"to {gb(asked.ram_mib)} go to RAM, which takes {duration(asked.lost_s)} for both ways; it "
+        f"goes on where it was {times}"
     )
 
 

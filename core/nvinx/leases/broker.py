@@ -21,6 +21,7 @@ from nvinx.admission.events import (
     Suspended,
     Withdrawn,
 )
+from nvinx.admission.job import Running, Waiting
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import State
 from nvinx.admission.step import admit, apply, step
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from nvinx.admission.events import Decision, Event, Policy, Round, Start
-    from nvinx.admission.job import Job, Running
+    from nvinx.admission.job import Job
     from nvinx.admission.planner.planner import Planner
     from nvinx.admission.planner.work import Upcoming
     from nvinx.admission.reclaim import Reclaim
@@ -133,6 +134,20 @@ class Broker:
     def came_back(self, job_id: str) -> tuple[Decision, ...]:
         """The memory of a suspended job of ours is on its card again; the RAM for it is free."""
         return self._take(CameBack(job_id, self._ports.clock()))
+
+    def adopt(self, lease: Lease) -> None:
+        """Take over a job whose engine died while it was suspended: one that is off its card waits
+        for room from the next `poll` on, another holds its room. Nobody is to ask it again.
+        """
+        claim = replace(lease.job.claim, preemptible=None)
+        job = replace(lease.job, engine=self._engine, claim=claim)
+        if lease.placement.is_off_card:
+            queue = self._state.waiting.plus([Waiting(job, self._ports.clock())])
+            suspended = {**self._state.suspended, lease.id: lease.placement}
+            self._state = replace(self._state, waiting=queue, suspended=suspended)
+        else:
+            running = Running(job, lease.placement, lease.since)
+            self._state = replace(self._state, running={**self._state.running, lease.id: running})
 
     def ended(self) -> tuple[PastRun, ...]:
         """The jobs of ours that ended since this was last asked."""

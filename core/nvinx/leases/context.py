@@ -96,8 +96,11 @@ class Context(Struct, frozen=True):
 
     def suspended_job(self, job: Job, say: Callable[[str], None]) -> SuspendedJob:
         """What moves the job off its card and back. say: told of what becomes of it."""
-        suspender = Suspender(DriverCheckpoint(), self.probe)
-        return SuspendedJob(job, suspender, self.suspendable, say)
+        return SuspendedJob(job, self.suspender, self.suspendable, say)
+
+    @property
+    def suspender(self) -> Suspender:
+        return Suspender(DriverCheckpoint(), self.probe)
 
     def close(self) -> None:
         self._ledger.close()
