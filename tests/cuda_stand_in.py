@@ -10,11 +10,11 @@ import psutil
 
 MODULES = Path(__file__).parent / "stand_in_cuda"
 
-# Says where it is on the card, and goes on until it may end: with 7, or 1 where it began before.
+# Says what it has of the card, and calls CUDA until it may end.
 PROGRAM = """
 echo "RUNNING {mb}" > "$STAND_IN_CUDA/$$"
 echo $$ >> pids
-while test ! -e finish; do sleep 0.02; done
+while test ! -e finish || ! grep -q RUNNING "$STAND_IN_CUDA/$$"; do sleep 0.02; done
 rm "$STAND_IN_CUDA/$$"
 exit {status}
 """

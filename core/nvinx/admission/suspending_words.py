@@ -32,7 +32,7 @@ def is_back(job: Job) -> str:
 def failed(job: Job, error: SuspendError, *, is_stuck: bool) -> str:
     """is_stuck: it does not run on."""
     then = "begins anew" if is_stuck else "keeps its card"
-    kind = job.claim.kind or job.name
+    kind = job.claim.kind.partition("@")[0] or job.name
     return (
         f"nvinx: warning: {job.name} cannot be suspended ({error.problem}), so it {then}; "
         f"no job of {kind} is suspended again. Fix: {error.fix}."

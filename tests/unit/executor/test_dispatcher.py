@@ -26,6 +26,7 @@ class Engine:
         self.started, self.handed_back, self.failures, self.learnt = [], [], [], []
         self.line, self.refused = [], []
         self.lessons = {}
+        self.asked, self.resumed, self.ended_suspended = [], [], threading.Event()
         self.stopping = False
         self.asked_to_end, self.failed = threading.Event(), threading.Event()
 
@@ -38,8 +39,17 @@ class Engine:
     def next_up(self, line):
         self.line = [(job.id, handle) for job, handle in line]
 
+    def reclaim(self, asked):
+        self.asked.append(asked)
+
     def refuse(self, handle, reason):
         self.refused.append((handle, reason.why))
+
+    def resume(self, job_id):
+        self.resumed.append(job_id)
+
+    def end_suspended(self):
+        self.ended_suspended.set()
 
     def hand_back(self, handles):
         self.handed_back += handles
