@@ -1,7 +1,7 @@
 """A stand-in for cuda.bindings.driver: its checkpoint calls, on a card of 4000 MB that is a folder.
 
 In the folder $STAND_IN_CUDA a program that uses the card has a file of its pid's name, with its
-state and its MB. `calls` has what was called, and `overbooked` what did not fit. A call that stands
+state and its MB; one that has loaded libcuda.so.1 gets such a file, with 0 MB. `calls` has what was called, and `overbooked` what did not fit. A call that stands
 in `refuses` is not supported; one that stands in `waits` waits until it no longer does.
 """
 
@@ -39,12 +39,22 @@ def _told(name):
 
 
 def _program(pid):
+    _meet(pid)
     try:
         state, mb = FOLDER.joinpath(str(pid)).read_text().split()
         os.kill(pid, 0)
     except (FileNotFoundError, ProcessLookupError, ValueError):
         return None
     return CUprocessState[f"CU_PROCESS_STATE_{state}"], int(mb)
+
+
+def _meet(pid):
+    try:
+        loaded = "libcuda.so.1" in Path(f"/proc/{pid}/maps").read_text()
+    except OSError:
+        return
+    if loaded and not FOLDER.joinpath(str(pid)).exists():
+        FOLDER.joinpath(str(pid)).write_text("RUNNING 0")
 
 
 def _note(name, text):
