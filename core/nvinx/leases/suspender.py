@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from nvinx.errors import StuckError, SuspendError
@@ -11,6 +12,7 @@ from nvinx.leases import processes
 if TYPE_CHECKING:
     from nvinx.gpu.ports import Checkpoint, GpuProbe
 
+_SHOWN_WITHIN_S, _POLL_S = 5.0, 0.05
 _FIX = "use preemptible='requeue' or 'signal'"
 
 
@@ -72,6 +74,15 @@ class Suspender:
         states = [self._checkpoint.state(pid) for pid in self._of_cuda(token)]
         if any(state is not CudaState.CHECKPOINTED for state in states):
             raise SuspendError("it began to use the card while it was suspended", _FIX)
+        self._await_free(token)
+
+    def _await_free(self, token: str) -> None:
+        """Until the card no longer shows anything of it. Raises SuspendError."""
+        deadline = time.monotonic() + _SHOWN_WITHIN_S
+        while any(self._seen(token).values()):
+            if time.monotonic() > deadline:
+                raise SuspendError("the card still shows what it had there", _FIX)
+            time.sleep(_POLL_S)
 
     def _of_cuda(self, token: str) -> list[int]:
         pids = processes.pids([token])

@@ -270,7 +270,7 @@ class _Play:
         self._round = decided
 
     def _ask_back(self, asked: Reclaim) -> None:
-        """One that may save what it has, or is suspended, goes on from there; another begins anew."""
+        """One that may save what it has, or is suspended, goes on from there; others begin anew."""
         live, task = self._live[asked.job_id], self._workload.tasks[asked.job_id]
         agreed = task.preemptible
         saves = agreed is not None and agreed.mode is not Mode.REQUEUE
