@@ -6,12 +6,13 @@ import threading
 from typing import TYPE_CHECKING
 
 from nvinx.leases import processes
+from nvinx.leases.suspended_job import Moved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nvinx.admission.reclaim import Reclaim
-    from nvinx.leases.suspended_job import Moved, SuspendedJob
+    from nvinx.leases.suspended_job import SuspendedJob
 
 
 class SuspendedJobs:
@@ -21,10 +22,12 @@ class SuspendedJobs:
         """told: on the job's thread: its id, what became of it, and the MiB it was seen to use."""
         self._told = told
         self._jobs: dict[str, SuspendedJob] = {}
+        self._on_card: set[str] = set()
 
     def leave(self, asked: Reclaim, job: SuspendedJob) -> None:
         """Have a job leave its card."""
         self._jobs[asked.job_id] = job
+        self._on_card.discard(asked.job_id)
         self._begin(asked.job_id, job, lambda: job.leave(asked))
 
     def come_back(self, job_id: str) -> None:
@@ -39,11 +42,14 @@ class SuspendedJobs:
 
     def end_all(self) -> None:
         """End those that nobody would bring back any more."""
-        if tokens := list(self._jobs):
+        if tokens := list(self._jobs.keys() - self._on_card):
             processes.end(tokens)
 
     def _begin(self, job_id: str, job: SuspendedJob, move: Callable[[], Moved]) -> None:
         def run() -> None:
-            self._told(job_id, move(), job.used_mib)
+            moved = move()
+            if moved in (Moved.BACK, Moved.STAYED):
+                self._on_card.add(job_id)
+            self._told(job_id, moved, job.used_mib)
 
         threading.Thread(target=run, name="nvinx-suspended", daemon=True).start()

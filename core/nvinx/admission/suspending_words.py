@@ -32,8 +32,16 @@ def is_back(job: Job) -> str:
 def failed(job: Job, error: SuspendError, *, is_stuck: bool) -> str:
     """is_stuck: it does not run on."""
     then = "begins anew" if is_stuck else "keeps its card"
-    kind = job.claim.kind.partition("@")[0] or job.name
     return (
         f"nvinx: warning: {job.name} cannot be suspended ({error.problem}), so it {then}; "
-        f"no job of {kind} is suspended again. Fix: {error.fix}."
+        f"no job of {_kind(job)} is suspended again. Fix: {error.fix}."
     )
+
+
+def is_of_a_kind_that_failed(job: Job, why: str) -> str:
+    return f"nvinx: {job.name} keeps its card, as suspending a job of {_kind(job)} failed ({why})"
+
+
+def _kind(job: Job) -> str:
+    """Its rule or program."""
+    return job.claim.kind.partition("@")[0] or job.name

@@ -61,20 +61,7 @@ class Suspendable:
             finally:
                 os.close(fd)
 
-    def _why_not(self, claim: Claim) -> tuple[str, str] | None:
-        """The problem, and what to do about it."""
-        if claim.is_gang:
-            return "it asks for several cards", "use preemptible='requeue' or 'signal'"
-        if claim.may_overflow:
-            return "it may spill to RAM", "leave ram_overflow out, or use 'requeue' or 'signal'"
-        failed = self._failed(claim.kind)
-        if failed is not None:
-            fix = f"use 'requeue' or 'signal', or remove {self._file} to have it tried again"
-            return f"it failed before ({failed})", fix
-        problem = self._checkpoint.problem()
-        return None if problem is None else (problem.problem, problem.fix)
-
-    def _failed(self, kind: str) -> str | None:
+    def failed(self, kind: str) -> str | None:
         """Why the first job of this kind could not be suspended; None where none failed."""
         with suppress(OSError), self._file.open("rb") as file:
             for line in file.read(_MOST).splitlines():
@@ -83,3 +70,16 @@ class Suspendable:
                     if found.kind == kind:
                         return plain(found.why)
         return None
+
+    def _why_not(self, claim: Claim) -> tuple[str, str] | None:
+        """The problem, and what to do about it."""
+        if claim.is_gang:
+            return "it asks for several cards", "use preemptible='requeue' or 'signal'"
+        if claim.may_overflow:
+            return "it may spill to RAM", "leave ram_overflow out, or use 'requeue' or 'signal'"
+        failed = self.failed(claim.kind)
+        if failed is not None:
+            fix = f"use 'requeue' or 'signal', or remove {self._file} to have it tried again"
+            return f"it failed before ({failed})", fix
+        problem = self._checkpoint.problem()
+        return None if problem is None else (problem.problem, problem.fix)

@@ -51,6 +51,10 @@ class SuspendedJob:
 
     def leave(self, asked: Reclaim) -> Moved:
         """Have it leave its card; waits until it has. is_over: set where it ends meanwhile."""
+        failed = self._suspendable.failed(self._job.claim.kind)
+        if failed is not None:  # since this job began
+            self._say(suspending_words.is_of_a_kind_that_failed(self._job, failed))
+            return Moved.STAYED
         while not processes.are_there([self._job.id]):  # it may be about to start
             if self.is_over.wait(_POLL_S):
                 return Moved.ENDED

@@ -10,9 +10,11 @@ from nvinx.gpu.ports import CudaState
 from nvinx.leases import processes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nvinx.gpu.ports import Checkpoint, GpuProbe
 
-_SHOWN_WITHIN_S, _POLL_S = 5.0, 0.05
+_SHOWN_WITHIN_S, _SETTLED_WITHIN_S, _POLL_S = 5.0, 60.0, 0.05
 _FIX = "use preemptible='requeue' or 'signal'"
 
 
@@ -31,9 +33,9 @@ class Suspender:
 
         Raises SuspendError where it cannot be, and runs on as before; StuckError where it does not.
         """
-        used_mib = self._used_mib(token)
+        used_mib, found = self._used_mib(token), self._movable(token)
         try:
-            self._move(token)
+            self._move(token, found)
         except SuspendError:
             self.bring_back(token)
             raise
@@ -48,7 +50,7 @@ class Suspender:
         try:
             there = self._of_cuda(token)
             for pid in there:
-                if self._checkpoint.state(pid) is CudaState.CHECKPOINTED:
+                if self._settled(pid) is CudaState.CHECKPOINTED:
                     self._checkpoint.restore(pid)
             for pid in there:
                 if self._checkpoint.state(pid) is CudaState.LOCKED:
@@ -59,12 +61,16 @@ class Suspender:
         if stuck:
             raise StuckError(f"the driver has given process {stuck[0]} up", _FIX)
 
-    def _move(self, token: str) -> None:
+    def _movable(self, token: str) -> list[int]:
+        """Its processes that use CUDA. Raises SuspendError where others use the card as well."""
         found = self._of_cuda(token)
         hidden = self._seen(token).keys() - set(found)
         if hidden:
             problem = f"process {min(hidden)} uses the card in a way that has no checkpoint"
             raise SuspendError(problem, _FIX)
+        return found
+
+    def _move(self, token: str, found: Sequence[int]) -> None:
         for pid in found:
             self._checkpoint.lock(pid)
         for pid in found:
@@ -83,6 +89,15 @@ class Suspender:
             if time.monotonic() > deadline:
                 raise SuspendError("the card still shows what it had there", _FIX)
             time.sleep(_POLL_S)
+
+    def _settled(self, pid: int) -> CudaState | None:
+        """Its state once what an engine that was killed had begun is done; the driver goes on."""
+        deadline = time.monotonic() + _SETTLED_WITHIN_S
+        while (state := self._checkpoint.state(pid)) is CudaState.UNDER_WAY:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(_POLL_S)
+        return state
 
     def _of_cuda(self, token: str) -> list[int]:
         pids = processes.pids([token])

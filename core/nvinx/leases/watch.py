@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from nvinx.admission import explain
@@ -64,19 +63,26 @@ class Watch:
             self.was_preempted = self._giving_back.was_in_time()
 
     def _look(self) -> None:
-        with suppress(NvinxError):  # told when the lease is given back
-            while not self._is_over.is_set() and self._giving_back is None:
-                self._broker.await_change(self._broker.look_again_s, self._wake)
-                if self._is_off_card and self._was_told:
-                    processes.end([self._job.id])
-                elif not self._is_over.is_set():
-                    self._act(self._broker.poll())
+        while not self._is_over.is_set() and self._giving_back is None:
+            self._broker.await_change(self._broker.look_again_s, self._wake)
+            try:
+                self._turn()
+            except NvinxError:  # told when the lease is given back
+                if not self._is_off_card:
+                    return
+
+    def _turn(self) -> None:
+        if self._is_off_card and self._was_told:
+            processes.end([self._job.id])
+        elif not self._is_over.is_set():
+            self._act(self._broker.poll())
 
     def _act(self, decisions: Iterable[Decision]) -> None:
         for decision in decisions:
             if isinstance(decision, Reclaim):
                 self._begin(decision)
             elif isinstance(decision, Start):
+                self._is_off_card = False
                 self._take_note(self._suspended.come_back())
 
     def _begin(self, asked: Reclaim) -> None:
@@ -90,10 +96,9 @@ class Watch:
             self._giving_back = GivingBack(asked.job_id, agreed)
 
     def _take_note(self, moved: Moved) -> None:
-        self._is_off_card = moved is Moved.OFF_CARD
         match moved:
             case Moved.OFF_CARD:
-                self._act(self._broker.suspended(self._job.id, self._suspended.used_mib))
+                self._give_card_back()
             case Moved.BACK:
                 self._act(self._broker.came_back(self._job.id))
             case Moved.STAYED:
@@ -102,3 +107,13 @@ class Watch:
                 self._giving_back = GivingBack(self._job.id, Preemptible(Mode.REQUEUE))
             case Moved.ENDED:
                 pass
+
+    def _give_card_back(self) -> None:
+        """Its card is free; where that cannot be written down it goes on, as it has its room."""
+        try:
+            decisions = self._broker.suspended(self._job.id, self._suspended.used_mib)
+        except NvinxError:
+            self._suspended.come_back()
+            raise
+        self._is_off_card = True
+        self._act(decisions)
