@@ -149,6 +149,16 @@ class Availability:
         known = [mib for mib in (self.free_ram_mib, self._ram_left_mib) if mib is not None]
         return max(min(known) - job.claim.ram_mib, 0) if known else None
 
+    def hold_ram(self, mib: int) -> None:
+        """So much RAM goes to those that are suspended from now on, and to nobody else."""
+        if self.free_ram_mib is not None:
+            self.free_ram_mib -= mib
+        if self._ram_left_mib is not None:
+            self._ram_left_mib -= mib
+        for reservation in self.reservations:
+            if reservation.spare_ram_mib is not None:
+                reservation.spare_ram_mib -= mib
+
     def refuses(self, card: Card, job: Job, residency: Residency) -> Reason | None:
         """Why the job may not join this card now, reservations aside; None when it may."""
         return self.refuses_beside(card, job, residency, self._on.get(card.id, ()))

@@ -302,6 +302,7 @@ class _Refused:
         if choice is None:
             return reclaim.lacks_ram(job, first.residency, cards, free) or refusal
         self.reclaims, reason = reclaim.answer(job, choice, first, free.at)
+        free.hold_ram(sum(one.ram_mib for one in self.reclaims))
         return reason
 
     def is_longer_than_cpu(self, claim: Claim, free: Availability) -> bool:

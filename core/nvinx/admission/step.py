@@ -59,7 +59,8 @@ def apply(state: State, event: Event, policy: Policy) -> tuple[State, tuple[Refu
             state = _finish(state, job_id)
         case Withdrawn(job_ids=job_ids):
             for job_id in job_ids:
-                _demand(job_id, "withdrawn", waiting=job_id in state.waiting)
+                is_new = job_id in state.waiting and job_id not in state.suspended
+                _demand(job_id, "withdrawn", waiting=is_new)
             state = replace(state, waiting=state.waiting.minus(job_ids))
         case CardsChanged(cards=cards):
             state = replace(state, capacity=replace(state.capacity, cards=cards))

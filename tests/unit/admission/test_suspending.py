@@ -194,3 +194,16 @@ def test_what_was_never_asked_does_not_leave_and_who_waits_does_not_end():
     for event in (Suspended("fold", AT), Suspended("urgent", AT), Finished("urgent", AT)):
         with pytest.raises(IllegalEventError):
             step(state, event, POLICY)
+
+
+@pytest.mark.parametrize(("ram_mib", "starts"), [(11000, ["more"]), (11001, [])])
+def test_nobody_else_takes_its_ram_in_the_round_in_which_it_is_asked(ram_mib, starts):
+    queue = Queue([Waiting(URGENT, AT), Waiting(cpu_job("more", ram_mib=ram_mib), AT)])
+    decided = POLICY.decide(replace(state_of(long_job()), waiting=queue), AT)
+    assert [one.job_id for one in decided.reclaims] == ["fold"]
+    assert [one.job_id for one in decided.starts] == starts
+
+
+def test_one_that_is_suspended_is_not_withdrawn():
+    with pytest.raises(IllegalEventError):
+        step(off_card(), Withdrawn(("fold",), AT + 2), POLICY)
