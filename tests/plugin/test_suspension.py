@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from typing import TYPE_CHECKING
 
@@ -166,3 +167,25 @@ def test_a_machine_that_cannot_says_so_and_the_job_keeps_its_card(workspace: Wor
     assert outcome.status == 0, outcome.text
     assert "rule long: preemptible='suspend': has no effect here, it keeps its card" in outcome.text
     assert "Fix: pip install snakemake-executor-plugin-nvinx[suspend]" in outcome.text
+
+
+def test_a_job_that_a_killed_run_left_suspended_goes_on_by_hand(
+    workspace: Workspace, cuda: CudaStandIn
+) -> None:
+    _write(workspace, until="done", urgent="touch there; while test ! -e done; do sleep 0.05; done")
+    process = workspace.start("--nvinx-preempt", "20")
+    assert eventually(workspace.path("there").exists)
+    pid = int(workspace.read("pids"))
+    process.kill()
+    process.wait()
+    status = workspace.nvinx("status").stdout
+    assert "Suspended, and off their cards:" in status
+    (lease,) = re.findall(r"nvinx resume (\S+) lets it go on", status)
+    assert is_stopped(pid)
+    workspace.path("done").touch()
+    resumed = workspace.nvinx("resume", lease)
+    assert resumed.returncode == 0, resumed.stderr
+    assert cuda.calls() == ["lock", "checkpoint", "restore", "unlock"]
+    assert not cuda.is_overbooked
+    assert eventually(lambda: "Nobody waits." in workspace.nvinx("status").stdout)
+    assert eventually(workspace.path("long.txt").exists)

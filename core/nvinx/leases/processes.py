@@ -72,12 +72,6 @@ def go_on(tokens: Collection[str]) -> None:
             process.resume()
 
 
-def are_stopped(tokens: Collection[str]) -> bool:
-    """Whether these jobs have processes, and none of them runs."""
-    family = _family(tokens)
-    return bool(family) and all(map(_is_stopped, family))
-
-
 def _is_stopped(process: psutil.Process) -> bool:
     import psutil
 
