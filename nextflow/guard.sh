@@ -2,16 +2,6 @@
 # off, `pid` is the task once it runs. nvinx_file is the lease's file, nvinx_wish what the task asks,
 # nvinx_containers the folder of programs that stand before those of the containers.
 
-# A trap that fires while nothing runs yet must end the wrapper, or a cancelled task starts later.
-nvinx_stopped() {
-    if [[ ${pid:-} ]]; then
-        on_term
-        return
-    fi
-    [[ ! ${nvinx_waiter:-} ]] || kill "$nvinx_waiter" 2>/dev/null || true
-    exit 143
-}
-
 # In the background, as a wait in the foreground would defer the trap. Every process of the task
 # inherits the descriptor, and with it the lock that nvinx puts on it.
 nvinx_ask() {
@@ -19,9 +9,7 @@ nvinx_ask() {
     (set -C && : >"$nvinx_file") 2>/dev/null || true # makes it, but never through a link
     exec {nvinx_fd}<"$nvinx_file"
     nvinx lease acquire --fd "$nvinx_fd" --waiting-pid "$$" "${nvinx_wish[@]}" &
-    nvinx_waiter=$!
-    wait "$nvinx_waiter" || nvinx_rc=$?
-    nvinx_waiter=''
+    wait "$!" || nvinx_rc=$?
 }
 
 nvinx_acquire() {
@@ -80,4 +68,3 @@ nvinx_let_go() {
     done
 }
 
-trap nvinx_stopped TERM INT USR2

@@ -61,7 +61,7 @@ def _rule(name: str, jobs: list[Any], run: Run) -> Checked:
         if snakemake_internals.can_be_evaluated(job):
             _look_at(job, report, run)
         else:
-            report.add(report.unknown, "its resources need what an earlier job makes")
+            report.add(report.unknown, "its resources depend on the output of an earlier job")
     command = jobs[0].rule.shellcmd or ""
     if _SETS_DEVICES.search(command):
         report.add(report.ignored, messages.sets_devices())
@@ -72,7 +72,7 @@ def _look_at(job: Any, report: Checked, run: Run) -> None:
     _look_at_words(job, report)
     waiting = job_claims.open_names(job)
     for name in waiting:
-        report.add(report.unknown, f"{name} needs what an earlier job makes")
+        report.add(report.unknown, f"{name} depends on the output of an earlier job")
     try:
         claim, _ = run.claim(job)
         run.demand_possible_job(job)

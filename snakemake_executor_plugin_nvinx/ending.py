@@ -46,7 +46,7 @@ def _saved(run: RecordedRun) -> str:
         share = 1 - shared_s / alone_s if alone_s >= _SHORTEST_S else 0.0
         if share >= _LEAST_SAVED:
             return (
-                f"Played again without the time between jobs, they take {duration(shared_s)}, and "
+                f"Replayed without the time between jobs, they take {duration(shared_s)}, and "
                 f"{duration(alone_s)} with one GPU job at a time: {share:.0%} less. "
             )
     return ""
@@ -79,8 +79,8 @@ def _why(tries: Sequence[Ran]) -> str:
     where = f"on {last.where.replace('CPU', 'the CPU')}" if last.where else "before it started"
     ran = f" after {duration(last.ran_s)}" if last.ran_s is not None else ""
     if last.outcome != Outcome.OUT_OF_MEMORY.value:
-        return f"failed {where}{ran}; its own message stands above"
+        return f"failed {where}{ran}; see its own message above"
     often = (
-        f"in each of {len(tries)} tries, each with more room, the last" if len(tries) > 1 else ""
+        f"in each of {len(tries)} attempts, each with more VRAM, the last" if len(tries) > 1 else ""
     )
     return f"ran out of GPU memory {often} {where}{ran}".replace("  ", " ")

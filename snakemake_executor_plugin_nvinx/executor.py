@@ -275,7 +275,7 @@ class Executor(RealExecutor):
     def _refuse(self, handle: Any, error: Exception) -> None:
         """Let a job fail before it starts, with all that depends on it."""
         self.logger.error(f"nvinx: {error}")
-        handle.log_error(msg="nvinx cannot start it; the reason stands above")
+        handle.log_error(msg="nvinx cannot start it; see the reason above")
         snakemake_internals.refuse(self.workflow, handle)
 
     def hand_back(self, handles: Sequence[Any]) -> None:
@@ -360,8 +360,8 @@ class Executor(RealExecutor):
             self._failure = WorkflowError(str(error)) if isinstance(error, NvinxError) else error
             if self._running:
                 print_exception(self._failure, self.workflow.linemaps)
-                self.logger.info("No further job starts; waiting for those that run.")
-                self._failure = WorkflowError("nvinx had to stop; the reason stands above.")
+                self.logger.info("No more jobs are started; waiting for running jobs.")
+                self._failure = WorkflowError("nvinx had to stop; see the reason above.")
         self._tell_failure()
 
     def _tell_failure(self) -> None:

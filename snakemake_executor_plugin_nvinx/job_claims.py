@@ -320,7 +320,7 @@ def _share_at_once(group: Any, claims: Mapping[Any, Claim]) -> CardShare | None:
     asked = f"{share_hint.HINT}={most!s}"
     fix = "write one kind for all of them, or take the rule out of the group"
     if any(claim.vram_mib for claim in claims.values()):
-        raise HintError(str(group.groupid), asked, "stands beside a size in MB", fix)
+        raise HintError(str(group.groupid), asked, "is combined with a size in MB", fix)
     if most > 1:
         problem = "is more than a card, for jobs of the group that run side by side"
         raise HintError(str(group.groupid), asked, problem, "ask for less, or take a rule out")
@@ -333,7 +333,7 @@ def _demand_not_preemptible(group: Any, claims: Iterable[Claim]) -> None:
     if agreed is not None:
         are_joined = snakemake_internals.runs_all_at_once(group)
         whose = "that share pipes or services" if are_joined else "of a group"
-        problem = f"cannot be, as jobs {whose} hold one lease together and end together"
+        problem = f"is not possible, as jobs {whose} hold one lease together and end together"
         fix = "leave it out, or take the rule out of the group"
         raise HintError(str(group.groupid), f"preemptible={agreed.hint!r}", problem, fix)
 

@@ -176,4 +176,4 @@ def _folders(folder: Path) -> list[str]:
 
 def _unwritable(folder: Path, error: OSError) -> StateDirError:
     problem = f"cannot be written ({error.strerror})"
-    return StateDirError(str(folder), problem, "check its rights, and free some disk space")
+    return StateDirError(str(folder), problem, "check its permissions, and free some disk space")

@@ -24,11 +24,11 @@ def warmed(name: str, done: Warmed) -> str:
 
 
 def not_warmed(name: str, problem: str) -> str:
-    return f"nvinx: could not warm everything for {name}: {problem}"
+    return f"nvinx: could not read ahead everything for {name}: {problem}"
 
 
 def no_file(path: str) -> str:
-    return f"{path} is no file, nor a folder of files"
+    return f"{path} is neither a file nor a folder of files"
 
 
 def greeting(bench: Bench, cores: int) -> list[str]:
@@ -47,13 +47,13 @@ def greeting(bench: Bench, cores: int) -> list[str]:
         lines.append("nvinx: nothing calibrated (nvinx calibrate), so jobs share by VRAM alone")
     elif bench.cards and bench.slowdowns is not None:
         measured = f"{len(bench.slowdowns.traits)} calibrated models"
-        lines.append(f"nvinx: jobs share where that gets more done, by {measured}")
+        lines.append(f"nvinx: jobs share a card where that gets more done, according to {measured}")
     return lines
 
 
 def keeps_trace() -> str:
     return (
-        "nvinx: what happens is written to .nvinx/ here, for nvinx jobs, explain and report "
+        "nvinx: this run is recorded in .nvinx/, for nvinx jobs, explain and report "
         "(--nvinx-trace off, or another folder)"
     )
 
@@ -61,13 +61,15 @@ def keeps_trace() -> str:
 def ends_on_sigterm(jobs: int) -> str:
     """Snakemake's own words, that it will wait for them, are not true of ours."""
     return (
-        f"nvinx: SIGTERM ends the {jobs} running jobs now, so that the card is free; what they "
-        "wrote is removed, as after a failure. (Stock Snakemake would wait for them.)"
+        f"nvinx: SIGTERM ends the {jobs} running jobs now, so that the card is free; their "
+        "outputs are removed, as after a failure. (Stock Snakemake would wait for them.)"
     )
 
 
 def card_lost(index: int, problem: str, jobs: Sequence[str]) -> str:
-    return f"nvinx: GPU {index} is gone ({problem}); {few_names(jobs)} cannot go on and is ended."
+    return (
+        f"nvinx: GPU {index} is gone ({problem}); {few_names(jobs)} cannot continue and is ended."
+    )
 
 
 def waits(reason: Reason, more: int, cards: Sequence[Card]) -> str:
@@ -86,8 +88,8 @@ def waits(reason: Reason, more: int, cards: Sequence[Card]) -> str:
 
 def astray(name: str, place: str, index: int) -> str:
     return (
-        f"nvinx: {name} was sent to {place} and uses GPU {index}, which so holds more than nvinx "
-        "knows. Fix: let its rule leave CUDA_VISIBLE_DEVICES as it is."
+        f"nvinx: {name} was sent to {place} and uses GPU {index}, so that card holds more than "
+        "nvinx knows. Fix: let its rule leave CUDA_VISIBLE_DEVICES as it is."
     )
 
 
@@ -110,15 +112,15 @@ def grew_too_large(name: str, attempt: int, wanted: Claim, given: Claim) -> str:
 
 def sets_devices() -> str:
     return (
-        "its command sets CUDA_VISIBLE_DEVICES, past what nvinx sets. Fix: leave it as it is, or "
+        "its command sets CUDA_VISIBLE_DEVICES, overriding nvinx. Fix: leave it as it is, or "
         "read $NVINX_GPU_INDEX"
     )
 
 
 def looks_like_gpu(words: str) -> str:
     return (
-        f"its command says {words!r}, and the rule asks for no card, so it sees none. "
-        "Fix: write gpu=1 for a whole card, or vram_mb=... for a part of one"
+        f"its command says {words!r}, but the rule asks for no card, so it sees none. Fix: write "
+        "gpu=1 for a whole card, or vram_mb=... for a part of one"
     )
 
 

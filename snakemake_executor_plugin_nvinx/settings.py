@@ -22,7 +22,7 @@ def said(
 
 CAPS = said(
     str,
-    "Hold PyTorch, JAX and CuPy to the VRAM that a shared job declares (on), or not (off). "
+    "Limit PyTorch, JAX and CuPy to the VRAM that a shared job declares (on), or not (off). "
     "Default: on.",
     choices=["on", "off"],
 )
@@ -47,7 +47,7 @@ def margin(text: object) -> int | None:
     if word.isdecimal() and int(word) > 0:
         return int(word)
     fix = "Fix: write it like 10, or off."
-    raise ArgumentTypeError(f"{text!r} is no difference of priorities, of 1 or more. {fix}")
+    raise ArgumentTypeError(f"{text!r} is not a priority difference of 1 or more. {fix}")
 
 
 @dataclass
@@ -59,24 +59,24 @@ class ExecutorSettings(ExecutorSettingsBase):
         metadata=said(
             Path,
             "Bench file (nvinx.yaml) that describes the GPU, RAM, cores and models. "
-            "Default: $NVINX_BENCH, else nvinx.yaml in the working folder, in the project's (above "
-            "workflow/), beside the Snakefile or in the user's config folder, else the machine as "
-            "it is.",
+            "Default: $NVINX_BENCH, else nvinx.yaml in the working folder, in the project's "
+            "(above workflow/), beside the Snakefile or in the user's config folder, else "
+            "the machine as detected.",
         ),
     )
     headroom_mb: int | None = field(
         default=None,
         metadata=said(
             int,
-            "VRAM in MB that is never handed out to shared jobs. Default: headroom_gb of "
-            "the bench file, else 500 on a real card and 0 on a simulated one.",
+            "VRAM in MB that is never given to shared jobs. Default: headroom_gb of the "
+            "bench file, else 500 on a real card and 0 on a simulated one.",
         ),
     )
     state_dir: Path | None = field(
         default=None,
         metadata=said(
             Path,
-            "Folder on a local disk where all nvinx programs of this machine meet to share "
+            "Folder on a local disk through which all nvinx programs of this machine share "
             "the card. Default: $NVINX_STATE_DIR, else the user's state folder.",
         ),
     )
@@ -85,16 +85,16 @@ class ExecutorSettings(ExecutorSettingsBase):
         metadata=said(
             int,
             "Seconds for which younger jobs may overtake a job that does not fit yet; then "
-            "the card is kept for it. Default: 60.",
+            "the card is reserved for it. Default: 60.",
         ),
     )
     look_ahead: str = field(
         default="on",
         metadata=said(
             str,
-            "Play the known work to its end before each decision, and choose order and CPU jobs "
-            "by it, once run times are declared or learned (on), or decide job by job (off). "
-            "Default: on.",
+            "Simulate the known work to its end before each decision, to choose the order "
+            "and which jobs go to the CPU, once run times are declared or learned (on), or "
+            "decide job by job (off). Default: on.",
             choices=["on", "off"],
         ),
     )
@@ -127,18 +127,18 @@ class ExecutorSettings(ExecutorSettingsBase):
         default=None,
         metadata=said(
             margin,
-            "Let jobs take the card from running ones that agreed to give it back (hint "
-            "preemptible) and whose priority is lower by this much at least, where that saves more "
-            "waiting than it loses work; off: never. Default: off.",
+            "Let jobs preempt running ones that agreed to it (hint preemptible) and whose "
+            "priority is lower by at least this much, where that saves more waiting than it "
+            "loses work; off: never. Default: off.",
         ),
     )
     trace: str = field(
         default="on",
         metadata=said(
             str,
-            "Write what happens to .nvinx/ in the working folder, for `nvinx jobs`, `explain` and "
-            "`report` (on), to another folder (its path), or not (off). The last ten are kept. "
-            "Default: on.",
+            "Record the run in .nvinx/ in the working folder, for `nvinx jobs`, `explain` "
+            "and `report` (on), in another folder (its path), or not (off). The last ten "
+            "are kept. Default: on.",
         ),
     )
     workload: Path | None = field(
@@ -153,8 +153,8 @@ class ExecutorSettings(ExecutorSettingsBase):
         default=None,
         metadata=said(
             Path,
-            "Write what nvinx makes of each rule to this file, and run nothing. `nvinx check` "
-            "uses it.",
+            "Write how nvinx understands each rule to this file, and run nothing. `nvinx "
+            "check` uses it.",
         ),
     )
 

@@ -18,7 +18,7 @@ from nvinx.host import private
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_FIX = "let nobody else write to your home folder, or set XDG_STATE_HOME to a folder of yours"
+_FIX = "make your home folder writable only for you, or set XDG_STATE_HOME to a folder of yours"
 
 
 def make(state_dir: Path) -> Path:

@@ -251,7 +251,8 @@ class SlurmRun:
         if cards and not self.cluster.has_shards:
             yield (
                 "nvinx: this Slurm has no shards, so each GPU job gets a whole card. Fix: "
-                "GresTypes=gpu,shard in slurm.conf lets jobs share (whoever runs the cluster)."
+                "GresTypes=gpu,shard in slurm.conf lets jobs share (ask the administrators of "
+                "the cluster)."
             )
 
     def close(self) -> None:

@@ -19,15 +19,15 @@ class OwnSettings(ExecutorSettingsBase):
         metadata=said(
             Path,
             "Bench file whose `cluster:` says what cards the nodes have, and whose models "
-            "and calibration count. Default: as for --executor nvinx.",
+            "and calibration are used. Default: as for --executor nvinx.",
         ),
     )
     headroom_mb: int | None = field(
         default=None,
         metadata=said(
             int,
-            "VRAM in MB of each card that shared jobs never get. Default: headroom_gb of "
-            "the bench file, else 500.",
+            "VRAM in MB of each card that is never given to shared jobs. Default: "
+            "headroom_gb of the bench file, else 500.",
         ),
     )
     state_dir: Path | None = field(
@@ -42,13 +42,13 @@ class OwnSettings(ExecutorSettingsBase):
         default=None,
         metadata=said(
             Path,
-            "Folder on each node's own disk where nvinx programs of one user meet. "
-            "Default: /tmp/nvinx-UID.",
+            "Folder on each node's own disk through which nvinx programs of one user share "
+            "its cards. Default: /tmp/nvinx-UID.",
         ),
     )
     caps: str = field(default="on", metadata=CAPS)
     poll_seconds: int = field(
-        default=10, metadata=said(int, "Seconds between two looks at the jobs. Default: 10.")
+        default=10, metadata=said(int, "Seconds between two checks of the jobs. Default: 10.")
     )
     profile: Path | None = field(
         default=None,

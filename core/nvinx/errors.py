@@ -66,7 +66,7 @@ class ImpossibleJobError(NvinxError):
 
 
 class OptionError(NvinxError):
-    """An option asks for something that is not to be had here."""
+    """An option asks for something that is not available here."""
 
     def __init__(self, option: str, problem: str, fix: str) -> None:
         super().__init__(f"{option}: {problem}. Fix: {fix}.")
@@ -101,13 +101,13 @@ class StateDirError(NvinxError):
 
 
 class LedgerLostError(StateDirError):
-    """The ledger was lost or broken while it was in use; the next try finds a new one."""
+    """The ledger was lost or damaged while it was in use; the next attempt finds a new one."""
 
     def __init__(self, path: str) -> None:
         super().__init__(
             path,
-            "the ledger was lost or broken again and again",
-            f"look who writes to this folder, or name another one with {STATE_DIR_BY}",
+            "the ledger was lost or damaged repeatedly",
+            f"find out what else writes to this folder, or name another one with {STATE_DIR_BY}",
         )
 
 
@@ -116,9 +116,9 @@ class LedgerVersionError(NvinxError):
 
     def __init__(self, path: str, found: int, expected: int) -> None:
         super().__init__(
-            f"ledger {path} has schema {found}, this nvinx reads schema {expected}. "
-            "It is left untouched. Fix: use the nvinx version that wrote it, or name another "
-            f"folder with {STATE_DIR_BY}, or delete it when no job of it runs."
+            f"ledger {path} has schema {found}, this nvinx reads schema {expected}. It is left "
+            "untouched. Fix: use the nvinx version that wrote it, or name another folder with "
+            f"{STATE_DIR_BY}, or delete it when none of its jobs runs."
         )
         self.path = path
         self.found = found
@@ -141,7 +141,7 @@ class LookOnlyError(NvinxError):
 
 
 class GaveUpError(NvinxError):
-    """What waited for a card did not get it in the time that it was given."""
+    """A request for a card was not granted in time."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name} gave up: {reason}")
@@ -176,7 +176,7 @@ class RecordError(NvinxError):
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"{path} is no record of a run. Fix: run the workflow again, or delete it."
+            f"{path} is not a record of a run. Fix: run the workflow again, or delete it."
         )
         self.path = path
 
@@ -205,7 +205,7 @@ class CardMismatchError(NvinxError):
 
 
 class CalibrationError(NvinxError):
-    """A calibration cannot begin or go on; what was measured so far is kept."""
+    """A calibration cannot start or continue; what was measured so far is kept."""
 
     def __init__(self, what: str, problem: str, fix: str) -> None:
         super().__init__(f"{what}: {problem}. Fix: {fix}.")
@@ -225,7 +225,7 @@ class WorkloadError(NvinxError):
 
 
 class HistoryError(NvinxError):
-    """The history of earlier runs cannot be used; nothing but its lessons is missing."""
+    """The history of earlier runs cannot be used; everything works without it."""
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(
@@ -237,7 +237,7 @@ class HistoryError(NvinxError):
 
 
 class DoesNotFitError(NvinxError):
-    """A model cannot be held, however it is split. Sizes in bytes."""
+    """A model does not fit, however it is split. Sizes in bytes."""
 
     def __init__(self, missing: int, total: int, where: str) -> None:
         super().__init__(

@@ -134,7 +134,7 @@ def _read(
         return reader(text) if text else nothing
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         fix = "unset NVINX_JOB, if nvinx did not start this program, or leave the variable as it is"
-        raise OptionError(f"{name}={plain(text)}", "nvinx wrote no such thing", fix) from error
+        raise OptionError(f"{name}={plain(text)}", "nvinx did not write this value", fix) from error
 
 
 def _count(text: str) -> int:

@@ -95,7 +95,7 @@ def test_two_programs_on_one_core_take_twice_as_long_and_an_idle_one_disturbs_no
     assert model.predict("nap", ["a"]).slowdown < 1.6
     assert model.provenance.sharing == "one core"
     assert (tmp_path / "out" / "slowdown.png").read_bytes().startswith(b"\x89PNG")
-    for said in ("is slowed down", "interference: out/slowdown.json", "90 % interval"):
+    for said in ("slowed down by others", "interference: out/slowdown.json", "90 % interval"):
         assert said in done.stdout
     assert workers(tmp_path) == []
 
@@ -152,11 +152,13 @@ def test_ctrl_c_keeps_what_was_measured_and_the_same_command_goes_on(calibrate, 
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=GIVE_UP_S)
     assert process.returncode == 130
-    assert re.search(r"Interrupted; [1-4] measurements are left.*the same command goes on", said)
+    assert re.search(
+        r"Interrupted; [1-4] measurements are left.*repeat the command to resume", said
+    )
     wait_until(lambda: workers(tmp_path) == [])
     kept = results(tmp_path)
     done = calibrate(*words, seconds="0.1")
-    assert "measurements are there already" in done.stdout
+    assert "measurements are already done" in done.stdout
     assert done.returncode == 0, done.stderr
     assert results(tmp_path)[: len(kept)] == kept
     assert len(results(tmp_path)) == 6
@@ -214,13 +216,13 @@ def test_three_together_are_measured_where_that_is_asked_for(calibrate, tmp_path
 REFUSED = {
     "two programs for triples": (
         ["--command", "a=true", "--command", "b=true", "--triples"],
-        "three together take three programs",
+        "three together need three programs",
     ),
     "no program": ([], "at least two"),
     "one program": (["--command", "a=true"], "at least two"),
     "a probe that is none": (
         ["--command", "a=true", "--command", "b=true", "--probe", "c"],
-        "none of the programs. Fix: name one of a, b",
+        "is not one of the programs. Fix: name one of a, b",
     ),
     "a program that fails alone": (
         ["--command", "a=true", "--command", "b=echo no such weights >&2; exit 3"],

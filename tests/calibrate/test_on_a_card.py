@@ -90,7 +90,7 @@ def test_the_result_is_refused_on_another_card(nvinx, tmp_path, environ):
     (tmp_path / "nvinx.yaml").write_text("interference: out/slowdown.json\n")
     refused = nvinx("bench")
     assert refused.returncode == 2
-    assert "measured on Tesla T4, here is Test card 0" in refused.stderr
+    assert "measured on Tesla T4, this machine has Test card 0" in refused.stderr
 
 
 def test_the_card_is_leased_while_it_is_measured(tmp_path, environ, nvinx):

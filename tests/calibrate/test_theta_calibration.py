@@ -288,7 +288,7 @@ WRONG = {
     "no colon": (["--model=sleepers"] * 3, "write module:loader"),
     "no module": (["--model=nozoo:small"] * 3, "No module named 'nozoo'"),
     "no attribute": (["--model=sleepers:tiny"] * 3, "tiny"),
-    "no callable": (["--model=sleepers:NOT_A_LOADER"] * 3, "no callable"),
+    "no callable": (["--model=sleepers:NOT_A_LOADER"] * 3, "is not callable"),
 }
 
 

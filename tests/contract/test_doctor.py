@@ -19,7 +19,7 @@ MIB = 1024 * 1024
 CARD = f"gpu 0 GPU-0 {4096 * MIB} {256 * MIB} {100 * MIB}\ncard 0 2048 8 6 37 25500 1530 61\n"
 MAIN = "from nvinx.cli import main; main()"
 STATES = {
-    3: "does not answer this",
+    3: "does not support this query",
     4: "not allowed",
     9: "not loaded",
     12: "not found",

@@ -229,7 +229,7 @@ def test_a_row_that_nobody_can_read_is_told_of_when_it_is_met(tmp_path):
     past = Past.read(tmp_path, ["card"])
     assert past.problem is None
     assert past.statistics.gpu_s("embed@1") is None
-    assert "has a row that is no run" in past.keep([], "w")
+    assert "has a row that is not a run" in past.keep([], "w")
 
 
 def test_of_all_kinds_together_only_so_many_runs_are_kept(history, monkeypatch):

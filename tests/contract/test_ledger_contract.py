@@ -258,7 +258,7 @@ def test_a_file_that_is_no_ledger_is_put_aside_as_it_is(tmp_path, caplog):
         assert entries.leases() == ()
 
     assert (tmp_path / "ledger-broken.db").read_text().startswith("these are my notes")
-    assert "ledger.db cannot be read, so it now lies in ledger-broken.db" in caplog.text
+    assert "ledger.db cannot be read, so it was moved to ledger-broken.db" in caplog.text
 
 
 def hold_and_lose(ledger, path):
@@ -286,7 +286,7 @@ def test_a_turn_that_was_lost_is_repeated_a_few_times():
         return "done"
 
     assert again_if_lost(lost) == "done"
-    with pytest.raises(LedgerLostError, match="again and again"):
+    with pytest.raises(LedgerLostError, match="repeatedly"):
         again_if_lost(lambda: (_ for _ in ()).throw(LedgerLostError("folder")))
 
 

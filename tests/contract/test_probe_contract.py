@@ -280,7 +280,7 @@ def test_a_lost_gpu_can_be_found_again_by_the_fake() -> None:
 # NVML alone
 
 FAILURES = {
-    3: ("does not answer this", "update the driver"),
+    3: ("does not support this query", "update the driver"),
     4: ("not allowed", "/dev/nvidia"),
     9: ("not loaded", "modprobe"),
     12: ("not found", "install the NVIDIA driver"),
@@ -328,7 +328,7 @@ def test_a_gpu_that_has_no_memory_of_its_own_to_report_is_left_out(nvml: NvmlSta
     nvml.write("fails nvmlDeviceGetMemoryInfo_v2 0 3", "fails nvmlDeviceGetMemoryInfo 0 3")
     inventory = nvml.read()
     assert inventory.gpus == ()
-    assert "does not answer" in (inventory.problem or "")
+    assert "does not support" in (inventory.problem or "")
 
 
 def test_a_library_that_is_no_library_is_told_with_the_loaders_words(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_user_with_no_private_folder_is_told_where_none_was(alice, shared):
             print(error)
     """)
     assert "others could replace what jobs run" in said
-    assert "Fix: let nobody else write to your home folder" in said
+    assert "Fix: make your home folder writable only for you" in said
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o707])
@@ -119,7 +119,7 @@ def test_a_link_in_place_of_a_sign_of_life_changes_nothing_of_what_it_names(tmp_
 def test_a_link_in_place_of_the_ledger_is_refused_and_not_followed(tmp_path, name):
     file = secret(tmp_path)
     (tmp_path / name).symlink_to(file)
-    with pytest.raises(StateDirError, match=r"no plain file|ledger cannot be used"):
+    with pytest.raises(StateDirError, match=r"not a regular file|ledger cannot be used"):
         SqliteLedger(tmp_path / "ledger.db")
     assert file.read_text() == "mine alone"
 
@@ -128,7 +128,7 @@ def test_a_second_name_of_another_file_is_no_ledger(tmp_path):
     file = secret(tmp_path)
     file.write_text("")
     (tmp_path / "ledger.db").hardlink_to(file)
-    with pytest.raises(StateDirError, match="no plain file"):
+    with pytest.raises(StateDirError, match="not a regular file"):
         SqliteLedger(tmp_path / "ledger.db")
     assert file.read_text() == ""
 
@@ -176,7 +176,7 @@ def test_a_link_that_a_stranger_made_leads_nobody_to_a_state_folder(tmp_path):
 def test_a_state_folder_that_everybody_may_rename_is_refused(tmp_path):
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o777)
-    with pytest.raises(StateDirError, match="everybody may rename what lies in"):
+    with pytest.raises(StateDirError, match="everyone may rename entries of"):
         statedir.prepare(tmp_path / "open" / "state")
 
 

@@ -35,7 +35,7 @@ def test_a_new_folder_and_all_in_it_are_the_owners_alone(tmp_path):
 
 def test_a_folder_that_everybody_may_write_to_is_refused(tmp_path):
     tmp_path.chmod(0o777)
-    with pytest.raises(StateDirError, match=r"everybody may write there\. Fix: chmod o-w"):
+    with pytest.raises(StateDirError, match=r"it is world-writable\. Fix: chmod o-w"):
         statedir.prepare(tmp_path)
 
 

@@ -60,7 +60,7 @@ def test_a_job_that_cannot_be_seen_from_a_container_keeps_its_lease(bench, here)
     other = start(bench, CONTAINER, "run", "--give-up", "2", "--", "echo", "mine")
     out, err = other.communicate(timeout=GIVE_UP_S)
     assert (other.returncode, out) == (75, ""), err
-    assert "card held alone by hidden" in err
+    assert "card held exclusively by hidden" in err
 
 
 def test_from_the_host_a_job_in_a_container_is_seen(bench):

@@ -166,7 +166,7 @@ def nvinx_in(bench, folder, *words, **environ):
 def test_a_variable_that_nvinx_never_wrote_is_a_clear_error(bench, environ):
     done = nvinx_in(bench, bench.folder, "placement", NVINX_JOB="a", **environ)
     assert done.returncode == 2
-    assert "nvinx wrote no such thing. Fix: unset NVINX_JOB" in done.stderr
+    assert "nvinx did not write this value. Fix: unset NVINX_JOB" in done.stderr
 
 
 @pytest.mark.parametrize("words", [("status",), ("run", "true"), ("jobs",), ("bench",)])

@@ -68,7 +68,7 @@ def test_a_job_of_another_time_lets_nobody_in(bench):
     first.terminate()
     out, err = second.communicate(timeout=GIVE_UP_S)
     assert out == "mine\n"
-    assert "NVINX_JOB names a job that this process is no part of" in err
+    assert "NVINX_JOB names a job that this process does not belong to" in err
 
 
 def test_the_job_of_somebody_else_lets_nobody_in(bench):

@@ -117,10 +117,10 @@ def test_one_that_cannot_be_held_is_refused_with_what_is_missing(here):
         ({"vram_gb": 1}, HintError, "nvinx knows no such hint"),
         ({"vram_mb": 9000}, ImpossibleJobError, "the largest card can give 4.00 GB"),
         ({"model": "nobody"}, HintError, "no such model"),
-        ({"gpu": 1, "preemptible": "requeue"}, HintError, "cannot be run again"),
-        ({"gpu": 1, "priority": 0.5}, HintError, "priority: 0.5 is no whole number"),
-        ({"gpu": 1, "runtime": -1}, HintError, "runtime: .* is no time"),
-        ({"gpu": 1, "runtime": float("nan")}, HintError, "runtime: .* is no time"),
+        ({"gpu": 1, "preemptible": "requeue"}, HintError, "cannot be restarted"),
+        ({"gpu": 1, "priority": 0.5}, HintError, "priority: 0.5 is not a whole number"),
+        ({"gpu": 1, "runtime": -1}, HintError, "runtime: .* is not a time"),
+        ({"gpu": 1, "runtime": float("nan")}, HintError, "runtime: .* is not a time"),
     ],
 )
 def test_a_wrong_wish_is_refused(here, asked, error, said):

@@ -192,7 +192,7 @@ def test_a_broken_ledger_is_put_aside_with_a_word(bench):
     broken = (bench.state / "ledger.db").read_bytes()
     second = bench.run("run", "--give-up", "0.1", "--", "echo", "mine")
     assert second.returncode == 75
-    told = f"{bench.state}/ledger.db cannot be read, so it now lies in ledger-broken.db"
+    told = f"{bench.state}/ledger.db cannot be read, so it was moved to ledger-broken.db"
     assert told in second.stderr
     assert (bench.state / "ledger-broken.db").read_bytes() == broken
     first.terminate()

@@ -30,12 +30,12 @@ def test_one_that_is_requeued_is_ended_and_runs_again_to_its_own_end(bench):
     long = _start(bench, "requeue", KEEPS_ON)
     urgent = bench.run("run", "--urgent", "--name", "urgent", "--", "echo", "mine")
     assert (urgent.returncode, urgent.stdout) == (0, "mine\n")
-    assert "long is asked to give the card back" in urgent.stderr
+    assert "long is asked to give up the card" in urgent.stderr
 
     _, err = long.communicate(timeout=GIVE_UP_S)
     assert long.returncode == 7
     assert _runs(bench) == ["0", "1"]
-    assert "long ends, to give its card back to urgent" in err
+    assert "long ends, to give up its card to urgent" in err
     assert "preempted 1 of at most 3 times" in err
     assert bench.held() == set()
 
@@ -58,7 +58,7 @@ def test_one_that_is_told_saves_its_state_and_goes_on_from_there(bench):
     assert long.returncode == 0
     assert bench.folder.joinpath("saved").read_text() == "saved\n"
     assert _runs(bench) == ["0", "1"]
-    assert "long is told by USR1 to end within 30 s" in err
+    assert "long gets USR1, to end within 30 s" in err
 
 
 def test_one_that_does_not_listen_for_the_signal_ends_at_once(bench):

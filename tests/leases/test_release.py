@@ -70,5 +70,5 @@ def test_a_lease_that_nobody_holds_cannot_be_released(bench, lease_id):
     assert bench.run("run", "true").returncode == 0
     done = bench.run("release", "--yes", lease_id)
     assert done.returncode == 2
-    assert "nobody holds such a lease. Fix: see the leases" in done.stderr
+    assert "there is no such lease. Fix: see the leases" in done.stderr
     assert "\x1b" not in done.stderr

@@ -36,7 +36,7 @@ def test_one_that_has_to_wait_says_why_and_behind_whom(bench):
     first.terminate()
     out, err = second.communicate(timeout=GIVE_UP_S)
     assert (second.returncode, out) == (0, "mine\n")
-    assert "nvinx: second waits: card held alone by first\n" in err
+    assert "nvinx: second waits: card held exclusively by first\n" in err
     assert "second -> GPU 0 shared" in err
     assert first.wait() == 128 + signal.SIGTERM
 
@@ -89,7 +89,7 @@ def test_a_killed_wrapper_leaves_the_lease_with_its_command(bench):
     process.wait()
     other = bench.run("run", "--give-up", "0.6", "true")
     assert other.returncode == 75
-    assert "card held alone by orphan" in other.stderr
+    assert "card held exclusively by orphan" in other.stderr
     os.kill(pid, signal.SIGKILL)
     assert bench.run("run", "--give-up", str(GIVE_UP_S), "true").returncode == 0
 
@@ -180,7 +180,7 @@ def test_a_command_that_runs_out_of_memory_is_run_again_if_asked(bench):
     done = bench.run(*words, "--retry-oom", "--", "bash", "-c", script)
     assert (done.returncode, done.stdout) == (0, "try 900\ntry 1350\n")
     assert "CUDA out of memory" in done.stderr
-    assert "embed ran out of GPU memory in 0.90 GB of the card; it is tried again" in done.stderr
+    assert "embed ran out of GPU memory in 0.90 GB of the card; it is retried" in done.stderr
     once = bench.run(*words, "--", "bash", "-c", script)
     assert (once.returncode, once.stdout) == (1, "try 900\n")
 
@@ -255,14 +255,14 @@ def test_an_output_left_out_for_lack_of_memory_is_tried_again(bench):
     asks = ("run", "--vram", "900MB", "--retry-oom", "--output", "out.pdb", "--")
     done = bench.run(*asks, "bash", "-c", f"echo on a GPU >&2; {LEAVES_OUT}")
     assert done.returncode == 0, done.stderr
-    assert "bash ended with 0 and left out out.pdb" in done.stderr
+    assert "bash ended with 0 but did not write out.pdb" in done.stderr
     assert (bench.folder / "out.pdb").exists()
 
 
 def test_an_output_left_out_for_any_reason_is_a_failure(bench):
     done = bench.run("run", "--vram", "900MB", "--output", "out.pdb", "--", "true")
     assert done.returncode == 1
-    assert "true ended with 0 and left out out.pdb" in done.stderr
+    assert "true ended with 0 but did not write out.pdb" in done.stderr
 
 
 def test_a_lack_of_ram_is_told_and_not_tried_again(bench):
@@ -304,4 +304,4 @@ def test_a_third_that_ran_out_gets_half_of_the_card_and_then_all(bench):
     done = bench.run("run", "--gpu-share", "1/3", "--retry-oom", "--", "bash", "-c", script)
     tries = (bench.folder / "tries").read_text().splitlines()
     assert tries == ["gpu_shared 1332", "gpu_shared 1999", "gpu_exclusive 3999"]
-    assert "in a third of the card; it is tried again with half of the card." in done.stderr
+    assert "in a third of the card; it is retried with half of the card." in done.stderr

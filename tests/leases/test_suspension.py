@@ -59,7 +59,7 @@ def test_it_leaves_the_card_stands_still_and_goes_on_from_there(bench, cuda):
     err = _finish(bench, long)
     assert long.returncode == 7
     assert bench.folder.joinpath("pids").read_text().split() == [str(pid)]
-    assert "long is suspended (experimental), to give its card back to urgent" in err
+    assert "long is suspended (experimental), to give up its card to urgent" in err
     assert "long is off its card, which is free for urgent" in err
     assert "long has its card again, and goes on" in err
     assert not cuda.is_overbooked

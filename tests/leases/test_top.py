@@ -148,7 +148,7 @@ def test_q_ends_it_and_leaves_the_terminal_as_it_was(terminal):
 def test_a_question_mark_shows_the_keys_and_hides_them_again(terminal):
     assert terminal.shows("? keys"), terminal.text()
     terminal.types("?")
-    assert terminal.shows("move through those that wait"), terminal.text()
+    assert terminal.shows("move through the queue"), terminal.text()
     terminal.types("?")
     assert terminal.shows("? keys"), terminal.text()
 

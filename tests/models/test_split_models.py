@@ -113,7 +113,7 @@ def test_a_config_alone_is_enough(model, tmp_path):
 @pytest.mark.parametrize("text", ["{", "{}", '{"model_type": "no_such_model"}'])
 def test_a_config_of_no_model_is_told(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
-    with pytest.raises(CheckpointError, match="makes no model"):
+    with pytest.raises(CheckpointError, match="does not describe a model"):
         read_model.read(tmp_path)
 
 

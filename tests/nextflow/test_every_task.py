@@ -55,7 +55,7 @@ def test_the_check_names_who_takes_none_and_its_lines_put_the_guard_there(signs)
     made = signs.run("nvinx", "nextflow", "config", ".")
     assert made.returncode == 0, made.stdout
     again = signs.run("nvinx", "nextflow", "check", ".", "-c", "nvinx.local.config")
-    assert (again.returncode, again.stdout) == (0, "Nothing is in nvinx's way.\n")
+    assert (again.returncode, again.stdout) == (0, "No problems found.\n")
     signs.configs = ("nvinx.local.config",)
     done = signs.run(*signs.nextflow("main.nf"))
     assert done.returncode == 0, done.stdout
@@ -122,7 +122,7 @@ def test_scripts_of_its_own_stay_and_switches_are_seen(field):
     assert seen["OTHER"] == ["none", "all"]
     assert "AFTER" in seen
     again = field.run("nvinx", "nextflow", "check", ".", *run, "-c", "nvinx.local.config")
-    assert (again.returncode, again.stdout) == (0, "Nothing is in nvinx's way.\n")
+    assert (again.returncode, again.stdout) == (0, "No problems found.\n")
 
 
 QUIET = """
@@ -145,7 +145,7 @@ def test_what_only_another_profile_would_do_is_no_finding(signs):
     signs.write("main.nf", QUIET)
     signs.write("nextflow.config", QUIET_CONFIG)
     done = signs.run("nvinx", "nextflow", "check", ".")
-    assert (done.returncode, done.stdout) == (0, "Nothing is in nvinx's way.\n")
+    assert (done.returncode, done.stdout) == (0, "No problems found.\n")
     told = signs.run("nvinx", "nextflow", "check", ".", "-profile", "test_full")
     assert told.returncode == 1
     assert "with -profile test_full" in told.stdout

@@ -27,21 +27,24 @@ NO_ROOM = ["run", "--name", "holder", "--", "sleep", "3600"]
 def before_script(**wish: str) -> str:
     """The text of nvinx.config as Groovy leaves it, with these wishes."""
     text = CONFIG.read_text().partition("nvinx_guard = {")[2].partition('"""')[2]
-    first, _, rest = text.partition('"""')[0].partition("nvinx_mode=")
-    rest = rest.partition("\n    )\n")[2].replace("\\$", "$")
+    first, _, rest = text.partition('"""')[0].replace("\\$", "$").partition("nvinx_mode=")
+    rest = rest.partition("\n    )\n")[2]
     said = {"mode": "shared", "stub": "false", "vram": "0.9", "more": "", **wish}
     rest = rest.replace("${workflow.stubRun}", said["stub"])
     return first + WISH.format(**said) + rest
 
 
 class Wrapper:
-    """A task's wrapper at the bench. stall: a verb of nvinx that takes two seconds longer."""
+    """A task's wrapper at the bench.
+
+    stall: a verb of nvinx that takes two seconds longer. first: what the shell does before the guard.
+    """
 
     def __init__(self, bench) -> None:
         self.bench = bench
 
-    def start(self, script="touch ran; exec sleep 3600", stall="", within=(), **wish):
-        self.bench.write("before.sh", before_script(**wish))
+    def start(self, script="touch ran; exec sleep 3600", stall="", within=(), first="", **wish):
+        self.bench.write("before.sh", first + before_script(**wish))
         self.bench.write("task.sh", script)
         nvinx = self.bench.write(
             "bin/nvinx", "#!/bin/bash\n" + STALLED.format(stall, shlex.join(NVINX))
@@ -130,6 +133,31 @@ def test_a_signal_while_it_waits_ends_it_and_nothing_starts_later(wrapper, bench
     assert number == signal.SIGKILL or wrapper.status() == "143"
 
 
+TOLD_BEFORE = "kill -TERM $$\n"
+TOLD_ONCE_IT_IS_STARTED = """
+set -T
+trap '[[ $BASH_COMMAND != "pid=\\$!" ]] || kill -TERM $$' DEBUG
+"""
+
+
+@pytest.mark.parametrize("mode", ["shared", "cpu"])
+@pytest.mark.parametrize("first", [TOLD_BEFORE, TOLD_ONCE_IT_IS_STARTED], ids=["before", "start"])
+def test_a_signal_in_the_very_moment_of_the_start_ends_it_all(wrapper, bench, first, mode):
+    process = wrapper.start("sleep 1; touch ran; exec sleep 3600", first=first, mode=mode)
+    process.wait(GIVE_UP_S)
+    assert wrapper.status() == "143"
+    assert eventually(lambda: not bench.family.living())
+    assert not wrapper.has("ran")
+
+
+def test_a_signal_ends_a_task_of_the_cpu(wrapper, bench):
+    process = wrapper.start(mode="cpu")
+    assert eventually(lambda: wrapper.has("ran"))
+    process.terminate()
+    process.wait(GIVE_UP_S)
+    assert eventually(lambda: not bench.family.living())
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_the_task_runs_ends_the_task_and_its_lease(wrapper, bench, number):
     process = wrapper.start()
@@ -184,8 +212,11 @@ def test_a_file_that_is_swept_away_before_it_is_locked_is_made_again(wrapper, be
 @pytest.mark.parametrize(
     ("wish", "said"),
     [
-        ({"vram": "lots"}, "task task: ext.vram_gb='lots': this is no number of GB. Fix: write"),
-        ({"vram": "-1"}, "task task: ext.vram_gb='-1': this is no number of GB. Fix: write"),
+        (
+            {"vram": "lots"},
+            ("task task: ext.vram_gb='lots': this is not a number of GB. Fix: write"),
+        ),
+        ({"vram": "-1"}, "task task: ext.vram_gb='-1': this is not a number of GB. Fix: write"),
         ({"vram": "nan"}, "task task: ext.vram_gb='nan'"),
         ({"vram": "9"}, "needs 9.00 GB of VRAM, the largest card can give 4.00 GB"),
         ({"mode": "sharde"}, "nvinx knows no such mode. Fix: write 'shared'"),
@@ -194,7 +225,7 @@ def test_a_file_that_is_swept_away_before_it_is_locked_is_made_again(wrapper, be
         ({"mode": "overflow", "vram": "6"}, "set memory"),
         (
             {"mode": "overflow", "vram": "6", "more": "--memory 1000000000 --disk 500000000"},
-            "are missing. Fix: raise memory, or add disk for what may lie on disk",
+            "are missing. Fix: raise memory, or add disk for what may go to disk",
         ),
     ],
 )

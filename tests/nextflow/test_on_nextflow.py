@@ -99,9 +99,9 @@ def test_wrong_wishes_fail_their_own_task_with_one_line_and_ignore_stays_ignore(
     assert not (flow.truth / "wrong").exists()
     logs = flow.logs()
     assert logs["SIZE"].count("\n") == 1
-    assert "task SIZE: ext.vram_gb='lots': this is no number of GB. Fix:" in logs["SIZE"]
+    assert "task SIZE: ext.vram_gb='lots': this is not a number of GB. Fix:" in logs["SIZE"]
     assert "task MODE: ext.nvinx_mode='sharde': nvinx knows no such mode. Fix:" in logs["MODE"]
-    assert "task LABEL: label: begins with nvinx_, and nvinx knows no such label" in logs["LABEL"]
+    assert "task LABEL: label: begins with nvinx_, but nvinx knows no such label" in logs["LABEL"]
     assert "LARGE needs 9.00 GB of VRAM, the largest card can give 4.00 GB" in logs["LARGE"]
     assert "exit status (3) -- Error is ignored" in done.stdout
 
@@ -123,9 +123,7 @@ def test_a_task_that_runs_out_of_memory_is_retried_with_more_room(flow):
     assert done.returncode == 0, done.stdout
     assert flow.ran() == ["gpu_shared:900", "gpu_shared:1350", "gpu_exclusive:3999"]
     assert done.stdout.count("error exit status (144)") == 2
-    assert (
-        "ran out of GPU memory in 0.90 GB of the card; it is tried again" in flow.logs()["HUNGRY"]
-    )
+    assert "ran out of GPU memory in 0.90 GB of the card; it is retried" in flow.logs()["HUNGRY"]
 
 
 CONTAINER = """#!/usr/bin/env {python}

@@ -71,7 +71,7 @@ def test_each_rule_is_told_with_what_to_write(workspace: Workspace) -> None:
 
     assert done.returncode == 1, done.stderr
     for line in (
-        "rule understood (1 job): has a card alone\n  gres='gpu:1' is read as gpu=1\n",
+        "rule understood (1 job): has a card to itself\n  gres='gpu:1' is read as gpu=1\n",
         "rule doubtful (1 job): shares a card, 40 MB\n  vram_mb=40 is less than the 100 MB that an "
         "empty CUDA context takes. Fix: write vram_mb=40000, if it is in GB.\n",
         "rule shared (1 job): shares a card, 0.90 GB, or runs on the CPU\n",
@@ -80,9 +80,9 @@ def test_each_rule_is_told_with_what_to_write(workspace: Workspace) -> None:
         "error: rule misspelt: vrammb=6: nvinx knows no such hint. Fix: write vram_mb=6",
         "error: rule too_large: too_large needs 9.00 GB of VRAM, the largest card can give 4.00",
         "rule spills (1 job): spills to RAM, 6.00 GB in all\n",
-        "its command says '--device cuda', and the rule asks for no card, so it sees none. Fix: ",
-        "its command sets CUDA_VISIBLE_DEVICES, past what nvinx sets. Fix: ",
-        "rule late (1 job): not known yet\n  vram_mb needs what an earlier job makes\n",
+        "its command says '--device cuda', but the rule asks for no card, so it sees none. Fix: ",
+        "its command sets CUDA_VISIBLE_DEVICES, overriding nvinx. Fix: ",
+        "rule late (1 job): not known yet\n  vram_mb depends on the output of an earlier job\n",
     ):
         assert line in done.stdout, (line, done.stdout)
     assert "rule all" not in done.stdout

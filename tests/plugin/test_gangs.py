@@ -91,9 +91,9 @@ def test_it_is_checked_and_planned_before_anything_runs(workspace: Workspace) ->
     said = workspace.nvinx("check")
 
     assert said.returncode == 0, said.stdout + said.stderr
-    assert "rule whole (1 job): has 2 cards alone\n" in said.stdout
+    assert "rule whole (1 job): has 2 cards to itself\n" in said.stdout
     assert "rule each (1 job): shares 2 cards, 0.90 GB of each\n" in said.stdout
-    assert "rule some (1 job): has 1 to 4 cards alone\n" in said.stdout
+    assert "rule some (1 job): has 1 to 4 cards to itself\n" in said.stdout
     planned = workspace.nvinx("plan")
     assert planned.returncode == 0, planned.stderr
     assert "GPU 0+1 alone" in planned.stdout

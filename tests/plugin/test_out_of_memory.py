@@ -43,7 +43,7 @@ def test_it_is_tried_with_more_room_first(run) -> None:
     assert tries == ["gpu_shared 900", "gpu_shared 1350"]
     assert outcome.files["out/grows.txt"] == "gpu_shared\n"
     assert (
-        "grows ran out of GPU memory in 0.90 GB of the card; it is tried again with 1.35 GB"
+        "grows ran out of GPU memory in 0.90 GB of the card; it is retried with 1.35 GB"
         in outcome.text
     )
 
@@ -112,7 +112,7 @@ def test_a_rule_that_keeps_running_out_gets_the_card_alone_for_a_while(run) -> N
     outcome, tries = run("grows", "--forceall")
 
     assert tries == ["gpu_exclusive 3999"]
-    assert outcome.text.count("rule grows ran out of GPU memory 2 times lately") == 1
+    assert outcome.text.count("rule grows ran out of GPU memory 2 times recently") == 1
 
 
 def test_tries_are_remembered_and_shown_as_jobs_of_the_run(run) -> None:
@@ -163,8 +163,7 @@ def test_a_lack_of_ram_is_told(run) -> None:
     outcome, _ = run("lacks_ram")
 
     assert (
-        "lacks_ram ran out of the machine's memory (RAM), where more VRAM is no help"
-        in outcome.text
+        "lacks_ram ran out of the machine's memory (RAM); more VRAM does not help" in outcome.text
     )
 
 
@@ -236,7 +235,7 @@ def test_a_third_is_tried_again_with_half_and_then_with_the_card(run) -> None:
 
     assert outcome.status == 0, outcome.text
     assert tries == ["gpu_shared 1332", "gpu_shared 1999", "gpu_exclusive 3999"]
-    assert "in a third of the card; it is tried again with half of the card." in outcome.text
+    assert "in a third of the card; it is retried with half of the card." in outcome.text
 
 
 def test_a_part_that_grows_with_attempt_is_what_the_rule_says(run) -> None:

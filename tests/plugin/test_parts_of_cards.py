@@ -89,7 +89,7 @@ def test_it_is_checked_and_planned_before_anything_runs(workspace: Workspace) ->
     assert "rule ratio (1 job): has a third of the card\n" in said.stdout
     assert "rule share (1 job): has 33 % of the card\n" in said.stdout
     assert "  num_gpus='0.5' is read as gpu_share='0.5'\n" in said.stdout
-    assert "rule whole (1 job): has a card alone\n" in said.stdout
+    assert "rule whole (1 job): has a card to itself\n" in said.stdout
     planned = workspace.nvinx("plan")
     assert planned.returncode == 0, planned.stderr
     assert "no policy can be below" in planned.stdout
@@ -159,4 +159,4 @@ def test_parts_cannot_stand_beside_sizes_in_a_group(workspace: Workspace) -> Non
     outcome = workspace.run("--config", "part=1/3", "size=900")
 
     assert outcome.status != 0
-    assert "gpu_share=2/3: stands beside a size in MB" in outcome.text
+    assert "gpu_share=2/3: is combined with a size in MB" in outcome.text

@@ -69,7 +69,7 @@ def test_what_is_done_already_is_not_planned(make_workspace: MakeWorkspace) -> N
     assert workspace.run().status == 0
     done = _plan(workspace)
 
-    assert (done.returncode, done.stdout) == (0, "Nothing is to be done.\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "There is nothing to do.\n"), done.stderr
 
 
 def test_the_jobs_can_be_kept_as_a_workload(make_workspace: MakeWorkspace) -> None:

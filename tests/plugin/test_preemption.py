@@ -71,7 +71,7 @@ def test_it_is_ended_and_comes_back_without_using_up_a_retry(workspace: Workspac
     assert workspace.read("log").splitlines() == ["run 0 1", "run 1 1"]
     assert workspace.read("urgent.txt") == "run 0 1\n"
     assert workspace.read("long.txt") == "begun\ndone\n"
-    assert "long ends, to give its card back to urgent" in outcome.text
+    assert "long ends, to give up its card to urgent" in outcome.text
     assert "Error in rule" not in outcome.text
     assert '"outcome": "preempted"' in workspace.record()
     assert '"event": "preempted"' in workspace.record()
@@ -128,7 +128,7 @@ def test_between_two_runs_the_owner_answers(make_workspace: MakeWorkspace) -> No
     text = long.wait(first)
     assert first.returncode == 0, text
     assert long.read("log").splitlines() == ["run 0 1", "run 1 1"]
-    assert "long ends, to give its card back to urgent" in text
+    assert "long ends, to give up its card to urgent" in text
 
 
 def test_a_run_that_is_stopped_meanwhile_ends_and_leaves_nothing(workspace: Workspace) -> None:
@@ -159,7 +159,7 @@ def test_a_run_that_is_stopped_meanwhile_ends_and_leaves_nothing(workspace: Work
         (
             'rule one:\n    output: "one.txt"\n    resources: gpu=1, preemptible="perhaps"\n'
             '    shell: "touch {output}"\n',
-            "no way of giving a card back",
+            "not a way to give up a card",
         ),
     ],
     ids=["group", "pipe", "misspelt"],

@@ -81,7 +81,7 @@ def test_a_card_that_is_lost_ends_its_jobs_with_the_reason(
 
     assert process.returncode == 1
     assert "nvinx: GPU 0 is gone (GPU 0: the GPU is lost" in text
-    assert "embed cannot go on and is ended." in text
+    assert "embed cannot continue and is ended." in text
     assert "Traceback" not in text
 
 

@@ -235,5 +235,5 @@ def test_the_first_run_tells_of_our_folder_and_it_may_lie_elsewhere(
     assert trace.latest(workspace.home / "traces") is not None
 
     first, second = workspace.run("--forceall"), workspace.run("--forceall")
-    assert "is written to .nvinx/ here" in first.text
-    assert "is written to .nvinx/ here" not in second.text
+    assert "this run is recorded in .nvinx/" in first.text
+    assert "this run is recorded in .nvinx/" not in second.text

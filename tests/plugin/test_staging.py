@@ -101,7 +101,12 @@ def test_files_that_a_hint_names_are_read_instead_of_the_input(workspace: Worksp
     assert resident_share(workspace.path("weights.bin")) == 0
     text = _end(workspace, process)
     assert text.count("nvinx: warmed loads: 64 MB in ") == 1
-    assert text.count("nvinx: could not warm everything for loads: nowhere.bin is no file") == 1
+    assert (
+        text.count(
+            "nvinx: could not read ahead everything for loads: nowhere.bin is neither a file"
+        )
+        == 1
+    )
 
 
 def test_a_function_may_name_the_files(workspace: Workspace) -> None:
@@ -111,7 +116,7 @@ def test_a_function_may_name_the_files(workspace: Workspace) -> None:
     assert eventually(lambda: resident_share(named) == 1)
     assert eventually(lambda: not _readers(workspace))
 
-    assert "could not warm" not in _end(workspace, process)
+    assert "could not read ahead" not in _end(workspace, process)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +156,7 @@ def test_a_reader_that_dies_harms_nobody_and_is_told_of_once(workspace: Workspac
     reader.kill()
     assert eventually(lambda: not _readers(workspace))
 
-    assert _end(workspace, process).count("nvinx: could not warm everything for loads: ") == 1
+    assert _end(workspace, process).count("nvinx: could not read ahead everything for loads: ") == 1
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

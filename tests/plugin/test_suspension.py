@@ -88,7 +88,7 @@ def test_it_stands_still_off_the_card_and_goes_on(workspace: Workspace, cuda: Cu
     assert cuda.calls() == ["lock", "checkpoint", "restore", "unlock"]
     assert len(workspace.read("pids").split()) == 1
     assert not cuda.is_overbooked
-    assert "long is suspended (experimental), to give its card back to urgent" in outcome.text
+    assert "long is suspended (experimental), to give up its card to urgent" in outcome.text
     assert "long has its card again, and goes on" in outcome.text
     run = recorded.last(workspace.work)
     (long,) = (job for job in run.jobs.values() if job.name == "long")

@@ -98,8 +98,8 @@ def test_it_begins_with_what_was_saved_and_why(recorded):
     page, _ = report(recorded)
     text = page.read_text()
     assert "1 failed" in text
-    assert "Played again without the time between jobs: " in text
-    assert "2 shared a card, 1 had one alone, 1 ran on the CPU; GPU 0 had work" in text
+    assert "Replayed without the time between jobs: " in text
+    assert "2 shared a card, 1 used a whole card, 1 ran on the CPU; GPU 0 had work" in text
     assert text.index("What to change") < text.index("What ran where")
 
 
@@ -132,7 +132,7 @@ def test_a_job_tells_of_itself_under_the_pointer(recorded, opened):
         """() => { let said = "";
           const walk = (node) => { for (const child of node.querySelectorAll("*")) {
             if (child.shadowRoot) { said += child.shadowRoot.textContent; walk(child.shadowRoot); } } };
-          walk(document); return said.includes("wants the card alone, long still there"); }"""
+          walk(document); return said.includes("needs the whole card, long still on it"); }"""
     )
 
 
@@ -171,4 +171,4 @@ def test_a_run_that_was_killed_is_shown_as_far_as_it_came(tmp_path):
     page, result = report(tmp_path)
 
     assert result.exit_code == 0, result.output
-    assert "was killed, or still goes on" in page.read_text()
+    assert "was killed, or is still running" in page.read_text()

@@ -152,8 +152,8 @@ def seen(tmp_path, peak_mib, part="1/3"):
     [
         (700, ["ask for gpu_share='1/5' instead of '1/3', then 2 more fit the card"]),
         (1100, []),
-        (1700, ["ask for gpu_share='1/2' instead of '1/3', as its jobs were seen to need more"]),
-        (3000, ["ask for gpu=1 instead of '1/3', as its jobs were seen to need more"]),
+        (1700, ["ask for gpu_share='1/2' instead of '1/3', as its jobs used more"]),
+        (3000, ["ask for gpu=1 instead of '1/3', as its jobs used more"]),
         (0, []),
     ],
 )

@@ -45,7 +45,7 @@ def _seconds(number: float | None) -> str:
 
 def waiting(reason: Reason | None) -> str:
     """Why something waits; None where nobody has asked for it yet."""
-    return "not looked at yet" if reason is None else sentence(reason)
+    return "not considered yet" if reason is None else sentence(reason)
 
 
 def placed(placement: Placement) -> str:
@@ -96,10 +96,10 @@ def would_run(claim: Claim, possible: Sequence[Residency]) -> str:
         if claim.share is not None:
             text = f"has {claim.share.text}" + (f", on {cards}" if claim.is_gang else "")
     elif Residency.GPU_EXCLUSIVE in possible:
-        text = f"has {cards} alone"
+        text = f"has {cards} to itself"
     elif Residency.GPU_RAM_OVERFLOW in possible:
         text = f"spills to RAM, {gb(claim.vram_mib)} in all"
-        text = f"has {cards} alone, and {text}" if claim.is_gang else text
+        text = f"has {cards} to itself, and {text}" if claim.is_gang else text
     else:
         return "on the CPU, since no card holds it" if claim.uses_gpu else "on the CPU"
     return f"{text}, or runs on the CPU" if claim.cpu_fallback else text
@@ -148,10 +148,10 @@ def gives_back(job: Job, asked: Reclaim) -> str:
     if agreed is not None and agreed.suspends:
         return suspending_words.leaves(job, asked, often)
     if agreed is not None and agreed.mode is Mode.SIGNAL:
-        how = f"is told by {agreed.signal} to end within {agreed.grace_s:g} s"
+        how = f"gets {agreed.signal}, to end within {agreed.grace_s:g} s"
     return (
-        f"nvinx: {job.name} {how}, to give its card back to {asked.to} "
-        f"({duration(asked.lost_s)} of work lost); it comes back into the queue {often}"
+        f"nvinx: {job.name} {how}, to give up its card to {asked.to} ({duration(asked.lost_s)} "
+        f"of work lost); it is queued again {often}"
     )
 
 
@@ -170,13 +170,13 @@ def tries_again(name: str, how: str, step: RetryStep, claim: Claim, said: str | 
     """said: the words by which it was known to have run out."""
     ways = {
         RetryStep.MORE_ROOM: f"with {_room(claim)}",
-        RetryStep.MEASURED_PEAK: f"with {gb(claim.vram_mib)}, by what it was seen to use",
+        RetryStep.MEASURED_PEAK: f"with {gb(claim.vram_mib)}, based on its measured use",
         RetryStep.WHOLE_CARD: "with the whole card",
         RetryStep.SPILL: "spilling to RAM",
         RetryStep.CPU: "on the CPU",
     }
     because = "" if said is None else f" It said: {_shortened(said)}"
-    return f"nvinx: {name} ran out of GPU memory {how}; it is tried again {ways[step]}.{because}"
+    return f"nvinx: {name} ran out of GPU memory {how}; it is retried {ways[step]}.{because}"
 
 
 def lacks_ram(name: str, found: Evidence, kernel_kills: int | None = None) -> str:
@@ -187,7 +187,7 @@ def lacks_ram(name: str, found: Evidence, kernel_kills: int | None = None) -> st
     if found.is_bare_kill:
         return _killed(name, kernel_kills)
     return (
-        f"nvinx: {name} ran out of the machine's memory (RAM), where more VRAM is no help: "
+        f"nvinx: {name} ran out of the machine's memory (RAM); more VRAM does not help: "
         f"{_shortened(found.line)} {_LESS_RAM}"
     )
 
@@ -196,20 +196,20 @@ def _killed(name: str, kernel_kills: int | None) -> str:
     """What is known of a job that was killed: the signal does not say by whom."""
     if kernel_kills is None:
         return (
-            f"nvinx: {name} was killed (SIGKILL), and nvinx cannot tell by whom: the kernel, for "
-            "lack of RAM, or somebody, or a scheduler. More VRAM is no help. "
-            "See: dmesg, or the scheduler's accounting."
+            f"nvinx: {name} was killed (SIGKILL), and nvinx cannot tell by what: the kernel for "
+            "lack of RAM, a user or a scheduler. More VRAM does not help. See: dmesg, or the "
+            "scheduler's accounting."
         )
     if kernel_kills == 0:
         return (
-            f"nvinx: {name} was killed (SIGKILL), and not by the kernel for lack of RAM, which "
-            "killed nothing meanwhile: somebody, a scheduler or a user-space killer such as "
-            "systemd-oomd did. More VRAM is no help."
+            f"nvinx: {name} was killed (SIGKILL), but not by the kernel for lack of RAM, which "
+            "killed nothing in that time: a user, a scheduler or a user-space killer such as "
+            "systemd-oomd did it. More VRAM does not help."
         )
     return (
-        f"nvinx: {name} was killed (SIGKILL), probably by the kernel for lack of RAM, which killed "
-        f"{count_text(kernel_kills)} of this machine's processes for that meanwhile. More VRAM is "
-        f"no help. {_LESS_RAM}"
+        f"nvinx: {name} was killed (SIGKILL), probably by the kernel for lack of RAM: it killed "
+        f"{count_text(kernel_kills)} of this machine's processes for that reason in that time. "
+        f"More VRAM does not help. {_LESS_RAM}"
     )
 
 
@@ -227,9 +227,9 @@ def gave_up(name: str, rule: str, story: Sequence[str]) -> str:
 
 def holds_alone(rule: str, times: int) -> str:
     return (
-        f"nvinx: rule {rule} ran out of GPU memory {times} times lately, so its jobs get the card "
-        "alone for a while. Fix: declare more vram_mb, or a larger gpu_share (nvinx history shows "
-        "what it used)."
+        f"nvinx: rule {rule} ran out of GPU memory {times} times recently, so its jobs get the "
+        "card to themselves for a while. Fix: declare more vram_mb, or a larger gpu_share "
+        "(nvinx history shows what it used)."
     )
 
 
@@ -267,7 +267,7 @@ def impossible(  # noqa: PLR0911  (one for each cause)
             )
         case Why.NO_CARD_OF_THAT_NAME:
             return (
-                f"{reason.job} asks for a card by a name that none here has",
+                f"{reason.job} asks for a card by a name that no card here has",
                 "write gpu=1, or a part of a name that `nvinx bench` shows",
             )
         case Why.TOO_FEW_CARDS:
@@ -277,7 +277,10 @@ def impossible(  # noqa: PLR0911  (one for each cause)
             return (
                 f"{reason.job} needs {need}; the card, its mem_mb and its disk_mb hold {have}, "
                 f"{gb(missing)} are missing",
-                "raise mem_mb, or add disk_mb for what may lie on disk; `nvinx fit` tells the cost",
+                (
+                    "raise mem_mb, or add disk_mb for what may go to disk; `nvinx fit` shows "
+                    "the cost"
+                ),
             )
     if need == have:
         need, have = (f"{whole_mb(mib or 0)} MB" for mib in (reason.need, reason.have))
@@ -296,41 +299,41 @@ def _too_few_cards(reason: Reason) -> tuple[str, str]:
 
 
 _FELT = 1.05
-_LESS_RAM = "Fix: let it take less at once, or run fewer jobs beside it (mem_mb)."
+_LESS_RAM = "Fix: let it use less RAM at once, or run fewer jobs at the same time (mem_mb)."
 _WORDS = 120  # of what a program said
 _WORTH_TELLING_S = 0.5
 
 _COUNTED = (Why.NOT_ENOUGH_CORES, Why.CARDS_NOT_FREE)
 _TEXTS = {
-    Why.WHOLE_CARD: "whole card asked",
+    Why.WHOLE_CARD: "whole card requested",
     Why.FITS_BESIDE_OTHERS: "fits beside others",
     Why.MEASURED_ALONE: "alone this once, to learn what sharing costs it",
-    Why.TRIED_TOGETHER: f"beside others to learn what that costs, {MOST_LOST:.0%} at the most",
-    Why.NEEDS_NO_GPU: "no GPU asked",
+    Why.TRIED_TOGETHER: f"shares the card to learn what that costs, {MOST_LOST:.0%} at most",
+    Why.NEEDS_NO_GPU: "no GPU requested",
     Why.NO_GPU_ON_BENCH: "no GPU on this bench",
     Why.LARGER_THAN_CARD: "larger than the card",
-    Why.TOO_FEW_CARDS: "more cards asked than there are",
+    Why.TOO_FEW_CARDS: "more cards requested than there are",
     Why.NO_CARD_OF_THAT_NAME: "no card of the name it asks for",
     Why.TOO_LARGE_TO_SPLIT: "needs {need}; card, RAM and disk hold {have}",
     Why.SPILLS_TO_RAM: "larger than the card, spills to RAM",
-    Why.SOONER_ON_CPU: "done sooner on the CPU than by waiting",
+    Why.SOONER_ON_CPU: "finishes sooner on the CPU than by waiting",
     Why.DURING_EXCLUSIVE: "runs on the CPU while the card is held",
-    Why.CARD_HELD_EXCLUSIVELY: "card held alone by {behind}",
+    Why.CARD_HELD_EXCLUSIVELY: "card held exclusively by {behind}",
     Why.CARDS_NOT_FREE: "needs {need} cards at once, {have} free beside {behind}",
-    Why.WANTS_CARD_ALONE: "wants the card alone, {behind} still there",
+    Why.WANTS_CARD_ALONE: "needs the whole card, {behind} still on it",
     Why.NOT_ENOUGH_VRAM: "needs {need} of VRAM, {have} free beside {behind}",
     Why.NOT_ENOUGH_CORES: "cores busy",
     Why.NOT_ENOUGH_RAM: "needs {need} of RAM, {have} free",
-    Why.BEHIND_OLDER_JOB: "card kept for {behind}, which waited longer",
+    Why.BEHIND_OLDER_JOB: "card reserved for {behind}, which waited longer",
     Why.CARD_USED_BY_OTHERS: "needs {need} of VRAM, {have} free: programs outside nvinx use it",
     Why.NO_GAIN_FROM_SHARING: "sharing with {behind} would get {factor} done instead of {limit}",
     Why.BREAKS_MAX_SLOWDOWN: "beside {behind} a slowdown of {factor} is predicted, {limit} allowed",
     Why.OTHER_IS_MEASURED: "{behind} runs alone this once, to learn what sharing costs it",
-    Why.LESSON_AWAITED: "what a run alone showed of sharing with {behind} is being worked out",
-    Why.CARD_ASKED_BACK: "{behind} is asked to give the card back",
-    Why.CARD_GIVEN_BACK: "{behind} gives the card back",
+    Why.LESSON_AWAITED: "what its solo run says about sharing with {behind} is being computed",
+    Why.CARD_ASKED_BACK: "{behind} is asked to give up the card",
+    Why.CARD_GIVEN_BACK: "{behind} is giving up the card",
     Why.PREEMPTION_LOSES_MORE: "ending {behind} would lose {lost} of work and save {saved}",
     Why.NO_RAM_TO_SUSPEND: "suspending {behind} takes {need} of RAM, {have} free",
-    Why.CANNOT_SHARE: "asks for the card alone",
+    Why.CANNOT_SHARE: "asks for the whole card",
     Why.NO_CPU_FALLBACK: "has no CPU fallback declared",
 }

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def leaves(job: Job, asked: Reclaim, times: str) -> str:
     """times: how often it was preempted, in words."""
     return (
-        f"nvinx: {job.name} is suspended (experimental), to give its card back to {asked.to}: up "
+        f"nvinx: {job.name} is suspended (experimental), to give up its card to {asked.to}: up "
         f"to {gb(asked.ram_mib)} go to RAM, which takes {duration(asked.lost_s)} for both ways; it "
         f"goes on where it was {times}"
     )

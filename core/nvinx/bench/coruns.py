@@ -27,7 +27,7 @@ def corun(at: At, what: str) -> CoRun:
     for key in ("slowdown_a", "slowdown_b"):
         value = entry.number(key)
         if value is not None and not 0 < value < math.inf:
-            fix = "write time beside over time alone, such as 1.3"
+            fix = "write time when sharing / time alone, such as 1.3"
             raise entry.entries[key].error(f"{key} is {value:g}", fix)
         slowdowns.append(value)
     return CoRun(entry.text("a") or "", entry.text("b") or "", slowdowns[0] or 1.0, slowdowns[1])

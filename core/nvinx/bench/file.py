@@ -81,8 +81,8 @@ def load(path: Path) -> BenchFile:
         problem = f"cannot be read ({error.strerror or error})"
         raise BenchError(str(path), None, problem, "make it readable for you") from error
     if len(raw) > _LARGEST:
-        fix = "name a bench file, and look at what this one is"
-        raise BenchError(str(path), None, "is larger than 10 MB, as no bench file is", fix)
+        fix = "name a bench file; this is probably another kind of file"
+        raise BenchError(str(path), None, "is larger than 10 MB, too large for a bench file", fix)
     return bench_parser.understood(read_before.read(text, str(path)), str(path))
 
 
@@ -113,7 +113,7 @@ def slowdowns(file: BenchFile) -> SlowdownModel | None:
 def _demanded(path: Path, who: str, fix: str) -> Path:
     path = path.expanduser()
     if not _is_there(path):
-        raise BenchError(str(path), None, f"{who} this bench file, which is not there", fix)
+        raise BenchError(str(path), None, f"{who} this bench file, which does not exist", fix)
     return path
 
 
@@ -124,6 +124,6 @@ def _is_there(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return False
     except OSError as error:
-        problem = f"cannot be looked at ({error.strerror})"
+        problem = f"cannot be accessed ({error.strerror})"
         raise BenchError(str(path), None, problem, "make its folder readable for you") from error
     return True

@@ -42,6 +42,6 @@ def _pattern(at: At) -> str:
     try:
         re.compile(at.value)
     except re.error as error:
-        problem = f"{at.value!r} is no regular expression ({error})"
+        problem = f"{at.value!r} is not a regular expression ({error})"
         raise at.error(problem, r"write \( for a bracket, and \. for a dot") from None
     return at.value

@@ -80,7 +80,7 @@ def understood(root: At | None, path: str) -> BenchFile:
 def _holder(key: str, top: Table, hardware: Table) -> Table:
     """The table where this key stands, which may not be both; if it is in neither, the top."""
     if key in top.entries and key in hardware.entries:
-        problem = f"{key} stands both at the top and under hardware"
+        problem = f"{key} is both at the top and under hardware"
         raise hardware.entries[key].error(problem, "keep one of the two")
     return hardware if key in hardware.entries else top
 
@@ -91,8 +91,8 @@ def _gpus(hardware: Table, holder: Table) -> tuple[tuple[DeclaredGpu, ...], dict
     if "gpus" in holder.entries:
         return _listed_gpus(hardware, holder)
     if vram is None and flag is not None:
-        fix = "write vram_gb beside it: the size of the simulated card"
-        raise flag.error("simulated says nothing without vram_gb", fix)
+        fix = "add vram_gb, the size of the simulated card"
+        raise flag.error("simulated has no effect without vram_gb", fix)
     vram_gb, simulated = hardware.gb("vram_gb"), hardware.flag("simulated")
     if vram is not None and vram_gb == 0 and simulated:
         raise vram.error("a simulated card of 0 GB is no card", "write its size, such as 4")
@@ -201,7 +201,7 @@ def _interference(top: Table) -> Interference | None:
         raise at.error("interference has a file and pairs", "write either `file:` or `pairs:`")
     if file is None and not pairs and not utilisation:
         fix = "write `file:`, `pairs:` or `utilisation:` in it"
-        raise at.error("interference says nothing", fix)
+        raise at.error("interference is empty", fix)
     return Interference(file, entries.flag("any_card"), _coruns(pairs), utilisation)
 
 

@@ -201,7 +201,9 @@ def _demand_same_card(said: BenchFile, cards: list[Card], slowdowns: SlowdownMod
     free = said.interference is None or said.interference.any_card
     if free or measured_on is None or not real or measured_on in real:
         return
-    problem = f"these slowdowns were measured on {measured_on}, here is {' and '.join(real)}"
+    problem = (
+        f"these slowdowns were measured on {measured_on}, this machine has {' and '.join(real)}"
+    )
     fix = "calibrate here (nvinx calibrate), or write `any_card: true` below `interference:`"
     raise BenchError(said.path, said.lines["interference"], problem, fix)
 

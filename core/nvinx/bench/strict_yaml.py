@@ -38,7 +38,9 @@ class Table(Struct, frozen=True):
         value = self.number(key, "write GB as a number without quotes or unit, such as 4 or 4.5")
         if value is not None and not value <= _LARGEST_GB:
             at = self.entries[key]
-            raise at.error(f"{key} is {at.value}, which is no size in GB", "write a number of GB")
+            raise at.error(
+                f"{key} is {at.value}, which is not a size in GB", "write a number of GB"
+            )
         return value
 
     def number(self, key: str, fix: str = "write a number such as 1.5") -> float | None:
@@ -50,7 +52,7 @@ class Table(Struct, frozen=True):
         if at.value < 0:
             raise at.error(f"{key} is negative ({at.value})", "write 0 or more")
         if not at.value <= _LARGEST:
-            raise at.error(f"{key} is {at.value}, which is no size, time or factor", fix)
+            raise at.error(f"{key} is {at.value}, which is not a size, time or factor", fix)
         return float(at.value)
 
     def count(self, key: str) -> int | None:

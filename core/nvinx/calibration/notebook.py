@@ -98,7 +98,7 @@ class Notebook:
         return {**earlier, **programs}
 
     def _refuse(self, problem: str) -> None:
-        fix = "name another folder, or delete that file to begin anew"
+        fix = "name another folder, or delete that file to start over"
         raise CalibrationError(str(self.path), f"was measured with {problem}", fix)
 
 
@@ -117,7 +117,7 @@ def _read(path: Path) -> tuple[list[Result], dict[str, Any] | None]:
             else:
                 results.append(_result(kind, entry))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            problem, fix = "is no record of a calibration", "name another folder, or delete it"
+            problem, fix = "is not a record of a calibration", "name another folder, or delete it"
             raise CalibrationError(str(path), problem, fix) from error
     return results, head
 

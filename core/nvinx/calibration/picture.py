@@ -50,7 +50,7 @@ def draw(
         for at, row in enumerate(cells):
             for across, cell in enumerate(row):
                 _write(axes, at, across, cell, top)
-        figure.colorbar(image, ax=axes, shrink=0.8, label="time beside / time alone")
+        figure.colorbar(image, ax=axes, shrink=0.8, label="time when sharing / time alone")
         figure.savefig(path, dpi=130)
 
 
@@ -71,4 +71,4 @@ def _write(axes: Any, at: int, across: int, cell: tuple[float, bool], top: float
 def _title(model: SlowdownModel) -> str:
     where = model.provenance
     about = ", ".join(part for part in (where.card, where.sharing) if part)
-    return f"Who slows whom{': ' + about if about else ''}\nbold: measured, plain: predicted"
+    return f"Slowdowns{': ' + about if about else ''}\nbold: measured, plain: predicted"

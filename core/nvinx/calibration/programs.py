@@ -47,7 +47,7 @@ def _from_loader(text: str) -> Program:
     name, found, loader = text.rpartition("=")
     if not _LOADER.fullmatch(loader) or (found and not name):
         fix = "write --model module:loader, or --model NAME=module:loader"
-        raise CalibrationError(f"--model {text}", "is no module:loader", fix)
+        raise CalibrationError(f"--model {text}", "is not a module:loader", fix)
     return Program(name or loader.rpartition(":")[2], loader=loader)
 
 

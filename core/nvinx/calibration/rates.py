@@ -41,7 +41,7 @@ def spread(values: Sequence[float]) -> float:
 def _done(marks: Sequence[Mark], at: float) -> float:
     position = bisect.bisect_left(marks, at, key=lambda mark: mark[0])
     if position == len(marks) or (position == 0 and marks[0][0] > at):
-        raise ValueError(f"nothing is known of the moment {at}")
+        raise ValueError(f"nothing is known about the time {at}")
     after, count = marks[position]
     if position == 0 or after == at:
         return float(count)

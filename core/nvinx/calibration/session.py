@@ -81,14 +81,14 @@ class Calibration:
         known = self.notebook.programs
         if len(known) < 2:  # noqa: PLR2004
             fix = "name at least two with --model or --command"
-            raise CalibrationError("calibration", "a co-run takes two programs", fix)
+            raise CalibrationError("calibration", "a co-run needs two programs", fix)
         for probe in self.probes:
             if probe not in known:
                 fix = f"name one of {', '.join(known)}"
-                raise CalibrationError(f"--probe {probe}", "is none of the programs", fix)
+                raise CalibrationError(f"--probe {probe}", "is not one of the programs", fix)
         if self.triples and len(known) < 3:  # noqa: PLR2004
             fix = "name at least three with --model or --command"
-            raise CalibrationError("--triples", "three together take three programs", fix)
+            raise CalibrationError("--triples", "three together need three programs", fix)
         self.tasks = self.notebook.left([*self._all_tasks(), *self._all_triples()])
 
     def measure(self, wait: Callable[[], None] = lambda: None) -> Iterator[tuple[Task, Result]]:

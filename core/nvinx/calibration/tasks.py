@@ -51,7 +51,7 @@ def plan(models: Sequence[str], probes: Sequence[str] = ()) -> list[Task]:
     loaded from one task to the next where they can. Raises ValueError for fewer than two models.
     """
     if len(models) < 2:  # noqa: PLR2004
-        raise ValueError("a co-run takes two models; name at least two")
+        raise ValueError("a co-run needs two models; name at least two")
     return _in_order(list(dict.fromkeys(_against(models, probes) if probes else _circle(models))))
 
 
@@ -61,7 +61,7 @@ def plan_triples(models: Sequence[str], probes: Sequence[str] = ()) -> list[Task
     Raises ValueError for fewer than three models.
     """
     if len(models) < 3:  # noqa: PLR2004
-        raise ValueError("three together take three programs; name at least three")
+        raise ValueError("three together need three programs; name at least three")
     two, around = tuple(probes[:2]), [*models, *models[:2]]
     threes: Iterable[tuple[str, ...]] = (
         [(*two, name) for name in models if name not in two]

@@ -40,7 +40,7 @@ class _Verbs(click.Group):
         import difflib
 
         close = difflib.get_close_matches(asked, SHOWN, 1)
-        meant = f"Did you mean nvinx {close[0]}?" if close else "nvinx --help lists what there is."
+        meant = f"Did you mean nvinx {close[0]}?" if close else "nvinx --help lists all commands."
         raise click.UsageError(f"There is no nvinx {plain(asked)}. {meant}", ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -66,7 +66,9 @@ class _Verbs(click.Group):
             raise
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
-            _refuse(ctx, f"{error.strerror or error}{where}. Fix: check rights and free space.")
+            _refuse(
+                ctx, f"{error.strerror or error}{where}. Fix: check permissions and free space."
+            )
 
 
 def _demand_folder() -> None:
@@ -74,7 +76,7 @@ def _demand_folder() -> None:
         os.getcwd()
     except OSError as error:
         problem = f"cannot be used ({error.strerror})"
-        raise OptionError("the working folder", problem, "change to one that is there") from error
+        raise OptionError("the working folder", problem, "change to an existing folder") from error
 
 
 def _refuse(ctx: click.Context, text: str) -> None:

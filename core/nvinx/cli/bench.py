@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     "--bench",
     "file",
     type=click.Path(path_type=Path),
-    help="The bench file to use, before $NVINX_BENCH and the nvinx.yaml that is found.",
+    help="The bench file to use, before $NVINX_BENCH and any nvinx.yaml that is found.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--measure", is_flag=True, help="Measure how fast weights come from RAM and disk.")
+@click.option("--measure", is_flag=True, help="Measure how fast weights load from RAM and disk.")
 @click.option(
     "--scratch",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
@@ -97,7 +97,7 @@ def _cluster(*, ask_nodes: bool) -> str:
             said = slurm_tools.card_of(kind.name)
         kinds.append((kind, slurm_tools.hostlist(node.name for node in kind.nodes), said))
     if not kinds:
-        raise SlurmError("Slurm", "has no node with a card", "nothing is to be written then")
+        raise SlurmError("Slurm", "has no node with a card", "there is nothing to write")
     return cluster_draft.render(kinds)
 
 
@@ -125,7 +125,7 @@ def _print(bench: Bench) -> None:
     from rich.table import Table
 
     console = Console(markup=False, highlight=False, emoji=False)
-    console.print(f"Bench file: {bench.path or 'none; this machine as it is'}", soft_wrap=True)
+    console.print(f"Bench file: {bench.path or 'none; this machine as detected'}", soft_wrap=True)
     if bench.path is None:
         console.print(f"Looked for: {', '.join(bench.searched)}", soft_wrap=True)
     table = Table("what", "in force", "from", box=box.SIMPLE)
@@ -133,7 +133,7 @@ def _print(bench: Bench) -> None:
         table.add_row(*row)
     console.print(table)
     if bench.simulated:
-        console.print("Simulated cards are for trying things: jobs find no GPU there.")
+        console.print("Simulated cards are for trying things out: jobs find no GPU there.")
     for doubt in bench.doubts:
         console.print(f"{doubt}.", soft_wrap=True)
     if bench.problem is not None:

@@ -47,7 +47,8 @@ _WIDEST = 12
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("nvinx-calibration"),
     show_default=True,
-    help="The folder for measurements, model and picture; what was interrupted there goes on.",
+    help="The folder for measurements, model and picture; an interrupted calibration there "
+    "is resumed.",
 )
 @click.option(
     "--seconds",
@@ -68,12 +69,12 @@ _WIDEST = 12
     "probes",
     multiple=True,
     metavar="NAME",
-    help="Let every model meet this one, instead of its neighbours on a circle; give two.",
+    help="Run every model together with this one, instead of its neighbours on a circle; give two.",
 )
 @click.option(
     "--triples",
     is_flag=True,
-    help="Measure three at a time, too: it tells how the costs of several partners combine here.",
+    help="Also measure three at a time, to learn how slowdowns from several partners combine here.",
 )
 @click.option("--gpu", type=click.IntRange(min=0), help="The card, if there are several.")
 @click.option(
@@ -99,8 +100,8 @@ def command(  # noqa: PLR0913  (one argument per option)
 ) -> None:
     """Measure how much programs slow each other down on this machine's card.
 
-    Each program runs alone and beside others, each in its own process. Ctrl-C keeps what was
-    measured: the same command goes on, and one with further programs adds these.
+    Each program runs alone and together with others, each in its own process. Ctrl-C keeps what was
+    measured: repeat the command to resume, or add programs to it.
     """
     from nvinx.calibration import picture
     from nvinx.calibration.programs import parse
@@ -124,8 +125,8 @@ def command(  # noqa: PLR0913  (one argument per option)
         except KeyboardInterrupt:
             left = len(calibration.notebook.left(calibration.tasks))
             click.echo(
-                f"\nInterrupted; {left} measurements are left. "
-                f"The others are in {calibration.notebook.path}: the same command goes on."
+                f"\nInterrupted; {left} measurements are left. The others are in "
+                f"{calibration.notebook.path}: repeat the command to resume."
             )
             raise SystemExit(_INTERRUPTED) from None
     _report(calibration.outcome(), output)
@@ -177,7 +178,7 @@ def _place(
 
     wait = WaitMessages("nvinx calibrate", click.echo, "Waiting for the card: ")
     exports = stack.enter_context(client.whole_card(card, "nvinx calibrate", state_dir, wait))
-    click.echo(f"Measuring on {card.name} ({where.sharing}); it is held for this alone.")
+    click.echo(f"Measuring on {card.name} ({where.sharing}); it is reserved for this.")
     gauge = stack.enter_context(meter.NvmlMeter(card.id))
     return Place(where, None, gauge, {**os.environ, **exports})
 
@@ -190,7 +191,7 @@ def _measure(calibration: Calibration) -> None:
     tasks, windows = calibration.tasks, calibration.windows
     done = len(calibration.notebook.results)
     if done:
-        click.echo(f"{done} measurements are there already; {len(tasks)} are left.")
+        click.echo(f"{done} measurements are already done; {len(tasks)} are left.")
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -230,10 +231,12 @@ def _report(outcome: Outcome, folder: Path) -> None:
     names = list(outcome.findings.solo)
     console.print(_programs_table(outcome, names))
     if len(names) <= _WIDEST:
-        console.print("Slowdown of the row's program beside the column's (~ is predicted):")
+        console.print(
+            "Slowdown of the row's program when sharing with the column's (~ is predicted):"
+        )
         console.print(_slowdown_table(outcome.model, names))
     if outcome.findings.groups:
-        console.print("Slowdowns of three together, and what their pairs alone say of them:")
+        console.print("Slowdowns of three together, and predictions from their pairs:")
         console.print(_triples_table(outcome))
         found = f"{outcome.model.exponent:.1f} (usual is {EXPONENT:g}; 1 would add them up)"
         console.print(f"Costs of several partners combine with the exponent {found}.")
@@ -253,7 +256,7 @@ def _programs_table(outcome: Outcome, names: Sequence[str]) -> Any:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("program", overflow="fold")
-    for title in ("alone", "busy", "is slowed down", "slows others"):
+    for title in ("alone", "busy", "slowed down by others", "slows others"):
         table.add_column(title, justify="right")
     for name in names:
         busy = outcome.findings.utilisation.get(name)
@@ -311,8 +314,10 @@ def _accuracy(outcome: Outcome) -> list[str]:
         return ["Too few pairs to say how well unmeasured ones are predicted."]
     others = ", ".join(f"{name} {each.mean_pct:.1f} %" for name, each in check.baselines.items())
     return [
-        f"Each pair predicted from the others: {check.summary.mean_pct:.1f} % off in the mean, "
-        f"{check.summary.p90_pct:.1f} % at p90, {check.summary.coverage:.0%} of the slowdowns "
-        "inside their 90 % interval.",
+        (
+            f"Each pair predicted from the others: {check.summary.mean_pct:.1f} % error on "
+            f"average, {check.summary.p90_pct:.1f} % at p90, {check.summary.coverage:.0%} of the "
+            "slowdowns inside their 90 % interval."
+        ),
         f"Simpler models on the same pairs: {others}.",
     ]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def command(
     *, words: tuple[str, ...], file: Path | None, state_dir: Path | None, as_json: bool
 ) -> None:
-    """Tell rule by rule what nvinx understood, what it ignores and why, and what to write.
+    """Show for each rule what nvinx understood, what it ignores and why, and what to write.
 
     SNAKEMAKE_ARGS go to Snakemake: targets, --config, --directory, and so on. Nothing is run. The
     exit status is 1 where something is wrong or ignored.

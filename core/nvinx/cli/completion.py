@@ -11,7 +11,7 @@ _VARIABLE = "_NVINX_COMPLETE"
 @click.command(name="completion")
 @click.argument("shell", type=click.Choice(_SHELLS))
 def command(shell: str) -> None:
-    """Print the lines that let SHELL complete verbs, options and files of nvinx.
+    """Print the completion script of nvinx for SHELL.
 
     \b
     bash, in ~/.bashrc:                    eval "$(nvinx completion bash)"
@@ -24,5 +24,5 @@ def command(shell: str) -> None:
 
     made = get_completion_class(shell)
     if made is None:
-        raise click.ClickException(f"this click completes nothing in {shell}")
+        raise click.ClickException(f"this version of click has no completion for {shell}")
     click.echo(made(main, {}, "nvinx", _VARIABLE).source())

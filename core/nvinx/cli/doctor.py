@@ -32,9 +32,10 @@ def _summary(levels: list[Level]) -> str:
 @options.state_dir
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(file: Path | None, state_dir: Path | None, as_json: bool) -> None:
-    """Look at driver, cards, packages, folders and limits, line by line, and sum it up.
+    """Check driver, cards, packages, folders and limits, and print a summary.
 
-    `absent` is what only some need, and is not there. The exit status is 1 when there is an error.
+    `absent` marks optional parts that are not installed. The exit status is 1 when there is an
+    error.
     """
     from dataclasses import asdict
 

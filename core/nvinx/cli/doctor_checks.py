@@ -106,7 +106,7 @@ def _distributions() -> Finding:
         own = importlib.metadata.version("snakemake-executor-plugin-nvinx")
         return Finding(Level.OK, "nvinx", own)
     fix = "pip uninstall nvinx, and then install snakemake-executor-plugin-nvinx again"
-    return Finding(Level.ERROR, "nvinx", f"PyPI's nvinx {other} is here as well", fix)
+    return Finding(Level.ERROR, "nvinx", f"PyPI's nvinx {other} is installed as well", fix)
 
 
 def _packages() -> Iterator[Finding]:
@@ -150,7 +150,7 @@ def _slurm(environ: Mapping[str, str]) -> Iterator[Finding]:
     except NvinxError as error:
         problem, _, fix = str(error).partition(" Fix: ")
         if slurm_tools.NOT_SET_UP in problem:
-            yield Finding(Level.ABSENT, "Slurm", "its tools are here, and know of no cluster")
+            yield Finding(Level.ABSENT, "Slurm", "its tools are installed, but find no cluster")
             return
         found = f"{problem} Each start of Snakemake waits some 10 s for it"
         yield Finding(Level.WARNING, "Slurm", found, fix.rstrip("."))
@@ -168,7 +168,7 @@ def _bench(file: Path | None) -> Iterator[Finding]:
         return
     kind = "simulated GPU" if bench.simulated else "GPU"
     found = f"{counted(len(bench.cards), kind)}, {bench.cores} cores, {gb(bench.ram_mib)} RAM"
-    yield Finding(Level.OK, "bench", f"{bench.path or 'this machine as it is'}: {found}")
+    yield Finding(Level.OK, "bench", f"{bench.path or 'this machine as detected'}: {found}")
     for doubt in bench.doubts:
         problem, _, fix = doubt.partition(" Fix: ")
         yield Finding(Level.WARNING, "bench file", problem.rstrip("."), fix)
@@ -203,7 +203,7 @@ def _gpu(gpu: GpuState, environ: Mapping[str, str]) -> Iterator[Finding]:
         found = "persistence mode is off: each first use of the idle card takes a second or more"
         yield Finding(Level.WARNING, what, found, fix)
     if facts is not None and facts.accounting is not None:
-        on = "on" if facts.accounting else "off (peaks of VRAM are looked for twice a second)"
+        on = "on" if facts.accounting else "off (VRAM use is sampled twice a second)"
         yield Finding(Level.OK, what, f"accounting mode is {on}")
 
 
@@ -247,7 +247,7 @@ def _calibration(
         if not wrong:
             yield Finding(Level.OK, "calibration", "no run contradicts it")
             return
-        fix = "calibrate again (nvinx calibrate); what runs showed is believed meanwhile"
+        fix = "calibrate again (nvinx calibrate); until then nvinx uses what runs showed"
         yield Finding(Level.WARNING, "calibration", f"runs contradict it: {wrong}", fix)
 
 

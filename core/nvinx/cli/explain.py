@@ -83,7 +83,11 @@ def _sentence(ran: Ran) -> str:
 
     if ran.started_s is None:
         return f"{ran.name} never started."
-    end = "still ran when the run ended" if ran.ran_s is None else duration(ran.ran_s)
+    end = (
+        "an unknown time (it was still running when the run ended)"
+        if ran.ran_s is None
+        else duration(ran.ran_s)
+    )
     how = "was " if ran.was_preempted or (ran.off_card and not ran.end_word) else ""
     ended = f", and {how}{ran.end_words}" if ran.end_words else ""
     waited_s = ran.waited_s or 0.0

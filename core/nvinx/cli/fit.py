@@ -35,10 +35,10 @@ _BITS_NAMES = {64: "64-bit", 32: "32-bit", 16: "16-bit", 8: "8-bit", 4: "4-bit"}
 def command(
     model: Path, file: Path | None, mem_mb: float | None, disk_mb: float | None, as_json: bool
 ) -> None:
-    """Tell whether MODEL fits the cards here, and else how it would be split.
+    """Say whether MODEL fits the cards here, and if not, how it would be split.
 
     MODEL is a folder with safetensors, or a config.json (with transformers installed). Nothing is
-    loaded. The exit status is 1 when it cannot be held at all.
+    loaded. The exit status is 1 when it does not fit at all.
     """
     from nvinx.bench import machine
     from nvinx.overflow import read_model
@@ -138,11 +138,11 @@ def _sentences(bench: Bench, answer: Fit) -> Iterator[str]:
     split = answer.split
     cards = "the cards" if len(bench.cards) > 1 else "the card"
     if split is None:
-        yield f"It cannot be held here: {_gb(answer.missing)} are missing."
+        yield f"It does not fit here: {_gb(answer.missing)} are missing."
     elif split.fits:
         yield f"It fits {cards}."
     elif not bench.cards:
-        yield "No card is here: it would run on the CPU."
+        yield "There is no card here: it would run on the CPU."
     else:
         longer = _time(answer.added_s)
         yield f"It does not fit {cards}; split like this, each forward takes {longer} longer."

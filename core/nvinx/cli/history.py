@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "--model",
     "as_model",
     is_flag=True,
-    help="Slowdowns of jobs that share a card, how sure, from what.",
+    help="Slowdowns of jobs that share a card, with uncertainty and source.",
 )
 @click.option(
     "--picture", type=click.Path(path_type=Path), help="With --model: draw it to this PNG."
@@ -40,10 +40,10 @@ def command(  # noqa: PLR0913  (one argument per option)
     file: Path | None,
     state_dir: Path | None,
 ) -> None:
-    """Show each kind of job that ran here (or RULE): its times, declared against measured VRAM.
+    """Show each kind of job that ran here (or RULE): run times, declared and measured VRAM.
 
-    A kind is a rule with what it runs, or the name given to `nvinx run`. Times are medians of the
-    last runs: alone on a card, beside others there, and on the CPU.
+    A kind is a rule with its command, or the name given to `nvinx run`. Times are medians of the
+    last runs: alone on a card, sharing a card, and on the CPU.
     """
     from nvinx.bench import machine
     from nvinx.cli import history_model
@@ -123,8 +123,8 @@ def advice(summary: KindSummary) -> list[str]:
         )
     if summary.preallocates:
         lines.append(
-            f"{summary.rule}: it took {gb(summary.peak_mib)}, most of the card; its framework may "
-            "take that in advance (JAX, TensorFlow), so this is not what it needs."
+            f"{summary.rule}: it used {gb(summary.peak_mib)}, most of the card; its framework "
+            "may preallocate that (JAX, TensorFlow), so it may need less."
         )
     if summary.out_of_memory:
         lines.append(f"{summary.rule}: ran out of memory {summary.out_of_memory} times.")

@@ -132,5 +132,5 @@ def _draw(belief: Belief, path: Path) -> None:
         ]
         for of in names
     ]
-    title = "Who slows whom, by runs and calibration\nbold: seen together, plain: predicted"
+    title = "Slowdowns, from runs and calibration\nbold: seen together, plain: predicted"
     picture.draw(cells, [_short(name) for name in names], title, path)

@@ -38,8 +38,8 @@ def command(output: Path, simulate_vram_gb: float | None, force: bool) -> None:
     click.echo(f"Wrote {output}. See what is in force with: nvinx bench --bench {output}")
     if simulate_vram_gb is None and not inventory.gpus:
         click.echo(
-            "No GPU was found, so it has none. To try nvinx on a simulated card, write it anew: "
-            f"nvinx init --force --simulate-vram-gb 4{_again(output)}",
+            "No GPU was found, so it has none. To try nvinx on a simulated card, write it "
+            f"again: nvinx init --force --simulate-vram-gb 4{_again(output)}",
             err=True,
         )
 

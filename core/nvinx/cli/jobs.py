@@ -23,7 +23,7 @@ _HEAD = ("job", "placement", "waited", "ran", "why")
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(folder: Path, as_json: bool) -> None:
-    """Show the last run in FOLDER: the lanes, and where each job ran, how long it waited, why."""
+    """Show the last run in FOLDER: lanes, where each job ran, how long it waited, and why."""
     from nvinx.runs import read as recorded
 
     run = recorded.demand_last(folder)

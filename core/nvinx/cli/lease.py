@@ -22,12 +22,12 @@ def command() -> None:
 @click.option(
     "--waiting-pid", "waiting", type=int, required=True, help="The process that wants the lease."
 )
-@click.option("--apart", is_flag=True, help="Hold the lease in a process apart, and end.")
+@click.option("--apart", is_flag=True, help="Hold the lease in a separate process, and exit.")
 @click.option(
     "--launch-dir",
     type=click.Path(path_type=Path),
     default=Path(),
-    help="Where a bench file may lie.",
+    help="Where to look for a bench file.",
 )
 @click.option("--bench", default="", help="The bench file to use, instead.")
 @click.option("--run-began", default="", help="When the task's run began.")
@@ -41,7 +41,7 @@ def command() -> None:
 @click.option("--memory", type=int, default=0, help="RAM that it has, in bytes.")
 @click.option("--disk", type=int, default=0, help="Disk that it has, in bytes.")
 @click.option("--cpu-fallback", type=bool, default=False, help="It may run on the CPU instead.")
-@click.option("--urgent", type=bool, default=False, help="It may take the card of who agreed.")
+@click.option("--urgent", type=bool, default=False, help="It may preempt jobs that agreed to it.")
 @click.option("--attempt", type=int, default=1, help="1 for the first.")
 @click.option("--previous-exit", type=int, default=0, help="Exit status of the attempt before.")
 def acquire(  # noqa: PLR0913  (one argument per option)
@@ -55,11 +55,11 @@ def acquire(  # noqa: PLR0913  (one argument per option)
     run_command: str,
     **asked: Any,
 ) -> None:
-    """Wait for the card, and leave the environment of its task in this folder.
+    """Wait for the card, and write the task's environment to this folder.
 
-    With a descriptor the lease is then the caller's; exit status 75 asks it to open the file once
-    more. Without one the lease is held until the guard of this folder's task takes it. A process
-    stays until the task ends, and leaves what it saw in .nvinx.trace.
+    With a descriptor the caller then owns the lease; exit status 75 asks it to open the file again.
+    Without one the lease is held until the guard of this folder's task takes it. A process stays
+    until the task ends, and writes what it measured to .nvinx.trace.
     """
     from nvinx.nextflow.task import Task
     from nvinx.nextflow.task_lease import Place, TaskLease
@@ -78,7 +78,7 @@ def acquire(  # noqa: PLR0913  (one argument per option)
 
 @command.command()
 def is_around() -> None:
-    """Exit with 0 in a job that nvinx placed and that lives, else with 1."""
+    """Exit with 0 inside a live job that nvinx placed, else with 1."""
     import os
 
     from nvinx.leases import outer
@@ -95,7 +95,7 @@ def is_around() -> None:
     "--launch-dir",
     type=click.Path(path_type=Path),
     default=Path(),
-    help="Where a bench file may lie.",
+    help="Where to look for a bench file.",
 )
 def is_oom(files: tuple[Path, ...], status: int, name: str, bench: str, launch_dir: Path) -> None:
     """Exit with 0 if a program that wrote FILES ran out of GPU memory, else with 1."""

@@ -17,12 +17,13 @@ _DEFAULT = "127.0.0.1:9108"
 @click.option(
     "--listen",
     metavar="HOST:PORT",
-    help=f"Answer Prometheus there, until interrupted, such as {_DEFAULT}. By default print once.",
+    help=f"Serve Prometheus at this address until interrupted, such as {_DEFAULT}. By default "
+    "print once.",
 )
 @click.option(
     "--textfile",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write them once to this .prom file, for node_exporter.",
+    help="Write the metrics once to this .prom file, for node_exporter.",
 )
 @click.option("--rules", "wants_rules", is_flag=True, help="Print alert rules for Prometheus.")
 @click.option("--dashboard", "wants_dashboard", is_flag=True, help="Print a Grafana dashboard.")
@@ -37,7 +38,7 @@ def command(
     file: Path | None,
     state_dir: Path | None,
 ) -> None:
-    """Tell a monitoring system how cards, leases and the queue are."""
+    """Export the state of cards, leases and the queue to a monitoring system."""
     if wants_rules or wants_dashboard:
         click.echo(_text(wants_rules=wants_rules))
         return
@@ -74,6 +75,6 @@ def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004
         raise click.BadParameter(
-            f"{text!r} is no HOST:PORT, such as {_DEFAULT}", param_hint="--listen"
+            f"{text!r} is not a HOST:PORT, such as {_DEFAULT}", param_hint="--listen"
         )
     return host.strip("[]"), int(port)

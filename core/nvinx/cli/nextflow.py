@@ -36,7 +36,9 @@ _RUN = {"ignore_unknown_options": True, "allow_extra_args": True}
 def _run_options(function: Any) -> Any:
     """The words of `nextflow run` by which a pipeline is told."""
     for add in (
-        click.option("-profile", "--profile", default="", help="Its profiles, with commas."),
+        click.option(
+            "-profile", "--profile", default="", help="Its profiles, separated by commas."
+        ),
         click.option(
             *("-c", "-config", "--config", "configs"),
             multiple=True,
@@ -85,8 +87,9 @@ def _params(words: list[str]) -> tuple[tuple[str, str], ...]:
     "--spare-cpus",
     "spare",
     type=click.IntRange(min=0),
-    help="CPUs that tasks may hold while they wait for a card, beyond the cores. By default 4, or "
-    "as many as there are cores if these are fewer; 0 with the plugin, where who waits holds none.",
+    help="CPUs that tasks may hold while they wait for a card, beyond the cores. By default "
+    "4, or as many as there are cores if these are fewer; 0 with the plugin, where "
+    "waiting tasks hold none.",
 )
 def config(
     *,
@@ -99,8 +102,8 @@ def config(
 ) -> None:
     """Write the configuration for this machine, which includes the common one.
 
-    With a PIPELINE, and the options that its run would have, it has the lines that this pipeline
-    needs beside it: see `nvinx nextflow check`.
+    With a PIPELINE and the options of its run, the file also has the lines that this pipeline
+    needs: see `nvinx nextflow check`.
     """
     from nvinx.bench import machine
     from nvinx.nextflow import config as nextflow_config
@@ -132,7 +135,7 @@ def _look(run: Run, plugin: bool) -> list[Found]:
 @_run_options
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings, too.")
 def check(*, pipeline: str, strict: bool, **words: Any) -> None:
-    """Tell what keeps a run of PIPELINE from sharing the card; exit with 1 for errors.
+    """Find what keeps a run of PIPELINE from sharing the card; exit with 1 for errors.
 
     PIPELINE is a folder, its main script, or the name of one that Nextflow has pulled. Give the
     options that its run would have: -profile, -c, and its own parameters.
@@ -146,10 +149,10 @@ def check(*, pipeline: str, strict: bool, **words: Any) -> None:
     lines = remedy.block(line for each in found for line in each.finding.remedies)
     if lines:
         wanted = " ".join([pipeline, *_as_words(**words)])
-        click.echo(f"\nThese lines help, in a file that is given last with -c.\n\n{lines}")
-        click.echo(f"They are written by: nvinx nextflow config {wanted}")
+        click.echo(f"\nThese lines fix it, in a file that is given last with -c.\n\n{lines}")
+        click.echo(f"To write them: nvinx nextflow config {wanted}")
     if not found:
-        click.echo("Nothing is in nvinx's way.")
+        click.echo("No problems found.")
     if any(strict or each.finding.severity is Severity.ERROR for each in found):
         raise SystemExit(1)
 
@@ -174,7 +177,7 @@ def _as_words(profile: str, configs: tuple[Path, ...], **_: Any) -> list[str]:
     help="Nextflow's folder of plugins; by default that of $NXF_PLUGINS_DIR or $NXF_HOME.",
 )
 def install_plugin(folder: Path | None) -> None:
-    """Install the plugin with which tasks that wait for the card hold no CPU."""
+    """Install the plugin, with which tasks hold no CPU while they wait for the card."""
     from nvinx.nextflow import install as nextflow_install
 
     plugin = nextflow_install.install_plugin(folder or nextflow_install.plugins(os.environ))

@@ -105,7 +105,7 @@ def _loader(text: str) -> Callable[[], Any]:
     except (ImportError, AttributeError) as error:
         raise click.UsageError(f"--model {text}: {error}") from error
     if not callable(found):
-        raise click.UsageError(f"--model {text}: is no callable")
+        raise click.UsageError(f"--model {text}: is not callable")
     loader: Callable[[], Any] = found
     return loader
 
@@ -113,7 +113,7 @@ def _loader(text: str) -> Callable[[], Any]:
 def _print(result: CalibrationResult, output: Path) -> None:
     for name, profile in result.profiles.items():
         click.echo(f"{name}: {profile.act_solo_ms:.2f} ms alone, theta {profile.theta:.3f}")
-    click.echo(f"Leaving one pair out, theta errs by {result.lopo_mean_pct:.1f} % in the mean.")
+    click.echo(f"Leaving one pair out, theta errs by {result.lopo_mean_pct:.1f} % on average.")
     if result.gamma_kernel_size is not None:
         click.echo(
             f"With gamma {result.gamma_kernel_size:.3f} it errs by {result.lopo_mean_pct_v5:.1f} %."

@@ -17,7 +17,7 @@ FORMS = ("accelerate", "llama.cpp", "jax", "vllm", "deepspeed")
 
 @click.command(name="placement")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--for", "form", type=click.Choice(FORMS), help="In this program's own words.")
+@click.option("--for", "form", type=click.Choice(FORMS), help="In this program's format.")
 @click.option("--model", type=click.Path(path_type=Path), help="The .gguf file, for llama.cpp.")
 @click.option(
     "--keep-mb", type=click.FloatRange(min=0), default=0, help="VRAM to keep for a KV cache."

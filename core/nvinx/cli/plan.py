@@ -48,8 +48,8 @@ def command(
     """Show which job of SOURCE would run where and when, and what would help most.
 
     SOURCE is a Snakefile, or a workload file (.yaml, .json). SNAKEMAKE_ARGS go to Snakemake:
-    targets, --config, --directory, and so on. Nothing is run. Times are those that earlier runs
-    took, else those that rules declare (`runtime`), else a minute.
+    targets, --config, --directory, and so on. Nothing is run. Times are those of earlier runs, else
+    those that rules declare (`runtime`), else a minute.
     """
     from nvinx.bench import machine
     from nvinx.cli import simulation_output as shown
@@ -67,12 +67,12 @@ def command(
     else:
         options.progress("asking Snakemake for the jobs ...")
         text = _text_of_workflow(source, snakemake_args, file, state)
-    options.progress("playing the jobs ...")
+    options.progress("simulating the jobs ...")
     if save_as is not None:
         save_as.write_text(text, encoding="utf-8")
     work = workload_file.parse(text, str(source))
     if not work.tasks:
-        click.echo("Nothing is to be done.")
+        click.echo("There is nothing to do.")
         return
     planned = _Plan(work, bench, *_past(state, bench))
     if as_json:
@@ -95,7 +95,7 @@ class _Plan:
 
         self._work, self._bench, self._runs, self._belief = work, bench, runs, belief
         self._capacity = bench.capacity
-        self.played = self._play(work, self._capacity, "nvinx")
+        self.played = self._play(work, self._capacity, "nvinx", looks_ahead=True)
         self._serial_s = self._play(work, self._capacity, "serial").makespan_s
         self._least_s = shown.lower_bound_s(work, self._capacity, self._beliefs()[0])
 
@@ -108,13 +108,16 @@ class _Plan:
         statistics.believe(self._belief)
         return Estimates(self._bench.slowdowns, self._bench.utilisation, statistics), statistics
 
-    def _play(self, work: Workload, capacity: Capacity, policy: str) -> Simulation:
+    def _play(
+        self, work: Workload, capacity: Capacity, policy: str, *, looks_ahead: bool = False
+    ) -> Simulation:
         """Play as a real run would go, which learns as it goes."""
         from nvinx.simulation import baselines, simulate
 
         estimates, statistics = self._beliefs()
         told = baselines.POLICIES[policy](estimates)
-        return simulate.simulate(work, capacity, told, estimates, statistics)
+        planner = simulate.planner_for(work, estimates) if looks_ahead else None
+        return simulate.simulate(work, capacity, told, estimates, statistics, planner)
 
     def plain(self) -> dict[str, object]:
         from dataclasses import asdict

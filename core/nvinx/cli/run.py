@@ -35,7 +35,9 @@ _SIZES = {"vram", "gpu_share", "residency", "model"}
 @click.option("--vram", metavar="SIZE", help="VRAM it needs: 900MB, 2GiB, or auto to learn it.")
 @click.option("--gpu-share", metavar="PART", help="The part of a card it needs: 1/3, 0.33, 50%.")
 @click.option("--gpus", "gpu", metavar="N", help="How many cards at once: 2, 1-2, or a100:2.")
-@click.option("--size", "nvinx_size", type=float, help="Size of its input, in what it counts.")
+@click.option(
+    "--size", "nvinx_size", type=float, help="Size of its input, in a unit that suits it."
+)
 @click.option("--residency", help="gpu_shared, gpu_exclusive, gpu_ram_overflow or cpu_only.")
 @click.option("--model", help="A model of the bench file or of the calibration.")
 @click.option("--name", help="What to call it; by default the command's name.")
@@ -43,29 +45,41 @@ _SIZES = {"vram", "gpu_share", "residency", "model"}
 @click.option("--ram-overflow", is_flag=True, help="It may spill to RAM (with --mem-mb).")
 @click.option("--mem-mb", type=float, help="RAM that it needs, in MB.")
 @click.option("--disk-mb", type=float, help="Disk for what fits neither card nor RAM, in MB.")
-@click.option("--max-slowdown", type=float, help="Never beside others if that slows it more.")
-@click.option("--runtime", type=float, help="Minutes that it takes, about.")
-@click.option("--priority", type=int, default=0, help="Higher ones are asked first.")
+@click.option(
+    "--max-slowdown",
+    type=float,
+    help="Never share the card if that slows it by more than this factor.",
+)
+@click.option("--runtime", type=float, help="Approximate run time in minutes.")
+@click.option("--priority", type=int, default=0, help="Higher priorities go first.")
 @click.option(
     "--urgent",
     is_flag=True,
-    help="Take the card from running jobs of lower priority that agreed to give it back, where "
-    f"that saves more waiting than it loses work. Without --priority: {URGENT_PRIORITY}.",
+    help="Preempt running jobs of lower priority that agreed to it, where that saves more "
+    f"waiting than it loses work. Without --priority: {URGENT_PRIORITY}.",
 )
 @click.option(
     "--preemptible",
     metavar="HOW",
-    help="Give the card back to urgent jobs, and run again later: requeue (it is ended), "
-    "signal[:NAME][@SECONDS] (it is told, by USR1, and has so long to save what it has, 30), or, "
-    "experimental, suspend (its GPU memory goes to RAM, and it goes on later).",
+    help="Give up the card to urgent jobs, and run again later: requeue (it is ended), "
+    "signal[:NAME][@SECONDS] (it gets the signal, by default USR1, and has this long, "
+    "by default 30 s, to save its state), or, experimental, suspend (its GPU memory goes to RAM, "
+    "and it is resumed later).",
 )
-@click.option("--give-up", type=float, metavar="SECONDS", help="Wait no longer (exit status 75).")
-@click.option("--caps/--no-caps", default=True, help="Hold its framework to --vram, or its part.")
+@click.option(
+    "--give-up",
+    type=float,
+    metavar="SECONDS",
+    help="Stop waiting after this time (exit status 75).",
+)
+@click.option(
+    "--caps/--no-caps", default=True, help="Limit its framework to --vram or --gpu-share."
+)
 @click.option(
     "--retry-oom",
     is_flag=True,
-    help="If it runs out of GPU memory, run it again with more room, one step each time. Its "
-    "stdout and stderr are then no terminal.",
+    help="If it runs out of GPU memory, run it again with more VRAM, one step each time. Its "
+    "stdout and stderr are then not a terminal.",
 )
 @click.option(
     "--output",
@@ -73,18 +87,19 @@ _SIZES = {"vram", "gpu_share", "residency", "model"}
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="A file that it is to write. Where that is missing in the end, it failed, whatever its "
-    "exit status: some programs leave out what they have no memory for. May be repeated.",
+    help="A file that it should write. If the file is missing at the end, the run has "
+    "failed, whatever its exit status: some programs skip outputs for lack of memory. "
+    "May be repeated.",
 )
-@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("--quiet", is_flag=True, help="Print only errors.")
 @options.bench
 @options.state_dir
 def command(*, command: tuple[str, ...], **asked: Any) -> None:
-    """Run COMMAND as soon as the card has room for it, beside every other program of nvinx.
+    """Run COMMAND as soon as it fits on the card, together with other nvinx programs.
 
-    Without --vram, --gpu-share, --residency or --model it gets the whole card. Of several cards
-    (--gpus) it gets each whole, or so much of each. Its exit status is COMMAND's. Write `--` before
-    a COMMAND that has options of its own.
+    Without --vram, --gpu-share, --residency or --model it gets the whole card. With several cards
+    (--gpus) this applies to each card. Its exit status is COMMAND's. Write `--` before a COMMAND
+    that has options of its own.
     """
     from nvinx.leases import outer
 
@@ -233,7 +248,7 @@ def _left_out(how: _Manner) -> int:
     missing = [str(file) for file in how.outputs if not file.exists()]
     if not missing:
         return 0
-    click.echo(f"nvinx: {how.name} ended with 0 and left out {few_names(missing)}.", err=True)
+    click.echo(f"nvinx: {how.name} ended with 0 but did not write {few_names(missing)}.", err=True)
     return _FAILED
 
 
@@ -302,7 +317,7 @@ def _explained(status: int, command: tuple[str, ...]) -> int:
     if status == commands.NOT_FOUND:
         click.echo(f"nvinx: {program} was not found. Fix: check the name and PATH.", err=True)
     elif status == commands.NOT_EXECUTABLE:
-        click.echo(f"nvinx: {program} cannot be executed. Fix: check its rights.", err=True)
+        click.echo(f"nvinx: {program} cannot be executed. Fix: check its permissions.", err=True)
     return status
 
 

@@ -31,14 +31,14 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     type=click.Choice(["nvinx", "serial", "vram-fifo"]),
     default="nvinx",
     show_default=True,
-    help="nvinx's, one GPU job at a time, or whatever VRAM holds.",
+    help="nvinx's, one GPU job at a time, or as many as VRAM holds.",
 )
 @click.option(
     "--learn",
     "times",
     type=click.IntRange(min=1),
     metavar="RUNS",
-    help="Play it so many times, each with what the runs before taught, beside other policies.",
+    help="Simulate this many runs, each learning from those before, and compare other policies.",
 )
 @click.option(
     "--noise",
@@ -50,7 +50,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option(
     "--seed",
     type=int,
-    help="Let declared run times be wrong, by up to a factor of two; with --learn: of the noise.",
+    help="Make declared run times wrong by up to a factor of two; with --learn: seed of the noise.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Draw the lanes to this PNG.")
@@ -66,15 +66,15 @@ def command(  # noqa: PLR0913  (one argument per option)
     as_json: bool,
     picture: Path | None,
 ) -> None:
-    """Play WORKLOAD on the bench, and show what would run where and when.
+    """Simulate WORKLOAD on the bench, and show what would run where and when.
 
-    WORKLOAD is a YAML list of jobs, or the trace of a run (.nvinx/trace*) to play again.
+    WORKLOAD is a YAML list of jobs, or the trace of a run (.nvinx/trace*) to replay.
 
     Slowdowns are what the bench file predicts unless --truth gives others. The lower bound is what
     no policy could beat.
 
-    With --learn the bench file's slowdowns are what is believed at first; without --truth they are
-    the real ones, and nothing is known at first.
+    With --learn and --truth, the first run uses the bench file's slowdowns. Without --truth these
+    are the real ones, and nothing is known at first.
     """
     from nvinx.admission.estimates import NONE, Estimates
     from nvinx.bench import machine
@@ -86,7 +86,7 @@ def command(  # noqa: PLR0913  (one argument per option)
     bench = machine.bench(file, Path.cwd())
     work = _read(workload)
     if noise and times is None:
-        raise click.UsageError("--noise is of runs that follow each other; add --learn RUNS.")
+        raise click.UsageError("--noise applies to repeated runs; add --learn RUNS.")
     if times is not None:
         _learn(work, bench, truth, times, noise, seed or 0, as_json=as_json)
         return
@@ -94,7 +94,9 @@ def command(  # noqa: PLR0913  (one argument per option)
     real = estimates if truth is None else Estimates(_truth(truth), caution=NONE)
     capacity = bench.capacity
     policy = baselines.POLICIES[name](estimates)
-    played = simulate.simulate(_misjudged(work, seed), capacity, policy, real)
+    work = _misjudged(work, seed)
+    planner = simulate.planner_for(work, estimates) if name == "nvinx" else None
+    played = simulate.simulate(work, capacity, policy, real, planner=planner)
     least_s = shown.lower_bound_s(work, capacity, real)
     if as_json:
         import json

@@ -47,13 +47,13 @@ def _scene(work: Workload, bench: Bench, truth: SlowdownModel | None) -> Scene:
     told = None if truth is None else bench.slowdowns
     real = truth or bench.slowdowns
     if real is None:
-        problem = "Nothing says which jobs slow each other down, so there is nothing to learn"
+        problem = "No slowdowns are given, so there is nothing to learn"
         fix = "name the real slowdowns with --truth, or give the bench file `interference:`"
         raise click.UsageError(f"{problem}; {fix}.")
     models = {task.model for task in work.tasks.values() if task.model and task.uses_gpu}
     if strange := sorted(models - real.traits.keys()):
-        guess = "what is typical stands for them"
-        click.echo(f"nvinx: no co-run tells of {', '.join(strange)}; {guess}.", err=True)
+        guess = "typical values are used"
+        click.echo(f"nvinx: there is no co-run of {', '.join(strange)}; {guess}.", err=True)
     exact, calibrated = Estimates(real, caution=NONE), calibration_of(real, models)
     return Scene(bench.capacity, exact, calibrated, told, bench.utilisation)
 

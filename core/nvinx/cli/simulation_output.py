@@ -118,7 +118,7 @@ def show(played: Simulation, least_s: float | None, bench: Bench, *, whole: bool
         )
     if played.preempted:
         click.echo(
-            f"Cards are given back to urgent jobs {len(played.preempted)} times, which loses "
+            f"Urgent jobs preempt others {len(played.preempted)} times, which loses "
             f"{duration(played.lost_s)} of work."
         )
 

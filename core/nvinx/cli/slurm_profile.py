@@ -33,8 +33,8 @@ def command(
     """Write what the rules of SNAKEFILE ask Slurm for as a profile, for `--executor slurm`.
 
     SNAKEMAKE_ARGS go to Snakemake: targets, --config, and so on. Nothing is run. A profile knows
-    rules, not jobs: where a rule's jobs differ it has the largest ask. It sets no environment, and
-    nobody looks at it again when the rules or the cluster change.
+    rules, not jobs: where a rule's jobs differ it has the largest request. It sets no environment,
+    and is not updated when the rules or the cluster change.
     """
     from nvinx.errors import BenchError
 

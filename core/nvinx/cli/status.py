@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nvinx.leases.snapshot import Snapshot
     from nvinx.leases.strangers import Stranger
 
-_UNREADABLE = "cannot be read, so it holds the card while any process of it lives"
+_UNREADABLE = "cannot be read, so it holds the card while any of its processes lives"
 
 
 @click.command(name="status")
@@ -137,8 +137,8 @@ def _of_stranger(stranger: Stranger) -> str:
     if not stranger.task:
         return said
     return (
-        f"{said}, of Nextflow's task {stranger.task} in {stranger.folder}; "
-        "`nvinx nextflow check` tells why"
+        f"{said}, of Nextflow's task {stranger.task} in {stranger.folder}; `nvinx nextflow "
+        "check` says why"
     )
 
 
@@ -162,14 +162,14 @@ def _print_leases(
         )
         if lease.id in seen.unproved:
             console.print(
-                "    whether it lives cannot be seen from this container; "
-                f"if it has ended, nvinx release --disown {lease.id}"
+                "    this container cannot see whether it is alive; if it has ended, nvinx "
+                f"release --disown {lease.id}"
             )
         _print_left_suspended(console, seen, lease)
         for holder in seen.left_behind.get(lease.id, ()):
             console.print(
-                f"    kept by process {holder.pid} ({holder.command}), which its job left; "
-                f"nvinx release {lease.id} ends it"
+                f"    kept by process {holder.pid} ({holder.command}), which its job left "
+                f"behind; nvinx release {lease.id} ends it"
             )
 
 
@@ -181,5 +181,5 @@ def _preemption(lease: Lease) -> str:
     if given_back is None and lease.placement.suspension is not None:
         return ", comes back to its card"
     if given_back is not None:
-        return f", gives its card back to {plain(given_back.to)}"
+        return f", gives up its card to {plain(given_back.to)}"
     return "" if agreed is None else f", preemptible ({agreed.hint})"

@@ -33,13 +33,13 @@ _MOST_WAITING = 10
 @click.option(
     "--every", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="Seconds."
 )
-@click.option("--once", is_flag=True, help="Print it once and end.")
+@click.option("--once", is_flag=True, help="Print once and exit.")
 @options.bench
 @options.state_dir
 def command(every: float, once: bool, file: Path | None, state_dir: Path | None) -> None:
     """Show cards, leases of all programs, the queue with its reasons, CPU and RAM.
 
-    Keys: q ends it, the arrows move through the queue, s sorts it, ? shows the keys.
+    Keys: q quits, the arrows move through the queue, s sorts it, ? shows the keys.
     """
     import psutil
     from rich.console import Console

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 QUIT = "q"
 HELP = (
     ("q", "quit (Ctrl-C as well)"),
-    ("up, down", "move through those that wait"),
-    ("s", "sort them: as they are asked, by wait, by name"),
+    ("up, down", "move through the queue"),
+    ("s", "sort the queue: in order, by wait, by name"),
     ("?", "show or hide these keys"),
 )
 _ARROWS = {b"\x1b[A": "up", b"\x1bOA": "up", b"\x1b[B": "down", b"\x1bOB": "down"}

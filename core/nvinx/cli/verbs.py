@@ -4,13 +4,13 @@ from __future__ import annotations
 
 TOPICS: dict[str, dict[str, str]] = {
     "Start here": {
-        "doctor": "Look for whatever could keep nvinx from working here",
+        "doctor": "Look for problems that keep nvinx from working here",
         "init": "Write a bench file (nvinx.yaml) that describes this machine",
-        "check": "Show what nvinx understands of each rule of a Snakefile",
+        "check": "Show how nvinx understands each rule of a Snakefile",
         "plan": "Show what would run where and when, without running it",
     },
     "Run": {
-        "run": "Run any command as soon as the card has room for it",
+        "run": "Run any command as soon as it fits on the card",
         "nextflow": "Let a Nextflow pipeline share the card",
         "slurm-profile": "Write a profile for Snakemake's own Slurm executor",
         "release": "Free a card from processes that a job left behind",
@@ -25,18 +25,18 @@ TOPICS: dict[str, dict[str, str]] = {
     "Look back": {
         "jobs": "List the jobs of the last run, with lanes",
         "report": "Write the last run as an HTML page",
-        "history": "Show what earlier runs took, and what to declare",
+        "history": "Show what earlier runs used, and what to declare",
     },
     "Measure and predict": {
-        "bench": "Show what this machine has, and where nvinx knows it from",
+        "bench": "Show what this machine has, and where each value comes from",
         "fit": "Tell whether a model fits the card, and how to split it",
         "calibrate": "Measure how much programs slow each other down",
-        "simulate": "Play a list of jobs on this or another bench",
+        "simulate": "Simulate a list of jobs on this or another bench",
     },
     "For scripts": {
-        "placement": "Tell a job where nvinx placed it",
+        "placement": "Show where nvinx placed a job, inside it",
         "lease": "Take and give back leases from shell scripts",
-        "completion": "Print what completes nvinx in bash, zsh or fish",
+        "completion": "Print shell completion for bash, zsh or fish",
     },
 }
 SHOWN = {verb: line for topic in TOPICS.values() for verb, line in topic.items()}

@@ -26,15 +26,15 @@ _WORDS = {
         "load it (sudo modprobe nvidia), or reboot if it was just installed",
     ),
     "FUNCTION_NOT_FOUND": (
-        "the NVIDIA driver is too old to be asked this",
+        "the NVIDIA driver is too old for this query",
         "update the driver",
     ),
     "NO_PERMISSION": (
-        "this user is not allowed to ask the NVIDIA driver",
+        "this user is not allowed to query the NVIDIA driver",
         "get read and write permission for /dev/nvidia*",
     ),
     "NOT_SUPPORTED": (
-        "the NVIDIA driver does not answer this on this GPU",
+        "the NVIDIA driver does not support this query on this GPU",
         "update the driver, or declare the bench in nvinx.yaml without this GPU",
     ),
     "GPU_IS_LOST": (

@@ -137,7 +137,7 @@ class SqliteHistory:
         try:
             return tuple(Entry(_run(values), source, ended) for ended, source, *values in rows)
         except ValueError as error:
-            raise HistoryError(str(self._path), f"has a row that is no run ({error})") from error
+            raise HistoryError(str(self._path), f"has a row that is not a run ({error})") from error
 
     def runs(self, cards: Iterable[str], about: str | None = None) -> tuple[PastRun, ...]:
         """Runs on the CPU, and on cards of these makes. about: of this kind or profile only."""
@@ -221,7 +221,7 @@ class SqliteHistory:
                     found = SCHEMA
                 yield db, found
         except NotPlainError as error:
-            raise HistoryError(str(self._path), "is no plain file") from error
+            raise HistoryError(str(self._path), "is not a regular file") from error
         except (sqlite3.Error, OSError) as error:
             raise HistoryError(str(self._path), f"cannot be used ({error})") from error
 

@@ -18,7 +18,7 @@ class NotPlainError(OSError):
     """A link, a folder, a pipe or a second name lies where a plain file should."""
 
     def __init__(self, file: Path) -> None:
-        super().__init__(errno.EINVAL, "is no plain file", str(file))
+        super().__init__(errno.EINVAL, "is not a regular file", str(file))
 
 
 def open_plain(file: Path, flags: int = os.O_RDONLY) -> int:

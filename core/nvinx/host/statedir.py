@@ -46,7 +46,7 @@ def choose(explicit: Path | None, environ: Mapping[str, str]) -> Path:
     named = explicit or Path(environ.get("NVINX_STATE_DIR") or user_folders.state())
     folder = named.expanduser().absolute()
     if os.path.lexists(folder) and not folder.is_dir():
-        problem = "this is a file, or a link that leads to no folder"
+        problem = "this is a file, or a link that does not lead to a folder"
         raise StateDirError(str(folder), problem, _OTHER_FOLDER)
     return folder
 
@@ -66,10 +66,10 @@ def prepare(folder: Path) -> Path:
         problem = f"cannot write there ({error.strerror or error})"
         raise StateDirError(str(folder), problem, _OTHER_FOLDER) from error
     if os.statvfs(folder).f_flag & os.ST_NOEXEC:
-        raise StateDirError(str(folder), "lies on a file system mounted noexec", _OTHER_FOLDER)
+        raise StateDirError(str(folder), "is on a file system mounted noexec", _OTHER_FOLDER)
     kind = file_system(folder)
     if kind in _NETWORK:
-        raise StateDirError(str(folder), f"lies on a network file system ({kind})", _OTHER_FOLDER)
+        raise StateDirError(str(folder), f"is on a network file system ({kind})", _OTHER_FOLDER)
     return folder
 
 
@@ -92,7 +92,7 @@ def _try_writing(folder: Path) -> None:
 
 def _demand_locks(folder: Path, probe: int) -> None:
     """Raise StateDirError where a lock of one does not keep out another."""
-    problem = "lies on a file system without file locks"
+    problem = "is on a file system without file locks"
     other = os.open(f"/proc/self/fd/{probe}", os.O_RDWR | os.O_CLOEXEC)
     try:
         fcntl.flock(probe, fcntl.LOCK_EX)
@@ -154,7 +154,7 @@ def make_file(file: Path) -> None:
 def _demand_safe(folder: Path) -> None:
     found = folder.stat()
     if found.st_mode & stat.S_IWOTH:
-        raise StateDirError(str(folder), "everybody may write there", f"chmod o-w {folder}")
+        raise StateDirError(str(folder), "it is world-writable", f"chmod o-w {folder}")
     _demand_fixed(folder)
     ours = {os.getegid(), *os.getgroups()}
     if found.st_uid == os.geteuid() or (is_shared(folder) and found.st_gid in ours):
@@ -173,7 +173,7 @@ def _demand_fixed(folder: Path) -> None:
     for step in folder.resolve().parents:
         mode = step.stat().st_mode
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-            problem = f"everybody may rename what lies in {step}"
+            problem = f"everyone may rename entries of {step}"
             raise StateDirError(str(folder), problem, f"chmod o-w {step}, or chmod +t {step}")
 
 

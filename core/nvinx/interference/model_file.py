@@ -139,7 +139,7 @@ def _gibberish(path: Path, error: Exception) -> ModelFileError:
 
 
 def _unknown_suffix(path: Path) -> ModelFileError:
-    problem = f"has the suffix {path.suffix!r}, which says neither JSON nor YAML"
+    problem = f"has the suffix {path.suffix!r}, which is neither JSON nor YAML"
     return ModelFileError(str(path), problem, "name it .json, .yaml or .yml")
 
 

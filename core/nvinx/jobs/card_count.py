@@ -23,7 +23,7 @@ class CardCount(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if not 1 <= self.least <= self.most <= _MOST:
-            raise ValueError(f"{self.least} to {self.most} is no number of cards")
+            raise ValueError(f"{self.least} to {self.most} is not a number of cards")
 
     @property
     def is_gang(self) -> bool:
@@ -57,4 +57,4 @@ def read(value: str) -> CardCount:
         return CardCount(int(found[1]), int(found[2]))
     if word.isascii() and word.isdigit():
         return CardCount(int(word[:9]), int(word[:9]))
-    raise ValueError(f"{value!r} is no number of cards")
+    raise ValueError(f"{value!r} is not a number of cards")

@@ -38,7 +38,7 @@ class CardShare(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if not 0 < self.parts <= self.of <= _FINEST:
-            raise ValueError(f"{self.parts}/{self.of} is no part of a card")
+            raise ValueError(f"{self.parts}/{self.of} is not a part of a card")
 
     @property
     def hint(self) -> str:
@@ -110,4 +110,4 @@ def _fraction(value: object) -> Fraction:
         return Fraction(int(ratio[1]), int(ratio[2]))
     if number := _NUMBER.fullmatch(word):
         return Fraction(number[1]) / (100 if number[2] else 1)
-    raise ValueError(f"{word!r} is no part of a card")
+    raise ValueError(f"{word!r} is not a part of a card")

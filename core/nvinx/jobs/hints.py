@@ -284,7 +284,7 @@ class _Reader:
         """Where a job runs whose need is to be learned: alone, so that nobody is in its way."""
         if residency not in (None, Residency.GPU_SHARED):
             hint = "vram_mb" if self._hints.get("vram_mb") == AUTO else "vram"
-            problem = "learns what share of a card a job needs, and this one is to have no share"
+            problem = "learns which share of a card a job needs, but this job shares no card"
             raise self.error(hint, problem, f"leave it or residency={residency.value!r} out")
         return Residency.GPU_EXCLUSIVE
 
@@ -298,7 +298,7 @@ class _Reader:
         except (OverflowError, TypeError, ValueError):
             size = -1.0
         if not 0 <= size <= _LARGEST:
-            problem = "is no size of an input"
+            problem = "is not an input size"
             raise self.error("nvinx_size", problem, "write a number, such as residues or bytes")
         return size
 
@@ -328,7 +328,7 @@ class _Reader:
         if mb is None:
             return 0
         if not _is_number(mb) or mb < 0:
-            problem = f"{value_text(mb)} is no number of MB"
+            problem = f"{value_text(mb)} is not a number of MB"
             raise self.error(name, problem, f"write it like {name}=2000")
         return need_from_mb(mb)
 
@@ -336,13 +336,13 @@ class _Reader:
         if seconds is None:
             return None
         if not _is_number(seconds) or seconds < 0:
-            problem = f"{value_text(seconds)} s is no time"
+            problem = f"{value_text(seconds)} s is not a time"
             raise self.error("runtime", problem, "write it in minutes, like runtime=30")
         return float(seconds)
 
     def priority(self, value: int) -> int:
         if not _is_number(value) or int(value) != value:
-            problem = f"{value_text(value)} is no whole number"
+            problem = f"{value_text(value)} is not a whole number"
             raise self.error("priority", problem, "write it like priority=10")
         return int(value)
 
@@ -388,7 +388,7 @@ class _Reader:
         if not 0 < minutes <= _LARGEST:
             raise self.error("cpu_runtime", "must be minutes, above 0", "write cpu_runtime=30")
         if not cpu_fallback:
-            problem = "says how long the CPU takes, and the job may not run there"
+            problem = "says how long the CPU takes, but the job may not run there"
             raise self.error("cpu_runtime", problem, "add cpu_fallback=1")
         return minutes * 60
 

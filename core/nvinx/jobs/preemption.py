@@ -73,7 +73,7 @@ def named(rule: str, value: object, hint: str = HINT) -> Preemptible | None:
     found = _SIGNAL.fullmatch(word)
     stated = f"{hint}={value_text(value)}"
     if found is None:
-        problem = "is no way of giving a card back"
+        problem = "is not a way to give up a card"
         raise HintError(rule, stated, problem, _FIX)
     return _with_signal(rule, stated, found)
 

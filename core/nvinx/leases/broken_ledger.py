@@ -69,7 +69,7 @@ def _tell(path: Path, aside: Path) -> None:
     import logging
 
     logging.getLogger(__name__).warning(
-        "nvinx: %s cannot be read, so it now lies in %s; a new one takes over the leases that live",
+        "nvinx: %s cannot be read, so it was moved to %s; a new ledger takes over the live leases",
         path,
         aside.name,
     )

@@ -74,8 +74,8 @@ def lease(  # noqa: PLR0913  (all by name)
     )
     claim = claim_of(asked, common, found)
     if claim.preemptible is not None:
-        problem = "a block of a program cannot be run again"
-        fix = "leave it out, or start the program by nvinx run --preemptible"
+        problem = "a lease block cannot be restarted"
+        fix = "leave it out, or start the program with nvinx run --preemptible"
         raise HintError(called, "preemptible", problem, fix, kind="lease")
     if around is not None:
         outer.demand_within(claim, around, called)

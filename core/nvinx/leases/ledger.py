@@ -106,7 +106,7 @@ class SqliteLedger:
         """Raise LedgerVersionError where a newer nvinx has changed the ledger under us."""
         (found,) = self._db.execute("PRAGMA user_version").fetchone()
         if found == 0:
-            raise BrokenLedgerError("its tables have gone")
+            raise BrokenLedgerError("its tables are missing")
         if found != SCHEMA:
             raise LedgerVersionError(str(self._path), found, SCHEMA)
 
@@ -213,11 +213,13 @@ class SqliteLedger:
 
     def _unusable(self, error: Exception) -> StateDirError:
         if isinstance(error, NotPlainError):
-            problem = f"{error.filename} is no plain file"
-            fix = "look who put it there, and move it away; nvinx makes a new one"
+            problem = f"{error.filename} is not a regular file"
+            fix = "move it away; nvinx makes a new one"
             return StateDirError(str(self._path.parent), problem, fix)
         problem = f"the ledger cannot be used ({error})"
-        fix = f"check its rights and its free space, or name another folder with {STATE_DIR_BY}"
+        fix = (
+            f"check its permissions and its free space, or name another folder with {STATE_DIR_BY}"
+        )
         return StateDirError(str(self._path.parent), problem, fix)
 
 

@@ -101,7 +101,7 @@ class SqliteTransaction:
     def change(self) -> int:
         found = self._db.execute("SELECT number FROM change").fetchone()
         if found is None or not isinstance(found[0], int):
-            raise BrokenLedgerError("its number of changes has gone")
+            raise BrokenLedgerError("its change counter is missing")
         return found[0]
 
     def questions(self, since: float) -> tuple[str, ...]:

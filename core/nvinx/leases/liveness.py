@@ -48,7 +48,10 @@ class ProcessLiveness:
             statedir.subfolder(folder, shared=statedir.is_shared(folder.parent))
             self._mode = statedir.file_mode(folder)
         except OSError as error:
-            problem, fix = f"cannot be made ({error.strerror})", "check its rights and free space"
+            problem, fix = (
+                f"cannot be made ({error.strerror})",
+                "check its permissions and free space",
+            )
             raise StateDirError(str(folder), problem, fix) from error
 
     def file(self, token: str) -> Path:
@@ -157,7 +160,10 @@ class ProcessLiveness:
             return open_plain(file, os.O_RDWR)
         except OSError as error:
             problem = f"its file {file.name} cannot be used ({error.strerror})"
-            fix = "if somebody else made it, remove it; else check the rights and free space there"
+            fix = (
+                "if somebody else made it, remove it; else check the permissions and free "
+                "space there"
+            )
             raise StateDirError(str(self.folder), problem, fix) from error
 
     def _existing(self, token: str) -> Path:

@@ -71,7 +71,7 @@ def stale(environ: Mapping[str, str]) -> str | None:
     token = environ.get(MARKER)
     if not token or find(environ) is not None:
         return None
-    return f"{MARKER} names a job that this process is no part of, so it does not count"
+    return f"{MARKER} names a job that this process does not belong to, so it is ignored"
 
 
 def demand_within(claim: Claim, outer: Outer, name: str) -> None:
@@ -93,7 +93,7 @@ def demand_within(claim: Claim, outer: Outer, name: str) -> None:
 
 def _asks_for_more(name: str, asked: str, held: str) -> ImpossibleJobError:
     problem = f"asks for {asked} inside a lease of {held}"
-    fix = "ask for no more than the lease around it has, or raise that one"
+    fix = "ask for no more than the surrounding lease has, or enlarge that lease"
     return ImpossibleJobError(name, problem, fix, kind="lease")
 
 

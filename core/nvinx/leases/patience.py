@@ -46,5 +46,5 @@ class Patience:
         import logging
 
         logging.getLogger(__name__).warning(
-            "nvinx: others have kept %s busy for long; still trying", self._path
+            "nvinx: other programs have kept %s busy for a long time; still trying", self._path
         )

@@ -82,7 +82,7 @@ class PeakWatch:
             lost = self._newly_lost(inventory)
         if self._on_lost is not None:
             for card_id in lost:
-                self._on_lost(card_id, inventory.problem or "the driver shows it no longer")
+                self._on_lost(card_id, inventory.problem or "the driver no longer shows it")
 
     def _tell_astray(self, inventory: GpuInventory, owners: Mapping[int, str]) -> None:
         with self._lock:

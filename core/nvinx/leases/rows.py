@@ -93,7 +93,9 @@ def engine(row: tuple[object, ...]) -> EngineEntry:
         )
     except msgspec.ValidationError as error:
         raise RowError(str(error)) from error
-    _demand(math.isfinite(found.answered_at) and math.isfinite(found.asked_at), "its time is none")
+    _demand(
+        math.isfinite(found.answered_at) and math.isfinite(found.asked_at), "its time is invalid"
+    )
     return found
 
 
@@ -127,7 +129,7 @@ def _job(row_id: str, text: bytes) -> Job:
     claim = job.claim
     counts = (claim.vram_mib or 0, claim.ram_mib, claim.disk_mib, claim.cores, abs(claim.priority))
     _demand(job.id == row_id, "its job has another id")
-    _demand(max(counts) <= _MOST, "its claim is beyond all measure")
+    _demand(max(counts) <= _MOST, "its claim is implausibly large")
     words = (job.id, job.engine, claim.kind, claim.model or "", claim.on_card or "")
     _demand(max(map(len, words)) <= _LONGEST_WORD and "\0" not in "".join(words), "odd names")
     if job.suspended is not None:
@@ -144,15 +146,15 @@ def _placement(text: bytes) -> Placement:
 
 def _demand_sound(placement: Placement) -> None:
     sizes = placement.vram_mib, placement.ram_mib, placement.disk_mib, *placement.more_mib
-    _demand(min(sizes) >= 0, "it holds less than nothing")
-    _demand(max(sizes) <= _MOST, "it holds more than there can be")
+    _demand(min(sizes) >= 0, "it holds a negative amount")
+    _demand(max(sizes) <= _MOST, "it holds more than is possible")
     _demand(placement.card is not None and placement.residency.uses_gpu, "it holds no card")
     _demand(len(set(placement.cards)) == len(placement.cards), "it holds a card twice")
     is_told = placement.alone or len(placement.more_mib) == len(placement.more)
-    _demand(is_told, "what it holds of some card is not said")
+    _demand(is_told, "how much it holds of some card is missing")
     if placement.suspension is not None:
         is_part = 0 <= placement.suspension.ram_mib <= placement.ram_mib
-        _demand(is_part, "what it holds in RAM is more than its RAM")
+        _demand(is_part, "its suspension takes more RAM than it holds")
 
 
 def _seen(text: bytes) -> tuple[tuple[int, int], ...]:
@@ -173,13 +175,13 @@ def _reason(text: bytes) -> Reason | None:
 
 
 def _time(value: object) -> float:
-    _demand(isinstance(value, float) and math.isfinite(value), "its time is none")
+    _demand(isinstance(value, float) and math.isfinite(value), "its time is invalid")
     return float(value)  # type: ignore[arg-type]
 
 
 def _read(decoder: msgspec.json.Decoder[Any], text: bytes) -> Any:
     """msgspec raises RecursionError, too, for what nests deeply."""
-    _demand(len(text) <= LONGEST, "it is longer than any row")
+    _demand(len(text) <= LONGEST, "it is too long for a row")
     try:
         return decoder.decode(text)
     except (ValueError, TypeError, RecursionError) as error:

@@ -51,7 +51,7 @@ _RULES = (
         "nvinx_ram_left_bytes < 0.1 * nvinx_spilled_ram_bytes",
         "5m",
         "warning",
-        "Little RAM is left beside models that spilled into it.",
+        "Little RAM is left for models that spill into it.",
     ),
 )
 

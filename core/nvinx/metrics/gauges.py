@@ -120,14 +120,14 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         "nvinx_card_shareable_bytes",
-        "VRAM that jobs may share, the headroom aside.",
+        "VRAM that jobs may share, without the headroom.",
         "bytes",
         _CARD,
         _of_cards(lambda _, card: card.shareable_mib * MIB),
     ),
     Metric(
         "nvinx_card_leased_bytes",
-        "VRAM that leases hold, all of it for a job alone.",
+        "VRAM held by leases; for an exclusive job, the whole card.",
         "bytes",
         _CARD,
         _of_cards(lambda facts, card: facts.snapshot.leased_mib(card) * MIB),
@@ -139,10 +139,12 @@ METRICS: tuple[Metric, ...] = (
         _CARD,
         _of_cards(lambda _, card: card.foreign_mib * MIB),
     ),
-    Metric("nvinx_card_used_bytes", "VRAM in use, by anybody.", "bytes", _CARD, _of_cards(_used)),
+    Metric(
+        "nvinx_card_used_bytes", "VRAM in use, by any program.", "bytes", _CARD, _of_cards(_used)
+    ),
     Metric(
         "nvinx_card_busy_ratio",
-        "Share of the last moment in which a kernel ran, 0 to 1.",
+        "Fraction of the last moment in which a kernel ran, 0 to 1.",
         _PERCENT,
         _CARD,
         _of_cards(_busy),
@@ -177,7 +179,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         "nvinx_oldest_wait_seconds",
-        "How long the first of them has waited.",
+        "How long the first waiting job has waited.",
         "s",
         (),
         _single(_oldest_wait_s),
@@ -190,7 +192,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         "nvinx_ram_left_bytes",
-        "RAM that nobody uses.",
+        "RAM that is free.",
         "bytes",
         (),
         _single(lambda facts: facts.ram_left_mib * MIB),
@@ -204,7 +206,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         "nvinx_remembered_runs",
-        "Runs of jobs in the history, by their end.",
+        "Runs of jobs in the history, by outcome.",
         "short",
         ("outcome",),
         _runs,

@@ -83,7 +83,10 @@ def of_containers(ours: Mapping[str, Any], silent: Sequence[str]) -> Iterator[Fi
             and str(scope.get("enabled")).lower() == "true"
             and re.search(signs.WORDS, options)
         ):
-            problem = f"{options!r} gives every container the card, also of {few_names(silent)}"
+            problem = (
+                f"{options!r} gives every container the card, including those of "
+                f"{few_names(silent)}"
+            )
             fix = f"if one of these uses it, {_USES}"
             yield Finding(f"the {engine} scope", problem, fix, Severity.WARNING)
 
@@ -96,7 +99,7 @@ def wants_gpu(ours: Settings, params: Mapping[str, Any]) -> bool:
 def of_environment(environ: Mapping[str, str]) -> Iterator[Finding]:
     """What Nextflow would be started with."""
     if _DEVICES in environ:
-        problem = "from 26.10 on Nextflow hands these devices out whole, past nvinx"
+        problem = "from 26.10 on Nextflow assigns these devices itself, bypassing nvinx"
         fix = f"start Nextflow with {_DEVICES} unset"
         yield Finding(_DEVICES, problem, fix, Severity.WARNING)
 
@@ -136,7 +139,7 @@ def _scripts(ours: Settings, theirs: Settings, where: str) -> Iterator[Finding]:
 def _unguarded(directive: str) -> str:
     if directive == "beforeScript":
         return "has a beforeScript of its own, so it takes no lease"
-    return "has an afterScript of its own, so nobody sees whether it ran out of memory"
+    return "has an afterScript of its own, so nvinx cannot see whether it ran out of memory"
 
 
 def _is_general(own: Setting) -> bool:
@@ -144,7 +147,7 @@ def _is_general(own: Setting) -> bool:
 
 
 def _switched(ours: Settings, where: str, switch: str) -> Finding:
-    problem = f"uses a GPU by {switch}, which no directive shows, so it takes no lease"
+    problem = f"uses a GPU through {switch}, which no directive shows, so it takes no lease"
     line = f"ext.use_gpu = {{ {switch} }}"
     return Finding(where, problem, "", Severity.ERROR, (Remedy(line, ours.name),))
 
@@ -161,7 +164,7 @@ def _environment(env: Mapping[str, Any]) -> Iterator[Finding]:
         ours = f"${{{name}-}}"
         if (name == _DEVICES or name.startswith("NVINX_")) and value != ours:
             said = "nothing" if value is None else repr(value)
-            problem = f"sets {name} to {said} for all tasks, in place of what nvinx gave them"
+            problem = f"sets {name} to {said} for all tasks, overriding what nvinx set"
             line = f"env.{name} = {remedy.quoted(ours)}"
             yield Finding("the env scope", problem, "", Severity.ERROR, (Remedy(line, None),))
 

@@ -55,7 +55,7 @@ def lock(file: LeaseFile, fd: int) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        fix = "ask whoever else may write there who replaced it, and remove it"
+        fix = "find out who replaced it, and remove it"
         raise StateDirError(
             str(file.path.parent), f"{file.path.name} {error.strerror}", fix
         ) from error

@@ -45,7 +45,7 @@ def _json(words: list[str]) -> dict[str, Any]:
     try:
         found = json.loads(said[said.index("{") :])
     except ValueError:
-        problem = f"said no configuration ({_last_line(said)})"
+        problem = f"printed no configuration ({_last_line(said)})"
         raise NextflowError(" ".join(words), problem, "see .nextflow.log") from None
     return found if isinstance(found, dict) else {}
 

@@ -151,7 +151,7 @@ def _demand_mode(task: Task) -> None:
     if task.mode == _NO_LABEL:
         fix = f"use {_LABELS}"
         raise HintError(
-            task.name, "label", "begins with nvinx_, and nvinx knows no such label", fix
+            task.name, "label", "begins with nvinx_, but nvinx knows no such label", fix
         )
     close = difflib.get_close_matches(task.mode, MODES, n=1)
     fix = f"write {close[0]!r}" if close else f"write one of {', '.join(MODES)}"
@@ -164,7 +164,7 @@ def _vram_gb(task: Task) -> float:
     except ValueError:
         gb = 0.0
     if not (isfinite(gb) and gb * 1e9 >= MIB):
-        problem = "this is no number of GB"
+        problem = "this is not a number of GB"
         raise HintError(
             task.name, f"ext.vram_gb={task.vram_gb!r}", problem, "write it like ext.vram_gb = 0.9"
         )

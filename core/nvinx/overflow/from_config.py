@@ -24,7 +24,7 @@ def checkpoint(config: Path) -> Checkpoint:
     try:
         model, bits = _build(config)
     except Exception as error:  # whatever a strange config makes transformers raise
-        problem = f"makes no model ({' '.join(str(error).split())[:200]})"
+        problem = f"does not describe a model ({' '.join(str(error).split())[:200]})"
         raise CheckpointError(str(config), problem, "check model_type in it") from error
     tensors = tuple(Tensor(n, tuple(p.shape), bits) for n, p in model.named_parameters())
     return Checkpoint(config.parent.name or config.name, tensors, parts(model, bits), config.name)

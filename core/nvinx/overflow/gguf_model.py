@@ -28,7 +28,7 @@ def layers(path: Path) -> tuple[list[int], int]:
         tensors = GGUFReader(path).tensors
     except (OSError, ValueError, KeyError, IndexError) as error:
         fix = "name a model.gguf, and download it again if it is broken"
-        raise CheckpointError(str(path), f"is no GGUF file ({error})", fix) from error
+        raise CheckpointError(str(path), f"is not a GGUF file ({error})", fix) from error
     sizes: dict[int, int] = defaultdict(int)
     output = 0
     for tensor in tensors:

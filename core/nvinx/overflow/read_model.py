@@ -57,7 +57,7 @@ def _files_in(folder: Path) -> list[Path]:
     try:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise CheckpointError(str(index), f"is no index of weights ({error})", _SAVE) from error
+        raise CheckpointError(str(index), f"is not an index of weights ({error})", _SAVE) from error
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         problem = f"lacks {missing[0]}, which {_INDEX} names"
@@ -87,7 +87,7 @@ def _header(file: Path) -> list[Tensor]:
     except (SafetensorError, OSError) as error:
         problem = f"cannot be read ({' '.join(str(error).split())})"
         raise CheckpointError(
-            str(file), problem, "download it again, or check its rights"
+            str(file), problem, "download it again, or check its permissions"
         ) from error
 
 

@@ -16,7 +16,7 @@ COLOURS = {
 }
 NAMES = {
     "gpu_shared": "shares the card",
-    "gpu_exclusive": "has the card alone",
+    "gpu_exclusive": "has the card to itself",
     "gpu_ram_overflow": "spills to RAM",
     "cpu_only": "on the CPU",
 }

@@ -167,9 +167,9 @@ def _columns(bars: Sequence[run_summary.Bar]) -> dict[str, list[Any]]:
 
 def _co_residency(job: Ran) -> str:
     if not job.beside:
-        return "nobody, as it began"
+        return "none when it started"
     slower = f", {job.slowdown:.2f} times as long expected" if job.slowdown else ""
-    return f"{len(job.beside)} as it began{slower}"
+    return f"{len(job.beside)} when it started{slower}"
 
 
 def _vram(run: RecordedRun, card: Card, time: Any) -> View:
@@ -195,8 +195,8 @@ def _vram(run: RecordedRun, card: Card, time: Any) -> View:
     most = max(gb_from_mib(card.total_mib), *held.values, *said.values, *seen.values)
     plot.y_range.start, plot.y_range.end = 0, 1.08 * most
     busy = f"{run_summary.busy_share(run, card):.0%}"
-    note = f"{gb(card.shareable_mib)} to share; a job was there {busy} of the time"
-    note += "" if seen.times_s else "; what was really used was not measured"
+    note = f"{gb(card.shareable_mib)} can be shared; jobs ran on it {busy} of the time"
+    note += "" if seen.times_s else "; actual use was not measured"
     keys = (_HELD, _DECLARED, *([_USED] if seen.times_s else []), *limits)
     return View(f"VRAM of GPU {card.index}, {card.name}", _plain(plot), keys, f"{note}.")
 

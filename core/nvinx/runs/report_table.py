@@ -18,7 +18,7 @@ _COLUMNS = (
     "where",
     "waited (s)",
     "ran (s)",
-    "times as long beside others",
+    "slowdown from sharing",
     "declared (MB)",
     "peak (MB)",
     "end",

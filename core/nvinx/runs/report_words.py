@@ -19,7 +19,7 @@ _MOST_COMPARED = 1500  # jobs that are played again for the comparison
 _LEAST_SAVED = 0.01
 _DID = {
     "gpu_shared": "shared a card",
-    "gpu_exclusive": "had one alone",
+    "gpu_exclusive": "used a whole card",
     "gpu_ram_overflow": "spilled to RAM",
     "cpu_only": "ran on the CPU",
 }
@@ -48,8 +48,8 @@ def _banner(run: RecordedRun) -> str:
         return ""
     which = "The card is" if len(cards) == 1 else "The cards are"
     return (
-        f'<p class="banner" role="note">{which} simulated: what was decided is as on a real one; '
-        "how long jobs took there says nothing of a GPU.</p>"
+        f'<p class="banner" role="note">{which} simulated: decisions are the same as on a real '
+        "card, but run times say nothing about a GPU.</p>"
     )
 
 
@@ -57,7 +57,7 @@ def _result(run: RecordedRun) -> str:
     text = f"{counted(len(run.jobs), 'job')} in {duration(replay.makespan_s(run))}"
     failed = sum(job.ok is False for job in run.jobs.values())
     text += f"; {failed} failed" if failed else ""
-    return text if run.over_s is not None else f"{text}; the run was killed, or still goes on"
+    return text if run.over_s is not None else f"{text}; the run was killed, or is still running"
 
 
 def _saved(run: RecordedRun) -> str:
@@ -69,7 +69,7 @@ def _saved(run: RecordedRun) -> str:
     except WorkloadError:
         return ""
     both = (
-        f"Played again without the time between jobs: {duration(shared_s)} as nvinx orders them, "
+        f"Replayed without the time between jobs: {duration(shared_s)} as nvinx orders them, "
         f"{duration(alone_s)} with one GPU job at a time"
     )
     share = 1 - shared_s / alone_s if alone_s else 0.0
@@ -91,6 +91,6 @@ def _why(run: RecordedRun) -> str:
 def _advice(run: RecordedRun) -> str:
     found = run_summary.suggestions(run)
     if not found:
-        return "<h2>What to change</h2><p>Nothing that is worth it was found.</p>"
+        return "<h2>What to change</h2><p>Nothing worth changing was found.</p>"
     items = "".join(f"<li>{html.escape(text)}</li>" for text in found)
     return f"<h2>What to change</h2><ul>{items}</ul>"

@@ -31,7 +31,7 @@ def advice(rule: str, jobs: Sequence[Ran], cards: Sequence[Card]) -> str | None:
         more = fit - least.fit
         return f"rule {rule}: {_instead(fit, least)}, then {more} more fit the card"
     if used > _size(least):
-        return f"rule {rule}: {_instead(fit, least)}, as its jobs were seen to need more"
+        return f"rule {rule}: {_instead(fit, least)}, as its jobs used more"
     return None
 
 

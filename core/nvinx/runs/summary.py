@@ -59,7 +59,7 @@ def reserved(run: RecordedRun, card: Card) -> Steps:
 def declared(run: RecordedRun, card: Card) -> Steps:
     """GB of a card that the jobs there declared, which for one that spills is more than it has.
 
-    A job that has the card alone and states no size counts with all of it.
+    A job that has the card to itself and states no size counts with all of it.
     """
     return _over_time(
         run, card, lambda placement, claim: claim.get("vram_mib") or _held_mib(placement, card)

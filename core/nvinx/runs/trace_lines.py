@@ -27,7 +27,7 @@ def event(line: str) -> dict[str, Any]:
 
 
 def _refuse(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no number")
+    raise ValueError(f"{word} is not a number")
 
 
 def _demand_sizes(value: Any) -> None:
@@ -35,10 +35,10 @@ def _demand_sizes(value: Any) -> None:
     if isinstance(value, dict):
         for key, inner in value.items():
             if key in _SIZES and inner is not None and not 0 <= inner <= _LARGEST:
-                raise ValueError(f"{key} is no size")
+                raise ValueError(f"{key} is not a size")
             _demand_sizes(inner)
     elif isinstance(value, list):
         for inner in value:
             _demand_sizes(inner)
     elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("a number beyond all measure")
+        raise ValueError("an implausibly large number")

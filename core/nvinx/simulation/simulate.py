@@ -17,6 +17,7 @@ from nvinx.admission import explain
 from nvinx.admission.co_residency import CoResidency
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Finished, Round, Submitted
+from nvinx.admission.planner.planner import Planner
 from nvinx.admission.planner.work import Upcoming
 from nvinx.admission.state import State
 from nvinx.admission.step import admit, apply, check
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from nvinx.admission.events import Event, Policy, Start
     from nvinx.admission.job import Placement
-    from nvinx.admission.planner.planner import Planner
     from nvinx.admission.reclaim import Reclaim
     from nvinx.bench.capacity import Capacity
     from nvinx.history.runs import PastRun
@@ -79,6 +79,9 @@ class Simulation:
         return max((task.end_s for task in self.tasks), default=0.0)
 
 
+LOOKED_AHEAD = 150  # tasks; looking ahead costs some 35 ms of CPU for each
+
+
 def simulate(
     workload: Workload,
     capacity: Capacity,
@@ -97,6 +100,11 @@ def simulate(
     play = _Play(workload, State(capacity), policy, truth or Estimates(), statistics)
     play.planner = planner
     return play.run()
+
+
+def planner_for(workload: Workload, estimates: Estimates) -> Planner | None:
+    """What looks ahead in a run of this workload; None for one that is large for a simulation."""
+    return Planner(estimates) if len(workload.tasks) <= LOOKED_AHEAD else None
 
 
 @dataclass

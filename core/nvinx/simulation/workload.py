@@ -91,7 +91,7 @@ class Workload:
             for need in task.after:
                 if need not in by_name:
                     fix = "name a task of the workload"
-                    raise WorkloadError(task.name, f"comes after {need}, which is no task", fix)
+                    raise WorkloadError(task.name, f"comes after {need}, which is not a task", fix)
         return cls(_in_order(by_name))
 
     @cached_property

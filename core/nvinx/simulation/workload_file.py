@@ -143,7 +143,7 @@ def _cards(entry: Table) -> CardCount:
     try:
         return card_count.read(str(at.value))
     except ValueError:
-        problem = f"cards is {shown(at)}, which is no number of cards"
+        problem = f"cards is {shown(at)}, which is not a number of cards"
         raise at.error(problem, "write a number such as 2, or '1-2' for up to two") from None
 
 
@@ -154,7 +154,7 @@ def _share(entry: Table) -> CardShare | None:
     try:
         return card_share.read(at.value)
     except ValueError:
-        problem = f"gpu_share is {shown(at)}, which is no part of a card"
+        problem = f"gpu_share is {shown(at)}, which is not a part of a card"
         raise at.error(problem, "write a part above 0 and at most 1, such as '1/3'") from None
 
 

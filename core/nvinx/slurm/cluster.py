@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     from nvinx.jobs.claim import Claim
 
-_BY_FROM_SLURM = "say it in the bench file under cluster: (nvinx bench --from-slurm writes a draft)"
+_BY_FROM_SLURM = (
+    "write it in the bench file under cluster: (nvinx bench --from-slurm writes a draft)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +142,8 @@ class Cluster:
             has = most > 0
             if has and claim.card_name is not None:
                 return f"wants a {claim.card_name}, and no node is known to have one"
-            why = "beside enough cores and RAM" if has else "in this cluster"
-            return f"wants a card, and no node has one {why}"
+            why = "with enough cores and RAM" if has else "in this cluster"
+            return f"needs a card, and no node has one {why}"
         largest = max(node.card_mib or 0 for node in cards)
         return f"needs {gb(claim.vram_mib)}, the largest card has {gb(largest)}"
 
@@ -155,7 +157,7 @@ def _fix(cards: Sequence[Node]) -> str:
 def _demand_sizes(rule: str, claim: Claim, cards: Iterable[Node]) -> None:
     unknown = sorted(node.name for node in cards if node.card_mib is None)
     if unknown and claim.vram_mib is not None:
-        problem = f"declares VRAM, and nobody said how much the cards of {few_names(unknown)} have"
+        problem = f"declares VRAM, but the VRAM of the cards of {few_names(unknown)} is unknown"
         raise ImpossibleJobError(rule, problem, _BY_FROM_SLURM)
 
 

@@ -32,7 +32,7 @@ def nodes() -> list[Node]:
     try:
         found = slurm_parser.nodes(text)
     except ValueError as error:
-        problem = f"says what nvinx does not understand: {error}"
+        problem = f"printed something that nvinx does not understand: {error}"
         raise SlurmError("scontrol", problem, _DEAD) from error
     if not found:
         raise SlurmError("Slurm", "has no nodes", _DEAD)

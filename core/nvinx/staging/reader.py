@@ -50,7 +50,7 @@ def _read(file: File, pieces: Pieces) -> Iterator[memoryview]:
     fd = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(errno.EINVAL, "is no plain file any more")
+            raise OSError(errno.EINVAL, "is no longer a regular file")
         yield from pieces(fd, file.size_bytes)
     finally:
         os.close(fd)

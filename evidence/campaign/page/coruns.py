@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def section(lines: Sequence[Line], card: str | None, pictures: Path) -> str:
     """Markdown; draws a heat map for each way to share into the folder `pictures`."""
     found = ways(lines)
-    head = "## Who slows whom\n\n"
+    head = "## Slowdowns\n\n"
     if not any(way.coruns for way in found.values()):
         return head + "Not measured yet.\n"
     text = (
@@ -47,7 +47,7 @@ def _of(name: str, way: Way, card: str | None, pictures: Path) -> str:
     picture = pictures / f"corun-{'cpu' if card is None else 'card'}-{name}.svg"
     pictures.mkdir(parents=True, exist_ok=True)
     heat_map(way.model(Provenance(where, sharing=name)), list(way.solo), picture)
-    shown = f"![who slows whom]({pictures.name}/{picture.name})\n"
+    shown = f"![slowdowns]({pictures.name}/{picture.name})\n"
     pieces = [f"### {name.capitalize()}: {where}\n", shown, _alone(way), _errors(way), _crowds(way)]
     return "\n".join([*pieces, _noise(way), _warnings(way.warnings)])
 
@@ -83,7 +83,7 @@ def _crowds(way: Way) -> str:
     if not rows:
         return "No three programs were measured together.\n"
     error = _percent(mean_crowd_error(way))
-    text = f"\nWhat the pairs foretell is {figure(error)} % off in the mean.\n"
+    text = f"\nPredictions from pairs have an error of {figure(error)} % on average.\n"
     return table(("three together", "measured", "from pairs"), rows) + text
 
 

@@ -51,22 +51,25 @@ def _predictions(lines: Sequence[Line]) -> Iterator[Target]:
     way = ways(lines).get(TIME_SLICING)
     checked = errors(way).get("S x I") if way else None
     models = len(way.solo) if way else 0
-    words = f"pairs from the others at most {LOPO_PCT:.0f} % off, {FEWEST_MODELS} models or more"
+    words = (
+        f"error of pairs predicted from the others at most {LOPO_PCT:.0f} %, "
+        f"{FEWEST_MODELS} models or more"
+    )
     if checked is None:
         yield Target(words, "", None)
     else:
         good = checked.mean_pct <= LOPO_PCT and models >= FEWEST_MODELS
         yield Target(words, f"{checked.mean_pct:.1f} %, {models} models", good)
     crowd = mean_crowd_error(way) if way else None
-    words = f"triples within {CROWD:.0%}, foretold from their pairs"
-    seen = "" if crowd is None else f"{crowd:.1%} in the mean"
+    words = f"triples predicted from their pairs within {CROWD:.0%}"
+    seen = "" if crowd is None else f"{crowd:.1%} on average"
     yield Target(words, seen, None if crowd is None else crowd <= CROWD)
 
 
 def _offload(kept: Mapping[str, Line]) -> Target:
     """The predicted time of a split forward over the measured one."""
     wrong = [abs((whole + said) / took - 1) for _, _, whole, took, said in compared(kept)]
-    words = f"predicted off-load time within {OFFLOAD:.0%}"
+    words = f"predicted offload time within {OFFLOAD:.0%}"
     if not wrong:
         return Target(words, "", None)
     return Target(words, f"at most {max(wrong):.0%} off", max(wrong) <= OFFLOAD)

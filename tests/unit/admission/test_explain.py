@@ -25,9 +25,9 @@ def test_every_reason_has_a_sentence(why):
 @pytest.mark.parametrize(
     ("kernel_kills", "told"),
     [
-        (None, "nvinx cannot tell by whom"),
+        (None, "nvinx cannot tell by what"),
         (0, "not by the kernel for lack of RAM"),
-        (2, "probably by the kernel for lack of RAM, which killed 2 of"),
+        (2, "probably by the kernel for lack of RAM: it killed 2 of"),
     ],
 )
 def test_of_a_job_that_was_killed_no_more_is_said_than_is_known(kernel_kills, told):
@@ -106,7 +106,7 @@ def test_a_short_wait_is_not_worth_a_word_and_a_long_one_is():
     assert explain.start_reason(placed, 0.1, waited_for) == "fits beside others"
     assert (
         explain.start_reason(placed, 9.0, waited_for)
-        == "fits beside others; waited: card held alone by x"
+        == "fits beside others; waited: card held exclusively by x"
     )
 
 

@@ -184,4 +184,4 @@ def test_it_is_told_in_words():
     again = explain.tries_again(
         "a", "in a third of the card", RetryStep.MORE_ROOM, part_claim("1/2")
     )
-    assert again.endswith("in a third of the card; it is tried again with half of the card.")
+    assert again.endswith("in a third of the card; it is retried with half of the card.")

@@ -52,7 +52,7 @@ def test_a_job_that_agreed_is_asked_and_the_urgent_one_waits_for_it():
     decided = asked(long_job())
     assert decided.reclaims == (Reclaim("fold", "urgent", 10.0, 0.0),)
     assert decided.waits["urgent"].why is Why.CARD_ASKED_BACK
-    assert explain.sentence(decided.waits["urgent"]) == "fold is asked to give the card back"
+    assert explain.sentence(decided.waits["urgent"]) == "fold is asked to give up the card"
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_a_bench_file_need_not_exist(home):
 
 
 def test_a_bench_file_that_was_asked_for_must_exist(home):
-    with pytest.raises(BenchError, match="not there"):
+    with pytest.raises(BenchError, match="does not exist"):
         bench_file.find(home / "none.yaml", None, {})
     with pytest.raises(BenchError, match="NVINX_BENCH"):
         bench_file.find(None, None, {"NVINX_BENCH": str(home / "none.yaml")})

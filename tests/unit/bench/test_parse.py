@@ -88,7 +88,7 @@ PAIRS = "interference:\n  pairs:\n    - {a: x, b: y, slowdown_a: 1.5}\n"
 
 MISTAKES = {
     "an interference of two sources": (PAIRS + "  file: a.json\n", 1, "a file and pairs"),
-    "an interference that says nothing": ("interference: {any_card: true}", 1, "says nothing"),
+    "an interference that says nothing": ("interference: {any_card: true}", 1, "is empty"),
     "an interference that is a number": ("interference: 3", 1, "neither a path nor a mapping"),
     "an interference key that is unknown": ("interference:\n  paths: a\n", 2, "'paths'"),
     "a pair of one": ("interference:\n  pairs:\n    - {a: x, slowdown_a: 2}\n", 3, "lacks b"),
@@ -126,9 +126,9 @@ MISTAKES = {
     "no core": ("hardware:\n  cpu_cores: 0\n", 2, "cpu_cores is 0"),
     "negative cores": ("hardware:\n  cpu_cores: -2\n", 2, "cpu_cores is -2"),
     "a negative size": ("hardware:\n  ram_gb: -1\n", 2, "negative"),
-    "an endless size": ("hardware:\n  ram_gb: .inf\n", 2, "no size"),
-    "a size that is no number": ("hardware:\n  ram_gb: .nan\n", 2, "no size"),
-    "a size in bytes": ("hardware:\n  ram_gb: 16000000000\n", 2, "no size"),
+    "an endless size": ("hardware:\n  ram_gb: .inf\n", 2, "not a size"),
+    "a size that is no number": ("hardware:\n  ram_gb: .nan\n", 2, "not a size"),
+    "a size in bytes": ("hardware:\n  ram_gb: 16000000000\n", 2, "not a size"),
     "an answer that is neither yes nor no": (model(cpu_fallback_supported="1"), 6, "true or false"),
     "hardware that is a list": ("hardware: [4]\n", 1, "not a mapping"),
     "models that are a mapping": ("models:\n  a: {}\n", 1, "not a list"),
@@ -230,7 +230,7 @@ def test_what_programs_write_when_vram_runs_out_may_be_said_by_rule():
 @pytest.mark.parametrize(
     ("text", "line", "problem"),
     [
-        ("oom_patterns:\n  fold: 'a ('\n", 2, "'a \\(' is no regular expression"),
+        ("oom_patterns:\n  fold: 'a ('\n", 2, "'a \\(' is not a regular expression"),
         ("oom_patterns:\n  fold: [x, 3]\n", 2, "a pattern is 3, not a text"),
         ("oom_patterns:\n  fold: ''\n", 2, "a pattern is '', not a text"),
         ("oom_patterns: full\n", 1, "oom_patterns is 'full', not a mapping"),

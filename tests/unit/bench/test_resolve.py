@@ -190,7 +190,9 @@ def test_slowdowns_of_this_card_are_in_force_and_say_where_from():
 
 def test_slowdowns_of_another_card_are_refused_with_the_line():
     text = "headroom_gb: 0\ninterference: a.json"
-    with pytest.raises(BenchError, match=r"line 2: .*measured on A100, here is T4.*any_card"):
+    with pytest.raises(
+        BenchError, match=r"line 2: .*measured on A100, this machine has T4.*any_card"
+    ):
         in_force(text, gpu(0, name="T4"), slowdowns=slowdowns("A100"))
 
 

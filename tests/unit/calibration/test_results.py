@@ -153,7 +153,7 @@ def test_another_setting_is_refused_and_nothing_lost(tmp_path, changes, programs
 @pytest.mark.parametrize("text", ["x\n", "{}\n", '{"kind": "beside"}\n', "[1]\n"])
 def test_a_file_of_something_else_is_refused_and_kept(tmp_path, text):
     (tmp_path / NAME).write_text(text)
-    with pytest.raises(CalibrationError, match="no record of a calibration"):
+    with pytest.raises(CalibrationError, match="not a record of a calibration"):
         Notebook(tmp_path, SETTING, PROGRAMS)
     assert (tmp_path / NAME).read_text() == text
 
@@ -185,7 +185,7 @@ def test_programs_are_named_by_option():
 
 @pytest.mark.parametrize("text", ["zoo.bert", "zoo:", ":load", "=zoo:load", "zoo/bert.py:load"])
 def test_a_model_that_names_no_loader_is_refused(text):
-    with pytest.raises(CalibrationError, match="no module:loader"):
+    with pytest.raises(CalibrationError, match="not a module:loader"):
         parse([text], [])
 
 

@@ -112,7 +112,7 @@ def test_the_bench_is_shown_as_json(nvinx, flow):
 def test_without_a_file_the_machine_is_shown(nvinx):
     result = nvinx("bench")
     assert result.exit_code == 0
-    assert "none; this machine as it is" in result.output
+    assert "none; this machine as detected" in result.output
     plain = json.loads(nvinx("bench", "--json").output)
     assert plain["path"] is None
     assert plain["cores"] == len(os.sched_getaffinity(0))

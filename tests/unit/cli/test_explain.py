@@ -25,8 +25,8 @@ def explain(tmp_path, monkeypatch):
 
 def test_a_job_that_ran_is_explained(explain):
     assert explain("embed[1]").output == (
-        "embed[1] ran on GPU 0 shared for 5.5 s, after a wait of 4.0 s: "
-        "fits beside others; waited: card held alone by long.\n"
+        "embed[1] ran on GPU 0 shared for 5.5 s, after a wait of 4.0 s: fits beside others; "
+        "waited: card held exclusively by long.\n"
     )
 
 
@@ -55,7 +55,7 @@ def test_where_nothing_ran_that_is_said(tmp_path, monkeypatch):
 
 
 def test_a_failure_is_said(explain):
-    assert "for 0.1 s, at once, and failed: no GPU asked." in explain("report").output
+    assert "for 0.1 s, at once, and failed: no GPU requested." in explain("report").output
 
 
 @pytest.mark.parametrize("name", ["second", "embed[2]"])
@@ -74,7 +74,7 @@ def test_a_job_that_waits_is_explained_with_what_is_in_its_way(explain, tmp_path
         pass
     (said,) = seen
     assert said.startswith(f"{name} has waited for a card for ")
-    assert said.endswith(" s: card held alone by first.\n")
+    assert said.endswith(" s: card held exclusively by first.\n")
 
 
 def test_a_job_that_nobody_knows_is_an_error(explain):

@@ -40,7 +40,7 @@ def test_a_model_that_fits_is_told_and_what_to_declare(fits):
 def test_without_a_card_it_is_cpu_work(fits):
     result = fits(0, bench="hardware: {{cpu_cores: 2, ram_gb: 8, vram_gb: {vram_gb}}}\n")
 
-    assert "No card is here: it would run on the CPU." in result.output
+    assert "There is no card here: it would run on the CPU." in result.output
     assert "In its rule: mem_mb=1050" in result.output
 
 
@@ -79,7 +79,7 @@ def test_a_model_that_cannot_be_held_fails_with_what_is_missing(fits):
     result = fits(0.005, "--mem-mb", "3", "--disk-mb", "1")
 
     assert result.exit_code == 1
-    assert "It cannot be held here: 2 MB are missing." in result.output
+    assert "It does not fit here: 2 MB are missing." in result.output
 
 
 def test_measured_speeds_are_used_and_their_place_is_told(fits, tmp_path):

@@ -121,7 +121,7 @@ def test_a_file_that_is_no_gguf_is_one_line(tmp_path):
         (tmp_path / "m.gguf").write_bytes(content)
         result = nvinx("--for", "llama.cpp", "--model", str(tmp_path / "m.gguf"))
         assert result.exit_code == 2, content
-        assert "is no GGUF file" in result.stderr
+        assert "is not a GGUF file" in result.stderr
 
 
 def test_layers_of_a_gguf_file_are_counted(tmp_path):

@@ -22,7 +22,7 @@ def test_the_first_of_very_many_jobs_are_shown(capsys):
 @pytest.mark.parametrize("columns", range(80, 130))
 def test_no_letter_of_a_reason_is_cut_however_wide_the_terminal_is(capsys, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
-    why = "larger than the card, spills to RAM; waited: wants the card alone, embed[2] still there"
+    why = "larger than the card, spills to RAM; waited: needs the whole card, embed[2] still on it"
     spilled = {"submitted_s": 0.0, "started_s": 180.0, "ended_s": 240.0, "where": "GPU 0 + RAM"}
     jobs.show([Ran(name="embed_sized[attention_narrow]", why=why, **spilled)])
     lines = capsys.readouterr().out.splitlines()

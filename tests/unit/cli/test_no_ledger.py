@@ -38,7 +38,10 @@ def test_a_state_folder_that_is_no_folder_is_told(words, put, state):
     put(state)
     result = nvinx(*words)
     assert result.exit_code == 2
-    said = f"state folder {state}: this is a file, or a link that leads to no folder. Fix: name a"
+    said = (
+        f"state folder {state}: this is a file, or a link that does not lead to a folder. "
+        "Fix: name a"
+    )
     assert said in result.output
 
 
@@ -49,7 +52,7 @@ def test_what_is_no_ledger_is_told_with_its_place(words, put, state):
     put(state / "ledger.db")
     result = nvinx(*words)
     assert result.exit_code == 2
-    assert f"{state}/ledger.db is no plain file. Fix: look who put it there" in result.output
+    assert f"{state}/ledger.db is not a regular file. Fix: move it away" in result.output
 
 
 @pytest.mark.parametrize("put", [lambda at: at.symlink_to("gone"), os.mkfifo, os.mkdir])
@@ -58,6 +61,6 @@ def test_what_is_no_history_is_told_and_nothing_more(put, state):
     put(state / "history.db")
     result = nvinx("history")
     assert result.exit_code == 2
-    assert "history.db is no plain file. Fix: move the file away" in result.output
+    assert "history.db is not a regular file. Fix: move the file away" in result.output
     assert Past.read(state, ["small card"]).problem is not None
     assert nvinx("status").exit_code == 0

@@ -47,7 +47,7 @@ def test_a_misspelt_verb_is_answered_with_the_right_one(asked, meant):
 
 
 def test_a_verb_like_none_is_answered_with_the_list():
-    assert "nvinx --help lists what there is." in CliRunner().invoke(main, ["zzzz"]).output
+    assert "nvinx --help lists all commands." in CliRunner().invoke(main, ["zzzz"]).output
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

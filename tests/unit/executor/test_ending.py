@@ -30,8 +30,10 @@ def test_both_times_are_of_the_same_replay_however_long_the_run_took(ended):
         ("b", (0, pause_s, pause_s + 6), SHARED, {}),
     )
     assert said == [
-        "nvinx: 2 jobs in 36.0 s. Played again without the time between jobs, they take 6.0 s, and "
-        f"10.0 s with one GPU job at a time: 40% less. {SEE}"
+        (
+            "nvinx: 2 jobs in 36.0 s. Replayed without the time between jobs, they take 6.0 s, "
+            f"and 10.0 s with one GPU job at a time: 40% less. {SEE}"
+        )
     ]
 
 
@@ -53,7 +55,7 @@ def test_a_failed_run_ends_with_what_failed_and_why(ended):
     )
     assert said == [
         "nvinx: 1 job failed, 1 done, 1 never started, in 4.0 s.",
-        "nvinx: call failed on GPU 0 shared after 2.0 s; its own message stands above.",
+        "nvinx: call failed on GPU 0 shared after 2.0 s; see its own message above.",
         "nvinx: See: nvinx explain call, nvinx jobs, nvinx report.",
     ]
 

@@ -131,8 +131,10 @@ def test_it_is_said_once_where_a_hint_names_it(tmp_path):
     )
     said = staging.look([(Job("a", "rule[a]", CLAIM), None), (Job("b", "rule[b]", CLAIM), None)])
     assert said == [
-        f"nvinx: could not warm everything for rule[a]: {tmp_path} is no file, "
-        "nor a folder of files"
+        (
+            f"nvinx: could not read ahead everything for rule[a]: {tmp_path} is neither a "
+            "file nor a folder of files"
+        )
     ]
 
 
@@ -143,7 +145,7 @@ def test_a_failing_reader_is_told_of_once_and_not_tried_again_for_the_same_job(b
     said = [*staging.look(jobs), *staging.look(jobs), *staging.look(jobs), *staging.look(jobs)]
 
     assert [text for text in said if "disk" in text] == [
-        "nvinx: could not warm everything for rule[a]: the disk is gone"
+        "nvinx: could not read ahead everything for rule[a]: the disk is gone"
     ]
     assert names(fake) == ["a0", "b0"]
 

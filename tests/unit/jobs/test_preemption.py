@@ -34,9 +34,9 @@ def test_what_a_person_means_by_it(value, agreed):
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        ("suspend@3", "no way of giving a card back"),
-        ("kill", "no way of giving a card back"),
-        (3, "no way of giving a card back"),
+        ("suspend@3", "not a way to give up a card"),
+        ("kill", "not a way to give up a card"),
+        (3, "not a way to give up a card"),
         ("signal:KILL", "not one of USR1, USR2"),
         ("signal:USR1@0", "1 to 3600 seconds"),
         ("signal:USR1@9999", "1 to 3600 seconds"),

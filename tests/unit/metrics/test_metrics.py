@@ -145,7 +145,7 @@ def test_an_address_that_is_none_is_refused(address, monkeypatch, tmp_path):
     monkeypatch.setenv("NVINX_STATE_DIR", str(tmp_path / "state"))
     result = CliRunner().invoke(main, ["metrics", "--listen", address])
     assert result.exit_code == 2
-    assert "no HOST:PORT" in result.output
+    assert "not a HOST:PORT" in result.output
 
 
 def test_the_command_prints_them_once(monkeypatch, tmp_path):

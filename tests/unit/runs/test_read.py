@@ -31,7 +31,7 @@ def test_a_run_is_written_and_read_back(tmp_path):
     read = recorded.last(tmp_path)
     a, never = read.jobs.values()
     assert (a.name, a.waited_s, a.ran_s, a.ok, a.where) == ("a", 3.0, 5.5, False, "GPU 0 alone")
-    assert a.why == "whole card asked; waited: wants the card alone, long still there"
+    assert a.why == "whole card requested; waited: needs the whole card, long still on it"
     assert (never.waited_s, never.ran_s, never.ok, never.after) == (None, None, None, ("a",))
     assert (read.over_s, read.cards) == (9.0, (CARD,))
 

@@ -108,5 +108,5 @@ def test_a_number_of_cards_is_read_from_a_workload_and_written_back(written, cou
 @pytest.mark.parametrize("written", ["0", "two", "'2-1'", "[2]"])
 def test_what_is_no_number_of_cards_is_an_error_with_its_line(written):
     text = f"- name: train\n  duration_s: 5\n  cards: {written}\n"
-    with pytest.raises(BenchError, match=r"line 3: cards is .*, which is no number of cards"):
+    with pytest.raises(BenchError, match=r"line 3: cards is .*, which is not a number of cards"):
         parse(text, "w.yaml")

@@ -132,7 +132,7 @@ def test_without_any_slowdown_there_is_nothing_to_learn(tmp_path):
 def test_models_that_no_co_run_tells_of_are_named(tmp_path):
     truth = "pairs: [{a: x, b: y, slowdown_a: 2}]\n"
     done = simulated(tmp_path, "--learn", "1", "--truth", "TRUTH", truth=truth)
-    assert "no co-run tells of a" in done.stderr
+    assert "there is no co-run of a" in done.stderr
 
 
 def test_noise_without_learning_is_refused(tmp_path):

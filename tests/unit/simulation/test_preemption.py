@@ -105,5 +105,5 @@ def test_a_workload_file_says_it_and_is_read_back():
 
 def test_a_mistake_in_the_file_is_named_with_its_line():
     text = "- {name: a, duration_s: 1, residency: gpu_exclusive, preemptible: perhaps}\n"
-    with pytest.raises(BenchError, match="no way of giving a card back"):
+    with pytest.raises(BenchError, match="not a way to give up a card"):
         workload_file.parse(text, "w.yaml")

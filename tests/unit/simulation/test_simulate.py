@@ -97,7 +97,7 @@ def test_a_task_that_can_never_run_is_refused():
     ("tasks", "said"),
     [
         ([cpu("a", 1), cpu("a", 1)], "two tasks"),
-        ([cpu("a", 1, after=("b",))], "b, which is no task"),
+        ([cpu("a", 1, after=("b",))], "b, which is not a task"),
         ([cpu("a", 1, after=("b",)), cpu("b", 1, after=("a",))], "comes after itself"),
     ],
 )
@@ -214,7 +214,7 @@ def test_the_command_shows_lanes_jobs_and_the_bound(nvinx):
     assert done.exit_code == 0, done.output
     assert "Takes 1 min 18 s; no policy can be below 1 min 18 s (1.00 of it)." in done.output
     assert "The card is busy for 1 min 18 s, 100% of the time, and idle for 0.0 s." in done.output
-    assert "card held alone by whole" in " ".join(done.output.split())
+    assert "card held exclusively by whole" in " ".join(done.output.split())
 
 
 def test_the_command_prints_json(nvinx):
@@ -317,10 +317,10 @@ def test_a_part_is_read_from_a_workload_and_written_back(written):
 @pytest.mark.parametrize(
     ("says", "said"),
     [
-        ("gpu_share: 4/3", "no part of a card"),
-        ("gpu_share: a third", "no part of a card"),
-        ("gpu_share: 0", "no part of a card"),
-        ("gpu_share: [1]", "no part of a card"),
+        ("gpu_share: 4/3", "not a part of a card"),
+        ("gpu_share: a third", "not a part of a card"),
+        ("gpu_share: 0", "not a part of a card"),
+        ("gpu_share: [1]", "not a part of a card"),
         ("gpu_share: 1/3, vram_mb: 9", "keep one of them"),
         ("gpu_share: 1/3, residency: gpu_exclusive", "leave one of the two out"),
     ],
