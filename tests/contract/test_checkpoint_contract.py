@@ -16,7 +16,7 @@ from nvinx.leases import suspender as suspender_module
 from nvinx.leases.suspender import Suspender
 from nvinx.testing import FakeCheckpoint, FakeProbe
 
-TOKEN = "engine-8.1"
+TOKEN = f"engine-{os.getpid()}.8"  # markers are seen all over the machine
 
 
 @pytest.fixture

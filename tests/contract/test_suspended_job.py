@@ -14,7 +14,7 @@ from nvinx.leases.suspended_job import Moved, SuspendedJob
 from nvinx.leases.suspender import Suspender
 from nvinx.testing import FakeCheckpoint
 
-TOKEN = "engine-7.1"
+TOKEN = f"engine-{os.getpid()}.7"  # markers are seen all over the machine
 JOB = exclusive_job(TOKEN, preemptible=Preemptible(Mode.SUSPEND), kind="fold@1")
 ASKED = Reclaim(TOKEN, "urgent", 1.0, 0.5, 4000)
 
