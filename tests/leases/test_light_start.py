@@ -64,8 +64,11 @@ def traced(bench):
     but: further names that it should not load. start, weight: the two halves of it, for one that
     stays; passed: descriptors that it inherits.
     """
+    # Which bench files are known there is not for other tests to change.
+    bench.environ["XDG_CACHE_HOME"] = str(bench.folder / "cache")
 
     def start(*words, passed=()):
+        (bench.folder / "loaded").unlink(missing_ok=True)
         subprocess.run(
             [sys.executable, "-c", ASKED.format(births=BIRTHS), *words],
             cwd=bench.folder,
@@ -102,6 +105,7 @@ def test_a_command_is_run_with_nothing_heavy_and_as_the_only_process(traced, wis
 
 def test_a_lease_is_taken_for_a_task_with_nothing_heavy_and_one_process_stays(traced, bench):
     start, weight = traced.start, traced.weight
+    start("run", "--quiet", "--", "true")  # so that the bench file is known
     file = bench.write("state/life/task-1.lock", "")
     task = ("--waiting-pid", str(os.getpid()), "--name", "task", "--vram-gb", "0.9")
     with file.open("r+") as opened:
