@@ -20,7 +20,7 @@ import click
 
 os.environ.setdefault("NVINX_BENCH", "")  # the card as it is, whatever this user declared
 
-from campaign import corpus, coruns, facts, offload, publish, setting, workflows
+from campaign import corpus, coruns, facts, offload, publish, setting, suspend, workflows
 from campaign.records import Records
 from campaign.steps import Deadline, Part, Step, carry_out
 
@@ -28,7 +28,7 @@ LEFT = 75  # EX_TEMPFAIL: run it again
 OUT = Path("gpu-evidence")
 FOLDERS = ("--out", "--scratch")
 PARTS = (
-    *(["facts"], ["corpus"], ["coruns"], ["workflows"], ["offload"]),
+    *(["facts"], ["corpus"], ["coruns"], ["workflows"], ["offload"], ["suspend"]),
     *(["coruns", "--way", "slice"], ["coruns", "--way", "mps"], ["coruns", "--repeat", "1"]),
 )
 
@@ -101,6 +101,7 @@ def simple(name: str, steps: Callable[[Part], Iterable[Step]], words: str) -> No
 simple("facts", facts.steps, "Contexts, bandwidths, NVML, MPS and green contexts.")
 simple("corpus", corpus.steps, "Programs that run out of memory, caps, and peaks.")
 simple("offload", offload.steps, "A model that is partly off the card, and loading it.")
+simple("suspend", suspend.steps, "A job's memory to RAM and back, by the driver.")
 simple("workflows", workflows.steps, "Real workflows with and without nvinx.")
 
 WAY = click.option("--way", type=click.Choice(coruns.WAYS), default=coruns.TIME_SLICING)

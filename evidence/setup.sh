@@ -14,7 +14,7 @@ theirs='numpy|scipy|matplotlib|pillow|fonttools|contourpy|kiwisolver'
 
 if [ "${1:?a folder for the environment, or --pack FILE PYTHON}" != --pack ]; then
   uv venv --quiet --clear "$1"
-  uv pip install --quiet --python "$1/bin/python" --editable "$here[calibrate,examples,hf,report]" \
+  uv pip install --quiet --python "$1/bin/python" --editable "$here[calibrate,examples,hf,report,suspend]" \
     ${EVIDENCE_EXTRAS:-}
   exit
 fi
@@ -22,7 +22,7 @@ fi
 file=$(realpath "$2") python=$3
 made=$(mktemp -d)
 trap 'rm -rf "$made"' EXIT
-uv pip compile --quiet --no-annotate --no-header --extra calibrate --extra examples --extra report --python-version "$python" \
+uv pip compile --quiet --no-annotate --no-header --extra calibrate --extra examples --extra report --extra suspend --python-version "$python" \
   --python-platform "$platform" "$here/pyproject.toml" | grep -vE "^($theirs)==" >"$made/wanted"
 uv pip install --quiet --target "$made/site" --no-deps --python-version "$python" \
   --python-platform "$platform" --requirement "$made/wanted" "$here"

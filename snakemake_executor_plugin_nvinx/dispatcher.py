@@ -14,6 +14,7 @@ from nvinx.admission.events import Refuse, Start
 from nvinx.admission.reclaim import Reclaim
 from nvinx.errors import NvinxError
 from nvinx.jobs.outcome import Outcome
+from nvinx.leases.suspended_job import Moved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,11 +44,23 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class WasMoved:
+    """A job that is suspended has left its card, could not, or is back on it.
+
+    used_mib: what it was seen to use of it.
+    """
+
+    job_id: str
+    moved: Moved
+    used_mib: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     pass
 
 
-Message: TypeAlias = Ready | Ended | Stop
+Message: TypeAlias = Ready | Ended | WasMoved | Stop
 
 
 class Engine(Protocol):
@@ -69,6 +82,14 @@ class Engine(Protocol):
 
     def reclaim(self, asked: Reclaim) -> None:
         """A running job is to give its card back."""
+        ...
+
+    def resume(self, job_id: str) -> None:
+        """A job that was suspended has room on its card again."""
+        ...
+
+    def end_suspended(self) -> None:
+        """Nobody will give those room again that are off their cards."""
         ...
 
     def hand_back(self, handles: Sequence[Any]) -> None: ...
@@ -140,6 +161,7 @@ class Dispatcher:
         self._engine.next_up(())
         for job_id in self._handles:  # these never ran
             self._broker.release(job_id)
+        self._engine.end_suspended()
         while not self._stopped:
             message = None
             with contextlib.suppress(queue.Empty):
@@ -147,6 +169,8 @@ class Dispatcher:
             self._stopped = isinstance(message, Stop)
             if isinstance(message, Ended):
                 self._broker.release(message.job_id)
+            elif isinstance(message, WasMoved):
+                self._engine.end_suspended()
             self._engine.end_running()
 
     def _turn(self) -> bool:
@@ -161,11 +185,28 @@ class Dispatcher:
             self._engine.tidy()
         elif isinstance(message, Ready):
             self._accept(message)
+        elif isinstance(message, WasMoved):
+            self._take_note(message)
         elif isinstance(message, Ended):
             self._act(self._broker.finish(message.job_id, message.outcome, message.peak_mib))
             self._engine.learn(self._broker.ended())
             self._renew()
         return not self._stopped
+
+    def _take_note(self, message: WasMoved) -> None:
+        """Of a job that was moved, unless it ended meanwhile."""
+        job_id = message.job_id
+        if job_id not in self._broker.state.running:
+            return
+        match message.moved:
+            case Moved.OFF_CARD:
+                self._act(self._broker.suspended(job_id, message.used_mib))
+            case Moved.BACK:
+                self._act(self._broker.came_back(job_id))
+            case Moved.STAYED:
+                self._act(self._broker.stayed(job_id))
+            case Moved.STUCK | Moved.ENDED:
+                pass  # its end is told
 
     def _renew(self) -> None:
         """Queue those jobs anew of which it is now known what they need; each keeps its age."""
@@ -212,6 +253,9 @@ class Dispatcher:
             if isinstance(decision, Reclaim):
                 self._engine.reclaim(decision)
                 continue
+            if decision.job_id not in self._jobs:
+                self._engine.resume(decision.job_id)
+                continue
             job, handle = self._jobs[decision.job_id], self._handles[decision.job_id]
             if isinstance(decision, Start):
                 self._engine.start(job, handle, decision.placement)
@@ -220,19 +264,34 @@ class Dispatcher:
             del self._jobs[decision.job_id], self._handles[decision.job_id]
         waits = self._broker.waits
         self._engine.waiting(waits)
-        line = (job_id for job_id in self._broker.state.waiting if job_id in waits)
+        ours = waits.keys() & self._jobs.keys()
+        line = (job_id for job_id in self._broker.state.waiting if job_id in ours)
         self._engine.next_up((self._jobs[job_id], self._handles[job_id]) for job_id in line)
 
     def _wind_down(self, message: Message | None) -> None:
-        """Nothing may start any more: what waits goes back, then what ended is taken note of."""
+        """Nothing may start any more: what waits goes back, then what ended is taken note of.
+
+        Jobs that are suspended run already, so they go on to their ends.
+        """
         self._engine.next_up(())
         if isinstance(message, Ready):
             self._engine.hand_back([handle for _, handle in message.jobs])
         if self._handles:
-            self._broker.withdraw(self._handles.keys())
+            self._resume(self._broker.withdraw(self._handles.keys()))
             self._engine.hand_back(list(self._handles.values()))
             self._handles.clear()
             self._jobs.clear()
         if isinstance(message, Ended):
-            self._broker.finish(message.job_id, message.outcome, message.peak_mib)
+            ended = self._broker.finish(message.job_id, message.outcome, message.peak_mib)
+            self._resume(ended)
             self._engine.learn(self._broker.ended())
+        elif isinstance(message, WasMoved):
+            self._take_note(message)
+        elif message is None and self._broker.state.suspended:
+            self._resume(self._broker.poll())
+
+    def _resume(self, decisions: tuple[Decision, ...]) -> None:
+        """Let those go on that are given room again; nothing else starts."""
+        for decision in decisions:
+            if isinstance(decision, Start):
+                self._engine.resume(decision.job_id)

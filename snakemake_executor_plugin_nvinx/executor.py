@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from nvinx.bench.capacity import Card
     from nvinx.history.runs import PastRun
     from nvinx.leases.giving_back import GivingBack
+    from nvinx.leases.suspended_job import Moved
     from nvinx.reasons import Reason
     from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ended, Message
 
@@ -58,10 +59,7 @@ class Executor(RealExecutor):
     def _open(self) -> None:
         """Look at the bench, refuse what can never run, and open for work."""
         from snakemake_executor_plugin_nvinx import messages
-        from snakemake_executor_plugin_nvinx.job_ids import JobIds
-        from snakemake_executor_plugin_nvinx.local_runner import Runner
         from snakemake_executor_plugin_nvinx.run import Run
-        from snakemake_executor_plugin_nvinx.wait_lines import WaitLines
 
         settings = self.workflow.executor_settings or ExecutorSettings()
         self._run = Run.open(settings, self.workflow, self._lost, self._astray)
@@ -76,8 +74,18 @@ class Executor(RealExecutor):
         hidden = snakemake_internals.jobs_beyond_limit(self.workflow)
         if hidden:
             self.logger.warning(messages.jobs_hidden(hidden))
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Have at hand what the first job needs."""
+        from snakemake_executor_plugin_nvinx.job_ids import JobIds
+        from snakemake_executor_plugin_nvinx.local_runner import Runner
+        from snakemake_executor_plugin_nvinx.suspended_jobs import SuspendedJobs
+        from snakemake_executor_plugin_nvinx.wait_lines import WaitLines
+
         self._running: dict[str, Any] = {}
         self._giving_back: dict[str, GivingBack] = {}
+        self._suspended = SuspendedJobs(self._note_moved)
         self._job_ids = JobIds(self._run.context.engine, self.workflow)
         self._halted = self._cancelled = self._told = self._is_ending = False
         self._failure: Exception | None = None
@@ -237,8 +245,32 @@ class Executor(RealExecutor):
         with self._ending:
             if agreed is None or asked.job_id not in self._running:
                 return  # it ends just now
-            self._giving_back[asked.job_id] = GivingBack(asked.job_id, agreed)
-        self.logger.info(self._run.gives_back(asked))
+            line = self._run.gives_back(asked)
+            if agreed.suspends:
+                moved = self._run.suspended_job(asked.job_id, self.logger.info)
+                self._suspended.leave(asked, moved)
+            else:
+                self._giving_back[asked.job_id] = GivingBack(asked.job_id, agreed)
+        self.logger.info(line)
+
+    def resume(self, job_id: str) -> None:
+        self._suspended.come_back(job_id)
+
+    def end_suspended(self) -> None:
+        self._suspended.end_all()
+
+    def _note_moved(self, job_id: str, moved: Moved, used_mib: int | None) -> None:
+        """On the thread that moved a job."""
+        from nvinx.jobs.preemption import Mode, Preemptible
+        from nvinx.leases.giving_back import GivingBack
+        from nvinx.leases.suspended_job import Moved
+        from snakemake_executor_plugin_nvinx.dispatcher import WasMoved
+
+        self._run.trace.moved(job_id, moved.value)
+        with self._ending:
+            if moved is Moved.STUCK and job_id in self._running:
+                self._giving_back[job_id] = GivingBack(job_id, Preemptible(Mode.REQUEUE))
+        self._send(WasMoved(job_id, moved, used_mib))
 
     def _refuse(self, handle: Any, error: Exception) -> None:
         """Let a job fail before it starts, with all that depends on it."""
@@ -355,6 +387,7 @@ class Executor(RealExecutor):
         from snakemake_executor_plugin_nvinx.local_runner import PreparationError
 
         error = done.exception()
+        self._suspended.forget(job.id)
         self._runner.forget(handle)
         if isinstance(error, PreparationError):
             self._finish_unprepared(job, error.reason)

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from nvinx.leases.context import Context
     from nvinx.leases.outer import Outer
     from nvinx.leases.ports import Peaks
+    from nvinx.leases.suspended_job import SuspendedJob
     from nvinx.reasons import Reason
     from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
 
@@ -187,7 +188,10 @@ class Run:
         if adjusted.ram_mib < claim.ram_mib:
             self._tell(messages.ram_capped(rule, ram_mib))
         preempts = self._preempts if adjusted.uses_gpu else None
-        return replace(adjusted, preempts=preempts), job_claims.name_of(job)
+        judged, problem = self.context.suspendable.judged(adjusted, rule)
+        if problem is not None:
+            self._tell(messages.doubt(str(problem)))
+        return replace(judged, preempts=preempts), job_claims.name_of(job)
 
     def _largest_mib(self, claim: Claim) -> int:
         return self.broker.state.capacity.largest_share_mib(claim.cards.least)
@@ -369,6 +373,10 @@ class Run:
         """How a running job of ours gives its card back; None where it does not, or has ended."""
         running = self.broker.state.running.get(job_id)
         return None if running is None else running.job.claim.preemptible
+
+    def suspended_job(self, job_id: str, say: Callable[[str], None]) -> SuspendedJob:
+        """What moves a running job of ours off its card and back."""
+        return self.context.suspended_job(self.broker.state.running[job_id].job, say)
 
     def gives_back(self, asked: Reclaim) -> str:
         """Write down that a running job is to give its card back; returns the line to log."""

@@ -148,6 +148,7 @@ class SlurmRun:
         known = self._bench.slowdowns.traits if self._bench.slowdowns else ()
         _demand_one_voice(handle)
         claim = job_claims.claim_of(handle, self._bench.models, known, translate=False)
+        _demand_not_suspended(handle, claim)
         largest_mib = self.cluster.capacity().largest_share_mib(claim.cards.least)
         adapted = adjust.by_statistics(claim, self._past.statistics, largest_mib)
         if adjust.keeps_running_out(claim, self._past.statistics):
@@ -274,6 +275,14 @@ def _sweep(tasks: Path) -> None:
         with contextlib.suppress(OSError):
             if time.time() - old.stat().st_mtime > _KEPT_S:
                 shutil.rmtree(old, ignore_errors=True)
+
+
+def _demand_not_suspended(handle: Any, claim: Claim) -> None:
+    """Raise HintError where a job would have to be suspended on a node."""
+    if claim.preemptible is not None and claim.preemptible.suspends:
+        problem = "cannot be under nvinx-slurm, where Slurm decides who runs"
+        fix = "leave it out there, or run with --executor nvinx"
+        raise HintError(job_claims.rule_of(handle), "preemptible='suspend'", problem, fix)
 
 
 def _demand_one_voice(handle: Any) -> None:

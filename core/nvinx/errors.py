@@ -260,6 +260,19 @@ class CheckpointError(NvinxError):
         self.fix = fix
 
 
+class SuspendError(NvinxError):
+    """A job cannot be suspended, or cannot go on."""
+
+    def __init__(self, problem: str, fix: str) -> None:
+        super().__init__(f"{problem}. Fix: {fix}.")
+        self.problem = problem
+        self.fix = fix
+
+
+class StuckError(SuspendError):
+    """A job that was suspended, or half so, cannot go on: what it had done is lost."""
+
+
 class NextflowError(NvinxError):
     """Something that Nextflow needs is not where it should be."""
 

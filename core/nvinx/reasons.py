@@ -41,6 +41,7 @@ class Why(Enum):
     CARD_GIVEN_BACK = "card_given_back"
     PREEMPTION_LOSES_MORE = "preemption_loses_more"
     ROOM_ASKED = "room_asked"
+    NO_RAM_TO_SUSPEND = "no_ram_to_suspend"
     # unscheduled
     CANNOT_SHARE = "cannot_share"
     NO_CPU_FALLBACK = "no_cpu_fallback"

@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from campaign.page import corpus, coruns, facts, offload, targets, workflows
+from campaign.page import corpus, coruns, facts, offload, suspend, targets, workflows
 from campaign.records import is_measured, latest, read
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def write_page(lines: Sequence[Line], folder: Path) -> Path:
         coruns.section(list(kept.values()), card, folder / PICTURES),
         corpus.section(kept),
         offload.section(kept),
+        suspend.section(kept),
         workflows.section(kept),
     ]
     page = folder / PAGE

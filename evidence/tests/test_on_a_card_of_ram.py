@@ -6,6 +6,7 @@ import card_traces
 import pytest
 from campaign import coruns
 from campaign.steps import MeasurementError
+from cuda_stand_in import CudaStandIn
 from replays import ends_as_it_was, same_look
 
 EVIDENCE = Path(__file__).parents[1]
@@ -50,6 +51,32 @@ def test_a_full_card_is_told_from_the_words_of_the_driver(measured):
     assert (found["expected"], found["told"]) == ("out_of_memory", "out_of_memory")
     assert "CUDA_ERROR_OUT_OF_MEMORY" in found["stderr"]
     assert found["reached_mib"] == 2048
+
+
+def test_memory_goes_to_ram_and_back_and_is_as_it_was(measured, made_of_ram, tmp_path):
+    cuda = CudaStandIn(tmp_path / "cuda")
+    cuda.folder.mkdir()
+    made_of_ram.environ |= cuda.environ()
+    found = measured("suspend", "*")
+    assert found["suspend/able"] == {"why_not": None}
+    moved = found["suspend/size/64"]
+    assert (moved["mib"], moved["same"], len(moved["used_mib"])) == (64, True, 3)
+    assert cuda.calls() == ["lock", "checkpoint", "restore", "unlock"] * 2
+    page = made_of_ram.publish()
+    assert page.returncode == 0, page.stderr
+    assert "| 64 | 0.01 | " in (made_of_ram.out / "measured-on-cards.md").read_text()
+
+
+def test_a_card_whose_driver_cannot_suspend_is_told(measured, made_of_ram, tmp_path):
+    cuda = CudaStandIn(tmp_path / "cuda")
+    cuda.folder.mkdir()
+    cuda.let("version", "12070")
+    made_of_ram.environ |= cuda.environ()
+    found = measured("suspend", "*")
+    assert "too old to suspend" in found["suspend/able"]["why_not"]
+    assert "too old to suspend" in found["suspend/size/64"]["needs"]
+    assert made_of_ram.publish().returncode == 0
+    assert "too old to suspend" in (made_of_ram.out / "measured-on-cards.md").read_text()
 
 
 def test_co_runs_hold_the_card_and_read_it(measured):

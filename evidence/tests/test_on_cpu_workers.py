@@ -22,6 +22,12 @@ def test_each_line_says_where_when_and_by_which_command_it_was_measured(cpu_work
         assert {"python", "numpy"} <= line["setting"]["versions"].keys()
 
 
+def test_nothing_is_suspended_without_a_card(cpu_workers):
+    assert cpu_workers.run("suspend").returncode == 0
+    assert {"needs": "a card"} in cpu_workers.data("suspend").values()
+    assert len({str(data) for data in cpu_workers.data("suspend").values()}) == 1
+
+
 def test_co_runs_stop_at_the_deadline_and_go_on_in_a_session_of_their_own(cpu_workers):
     late = cpu_workers.run("coruns", *PLAIN, "--deadline", "1")
     assert late.returncode == 75

@@ -12,7 +12,7 @@ from builders import exclusive_claim, job, lease, part_claim, shared_claim, shar
 from msgspec.structs import replace
 from waiting import GIVE_UP_S, eventually
 
-from nvinx.admission.job import Budget
+from nvinx.admission.job import Budget, Phase, Suspension
 from nvinx.errors import (
     LeaseExistsError,
     LedgerLostError,
@@ -454,3 +454,27 @@ def test_a_part_of_a_card_is_read_back_with_what_it_is_of_this_card(ledger):
     assert read == lease(wanted)
     assert (read.placement.share.hint, read.placement.vram_mib) == ("2/3", 2666)
     assert waits.job.claim.share.hint == "1/2"
+
+
+def test_a_lease_moves_with_its_job_and_what_is_known_of_its_processes_stays(ledger):
+    there = replace(held("a"), seen=((7, 70),))
+    off = Suspension(Phase.OFF_CARD, "urgent", 900)
+    placement = replace(there.placement, ram_mib=910, suspension=off)
+    suspended = replace(there.job, suspended=placement)
+    with ledger.transaction() as entries:
+        entries.hold(there)
+    with ledger.transaction() as entries:
+        before = entries.change()
+        entries.move(replace(there, job=suspended, placement=placement, since=5.0, seen=()))
+        assert entries.change() > before
+    with ledger.look() as entries:
+        (lease_,) = entries.leases()
+    assert (lease_.job, lease_.placement, lease_.since) == (suspended, placement, 5.0)
+    assert (lease_.seen, lease_.problem) == (((7, 70),), None)
+    assert not lease_.holds("gpu-0")
+
+
+def test_a_lease_that_nobody_holds_does_not_move(ledger):
+    with ledger.transaction() as entries:
+        entries.move(held("a"))
+        assert entries.leases() == ()

@@ -98,6 +98,8 @@ class Availability:
             beside = [_others(claims[card_id], claim) for card_id in placement.cards]
             end_s = free._latest_s(claim, beside, running.since, at)
             free._allocate(Allocation(running.job, placement, end_s, running.since))
+        if free.free_ram_mib is not None:
+            free.free_ram_mib -= sum(held.ram_mib for held in state.suspended.values())
         return free
 
     def residents(self, card_id: str) -> list[Job]:
@@ -139,6 +141,23 @@ class Availability:
                 job.name, Why.NOT_ENOUGH_RAM, job.claim.ram_mib, max(self.free_ram_mib, 0)
             )
         return None
+
+    def ram_beside(self, job: Job) -> int | None:
+        """MiB of RAM that are free besides what this job needs, by what was allocated and by what
+        is in use; None where nobody knows.
+        """
+        known = [mib for mib in (self.free_ram_mib, self._ram_left_mib) if mib is not None]
+        return max(min(known) - job.claim.ram_mib, 0) if known else None
+
+    def hold_ram(self, mib: int) -> None:
+        """So much RAM goes to those that are suspended from now on, and to nobody else."""
+        if self.free_ram_mib is not None:
+            self.free_ram_mib -= mib
+        if self._ram_left_mib is not None:
+            self._ram_left_mib -= mib
+        for reservation in self.reservations:
+            if reservation.spare_ram_mib is not None:
+                reservation.spare_ram_mib -= mib
 
     def refuses(self, card: Card, job: Job, residency: Residency) -> Reason | None:
         """Why the job may not join this card now, reservations aside; None when it may."""

@@ -50,6 +50,31 @@ class Withdrawn(Struct, frozen=True):
     at: float
 
 
+class Suspended(Struct, frozen=True):
+    """The memory of a running job that gives its card back is in RAM; it waits to go on.
+
+    used_mib: what it had used of its card, None where nobody saw.
+    """
+
+    job_id: str
+    at: float
+    used_mib: int | None = None
+
+
+class Stayed(Struct, frozen=True):
+    """A running job that was to be suspended could not be: it keeps its card."""
+
+    job_id: str
+    at: float
+
+
+class CameBack(Struct, frozen=True):
+    """The memory of a job that was suspended is on its card again, and it runs."""
+
+    job_id: str
+    at: float
+
+
 class CardsChanged(Struct, frozen=True):
     """The cards were read again: some may be new, gone, or used by programs outside nvinx."""
 
@@ -57,7 +82,8 @@ class CardsChanged(Struct, frozen=True):
     at: float
 
 
-Event: TypeAlias = Submitted | Finished | Withdrawn | CardsChanged
+Moved: TypeAlias = Suspended | Stayed | CameBack
+Event: TypeAlias = Submitted | Finished | Withdrawn | CardsChanged | Moved
 
 
 class Start(Struct, frozen=True):

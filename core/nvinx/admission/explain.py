@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from nvinx.admission import suspending_words
 from nvinx.admission.estimates import MOST_LOST
 from nvinx.admission.retry import RetryStep
 from nvinx.formatting import cards_text, count_text, duration, factor_text, few_names, gb, plain
@@ -146,11 +147,14 @@ def gives_back(job: Job, asked: Reclaim) -> str:
     """What is told of a job that is preempted."""
     times = 1 + (job.preempted.times if job.preempted else 0)
     agreed, how = job.claim.preemptible, "ends"
+    often = f"(preempted {times} of at most {MOST_TIMES} times)"
+    if agreed is not None and agreed.suspends:
+        return suspending_words.leaves(job, asked, often)
     if agreed is not None and agreed.mode is Mode.SIGNAL:
         how = f"gets {agreed.signal}, to end within {agreed.grace_s:g} s"
     return (
         f"nvinx: {job.name} {how}, to give up its card to {asked.to} ({duration(asked.lost_s)} "
-        f"of work lost); it is queued again (preempted {times} of at most {MOST_TIMES} times)"
+        f"of work lost); it is queued again {often}"
     )
 
 
@@ -345,6 +349,7 @@ _TEXTS = {
     Why.CARD_GIVEN_BACK: "{behind} is giving up the card",
     Why.PREEMPTION_LOSES_MORE: "ending {behind} would lose {lost} of work and save {saved}",
     Why.ROOM_ASKED: "needs {need} of VRAM, {have} free; {behind} is asked to use less",
+    Why.NO_RAM_TO_SUSPEND: "suspending {behind} takes {need} of RAM, {have} free",
     Why.CANNOT_SHARE: "asks for the whole card",
     Why.NO_CPU_FALLBACK: "has no CPU fallback declared",
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -17,7 +19,8 @@ from nvinx.residency import Residency  # noqa: TC001
 class Job(Struct, frozen=True):
     """A claim with an identity: `id` is unique on the machine, `name` is what people call it.
 
-    preempted: that it gave its card back before; None for most.
+    preempted: that it gave its card back before; None for most. suspended: what it holds while its
+    memory is off the card, where it waits to go on.
     """
 
     id: str
@@ -25,6 +28,7 @@ class Job(Struct, frozen=True):
     claim: Claim
     engine: str = ""
     preempted: Preempted | None = None
+    suspended: Placement | None = None
 
 
 class GivenBack(Struct, frozen=True):
@@ -47,13 +51,36 @@ class Budget(Struct, frozen=True):
     since: float = 0.0
 
 
+class Phase(Enum):
+    """How far a job is suspended: it leaves its card, is off it, or comes back to it.
+
+    While it leaves or comes back it holds its room on the card and the RAM for it as well.
+    """
+
+    LEAVING = "leaving"
+    OFF_CARD = "off_card"
+    COMING_BACK = "coming_back"
+
+
+class Suspension(Struct, frozen=True):
+    """That a job's GPU memory is moved to RAM, or is there: for a job of this name.
+
+    ram_mib: what that takes, which is part of the placement's RAM.
+    """
+
+    phase: Phase
+    to: str
+    ram_mib: int
+
+
 class Placement(Struct, frozen=True):
     """Where a job runs and what it holds there; `card` is None on the CPU.
 
     vram_mib: of `card`. more: further cards that it holds as well, and more_mib: how much of each.
     share: the part of each card that this is, where the job asked for one.
     given_back: since it was preempted. budget: of a job that asked for a range; where it is less
-    than vram_mib, the job has yet to shrink.
+    than vram_mib, the job has yet to shrink. suspension: of one whose GPU memory goes to RAM since
+    it was preempted; as long as it is there, `card` is the one that it comes back to.
     """
 
     residency: Residency
@@ -67,13 +94,22 @@ class Placement(Struct, frozen=True):
     more_mib: tuple[int, ...] = ()
     given_back: GivenBack | None = None
     budget: Budget | None = None
+    suspension: Suspension | None = None
+
+    @property
+    def is_off_card(self) -> bool:
+        """Whether its memory is in RAM, so that it holds nothing of its card."""
+        return self.suspension is not None and self.suspension.phase is Phase.OFF_CARD
 
     @property
     def cards(self) -> tuple[str, ...]:
-        return () if self.card is None else (self.card, *self.more)
+        """Those that it holds."""
+        return () if self.card is None or self.is_off_card else (self.card, *self.more)
 
     def mib_on(self, card_id: str) -> int:
         """What it holds of a card, in MiB."""
+        if self.is_off_card:
+            return 0
         if card_id == self.card:
             return self.vram_mib
         return dict(zip(self.more, self.more_mib, strict=False)).get(card_id, 0)
@@ -91,7 +127,7 @@ class Placement(Struct, frozen=True):
 
     @property
     def alone(self) -> bool:
-        return self.residency.uses_gpu and not self.residency.shares_card
+        return self.residency.uses_gpu and not self.residency.shares_card and not self.is_off_card
 
 
 class Waiting(Struct, frozen=True):

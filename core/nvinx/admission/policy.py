@@ -331,8 +331,10 @@ class _Refused:
         urgent = job.claim.preempts is not None
         choice = reclaim.choose(job, first.residency, cards, free) if urgent else None
         if choice is None:
-            return budgets.overdue(refusal, cards, free)
+            ram = reclaim.lacks_ram(job, first.residency, cards, free) if urgent else None
+            return ram or budgets.overdue(refusal, cards, free)
         self.reclaims, reason = reclaim.answer(job, choice, first, free.at)
+        free.hold_ram(sum(one.ram_mib for one in self.reclaims))
         return reason
 
     def is_longer_than_cpu(self, claim: Claim, free: Availability) -> bool:
@@ -378,7 +380,7 @@ def _could_all_hold(cards: Sequence[Card], claim: Claim, residency: Residency) -
 
 def could_hold(card: Card, claim: Claim, residency: Residency) -> bool:
     """Whether the card could hold the job, or its part of a gang, were it empty."""
-    if not gpu_hint.matches(claim.card_name, card.name):
+    if not gpu_hint.matches(claim.card_name, card.name) or claim.on_card not in (None, card.id):
         return False
     if residency is Residency.GPU_RAM_OVERFLOW:
         weights_mib = replace(card, foreign_mib=0).weights_mib

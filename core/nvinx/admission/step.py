@@ -5,8 +5,9 @@ state. Which waiting job starts is for a policy to decide.
 
     submitted ──► WAITING ──Start──► RUNNING ──► finished
         │            │                 │  ▲
-        └─ Refuse    └──► withdrawn    └──┘ Reclaim: it is to give its card back
-                                            Rebudget: it may use less or more of its card
+        └─ Refuse    ├──► withdrawn    └──┘ Reclaim: it is to give its card back
+                     │                 │    Rebudget: it may use less or more of its card
+                     └◄── Suspended ────┘    (Stayed: it does not; CameBack: it has its memory)
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import replace
 
+from nvinx.admission import suspending
 from nvinx.admission.events import (
+    CameBack,
     CardsChanged,
     Finished,
     Refuse,
+    Stayed,
     Submitted,
+    Suspended,
     Withdrawn,
 )
 from nvinx.admission.job import GivenBack, Running, Waiting
@@ -29,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from nvinx.admission.budgets import Rebudget
-    from nvinx.admission.events import Decision, Event, Policy, Round
+    from nvinx.admission.events import Decision, Event, Moved, Policy, Round
     from nvinx.admission.reclaim import Reclaim
     from nvinx.admission.state import State
 
@@ -53,14 +58,16 @@ def apply(state: State, event: Event, policy: Policy) -> tuple[State, tuple[Refu
         case Submitted():
             return _submit(state, event, policy)
         case Finished(job_id=job_id):
-            _demand(job_id, "finished", running=job_id in state.running)
-            state = replace(state, running=_without(state.running, (job_id,)))
+            state = _finish(state, job_id)
         case Withdrawn(job_ids=job_ids):
             for job_id in job_ids:
-                _demand(job_id, "withdrawn", waiting=job_id in state.waiting)
+                is_new = job_id in state.waiting and job_id not in state.suspended
+                _demand(job_id, "withdrawn", waiting=is_new)
             state = replace(state, waiting=state.waiting.minus(job_ids))
         case CardsChanged(cards=cards):
             state = replace(state, capacity=replace(state.capacity, cards=cards))
+        case Suspended() | Stayed() | CameBack():
+            state = _move(state, event)
     return state, ()
 
 
@@ -72,15 +79,20 @@ def admit(state: State, at: float, policy: Policy) -> tuple[State, Round]:
     decided = policy.decide(state, at)
     if not decided.starts and not decided.reclaims and not decided.budgets:
         return state, decided
-    running = dict(state.running)
+    running, suspended = dict(state.running), dict(state.suspended)
     for reclaim in decided.reclaims:
         running[reclaim.job_id] = _giving_back(running[reclaim.job_id], reclaim, at)
     for budget in decided.budgets:
         running[budget.job_id] = _rebudgeted(running[budget.job_id], budget, at)
     for start in decided.starts:
-        running[start.job_id] = Running(state.waiting[start.job_id].job, start.placement, at)
+        job, held = state.waiting[start.job_id].job, suspended.pop(start.job_id, None)
+        running[start.job_id] = (
+            Running(job, start.placement, at)
+            if held is None
+            else suspending.coming_back(job, held, start.placement, at)
+        )
     waiting = state.waiting.minus([start.job_id for start in decided.starts])
-    return replace(state, waiting=waiting, running=running), decided
+    return replace(state, waiting=waiting, running=running, suspended=suspended), decided
 
 
 def check(state: State) -> None:
@@ -90,6 +102,7 @@ def check(state: State) -> None:
     assert cores <= state.capacity.cores, "cores over capacity"
     if state.capacity.ram_mib is not None:
         ram = sum(r.placement.ram_mib for r in state.running.values())
+        ram += sum(held.ram_mib for held in state.suspended.values())
         assert ram <= state.capacity.ram_mib, "RAM over capacity"
     for card in state.capacity.cards:
         there = state.on_card(card.id)
@@ -119,7 +132,39 @@ def _submit(state: State, event: Submitted, policy: Policy) -> tuple[State, tupl
     return replace(state, waiting=queue), tuple(refused)
 
 
+def _finish(state: State, job_id: str) -> State:
+    """What the job held is free: on a card, or in RAM where it ended while it was suspended."""
+    is_off_card = job_id in state.suspended and job_id in state.waiting
+    _demand(job_id, "finished", running=job_id in state.running, suspended=is_off_card)
+    if not is_off_card:
+        return replace(state, running=_without(state.running, (job_id,)))
+    waiting, suspended = state.waiting.minus([job_id]), _without(state.suspended, (job_id,))
+    return replace(state, waiting=waiting, suspended=suspended)
+
+
+def _move(state: State, event: Moved) -> State:
+    """A job of ours has left its card, could not, or is back on it."""
+    job_id = event.job_id
+    _demand(job_id, type(event).__name__.lower(), running=job_id in state.running)
+    one = state.running[job_id]
+    suspension = one.placement.suspension
+    if isinstance(event, Stayed):
+        return replace(state, running={**state.running, job_id: suspending.stays(one)})
+    if isinstance(event, CameBack):
+        return replace(state, running={**state.running, job_id: suspending.is_back(one)})
+    if suspension is None:
+        raise IllegalEventError(job_id, "suspended", ("leaving",))
+    waiting = suspending.off_card(one, suspension, event.used_mib, event.at)
+    held = waiting.job.suspended
+    suspended = state.suspended if held is None else {**state.suspended, job_id: held}
+    running = _without(state.running, (job_id,))
+    queue = state.waiting.plus([waiting])
+    return replace(state, waiting=queue, running=running, suspended=suspended)
+
+
 def _giving_back(one: Running, reclaim: Reclaim, at: float) -> Running:
+    if suspending.suspends(one.job.claim):
+        return suspending.leaving(one, reclaim.to, at + reclaim.grace_s)
     given_back = GivenBack(reclaim.to, at + reclaim.grace_s)
     return replace(one, placement=replace(one.placement, given_back=given_back))
 

@@ -18,6 +18,7 @@ from nvinx.bench.resolve import resolve
 from nvinx.errors import NvinxError
 from nvinx.formatting import counted, gb
 from nvinx.gpu import meter, sharing
+from nvinx.gpu.checkpoint import DriverCheckpoint
 from nvinx.gpu.nvml import NvmlProbe
 from nvinx.history.past import Past
 from nvinx.host import statedir
@@ -50,6 +51,7 @@ _PACKAGES = {  # and the extra that brings each
     "transformers": "hf",
     "gguf": "llama-cpp",
     "snakemake-executor-plugin-slurm": "slurm",
+    "cuda-bindings": "suspend",
 }
 _EXTRAS = {
     "report": "pages and pictures",
@@ -57,6 +59,7 @@ _EXTRAS = {
     "hf": "models that are split",
     "llama-cpp": "GGUF models",
     "slurm": "runs on a cluster",
+    "suspend": "jobs that are suspended",
 }
 
 
@@ -89,6 +92,7 @@ def findings(
     yield from _programs(environ)
     yield from _bench(bench)
     yield from _driver(environ)
+    yield _suspension()
     yield _visible(environ)
     yield _state(state_dir, environ)
     yield from _calibration(bench, state_dir, environ)
@@ -178,6 +182,14 @@ def _driver(environ: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding(level, "driver", problem.rstrip("."), fix.rstrip("."))
     for gpu in inventory.gpus:
         yield from _gpu(gpu, environ)
+
+
+def _suspension() -> Finding:
+    """Whether jobs can be suspended here, which none is that does not ask for it."""
+    problem = DriverCheckpoint().problem()
+    if problem is None:
+        return Finding(Level.OK, "suspend", "this machine can suspend jobs (experimental)")
+    return Finding(Level.ABSENT, "suspend", f"no job can be suspended here: {problem.problem}")
 
 
 def _gpu(gpu: GpuState, environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -101,7 +101,7 @@ def _sentence(ran: Ran) -> str:
         if ran.ran_s is None
         else duration(ran.ran_s)
     )
-    how = "was " if ran.was_preempted else ""
+    how = "was " if ran.was_preempted or (ran.off_card and not ran.end_word) else ""
     ended = f", and {how}{ran.end_words}" if ran.end_words else ""
     waited_s = ran.waited_s or 0.0
     began = f"after a wait of {duration(waited_s)}" if waited_s >= _AT_ONCE_S else "at once"

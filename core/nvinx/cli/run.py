@@ -65,9 +65,10 @@ _SIZES = {"vram", "gpu_share", "residency", "model"}
 @click.option(
     "--preemptible",
     metavar="HOW",
-    help="Give up the card to urgent jobs, and run again later: requeue (it is ended), or "
+    help="Give up the card to urgent jobs, and run again later: requeue (it is ended), "
     "signal[:NAME][@SECONDS] (it gets the signal, by default USR1, and has this long, "
-    "by default 30 s, to save its state).",
+    "by default 30 s, to save its state), or, experimental, suspend (its GPU memory goes to RAM, "
+    "and it is resumed later).",
 )
 @click.option(
     "--give-up",
@@ -137,7 +138,7 @@ def _run(  # noqa: PLR0913  (one argument per option)
     say = _quiet if quiet else _say
     options.tell_doubts(bench)
     with LeaseClient(bench, state_dir, source=called, caps=caps, say=say) as client:
-        claim = _claim(called, bench, asked)
+        claim = client.suspendable(_claim(called, bench, asked), called)
         how = _Manner(called, say, give_up, retry_oom, outputs)
         return _attempts(client, claim, command, how)
 
@@ -228,7 +229,7 @@ def _one_try(
         kills = kernel_kills.count()
         with client.watched(held) as watch:
             placed = replace(held, exports=held.exports | told)
-            ended = commands.run(command, placed, listen=how.retry_oom)
+            ended = commands.run(command, placed, listen=how.retry_oom, told=watch.tell)
         if not watch.was_preempted or ended.was_told:
             return _Tried(held, ended.status, ended.words, kernel_kills.since(kills))
         before = _preempted(client, held)

@@ -50,6 +50,7 @@ def _plain(seen: Snapshot) -> dict[str, Any]:
                 "placement": to_builtins(x.placement),
                 "problem": x.problem,
                 "unproved": x.id in seen.unproved,
+                "left_suspended": x.id in seen.left_suspended,
                 "left_behind": to_builtins(seen.left_behind.get(x.id, ())),
                 "held_s": seen.now - x.since,
             }
@@ -71,7 +72,6 @@ def _print(seen: Snapshot) -> None:
     from nvinx.formatting import duration, gb
 
     console = Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
-    known = {card.id for card in seen.cards}
     for card in seen.cards:
         used = gb(seen.leased_mib(card))
         kind = " (simulated)" if card.simulated else ""
@@ -81,10 +81,7 @@ def _print(seen: Snapshot) -> None:
         _print_leases(console, seen, seen.on_card(card), card.id)
         for stranger in seen.strangers.get(card.id, ()):
             console.print(_of_stranger(stranger))
-    elsewhere = [x for x in seen.leases if not any(map(x.holds, known))]
-    if elsewhere:
-        console.print("On cards that are not part of this bench:")
-        _print_leases(console, seen, elsewhere)
+    _print_off_cards(console, seen)
     if not seen.cards:
         console.print(f"No GPU: {seen.bench.problem or 'none is declared'}")
     if seen.unreadable:
@@ -96,6 +93,40 @@ def _print(seen: Snapshot) -> None:
         console.print(f"  {request.job.name}, {waited}, engine {engine}: {why}")
     if seen.waiting > len(seen.requests):
         console.print(f"  and {seen.waiting - len(seen.requests)} more behind them")
+
+
+def _print_off_cards(console: Any, seen: Snapshot) -> None:
+    """What is on no card of this bench: suspended, or elsewhere."""
+    suspended = [x for x in seen.leases if x.placement.is_off_card]
+    if suspended:
+        console.print("Suspended, and off their cards:")
+    for lease in suspended:
+        console.print(_of_suspended(lease, seen.now))
+        _print_left_suspended(console, seen, lease)
+    known = {card.id for card in seen.cards}
+    elsewhere = [x for x in seen.leases if not any(map(x.holds, known)) and x not in suspended]
+    if elsewhere:
+        console.print("On cards that are not part of this bench:")
+        _print_leases(console, seen, elsewhere)
+
+
+def _of_suspended(lease: Lease, now: float) -> str:
+    """Times are in boot seconds."""
+    from nvinx.formatting import duration, gb, plain
+
+    suspension, before = lease.placement.suspension, lease.job.preempted
+    ram = "" if suspension is None else f"up to {gb(suspension.ram_mib)} in RAM"
+    since = "" if before is None else f", for {duration(now - before.at)}"
+    whom = "" if suspension is None else f", for {plain(suspension.to)}"
+    return f"  {lease.job.name}: {ram}{since}, engine {plain(lease.job.engine)}{whom}"
+
+
+def _print_left_suspended(console: Any, seen: Snapshot, lease: Lease) -> None:
+    if lease.id in seen.left_suspended:
+        console.print(
+            f"    its engine has ended; nvinx resume {lease.id} lets it go on, "
+            f"nvinx release {lease.id} ends it"
+        )
 
 
 def _of_stranger(stranger: Stranger) -> str:
@@ -134,6 +165,7 @@ def _print_leases(
                 "    this container cannot see whether it is alive; if it has ended, nvinx "
                 f"release --disown {lease.id}"
             )
+        _print_left_suspended(console, seen, lease)
         for holder in seen.left_behind.get(lease.id, ()):
             console.print(
                 f"    kept by process {holder.pid} ({holder.command}), which its job left "
@@ -153,6 +185,8 @@ def _preemption(lease: Lease) -> str:
     from nvinx.formatting import plain
 
     given_back, agreed = lease.placement.given_back, lease.job.claim.preemptible
+    if given_back is None and lease.placement.suspension is not None:
+        return ", comes back to its card"
     if given_back is not None:
         return f", gives up its card to {plain(given_back.to)}"
     return "" if agreed is None else f", preemptible ({agreed.hint})"

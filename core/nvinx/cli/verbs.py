@@ -14,6 +14,7 @@ TOPICS: dict[str, dict[str, str]] = {
         "nextflow": "Let a Nextflow pipeline share the card",
         "slurm-profile": "Write a profile for Snakemake's own Slurm executor",
         "release": "Free a card from processes that a job left behind",
+        "resume": "Let a job go on that its engine left suspended",
     },
     "Watch": {
         "top": "Show cards, leases and queue as they change",

@@ -27,8 +27,9 @@ class Claim(Struct, frozen=True, kw_only=True):
     size; `Card.need_mib` tells how much that is. elastic_mib: VRAM beyond vram_mib that a job which
     shares can make use of, and give back while it runs. preemptible: how it gives its card back;
     None: it never does. preempts: how far its priority must be above that of a job which agreed to
-    give its card back; None: it asks nobody. Raises ValueError when a number is negative, VRAM is
-    missing, or a part is asked for beside a size or by a job that does not share.
+    give its card back; None: it asks nobody. on_card: id of the only card that will do, of a job
+    that was suspended there. Raises ValueError when a number is negative, VRAM is missing, or a
+    part is asked for beside a size or by a job that does not share.
     """
 
     residency: Residency
@@ -53,6 +54,7 @@ class Claim(Struct, frozen=True, kw_only=True):
     cards: CardCount = ONE
     preemptible: Preemptible | None = None
     preempts: int | None = None
+    on_card: str | None = None
 
     def __post_init__(self) -> None:
         sizes = self.vram_mib or 0, self.elastic_mib, self.ram_mib, self.disk_mib

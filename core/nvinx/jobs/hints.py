@@ -312,6 +312,10 @@ class _Reader:
             problem = f"and a range of VRAM are both told by {vram_range.SIGNAL}"
             fix = "write preemptible='signal:USR2', or state one size"
             raise self.error(preemption.HINT, problem, fix)
+        if agreed is not None and agreed.suspends:
+            problem = "moves a memory of one size to RAM, and a range has none"
+            fix = "write preemptible='requeue', or state one size"
+            raise self.error(preemption.HINT, problem, fix)
         return stated.elastic_mib
 
     def size(self, known: float | None) -> float | None:

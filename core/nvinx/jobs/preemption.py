@@ -20,7 +20,7 @@ _SIGNAL_GRACE_S = 30.0
 _OFF = {"", "0", "false", "no", "off", "none", "never"}
 _ON = {"1", "true", "yes", "on"}
 _SIGNAL = re.compile(r"signal(?::(?:SIG)?(?P<name>[A-Z0-9]*)(?:@(?P<grace>\d{1,4}))?)?", re.I)
-_FIX = "write preemptible='requeue', 'signal' or 'signal:USR2@60', or leave it out"
+_FIX = "write preemptible='requeue', 'signal', 'signal:USR2@60' or 'suspend', or leave it out"
 
 
 class Mode(Enum):
@@ -28,6 +28,7 @@ class Mode(Enum):
 
     REQUEUE = "requeue"
     SIGNAL = "signal"
+    SUSPEND = "suspend"
 
 
 class Preemptible(Struct, frozen=True):
@@ -36,6 +37,11 @@ class Preemptible(Struct, frozen=True):
     mode: Mode
     signal: str | None = None
     grace_s: float = REQUEUE_GRACE_S
+
+    @property
+    def suspends(self) -> bool:
+        """Whether the job keeps what it has done, in RAM, and goes on from there."""
+        return self.mode is Mode.SUSPEND
 
     @property
     def hint(self) -> str:
@@ -62,6 +68,8 @@ def named(rule: str, value: object, hint: str = HINT) -> Preemptible | None:
         return None
     if word.lower() in _ON or word.lower() == Mode.REQUEUE.value:
         return Preemptible(Mode.REQUEUE)
+    if word.lower() == Mode.SUSPEND.value:
+        return Preemptible(Mode.SUSPEND)
     found = _SIGNAL.fullmatch(word)
     stated = f"{hint}={value_text(value)}"
     if found is None:

@@ -12,13 +12,23 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec.structs import replace
 
 from nvinx.admission.co_residency import CoResidency
-from nvinx.admission.events import CardsChanged, Finished, Submitted, Withdrawn
+from nvinx.admission.events import (
+    CameBack,
+    CardsChanged,
+    Finished,
+    Stayed,
+    Submitted,
+    Suspended,
+    Withdrawn,
+)
+from nvinx.admission.job import Running, Waiting
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import State
 from nvinx.admission.step import admit, apply, step
 from nvinx.errors import LookOnlyError
 from nvinx.history.statistics import RunStatistics
 from nvinx.jobs.outcome import Outcome
+from nvinx.leases import suspended_leases
 from nvinx.leases.everyone import Everyone, engine_of
 from nvinx.leases.front import Front
 from nvinx.leases.ports import Lease
@@ -29,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from nvinx.admission.events import Decision, Event, Policy, Round, Start
-    from nvinx.admission.job import Job, Placement, Running
+    from nvinx.admission.job import Job, Placement
     from nvinx.admission.planner.planner import Planner
     from nvinx.admission.planner.work import Upcoming
     from nvinx.admission.reclaim import Reclaim
@@ -108,6 +118,36 @@ class Broker:
     ) -> tuple[Decision, ...]:
         """A job of ours ended; its lease is free unless processes of it still live."""
         return self._take(Finished(job_id, self._ports.clock(), outcome, peak_mib))
+
+    def suspended(self, job_id: str, used_mib: int | None = None) -> tuple[Decision, ...]:
+        """The memory of a running job of ours is in RAM: its card is free, and it waits to go on.
+
+        used_mib: what it had used of the card, if that was seen. A `Start` of it says that there is
+        room again.
+        """
+        return self._take(Suspended(job_id, self._ports.clock(), used_mib))
+
+    def stayed(self, job_id: str) -> tuple[Decision, ...]:
+        """A job of ours could not be suspended: it keeps its card, and is not asked again."""
+        return self._take(Stayed(job_id, self._ports.clock()))
+
+    def came_back(self, job_id: str) -> tuple[Decision, ...]:
+        """The memory of a suspended job of ours is on its card again; the RAM for it is free."""
+        return self._take(CameBack(job_id, self._ports.clock()))
+
+    def adopt(self, lease: Lease) -> None:
+        """Take over a job whose engine died while it was suspended: one that is off its card waits
+        for room from the next `poll` on, another holds its room. Nobody is to ask it again.
+        """
+        claim = replace(lease.job.claim, preemptible=None)
+        job = replace(lease.job, engine=self._engine, claim=claim)
+        if lease.placement.is_off_card:
+            queue = self._state.waiting.plus([Waiting(job, self._ports.clock())])
+            suspended = {**self._state.suspended, lease.id: lease.placement}
+            self._state = replace(self._state, waiting=queue, suspended=suspended)
+        else:
+            running = Running(job, lease.placement, lease.since)
+            self._state = replace(self._state, running={**self._state.running, lease.id: running})
 
     def ended(self) -> tuple[PastRun, ...]:
         """The jobs of ours that ended since this was last asked."""
@@ -232,8 +272,8 @@ class Broker:
                 again_if_lost(self._leave)
         finally:
             self._front = Front(self._engine)
-            for running in self._state.running.values():
-                self._ports.liveness.retire(running.job.id)
+            for job_id in (*self._state.running, *self._state.suspended):
+                self._ports.liveness.retire(job_id)
             self._ports.liveness.retire(self._engine)
 
     def _leave(self) -> None:
@@ -298,6 +338,7 @@ class Broker:
         Our own state after it, everybody's, and the round.
         begun: what starts is added to it before anybody else can see that; None at a mere look.
         """
+        suspended_leases.write_down(entries, own, event)
         merged, decided = self._decide(entries, own, event, gone)
         ours = [start for start in decided.starts if start.job_id in own.waiting]
         self._enter(entries, merged, ours, begun)
@@ -373,8 +414,8 @@ class Broker:
         """Learn from a job that ended, with who shared its card; once, if a turn is repeated."""
         if not isinstance(event, Finished) or event.job_id not in self._state.running:
             return
-        if event is self._learned_from:
-            return
+        if event is self._learned_from or self._state.running[event.job_id].job.claim.on_card:
+            return  # what ran in parts teaches nothing of times
         self._learned_from = event
         ended = self._state.running[event.job_id]
         card_name = self._card_name(ended.placement.card)
@@ -401,7 +442,8 @@ class Broker:
                 return self.is_on_card(job_id)
             case CardsChanged():
                 return self._may_be_asked
-        return False
+            case _:
+                return isinstance(event, Suspended | Stayed | CameBack)
 
     def _give_back(
         self,
@@ -430,6 +472,9 @@ class Broker:
             job_id, running = start.job_id, merged.running[start.job_id]
             if begun is None:
                 raise LookOnlyError
+            if running.placement.suspension is not None:
+                suspended_leases.take_room(entries, running)
+                continue
             self._ports.liveness.announce(job_id)
             begun.append(job_id)
             lease = Lease(running.job, start.placement, running.since)
@@ -472,4 +517,5 @@ def _with_starts(own: State, merged: State, starts: Sequence[Start]) -> State:
         return own
     ids = [start.job_id for start in starts]
     running = {**own.running, **{job_id: merged.running[job_id] for job_id in ids}}
-    return replace(own, waiting=own.waiting.minus(ids), running=running)
+    suspended = {i: held for i, held in own.suspended.items() if i not in running}
+    return replace(own, waiting=own.waiting.minus(ids), running=running, suspended=suspended)

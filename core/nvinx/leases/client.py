@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nvinx.history.runs import PastRun
     from nvinx.jobs.preemption import Preempted
     from nvinx.leases.liveness import ProcessLiveness
+    from nvinx.leases.ports import Lease
     from nvinx.reasons import Reason
 
 _YOUNG_S = 60.0  # a task's guard may be about to lock its file
@@ -161,10 +162,17 @@ class LeaseClient:
 
     def _await_turn(self, job: Job, waiting: Callable[[Reason | None], None]) -> Start | Refuse:
         """Stand in line until there is a decision."""
-        decisions = _placing(self._broker.submit([job]))
+        return self._await_decision(job.id, _placing(self._broker.submit([job])), waiting)
+
+    def _await_decision(
+        self,
+        job_id: str,
+        decisions: tuple[Start | Refuse, ...],
+        waiting: Callable[[Reason | None], None],
+    ) -> Start | Refuse:
         looked_at = time.monotonic()
         while not decisions:
-            waiting(self._broker.waits.get(job.id))
+            waiting(self._broker.waits.get(job_id))
             left_s = looked_at + self._broker.look_again_s - time.monotonic()
             if self._broker.await_change(min(max(left_s, 0.0), _SPEAK_S)) or left_s <= _SPEAK_S:
                 decisions = _placing(self._broker.poll())
@@ -172,9 +180,27 @@ class LeaseClient:
         (decision,) = decisions
         return decision
 
+    def resume(self, lease: Lease, waiting: Callable[[Reason | None], None]) -> None:
+        """Have a job go on whose engine died while it was suspended, once it has room on its card.
+
+        Raises StuckError where it cannot.
+        """
+        self._broker.adopt(lease)
+        if lease.placement.is_off_card:
+            self._await_decision(lease.id, _placing(self._broker.poll()), waiting)
+        self._context.suspender.bring_back(lease.id)
+        self._broker.came_back(lease.id)
+
     def watched(self, held: HeldLease) -> Watch:
         """While a command runs on the lease: ends it where it is to give its card back."""
-        return Watch(self._broker, held.job, self._say)
+        suspended = self._context.suspended_job(held.job, self._say)
+        return Watch(self._broker, held.job, suspended, self._say)
+
+    def suspendable(self, claim: Claim, name: str) -> Claim:
+        """The claim of a command as it holds here: one that cannot be suspended keeps its card."""
+        judged, problem = self._context.suspendable.judged(claim, name, "command")
+        self._warn(None if problem is None else f"warning: {problem}")
+        return judged
 
     def ran_s(self, held: HeldLease) -> float:
         """How long the lease has been held, in seconds."""

@@ -15,7 +15,7 @@ from nvinx.host.plain_files import open_plain
 from nvinx.jobs.outcome import TAIL_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import FrameType
 
@@ -44,15 +44,21 @@ class Ended(NamedTuple):
     was_told: bool = False
 
 
-def run(command: Sequence[str], held: HeldLease, *, listen: bool = False) -> Ended:
+def run(
+    command: Sequence[str],
+    held: HeldLease,
+    *,
+    listen: bool = False,
+    told: Callable[[], None] = lambda: None,
+) -> Ended:
     """Run the command with the lease's environment and lock.
 
     If we listen, its words are the last it wrote to stderr and to stdout, and passed on by us.
-    Signals are passed on, but for those that the keyboard gave the command already. What the
-    command leaves behind keeps the lease.
+    Signals are passed on, but for those that the keyboard gave the command already; told: called
+    when it got one that ends programs. What the command leaves behind keeps the lease.
     """
     environ = {**os.environ, **held.exports}
-    with _Relay() as relay:
+    with _Relay(told) as relay:
         with _locked(held.lock) as passed:
             try:
                 child = subprocess.Popen(
@@ -132,7 +138,8 @@ def _end_of(child: subprocess.Popen[bytes]) -> int:
 class _Relay:
     """Passes this process's signals on to its child; those that come too early wait for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[], None]) -> None:
+        self._told = told
         self._child: subprocess.Popen[bytes] | None = None
         self._early: list[int] = []
         self._before: dict[int, Any] = {}
@@ -152,7 +159,9 @@ class _Relay:
             child.send_signal(number)
 
     def _pass_on(self, number: int, _frame: FrameType | None) -> None:
-        self.was_told |= number not in _OF_USER
+        if number not in _OF_USER:
+            self.was_told = True
+            self._told()
         if number in _OF_KEYBOARD and _is_at_keyboard():
             return
         if self._child is None:

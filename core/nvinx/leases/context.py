@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.policy import LongestChainFirst
+from nvinx.gpu.checkpoint import DriverCheckpoint
 from nvinx.history.past import Past
 from nvinx.host import budget_files, resources, statedir
 from nvinx.host.clock import boot_seconds
@@ -23,12 +24,15 @@ from nvinx.leases.liveness import ProcessLiveness
 from nvinx.leases.peaks import PeakWatch
 from nvinx.leases.ports import Ports
 from nvinx.leases.said_peaks import SaidPeaks
+from nvinx.leases.suspendable import Suspendable
+from nvinx.leases.suspended_job import SuspendedJob
+from nvinx.leases.suspender import Suspender
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nvinx.admission.events import Policy
-    from nvinx.admission.job import Placement
+    from nvinx.admission.job import Job, Placement
     from nvinx.bench.resolve import Bench
     from nvinx.gpu.nvml import NvmlProbe
     from nvinx.leases.outer import Outer
@@ -92,6 +96,19 @@ class Context(Struct, frozen=True):
     def lock(self, job_id: str, placement: Placement) -> Path | None:
         """The file whose lock is the job's sign of life; None on the CPU, which is not leased."""
         return None if placement.card is None else self.liveness.file(job_id)
+
+    @property
+    def suspendable(self) -> Suspendable:
+        """Which jobs can be suspended here."""
+        return Suspendable(DriverCheckpoint(), self.state_dir)
+
+    def suspended_job(self, job: Job, say: Callable[[str], None]) -> SuspendedJob:
+        """What moves the job off its card and back. say: told of what becomes of it."""
+        return SuspendedJob(job, self.suspender, self.suspendable, say)
+
+    @property
+    def suspender(self) -> Suspender:
+        return Suspender(DriverCheckpoint(), self.probe)
 
     def close(self) -> None:
         self._ledger.close()

@@ -14,7 +14,7 @@ from nvinx.admission.job import Running, Waiting
 from nvinx.admission.policy import options
 from nvinx.admission.waiting_queue import position
 from nvinx.errors import IllegalEventError
-from nvinx.leases import external_use
+from nvinx.leases import external_use, suspended_leases
 from nvinx.leases.external_use import owners, with_external_use
 from nvinx.residency import Residency
 
@@ -70,10 +70,12 @@ class Everyone:
         left = None if self._ports.ram_left is None else self._ports.ram_left()
         capacity = replace(own.capacity, cards=cards, ram_left_mib=left)
         running, deaf = dict(own.running), self._deaf(leases)
+        off_card = suspended_leases.off_card(leases)
+        guests_off = {i: suspended_leases.of_guest(held) for i, held in off_card.items()}
         for lease in (lease.on_these([card.id for card in cards]) for lease in leases):
             if lease.id in running and lease.id in self._elastic:
                 running[lease.id] = replace(running[lease.id], placement=lease.placement)
-            elif lease.id not in running:
+            elif lease.id not in running and lease.id not in off_card:
                 placement = _as_guest(lease.placement)
                 job = _unasked(lease.job) if lease.job.engine in deaf else lease.job
                 running[lease.id] = Running(_guest(job), placement, lease.since)
@@ -81,7 +83,8 @@ class Everyone:
         guests = [w for w in seen if _wants_card(w.job, capacity)]
         self.ahead = _ahead(guests, own)
         queue = own.waiting.plus(guests) if guests else own.waiting
-        return replace(own, capacity=capacity, running=running, waiting=queue)
+        suspended = guests_off | dict(own.suspended)
+        return replace(own, capacity=capacity, running=running, waiting=queue, suspended=suspended)
 
     def _deaf(self, leases: Iterable[Lease]) -> set[str]:
         """Engines that died, and so end no job that agreed to give its card back."""
@@ -281,9 +284,11 @@ def _unasked(job: Job) -> Job:
 
 
 def _as_guest(placement: Placement) -> Placement:
-    """The RAM that a model spills into is gone for everybody; other RAM counts there only."""
+    """The RAM that a model spills into, or is suspended to, is gone for everybody; other RAM counts
+    there only.
+    """
     spills = placement.residency is Residency.GPU_RAM_OVERFLOW
-    return placement if spills else replace(placement, ram_mib=0)
+    return placement if spills else suspended_leases.of_guest(placement)
 
 
 def _as_seen_here(job: Job, capacity: Capacity) -> Job:

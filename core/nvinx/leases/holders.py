@@ -56,6 +56,7 @@ def end(found: Collection[Holder], grace_s: float = 5.0) -> None:
     others = [holder.pid for holder in found if not holder.is_engine]
     doomed = others or [holder.pid for holder in found]
     _send(doomed, signal.SIGTERM)
+    _send(doomed, signal.SIGCONT)  # one that is suspended would never hear of it
     deadline = time.monotonic() + grace_s
     while any(map(proc.runs, doomed)) and time.monotonic() < deadline:
         time.sleep(_POLL_S)

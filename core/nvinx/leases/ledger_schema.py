@@ -72,7 +72,7 @@ _MIGRATIONS: dict[int, str] = {
     1: "",  # claims know more since; what an older one leaves out has a default
     2: _REQUESTS_OF_BEFORE.format(tables=_TABLES),
     3: "",  # jobs hold several cards since, of which an older nvinx would count the first alone
-    4: "",  # jobs may shrink since, which an older nvinx would neither count nor ask for
+    4: "",  # jobs may shrink, or be suspended, since, which an older nvinx would miscount
 }
 INSERT_LEASE = "INSERT INTO lease (id, boot, since, job, placement, seen) VALUES (?, ?, ?, ?, ?, ?)"
 _TABLES_WITH_ROWS = ("lease", "request", "engine", "question")

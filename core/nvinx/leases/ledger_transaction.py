@@ -163,6 +163,16 @@ class SqliteTransaction:
         self._change("UPDATE lease SET placement = ? WHERE id = ?", text, lease.id)
         lost_ledger.write(self._state_dir, lease)
 
+    def move(self, lease: Lease) -> None:
+        self._change(
+            "UPDATE lease SET job = ?, placement = ?, since = ? WHERE id = ?",
+            rows.job_text(lease.job),
+            rows.placement_text(lease.placement),
+            lease.since,
+            lease.id,
+        )
+        lost_ledger.write(self._state_dir, lease)
+
     def drop(self, lease_id: str) -> None:
         self._change("DELETE FROM lease WHERE id = CAST(? AS TEXT)", _raw(lease_id))
 

@@ -138,6 +138,13 @@ class Transaction(Protocol):
         """Write down what a lease may use, and what it holds until it has shrunk to that."""
         ...
 
+    def move(self, lease: Lease) -> None:
+        """Write down of a lease of ours what its job holds now: it left its card, or comes back.
+
+        What is known of its processes stays; unknown leases are left out.
+        """
+        ...
+
     def drop(self, lease_id: str) -> None:
         """Give a lease back. Dropping one that is not there is not an error."""
         ...

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 GRACE_S = 5.0
 _POLL_S = 0.05
+_STOP_POLL_S = 0.002
 
 
 def end(tokens: Collection[str], *, grace_s: float = GRACE_S) -> int:
@@ -29,6 +30,7 @@ def end(tokens: Collection[str], *, grace_s: float = GRACE_S) -> int:
     for process in _family(tokens):
         with contextlib.suppress(*_gone()):
             process.terminate()
+            process.resume()  # one that is stopped would never hear of it
     deadline = time.monotonic() + grace_s
     while (stubborn := _family(tokens)) and time.monotonic() < deadline:
         time.sleep(_POLL_S)
@@ -41,6 +43,42 @@ def end(tokens: Collection[str], *, grace_s: float = GRACE_S) -> int:
 def are_there(tokens: Collection[str]) -> bool:
     """Whether a process of these jobs lives."""
     return bool(_family(tokens))
+
+
+def pids(tokens: Collection[str]) -> tuple[int, ...]:
+    """All living processes of these jobs."""
+    return tuple(sorted(process.pid for process in _family(tokens)))
+
+
+def stop(tokens: Collection[str], *, within_s: float = GRACE_S) -> bool:
+    """Stop every process of these jobs, also those that they start meanwhile (SIGSTOP).
+
+    Whether all stood still in time; those that did then do so in any case.
+    """
+    deadline = time.monotonic() + within_s
+    while moving := [process for process in _family(tokens) if not _is_stopped(process)]:
+        if time.monotonic() > deadline:
+            return False
+        for process in moving:
+            with contextlib.suppress(*_gone()):
+                process.suspend()
+        time.sleep(_STOP_POLL_S)
+    return True
+
+
+def go_on(tokens: Collection[str]) -> None:
+    """Let all processes of these jobs run again (SIGCONT)."""
+    for process in _family(tokens):
+        with contextlib.suppress(*_gone()):
+            process.resume()
+
+
+def _is_stopped(process: psutil.Process) -> bool:
+    import psutil
+
+    with contextlib.suppress(*_gone()):
+        return process.status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
+    return True
 
 
 def tell(tokens: Collection[str], number: int, also: Collection[int] = ()) -> int:

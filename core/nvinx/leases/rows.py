@@ -130,14 +130,21 @@ def _job(row_id: str, text: bytes) -> Job:
     counts = (claim.most_mib, claim.ram_mib, claim.disk_mib, claim.cores, abs(claim.priority))
     _demand(job.id == row_id, "its job has another id")
     _demand(max(counts) <= _MOST, "its claim is implausibly large")
-    words = (job.id, job.engine, claim.kind, claim.model or "")
+    words = (job.id, job.engine, claim.kind, claim.model or "", claim.on_card or "")
     _demand(max(map(len, words)) <= _LONGEST_WORD and "\0" not in "".join(words), "odd names")
+    if job.suspended is not None:
+        _demand_sound(job.suspended)
     name = plain(job.name)
     return job if name == job.name else replace(job, name=name)
 
 
 def _placement(text: bytes) -> Placement:
     placement: Placement = _read(_PLACEMENT, text)
+    _demand_sound(placement)
+    return placement
+
+
+def _demand_sound(placement: Placement) -> None:
     sizes = placement.vram_mib, placement.ram_mib, placement.disk_mib, *placement.more_mib
     _demand(min(sizes) >= 0, "it holds a negative amount")
     _demand(max(sizes) <= _MOST, "it holds more than is possible")
@@ -148,7 +155,9 @@ def _placement(text: bytes) -> Placement:
     _demand(fits, "its budget makes no sense")
     is_told = placement.alone or len(placement.more_mib) == len(placement.more)
     _demand(is_told, "how much it holds of some card is missing")
-    return placement
+    if placement.suspension is not None:
+        is_part = 0 <= placement.suspension.ram_mib <= placement.ram_mib
+        _demand(is_part, "its suspension takes more RAM than it holds")
 
 
 def _seen(text: bytes) -> tuple[tuple[int, int], ...]:

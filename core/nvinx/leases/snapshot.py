@@ -40,7 +40,7 @@ class Snapshot(Struct, frozen=True):
     unreadable: how many requests make no sense, and are left out. left_behind: by the id of a lease
     whose job has ended, the processes of it that keep the lease. unproved: ids of leases of which
     cannot be told from here whether they live. strangers: by the id of a card, the programs there
-    that hold no lease.
+    that hold no lease. left_suspended: ids of leases whose engine died while the job was suspended.
     """
 
     bench: Bench
@@ -53,6 +53,7 @@ class Snapshot(Struct, frozen=True):
     left_behind: Mapping[str, tuple[Holder, ...]] = field(default_factory=dict)
     unproved: Collection[str] = ()
     strangers: Mapping[str, tuple[Stranger, ...]] = field(default_factory=dict)
+    left_suspended: Collection[str] = ()
 
     @property
     def cards(self) -> tuple[Card, ...]:
@@ -77,6 +78,7 @@ class _Found(Struct, frozen=True):
     waiting: int = 0
     unreadable: int = 0
     unproved: Collection[str] = ()
+    left_suspended: Collection[str] = ()
 
 
 def take(bench: Bench, state_dir: Path) -> Snapshot:
@@ -94,6 +96,7 @@ def take(bench: Bench, state_dir: Path) -> Snapshot:
         now=boot_seconds(),
         unreadable=there.unreadable,
         unproved=there.unproved,
+        left_suspended=there.left_suspended,
         strangers=strangers.find(seen, owned.keys()),
         left_behind={x.id: holders.left_behind(x.id) for x in there.leases},
     )
@@ -102,6 +105,12 @@ def take(bench: Bench, state_dir: Path) -> Snapshot:
 def leases(state_dir: Path) -> tuple[Lease, ...]:
     """The leases of the living."""
     return _ledger(state_dir).leases
+
+
+def left_suspended(state_dir: Path) -> tuple[Lease, ...]:
+    """Those of the living whose engine died while the job was suspended, or about to be."""
+    found = _ledger(state_dir)
+    return tuple(lease for lease in found.leases if lease.id in found.left_suspended)
 
 
 def requests_of(name: str, state_dir: Path) -> tuple[QueuedRequest, ...]:
@@ -149,13 +158,15 @@ def _ledger(folder: Path) -> _Found:
         leases, requests, engines, unreadable = again_if_lost(lambda: _entries(ledger))
     finally:
         ledger.close()
-    alive = liveness.alive({lease.id for lease in leases} | engines.keys())
+    suspended = {x.id: x.job.engine for x in leases if x.placement.suspension is not None}
+    alive = liveness.alive({lease.id for lease in leases} | engines.keys() | {*suspended.values()})
     return _Found(
         leases=tuple(lease for lease in leases if lease.id in alive),
         requests=tuple(request for request in requests if request.job.engine in alive),
         waiting=sum(engine.waiting for engine in engines.values() if engine.id in alive),
         unreadable=unreadable,
         unproved=liveness.unproved({lease.id for lease in leases}),
+        left_suspended={i for i, engine in suspended.items() if engine not in alive},
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from nvinx.runs.read import Ran
 
@@ -25,15 +25,27 @@ class Span:
 
 
 def lanes(jobs: Iterable[Ran]) -> dict[str, list[list[Span]]]:
-    """Lanes by place (`GPU 0`, ..., `CPU`); jobs on one lane never overlap, oldest start first."""
+    """Lanes by place (`GPU 0`, ..., `CPU`); jobs on one lane never overlap, oldest start first.
+
+    One that was suspended is there before and after, as two.
+    """
     ran = [j for j in jobs if j.started_s is not None and j.ended_s is not None]
-    ran.sort(key=lambda j: (j.started_s or 0.0, j.name))
+    spans = sorted((s for j in ran for s in _spans(j)), key=lambda s: (s.start_s, s.name))
     places: dict[str, list[list[Span]]] = {}
-    for job in ran:
-        span = Span(job, job.started_s or 0.0, job.ended_s or 0.0)
-        for place in places_of(job):
+    for span in spans:
+        for place in places_of(span.job):
             _lay(span, places.setdefault(place, []))
     return dict(sorted(places.items(), key=lambda item: (item[0] == "CPU", item[0])))
+
+
+def _spans(job: Ran) -> Iterator[Span]:
+    """When it held its card."""
+    begin, end = job.started_s or 0.0, job.ended_s or 0.0
+    for left, back in job.off_card:
+        yield Span(job, begin, left)
+        begin = back
+    if begin <= end:
+        yield Span(job, begin, end)
 
 
 def places_of(job: Ran) -> list[str]:

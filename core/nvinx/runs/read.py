@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
 from msgspec import convert
@@ -12,7 +13,7 @@ from nvinx.admission import explain
 from nvinx.admission.job import Placement
 from nvinx.bench.capacity import Card
 from nvinx.errors import NoRunError, RecordError
-from nvinx.formatting import plain
+from nvinx.formatting import duration, plain
 from nvinx.jobs.card_share import CardShare
 from nvinx.jobs.claim import Claim
 from nvinx.jobs.outcome import Outcome
@@ -30,7 +31,8 @@ class Ran:
 
     submitted_s: when it was handed over. slowdown: expected beside the others on its card.
     after: ids of the jobs that made its input. ok: None also where it was preempted, and gave its
-    card back to the job `preempted_for`.
+    card back to the job `preempted_for`. off_card: from when to when its memory was in RAM for that
+    job, and it stood still; to infinity where it never came back.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Ran:
     after: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
     preempted_for: str | None = None
+    off_card: tuple[tuple[float, float], ...] = ()
 
     @property
     def was_preempted(self) -> bool:
@@ -62,8 +65,20 @@ class Ran:
     @property
     def end_words(self) -> str:
         """The same, with the name of whom it was preempted for."""
-        whom = f" for {self.preempted_for or 'another job'}" if self.was_preempted else ""
-        return f"{self.end_word}{whom}"
+        whom = f" for {self.preempted_for or 'another job'}"
+        if self.was_preempted:
+            return f"{self.end_word}{whom}"
+        if not self.off_card:
+            return self.end_word
+        suspended = f"suspended for {duration(self.suspended_s)}{whom.replace(' for', ', for')}"
+        return f"{self.end_word}, {suspended}" if self.end_word else suspended
+
+    @property
+    def suspended_s(self) -> float:
+        """For how long it stood still; until its end where it never came back."""
+        end_s = inf if self.ended_s is None else self.ended_s
+        spans = ((begin, min(end, end_s)) for begin, end in self.off_card)
+        return sum(end - begin for begin, end in spans if isfinite(end))
 
     @property
     def outcome_words(self) -> str:
@@ -87,9 +102,10 @@ class Ran:
 
     @property
     def ran_s(self) -> float | None:
+        """Without the time for which it was suspended."""
         if self.started_s is None or self.ended_s is None:
             return None
-        return self.ended_s - self.started_s
+        return self.ended_s - self.started_s - self.suspended_s
 
 
 @dataclass(slots=True)
@@ -180,6 +196,16 @@ def _preempted(run: RecordedRun, event: dict[str, Any]) -> None:
     run.jobs[event["id"]].preempted_for = plain(convert(event["to"], str))
 
 
+def _moved(run: RecordedRun, event: dict[str, Any]) -> None:
+    """Only what concerns the card: whether it holds it."""
+    job, moved = run.jobs[event["id"]], event["moved"]
+    if moved == "off card":
+        job.off_card = (*job.off_card, (convert(event["s"], float), inf))
+    elif moved == "back" and job.off_card:
+        *before, (begin, _) = job.off_card
+        job.off_card = (*before, (begin, convert(event["s"], float)))
+
+
 def _ended(run: RecordedRun, event: dict[str, Any]) -> None:
     job = run.jobs[event["id"]]
     peak_mib, outcome = convert((event["peak_mib"], event["outcome"]), _END)
@@ -210,6 +236,7 @@ _TAKE: dict[str, Callable[[RecordedRun, dict[str, Any]], None]] = {
     "waits": _waits,
     "started": _started,
     "preempted": _preempted,
+    "moved": _moved,
     "ended": _ended,
     "cards": _met,
     "sample": _sample,

@@ -147,6 +147,10 @@ class Trace:
         """A running job was asked to give its card back."""
         self._write("preempted", id=asked.job_id, to=asked.to, lost_s=round(asked.lost_s, 3))
 
+    def moved(self, job_id: str, moved: str) -> None:
+        """A job that is suspended is off its card, back on it, or was not moved."""
+        self._write("moved", id=job_id, moved=moved)
+
     def ended(self, job_id: str, outcome: Outcome, peak_mib: int | None) -> None:
         self._write("ended", id=job_id, outcome=outcome.value, peak_mib=peak_mib)
 

@@ -278,9 +278,10 @@ class _Play:
         self._round = decided
 
     def _ask_back(self, asked: Reclaim) -> None:
-        """A task that may save what it has goes on from there; another begins anew."""
+        """One that may save what it has, or is suspended, goes on from there; others begin anew."""
         live, task = self._live[asked.job_id], self._workload.tasks[asked.job_id]
-        saves = task.preemptible is not None and task.preemptible.mode is Mode.SIGNAL
+        agreed = task.preemptible
+        saves = agreed is not None and agreed.mode is not Mode.REQUEUE
         left_s = live.left_s if saves else task.duration_s
         live.leaves = _Leaving(self._at + asked.grace_s, asked.to, left_s)
         self._lost_s += asked.lost_s

@@ -1,5 +1,6 @@
 """Fakes with real behaviour, shipped so that users' tests can use them too."""
 
+from nvinx.testing.checkpoint import FakeCheckpoint
 from nvinx.testing.ledger import (
     FakeBudgets,
     FakeClock,
@@ -15,6 +16,7 @@ MemoryPage = MemoryTransaction
 
 __all__ = [
     "FakeBudgets",
+    "FakeCheckpoint",
     "FakeClock",
     "FakeLife",
     "FakeLiveness",

@@ -126,6 +126,12 @@ class MemoryTransaction:
             self._rows.leases[lease.id] = lease
             self._rows.change += 1
 
+    def move(self, lease: Lease) -> None:
+        if lease.id in self._rows.leases:
+            seen = self._rows.leases[lease.id].seen
+            self._rows.leases[lease.id] = replace(lease, seen=seen)
+            self._rows.change += 1
+
     def drop(self, lease_id: str) -> None:
         self._rows.change += self._rows.leases.pop(lease_id, None) is not None
 

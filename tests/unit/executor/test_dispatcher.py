@@ -9,12 +9,15 @@ from waiting import GIVE_UP_S, eventually
 
 from nvinx.bench.capacity import Capacity
 from nvinx.errors import StateDirError
+from nvinx.jobs.outcome import Outcome
+from nvinx.jobs.preemption import Mode, Preemptible
 from nvinx.leases.broker import Broker
 from nvinx.leases.ports import Ports
+from nvinx.leases.suspended_job import Moved
 from nvinx.reasons import Why
 from nvinx.testing import FakeClock, FakeLiveness, MemoryLedger
 from snakemake_executor_plugin_nvinx import dispatcher as dispatcher_module
-from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ended, Ready
+from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ended, Ready, WasMoved
 
 CARD = card(total_mib=4096)
 
@@ -26,6 +29,7 @@ class Engine:
         self.started, self.handed_back, self.failures, self.learnt = [], [], [], []
         self.line, self.refused = [], []
         self.lessons = {}
+        self.asked, self.resumed, self.ended_suspended = [], [], threading.Event()
         self.stopping = False
         self.asked_to_end, self.failed = threading.Event(), threading.Event()
 
@@ -38,8 +42,17 @@ class Engine:
     def next_up(self, line):
         self.line = [(job.id, handle) for job, handle in line]
 
+    def reclaim(self, asked):
+        self.asked.append(asked)
+
     def refuse(self, handle, reason):
         self.refused.append((handle, reason.why))
+
+    def resume(self, job_id):
+        self.resumed.append(job_id)
+
+    def end_suspended(self):
+        self.ended_suspended.set()
 
     def hand_back(self, handles):
         self.handed_back += handles
@@ -77,9 +90,14 @@ class FullLedger(MemoryLedger):
 
 
 @pytest.fixture
-def parts():
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture
+def parts(clock):
     ledger, liveness, engine = FullLedger(), FakeLiveness(), Engine()
-    broker = Broker("one", Capacity((CARD,), 4), Ports(ledger, liveness, FakeClock()))
+    broker = Broker("one", Capacity((CARD,), 4), Ports(ledger, liveness, clock))
     return ledger, liveness, engine, Dispatcher(broker, engine)
 
 
@@ -186,4 +204,79 @@ def test_a_waiting_job_whose_need_was_learned_is_queued_anew_with_its_share(part
     dispatcher.send(Ended("b"))
 
     eventually(lambda: engine.started[2:] == ["c", "d"])
+    dispatcher.stop()
+
+
+SUSPEND = Preemptible(Mode.SUSPEND)
+URGENT = {"priority": 10, "preempts": 10, "runtime_s": 5.0}
+
+
+@pytest.fixture
+def asked(parts, clock):
+    """A long job of ours that is to leave its card for an urgent one."""
+    _, _, engine, dispatcher = parts
+    long = exclusive_job("long", preemptible=SUSPEND, runtime_s=600.0)
+    dispatcher.send(Ready(((long, "handle long"),)))
+    assert eventually(lambda: engine.started == ["handle long"])
+    clock.now += 20.0
+    dispatcher.send(Ready(((exclusive_job("urgent", **URGENT), "handle urgent"),)))
+    assert eventually(lambda: [one.job_id for one in engine.asked] == ["long"])
+    return engine, dispatcher
+
+
+def test_a_suspended_job_is_resumed_and_not_started_anew(asked):
+    engine, dispatcher = asked
+    dispatcher.send(WasMoved("long", Moved.OFF_CARD))
+    assert eventually(lambda: engine.started == ["handle long", "handle urgent"])
+    dispatcher.send(Ended("urgent"))
+    assert eventually(lambda: engine.resumed == ["long"])
+    dispatcher.send(WasMoved("long", Moved.BACK))
+    dispatcher.send(Ended("long"))
+    dispatcher.stop()
+    assert (engine.failures, len(engine.started)) == ([], 2)
+
+
+def test_one_that_stays_is_not_asked_again_and_the_urgent_one_waits_for_its_end(asked):
+    engine, dispatcher = asked
+    dispatcher.send(WasMoved("long", Moved.STAYED))
+    dispatcher.send(Ended("long"))
+    assert eventually(lambda: engine.started == ["handle long", "handle urgent"])
+    dispatcher.send(Ended("urgent"))
+    dispatcher.stop()
+    assert len(engine.asked) == 1
+
+
+def test_news_of_a_job_that_has_ended_is_no_news(asked):
+    engine, dispatcher = asked
+    dispatcher.send(Ended("long"))
+    for moved in Moved:
+        dispatcher.send(WasMoved("long", moved))
+    assert eventually(lambda: engine.started == ["handle long", "handle urgent"])
+    dispatcher.send(Ended("urgent"))
+    dispatcher.stop()
+    assert engine.failures == []
+
+
+def test_while_the_run_winds_down_a_suspended_job_goes_on_and_nothing_else_starts(asked):
+    engine, dispatcher = asked
+    dispatcher.send(WasMoved("long", Moved.OFF_CARD))
+    assert eventually(lambda: engine.started == ["handle long", "handle urgent"])
+    engine.stopping = True
+    dispatcher.send(Ready(((exclusive_job("late"), "handle late"),)))
+    dispatcher.send(Ended("urgent", Outcome.FAILED))
+    assert eventually(lambda: engine.resumed == ["long"])
+    dispatcher.send(WasMoved("long", Moved.BACK))
+    dispatcher.send(Ended("long"))
+    dispatcher.stop()
+    assert (len(engine.started), engine.handed_back) == (2, ["handle late"])
+
+
+def test_after_a_failure_suspended_jobs_are_ended_as_nobody_would_resume_them(asked, parts):
+    engine, dispatcher = asked
+    dispatcher.send(WasMoved("long", Moved.OFF_CARD))
+    assert eventually(lambda: engine.started == ["handle long", "handle urgent"])
+    parts[0].full = True
+    dispatcher.send(Ended("urgent"))
+    assert engine.ended_suspended.wait(GIVE_UP_S)
+    dispatcher.send(Ended("long"))
     dispatcher.stop()

@@ -18,6 +18,8 @@ from nvinx.jobs.preemption import Mode, Preemptible, named
         ("signal:USR2", Preemptible(Mode.SIGNAL, "USR2", 30.0)),
         ("signal:SIGTERM@5", Preemptible(Mode.SIGNAL, "TERM", 5.0)),
         ("signal:@60", Preemptible(Mode.SIGNAL, "USR1", 60.0)),
+        ("suspend", Preemptible(Mode.SUSPEND)),
+        ("Suspend", Preemptible(Mode.SUSPEND)),
         (0, None),
         ("off", None),
         (None, None),
@@ -32,6 +34,7 @@ def test_what_a_person_means_by_it(value, agreed):
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
+        ("suspend@3", "not a way to give up a card"),
         ("kill", "not a way to give up a card"),
         (3, "not a way to give up a card"),
         ("signal:KILL", "not one of USR1, USR2"),

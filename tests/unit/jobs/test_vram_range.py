@@ -64,6 +64,7 @@ def test_one_size_is_no_range(asked):
         ({"vram": "2-6GB", "ram_overflow": 1}, "a job that spills"),
         ({"vram": "2-6GB", "gpu": 2}, "a job of several cards"),
         ({"vram": "2-6GB", "preemptible": "signal"}, "are both told by USR1"),
+        ({"vram": "2-6GB", "preemptible": "suspend"}, "a range has none"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_place_and_fix(asked, problem):

@@ -47,6 +47,44 @@ def test_a_job_that_was_preempted_has_not_failed(tmp_path):
     assert a.end_words == "preempted for urgent"
 
 
+def test_a_job_that_was_suspended_is_on_its_lane_before_and_after(tmp_path):
+    run = Recorder(tmp_path)
+    run.job("a", (0, 3), ALONE)
+    run.at(5).preempted(Reclaim("a", "urgent", 2.0, 0.0, 4000))
+    run.at(6).moved("a", "off card")
+    run.job("urgent", (6, 6, 9), ALONE)
+    run.at(10).moved("a", "back")
+    run.at(14).ended("a", Outcome.OK, None)
+
+    a, _ = recorded.last(tmp_path).jobs.values()
+    assert (a.ok, a.suspended_s, a.ran_s) == (True, 4.0, 7.0)
+    assert (a.end_word, a.end_words) == ("", "suspended for 4.0 s, for urgent")
+    (lane,) = lanes.lanes(recorded.last(tmp_path).jobs.values())["GPU 0"]
+    spans = [(span.name, span.start_s, span.end_s) for span in lane]
+    assert spans == [("a", 3.0, 6.0), ("urgent", 6.0, 9.0), ("a", 10.0, 14.0)]
+
+
+def test_one_that_ended_while_it_was_suspended_stood_still_until_then(tmp_path):
+    run = Recorder(tmp_path)
+    run.job("a", (0, 3), ALONE)
+    run.at(6).moved("a", "off card")
+    run.at(8).ended("a", Outcome.FAILED, None)
+    (a,) = recorded.last(tmp_path).jobs.values()
+    assert (a.suspended_s, a.ran_s) == (2.0, 3.0)
+    assert a.end_words == "failed, suspended for 2.0 s, for another job"
+    (lane,) = lanes.lanes([a])["GPU 0"]
+    assert [(span.start_s, span.end_s) for span in lane] == [(3.0, 6.0)]
+
+
+def test_one_that_stayed_was_not_suspended(tmp_path):
+    run = Recorder(tmp_path)
+    run.job("a", (0, 3), ALONE)
+    run.at(6).moved("a", "stayed")
+    run.at(8).ended("a", Outcome.OK, None)
+    (a,) = recorded.last(tmp_path).jobs.values()
+    assert (a.off_card, a.end_words) == ((), "")
+
+
 def test_a_run_that_was_killed_is_there_up_to_its_last_event(tmp_path):
     run = Recorder(tmp_path)
     run.job("a", (0, 3), ALONE)

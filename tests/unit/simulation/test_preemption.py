@@ -51,6 +51,14 @@ def test_it_starts_at_once_or_after_the_grace(how, starts_s, ends_s, lost_s):
     assert tried.preempted_for == "urgent"
 
 
+def test_one_that_is_suspended_goes_on_from_where_it_was():
+    simulation, by_name = played(long_task("suspend"), urgent_task(100.0))
+    copy_s = 4000 * 2**20 / 6.25e9
+    assert by_name["urgent"].start_s == pytest.approx(100.0 + copy_s)
+    assert by_name["long"].end_s == pytest.approx(1005.0 + copy_s)
+    assert simulation.lost_s == pytest.approx(2 * copy_s)
+
+
 def test_one_that_did_not_agree_runs_to_its_end():
     simulation, by_name = played(long_task("off"), urgent_task(100.0))
     assert by_name["urgent"].start_s == 1000.0
