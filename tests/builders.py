@@ -2,10 +2,11 @@
 
 from collections import Counter
 
+from nvinx.admission.events import Start
 from nvinx.admission.job import Job, Placement, Running
 from nvinx.bench.capacity import Card
 from nvinx.catalog import Residency
-from nvinx.gpu.ports import GpuState
+from nvinx.gpu.ports import GpuInventory, GpuState
 from nvinx.interference.company import Company
 from nvinx.jobs import card_share
 from nvinx.jobs.claim import Claim
@@ -129,3 +130,23 @@ def company(seconds, *names, at_end=False):
 def lease(held_by, since=0.0, **placement):
     """The lease of such a job."""
     return Lease(held_by, granted(held_by.claim, **placement), since)
+
+
+def urgent_job(job_id="urgent", engine="two"):
+    """One that asks jobs which agreed to it for their card."""
+    return exclusive_job(job_id, engine=engine, priority=10, preempts=10, runtime_s=5.0)
+
+
+def started(decisions):
+    """The ids of the jobs that start."""
+    return [d.job_id for d in decisions if isinstance(d, Start)]
+
+
+class CardInUse:
+    """A probe that sees nobody's processes on a card of 4096 MiB, but what they use."""
+
+    def __init__(self):
+        self.used_mib = 0
+
+    def read(self):
+        return GpuInventory((gpu_state(total_mib=4096, used_mib=self.used_mib),))

@@ -86,6 +86,23 @@ def words(process: psutil.Process) -> list[str]:
     return []
 
 
+def tree(pid: int) -> list[int]:
+    """A process that lives, and all that it started."""
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        if process.status() != psutil.STATUS_ZOMBIE:
+            return [pid, *(child.pid for child in process.children(recursive=True))]
+    return []
+
+
+def kill_tree(process: subprocess.Popen[Any]) -> None:
+    """Kill it with all that it started, and wait for its end."""
+    for pid in tree(process.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait()
+
+
 def _environ(process: psutil.Process) -> dict[str, str]:
     """Its environment; one inside `execve` shows neither this nor a command line for a moment."""
     is_kernels = process.ppid() in (0, _KERNEL)

@@ -16,8 +16,8 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
+from family import kill_tree, tree
 from waiting import GIVE_UP_S
 
 from nvinx.bench import machine
@@ -57,7 +57,7 @@ class Round:
         )
 
     def kill_somebody(self) -> None:
-        pids = sorted(pid for each in self.started for pid in _family(each.pid))
+        pids = sorted(pid for each in self.started for pid in tree(each.pid))
         if pids:
             self.killed = True
             with contextlib.suppress(ProcessLookupError):
@@ -88,18 +88,7 @@ class Round:
 
     def end(self) -> None:
         for each in self.started:
-            for pid in _family(each.pid):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            each.wait()
-
-
-def _family(pid: int) -> list[int]:
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        if process.status() != psutil.STATUS_ZOMBIE:
-            return [pid, *(child.pid for child in process.children(recursive=True))]
-    return []
+            kill_tree(each)
 
 
 @pytest.fixture

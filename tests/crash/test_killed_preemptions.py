@@ -18,9 +18,9 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 from bench_folder import entries
+from family import kill_tree, tree
 from waiting import GIVE_UP_S
 
 from nvinx.bench import machine
@@ -99,7 +99,7 @@ class Round:
 
     def kill_somebody(self) -> None:
         """An engine, a job, or what stands between."""
-        pids = sorted(pid for engine in self.engines.values() for pid in _family(engine.pid))
+        pids = sorted(pid for engine in self.engines.values() for pid in tree(engine.pid))
         if pids:
             pid = self.draw.choice(pids)
             self.killed.add(pid)
@@ -147,18 +147,7 @@ class Round:
 
     def end(self) -> None:
         for engine in self.engines.values():
-            for pid in _family(engine.pid):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            engine.wait()
-
-
-def _family(pid: int) -> list[int]:
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        if process.status() != psutil.STATUS_ZOMBIE:
-            return [pid, *(child.pid for child in process.children(recursive=True))]
-    return []
+            kill_tree(engine)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 
 import pytest
-from builders import card, company, cpu_job, exclusive_job, gpu_state, part_job, shared_job
+from builders import card, company, cpu_job, exclusive_job, gpu_state, part_job, shared_job, started
 from msgspec.structs import replace
 
 from nvinx.admission import policy
@@ -63,10 +63,6 @@ class Machine:
 @pytest.fixture
 def machine():
     return Machine()
-
-
-def started(decisions):
-    return [d.job_id for d in decisions if isinstance(d, Start)]
 
 
 def test_two_engines_never_exceed_the_card_together(machine):

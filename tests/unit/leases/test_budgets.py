@@ -1,10 +1,9 @@
 """A job of one engine uses less of its card for one of another, through the ledger; nobody is ended."""
 
 import pytest
-from builders import card, gpu_state, job, shared_claim, shared_job, simulated_card
+from builders import card, gpu_state, job, shared_claim, shared_job, simulated_card, started
 from msgspec.structs import replace
 
-from nvinx.admission.events import Start
 from nvinx.bench.capacity import Capacity
 from nvinx.gpu.ports import GpuInventory, GpuProcess
 from nvinx.leases.broker import Broker
@@ -44,10 +43,6 @@ class Machine:
         with self.ledger.look() as entries:
             (lease,) = (each for each in entries.leases() if each.id == "server")
         return lease.placement
-
-
-def started(decisions):
-    return [d.job_id for d in decisions if isinstance(d, Start)]
 
 
 @pytest.fixture

@@ -6,9 +6,8 @@ import random
 from contextlib import ExitStack, closing
 
 import pytest
-from builders import exclusive_job, shared_job, simulated_card
+from builders import exclusive_job, shared_job, simulated_card, started
 
-from nvinx.admission.events import Start
 from nvinx.bench.capacity import Capacity
 from nvinx.history.statistics import RunStatistics
 from nvinx.host.clock import boot_seconds
@@ -46,10 +45,6 @@ def damage(folder, draw):
         with file.open("r+b") as opened:
             opened.seek(draw.randrange(size))
             opened.write(draw.choice([bytes, draw.randbytes])(draw.randrange(1, MOST_BYTES)))
-
-
-def started(decisions):
-    return [d.job_id for d in decisions if isinstance(d, Start)]
 
 
 @pytest.mark.parametrize("seed", range(80))

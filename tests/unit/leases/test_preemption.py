@@ -1,12 +1,10 @@
 """A job of one engine gives its card back to an urgent one of another, through the ledger."""
 
 import pytest
-from builders import card, exclusive_job, gpu_state
+from builders import CardInUse, card, exclusive_job, started, urgent_job
 
-from nvinx.admission.events import Start
 from nvinx.admission.reclaim import Reclaim
 from nvinx.bench.capacity import Capacity
-from nvinx.gpu.ports import GpuInventory
 from nvinx.jobs.preemption import Mode, Preemptible
 from nvinx.leases.broker import Broker
 from nvinx.leases.ports import Ports
@@ -15,16 +13,6 @@ from nvinx.testing import FakeClock, FakeLiveness, MemoryLedger
 
 CARD = card(total_mib=4096, headroom_mib=512)
 REQUEUE = Preemptible(Mode.REQUEUE)
-
-
-class Probe:
-    """A card on which nobody's processes are seen, but what they use is."""
-
-    def __init__(self):
-        self.used_mib = 0
-
-    def read(self):
-        return GpuInventory((gpu_state(total_mib=4096, used_mib=self.used_mib),))
 
 
 class Machine:
@@ -44,14 +32,6 @@ class Machine:
 
 def long_job(job_id="fold", engine="one"):
     return exclusive_job(job_id, engine=engine, preemptible=REQUEUE, runtime_s=600.0)
-
-
-def urgent_job(job_id="urgent", engine="two"):
-    return exclusive_job(job_id, engine=engine, priority=10, preempts=10, runtime_s=5.0)
-
-
-def started(decisions):
-    return [d.job_id for d in decisions if isinstance(d, Start)]
 
 
 @pytest.fixture
@@ -102,7 +82,7 @@ def test_the_urgent_job_starts_when_the_other_has_ended_and_before_it_comes_back
 
 
 def test_it_starts_when_the_card_shows_the_room_and_not_before():
-    probe = Probe()
+    probe = CardInUse()
     machine = Machine(probe)
     one, two = machine.engine("one"), machine.engine("two")
     one.submit([long_job()])

@@ -9,9 +9,8 @@ import os
 import time
 
 import pytest
-from builders import cpu_job, exclusive_job, shared_job, simulated_card
+from builders import cpu_job, exclusive_job, shared_job, simulated_card, started
 
-from nvinx.admission.events import Start
 from nvinx.bench.capacity import Capacity
 from nvinx.leases.broker import Broker
 from nvinx.leases.everyone import UNHEARD_AFTER_S
@@ -46,10 +45,6 @@ class Machine:
 @pytest.fixture
 def machine():
     return Machine()
-
-
-def started(decisions):
-    return [d.job_id for d in decisions if isinstance(d, Start)]
 
 
 def holder_and_two_waiting(machine):

@@ -1,12 +1,10 @@
 """A suspended job in the ledger: for its own engine, for others, and once its engine is dead."""
 
 import pytest
-from builders import card, exclusive_job, gpu_state
+from builders import CardInUse, card, exclusive_job, started, urgent_job
 
-from nvinx.admission.events import Start
 from nvinx.admission.job import Phase
 from nvinx.bench.capacity import Capacity
-from nvinx.gpu.ports import GpuInventory
 from nvinx.jobs.preemption import Mode, Preemptible
 from nvinx.leases.broker import Broker
 from nvinx.leases.ports import Ports
@@ -16,20 +14,10 @@ from nvinx.testing import FakeClock, FakeLiveness, MemoryLedger
 CARD = card(total_mib=4096, headroom_mib=512)
 
 
-class Probe:
-    """A card of which the driver tells only how much is in use."""
-
-    def __init__(self):
-        self.used_mib = 0
-
-    def read(self):
-        return GpuInventory((gpu_state(total_mib=4096, used_mib=self.used_mib),))
-
-
 class Machine:
     def __init__(self):
         self.ledger, self.liveness, self.clock = MemoryLedger(), FakeLiveness(), FakeClock()
-        self.probe = Probe()
+        self.probe = CardInUse()
 
     def engine(self, name, ram_mib=16000):
         ports = Ports(self.ledger, self.liveness, self.clock, self.probe)
@@ -47,14 +35,6 @@ class Machine:
 def long_job():
     suspend = Preemptible(Mode.SUSPEND)
     return exclusive_job("fold", engine="one", preemptible=suspend, runtime_s=600.0)
-
-
-def urgent_job():
-    return exclusive_job("urgent", engine="two", priority=10, preempts=10, runtime_s=5.0)
-
-
-def started(decisions):
-    return [d.job_id for d in decisions if isinstance(d, Start)]
 
 
 @pytest.fixture
