@@ -42,7 +42,7 @@ WORKFLOW = """
 rule job:
     output: "{name}"
     resources: {size}, preemptible="{how}"
-    shell: "{job}; touch {{output}}"
+    shell: "{job} && touch {{output}}"
 """
 LONG_S = 1.5
 
