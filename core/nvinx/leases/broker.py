@@ -254,7 +254,7 @@ class Broker:
 
     def elastic(self, job_id: str) -> Placement | None:
         """What a job of a range of VRAM holds and may use, as of the last call; None for others."""
-        return self._everyone.elastic(job_id)
+        return self._everyone.elastic.placement(job_id)
 
     def is_on_card(self, job_id: str) -> bool:
         """Whether this job of ours runs on a card, as of the last call."""
@@ -343,7 +343,7 @@ class Broker:
         ours = [start for start in decided.starts if start.job_id in own.waiting]
         self._enter(entries, merged, ours, begun)
         self._give_back(entries, merged, _asked_of(own, decided), begun)
-        self._everyone.rebudget(entries, decided.budgets, event.at)
+        self._everyone.elastic.rebudget(entries, decided.budgets, event.at)
         for engine in _others(merged, decided, own):
             self._everyone.ask(entries, engine)
         after = _with_starts(replace(own, capacity=merged.capacity), merged, ours)
@@ -385,7 +385,7 @@ class Broker:
         ]
         could += [merged.running[asked.job_id].job for asked in decided.reclaims]
         could += [merged.running[one.job_id].job for one in decided.budgets]
-        self._everyone.tell_budgets()
+        self._everyone.elastic.tell()
         engines = {engine_of(job) for job in could}
         if us is not None and us.owes_answer:
             engines |= {us.asked_by, *self._everyone.near}
@@ -479,7 +479,7 @@ class Broker:
             begun.append(job_id)
             lease = Lease(running.job, start.placement, running.since)
             entries.hold(lease)
-            self._everyone.entered(lease)
+            self._everyone.elastic.enter(lease)
             cards = start.placement.cards
             there = {r.job.id: r for card_id in cards for r in merged.on_card(card_id)}
             self._co_residents[job_id] = tuple(r for r in there.values() if r.job.id != job_id)

@@ -15,14 +15,14 @@ from nvinx.admission.policy import options
 from nvinx.admission.waiting_queue import position
 from nvinx.errors import IllegalEventError
 from nvinx.leases import external_use, suspended_leases
+from nvinx.leases.elastic_leases import ElasticLeases
 from nvinx.leases.external_use import owners, with_external_use
 from nvinx.residency import Residency
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from nvinx.admission.budgets import Rebudget
-    from nvinx.admission.job import Budget, Job, Placement
+    from nvinx.admission.job import Job, Placement
     from nvinx.admission.state import State
     from nvinx.bench.capacity import Capacity, Card
     from nvinx.leases.ports import EngineEntry, Lease, Ports, QueuedRequest, Transaction
@@ -38,13 +38,13 @@ class Everyone:
     us: our own entry as of the last look. near: engines with jobs at the front of the line. asked:
     those of them that owe somebody an answer. ahead: how many jobs of others stood there before
     the first of ours. judging: those near whose jobs wait for what only they believe of sharing.
+    elastic: the leases that asked for a range of VRAM.
     """
 
     def __init__(self, engine: str, ports: Ports) -> None:
         self._engine, self._ports = engine, ports
         self._asked_at: dict[str, float] = {}
-        self._elastic: dict[str, Lease] = {}
-        self._shown_mib: dict[str, int | None] = {}
+        self.elastic = ElasticLeases(ports.budgets)
         self.us: EngineEntry | None = None
         self.near: set[str] = set()
         self.judging: set[str] = set()
@@ -64,16 +64,15 @@ class Everyone:
         leases = self.living_leases(entries, gone)
         _demand_new(new, (lease.id for lease in leases))
         self._demand_unasked(entries, new)
-        cards = self._cards(entries, own.capacity.cards, leases)
-        self._elastic.clear()
-        leases = tuple(self._as_held(entries, lease) for lease in leases)
+        cards, shown_mib = self._cards(entries, own.capacity.cards, leases)
+        leases = self.elastic.as_held(entries, leases, shown_mib)
         left = None if self._ports.ram_left is None else self._ports.ram_left()
         capacity = replace(own.capacity, cards=cards, ram_left_mib=left)
         running, deaf = dict(own.running), self._deaf(leases)
         off_card = suspended_leases.off_card(leases)
         guests_off = {i: suspended_leases.of_guest(held) for i, held in off_card.items()}
         for lease in (lease.on_these([card.id for card in cards]) for lease in leases):
-            if lease.id in running and lease.id in self._elastic:
+            if lease.id in running and lease.id in self.elastic:
                 running[lease.id] = replace(running[lease.id], placement=lease.placement)
             elif lease.id not in running and lease.id not in off_card:
                 placement = _as_guest(lease.placement)
@@ -111,13 +110,16 @@ class Everyone:
 
     def _cards(
         self, entries: Transaction, cards: tuple[Card, ...], leases: tuple[Lease, ...]
-    ) -> tuple[Card, ...]:
-        """The cards with their external use; new processes of leases are noted."""
+    ) -> tuple[tuple[Card, ...], dict[str, int | None]]:
+        """The cards with their external use, and what they show of each lease of a range of VRAM.
+
+        New processes of leases are noted.
+        """
         if self._ports.probe is None:
-            return cards
+            return cards, {}
         inventory = self._ports.probe.read()
         owned = owners(inventory, leases, self._ports.liveness)
-        self._shown_mib = {
+        shown_mib = {
             lease.id: external_use.shown_mib(lease, inventory, owned)
             for lease in leases
             if lease.placement.budget is not None
@@ -128,67 +130,7 @@ class Everyone:
             fresh = [(pid, start) for pid in mine if (start := self._ports.liveness.started(pid))]
             if fresh:
                 entries.note(replace(lease, seen=(*lease.seen, *fresh)))
-        return with_external_use(cards, inventory, leases, owned)
-
-    def _as_held(self, entries: Transaction, lease: Lease) -> Lease:
-        """The lease with what it holds now, where it asked for a range of VRAM.
-
-        It holds what it held before until it has shrunk, which is written down, and what the card
-        shows of it where that is more.
-        """
-        budget, placement = lease.placement.budget, lease.placement
-        if budget is None:
-            return lease
-        if lease.problem is not None:
-            return replace(lease, placement=replace(placement, budget=None))
-        shown_mib = self._shown_mib.get(lease.id)
-        if placement.is_shrinking and self._has_shrunk(lease.id, budget, shown_mib):
-            placement = replace(placement, vram_mib=budget.mib)
-            lease = replace(lease, placement=placement)
-            entries.rebudget(lease)
-        self._elastic[lease.id] = lease
-        if shown_mib is None or shown_mib <= placement.vram_mib:
-            return lease
-        return replace(lease, placement=replace(placement, vram_mib=shown_mib))
-
-    def _has_shrunk(self, lease_id: str, budget: Budget, shown_mib: int | None) -> bool:
-        """Whether the job says that it keeps to its budget; or, having been told by a signal that
-        it listens for, is seen to.
-
-        One that hears nothing holds its promise, however little it uses just now.
-        """
-        budgets = self._ports.budgets
-        if budgets is None:
-            return False
-        is_seen_to = shown_mib is not None and shown_mib <= budget.mib
-        return budgets.is_kept(lease_id, budget) or (
-            is_seen_to and budgets.is_heard(lease_id, budget)
-        )
-
-    def rebudget(self, entries: Transaction, decided: Iterable[Rebudget], at: float) -> None:
-        """Write down who may use less or more from now on, of whichever engine."""
-        for one in decided:
-            lease = self._elastic.get(one.job_id)
-            if lease is not None:
-                placement = lease.placement.with_budget(one.mib, one.to, at)
-                self._elastic[lease.id] = replace(lease, placement=placement)
-                entries.rebudget(self._elastic[lease.id])
-
-    def elastic(self, lease_id: str) -> Placement | None:
-        """The placement of a lease of a range of VRAM, as of the last look."""
-        lease = self._elastic.get(lease_id)
-        return None if lease is None else lease.placement
-
-    def entered(self, lease: Lease) -> None:
-        """A lease is new in the ledger."""
-        if lease.placement.budget is not None:
-            self._elastic[lease.id] = lease
-
-    def tell_budgets(self) -> None:
-        """Tell the jobs that asked for a range how much of it they may use, if they do not know."""
-        for lease in self._elastic.values():
-            if self._ports.budgets is not None and lease.placement.budget is not None:
-                self._ports.budgets.tell(lease.id, lease.placement.budget, lease.seen)
+        return with_external_use(cards, inventory, leases, owned), shown_mib
 
     def _guests(self, entries: Transaction) -> list[Waiting]:
         """Other engines' jobs that stand in line; what the dead asked for is taken out."""
