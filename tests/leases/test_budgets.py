@@ -72,7 +72,7 @@ def test_it_has_all_and_gives_back_what_another_needs_and_has_it_again(bench, se
         in other.stderr
     )
     assert "GPU 0 c (simulated): 4.00 GB of 4.00 GB leased" in other.stdout
-    assert "may use 2.50 GB of 1.00 GB to 4.00 GB" in other.stdout
+    assert "may use 2.50 GB (its range is 1.00 GB to 4.00 GB)" in other.stdout
     assert eventually(lambda: _said(bench)[-1] == "now 4000")
     assert [line.partition(" ")[0] for line in _said(bench)] == ["begins", "now", "now"]
     _end(bench, server)
@@ -102,7 +102,7 @@ def test_a_shell_is_told_by_a_signal_and_answers_by_a_file(bench):
 def test_one_that_does_not_shrink_keeps_the_other_waiting_and_both_are_told(bench):
     server = _serve(bench, "bash", "-c", DEAF)
     other = bench.start("run", "--vram", "3GB", "--name", "other", "--", "true")
-    said = "is asked to use 1.00 GB for other, of 1.00 GB to 4.00 GB"
+    said = "is asked to use 1.00 GB for other (its range is 1.00 GB to 4.00 GB)"
     assert eventually(lambda: said in bench.run("status").stdout)
     assert f"server runs, and {said}." in bench.run("explain", "server").stdout
     assert "server is asked to use less" in bench.run("explain", "other").stdout

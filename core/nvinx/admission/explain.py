@@ -163,11 +163,11 @@ def budget(job: Job, placement: Placement) -> str:
     claim, now = job.claim, placement.budget
     if now is None:
         return ""
-    within = f"of {gb(claim.vram_mib)} to {gb(claim.most_mib)}"
+    within = f"(its range is {gb(claim.vram_mib)} to {gb(claim.most_mib)})"
     if not placement.is_shrinking:
         return f"may use {gb(now.mib)} {within}"
     whom = f" for {plain(now.to)}" if now.to else ""
-    return f"is asked to use {gb(now.mib)}{whom}, {within}"
+    return f"is asked to use {gb(now.mib)}{whom} {within}"
 
 
 def ran_out(claim: Claim, peak_mib: int | None) -> str:
@@ -347,7 +347,7 @@ _TEXTS = {
     Why.LESSON_AWAITED: "what its solo run says about sharing with {behind} is being computed",
     Why.CARD_ASKED_BACK: "{behind} is asked to give up the card",
     Why.CARD_GIVEN_BACK: "{behind} is giving up the card",
-    Why.PREEMPTION_LOSES_MORE: "ending {behind} would lose {lost} of work and save {saved}",
+    Why.PREEMPTION_LOSES_MORE: "preempting {behind} would lose {lost} of work and save {saved}",
     Why.ROOM_ASKED: "needs {need} of VRAM, {have} free; {behind} is asked to use less",
     Why.NO_RAM_TO_SUSPEND: "suspending {behind} takes {need} of RAM, {have} free",
     Why.CANNOT_SHARE: "asks for the whole card",

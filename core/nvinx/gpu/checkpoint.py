@@ -91,7 +91,7 @@ class DriverCheckpoint:
 
 
 def _bindings() -> Any:
-    extra = "pip install snakemake-executor-plugin-nvinx[suspend]"
+    extra = "pip install 'snakemake-executor-plugin-nvinx[suspend]'"
     try:
         driver = importlib.import_module(_DRIVER)
     except ImportError as error:

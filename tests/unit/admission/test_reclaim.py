@@ -80,7 +80,7 @@ def test_nobody_is_asked_where_more_work_is_lost_than_waiting_saved():
     assert decided.reclaims == ()
     reason = decided.waits["urgent"]
     assert reason.why is Why.PREEMPTION_LOSES_MORE
-    assert explain.sentence(reason).startswith("ending fold would lose 16 min 40 s of work")
+    assert explain.sentence(reason).startswith("preempting fold would lose 16 min 40 s of work")
 
 
 def test_what_can_save_its_work_loses_little():
