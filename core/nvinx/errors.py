@@ -24,6 +24,11 @@ class ToldInFull:
         """Python keeps them by itself; nobody is shown them."""
 
 
+def install_command(extra: str) -> str:
+    """What to type for an extra of nvinx; quoted, as some shells read the brackets."""
+    return f'pip install "snakemake-executor-plugin-nvinx[{extra}]"'
+
+
 class MissingExtraError(NvinxError, ImportError):
     """A package that only some of nvinx needs is not installed. extra: of nvinx, which brings it.
 
@@ -34,7 +39,7 @@ class MissingExtraError(NvinxError, ImportError):
         way_out = f", or {instead}" if instead else ""
         super().__init__(
             f"{what} needs {package}, which is not installed. "
-            f'Fix: pip install "snakemake-executor-plugin-nvinx[{extra}]"{way_out}.',
+            f"Fix: {install_command(extra)}{way_out}.",
             name=package,
         )
         self.what = what

@@ -166,7 +166,7 @@ def test_a_machine_that_cannot_says_so_and_the_job_keeps_its_card(workspace: Wor
     outcome = workspace.run("--nvinx-preempt", "20")
     assert outcome.status == 0, outcome.text
     assert "rule long: preemptible='suspend': has no effect here, it keeps its card" in outcome.text
-    assert "Fix: pip install 'snakemake-executor-plugin-nvinx[suspend]'" in outcome.text
+    assert 'Fix: pip install "snakemake-executor-plugin-nvinx[suspend]"' in outcome.text
 
 
 def test_a_job_that_a_killed_run_left_suspended_goes_on_by_hand(

@@ -10,7 +10,7 @@ import platform
 import sys
 from typing import Any
 
-from nvinx.errors import SuspendError
+from nvinx.errors import SuspendError, install_command
 from nvinx.gpu.ports import CudaState
 
 _DRIVER = "cuda.bindings.driver"
@@ -91,15 +91,15 @@ class DriverCheckpoint:
 
 
 def _bindings() -> Any:
-    extra = "pip install 'snakemake-executor-plugin-nvinx[suspend]'"
+    install = install_command("suspend")
     try:
         driver = importlib.import_module(_DRIVER)
     except ImportError as error:
         problem = f"to suspend takes the package cuda-bindings, which cannot be used ({error})"
-        raise SuspendError(problem, f"{extra}, or {_OTHERWISE}") from error
+        raise SuspendError(problem, f"{install}, or {_OTHERWISE}") from error
     if not all(hasattr(driver, f"cuCheckpointProcess{call}") for call in _CALLS):
         problem = "the package cuda-bindings is too old to suspend"
-        raise SuspendError(problem, f"{extra}, or {_OTHERWISE}")
+        raise SuspendError(problem, f"{install}, or {_OTHERWISE}")
     return driver
 
 
