@@ -38,7 +38,7 @@ _SCRIPT = """#!{bash}
 _nvinx_keep() {{
   trap '' INT TERM HUP
   unset NVINX_JOB
-  cd "$_nvinx_tail" && exec tee -a "$1" 2>/dev/null || exec cat
+  cd "$_nvinx_tail" 2>/dev/null && exec tee -a "$1" 2>/dev/null || exec cat
 }}
 if [ -n "$_nvinx_tail" ] && command -v tee >/dev/null; then
   {{ exec 244>>"$_nvinx_tail/stdout" 245>>"$_nvinx_tail/stderr"; }} 2>/dev/null

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -154,6 +155,17 @@ def test_a_job_whose_files_went_before_its_last_word_leaves_no_complaint(shells,
     path = shells.make("a", "bash", {}, tmp_path / "lease.lock")
     script = f"until rm -rf '{shells.folder / 'a'}' 2>/dev/null; do :; done; echo words >&2"
     done = subprocess.run([path, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == "words\n"
+
+
+def test_a_job_whose_folder_goes_before_its_words_are_kept_leaves_no_complaint(shells, tmp_path):
+    path = Path(shells.make("a", "bash", {}, tmp_path / "lease.lock"))
+    variables = path.with_name("bash.env")
+    gone = variables.read_text().replace(str(shells.folder / "a"), str(shells.folder / "gone"))
+    variables.write_text(gone)
+    done = subprocess.run(
+        [path, "-c", "echo words >&2"], capture_output=True, text=True, check=True
+    )
     assert done.stderr == "words\n"
 
 
