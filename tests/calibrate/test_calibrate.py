@@ -20,7 +20,7 @@ NVINX = [sys.executable, "-c", "from nvinx.cli import main; main()", "calibrate"
 SPIN = "for i in {1..5000}; do :; done"
 NAP = "sleep 0.03"
 CORE = min(os.sched_getaffinity(0))
-ATTEMPTS = 5
+ATTEMPTS = 15  # on a virtual machine one in three is not disturbed
 
 
 @pytest.fixture
