@@ -15,6 +15,7 @@ class Why(Enum):
     FITS_BESIDE_OTHERS = "fits_beside_others"
     MEASURED_ALONE = "measured_alone"
     TRIED_TOGETHER = "tried_together"
+    NO_END_IN_SIGHT = "no_end_in_sight"
     NEEDS_NO_GPU = "needs_no_gpu"
     NO_GPU_ON_BENCH = "no_gpu_on_bench"
     LARGER_THAN_CARD = "larger_than_card"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from nvinx.admission import card_sets
+from nvinx.admission.allocation import Allocation, are_open_ended
 from nvinx.admission.estimates import WORTHWHILE
 from nvinx.admission.measuring import Measuring
 from nvinx.reasons import Reason, Why
@@ -25,15 +26,6 @@ if TYPE_CHECKING:
     from nvinx.jobs.claim import Claim
 
 _SHOWN = 5  # a list of everybody would grow with the square of the queue
-
-
-class Allocation(Struct):
-    """A job that holds part of the bench, until about `end_s` (infinite: nobody knows)."""
-
-    job: Job
-    placement: Placement
-    end_s: float
-    since: float
 
 
 class Reservation(Struct):
@@ -185,8 +177,11 @@ class Availability:
     def _disturbs(
         self, job: Job, there: Sequence[Allocation], names: tuple[str, ...]
     ) -> Reason | None:
-        """The veto: sharing must get more done, and break nobody's limit."""
-        if any(allocation.placement.why is Why.MEASURED_ALONE for allocation in there):
+        """The veto: sharing must get more done, unless waiting may be for ever, and break nobody's
+        limit.
+        """
+        measured = [one for one in there if one.placement.why is Why.MEASURED_ALONE]
+        if measured and not are_open_ended(measured, self.at, self._estimates):
             return Reason(job.name, Why.OTHER_IS_MEASURED, behind=names)
         residents = [allocation.job.claim for allocation in there]
         if self._estimates.awaits_lesson([*residents, job.claim]):
@@ -202,7 +197,7 @@ class Availability:
                 limit=claim.max_slowdown,
             )
         after, before = self._estimates.gain(job.claim, residents)
-        if after > before * self._worthwhile:
+        if after > before * self._worthwhile or are_open_ended(there, self.at, self._estimates):
             return None
         return Reason(job.name, Why.NO_GAIN_FROM_SHARING, behind=names, factor=after, limit=before)
 
@@ -220,6 +215,14 @@ class Availability:
         """Whether the job joins the card to learn what sharing costs."""
         residents = [other.claim for other in self.residents(card.id)]
         return bool(residents) and self._estimates.is_trial(job.claim, residents)
+
+    def is_beside_open_ended(self, job: Job, card: Card) -> bool:
+        """Whether the job joins the card only as those on it may never end."""
+        residents = [other.claim for other in self.residents(card.id)]
+        if not residents:
+            return False
+        after, before = self._estimates.gain(job.claim, residents)
+        return after <= before * self._worthwhile
 
     def end_s(self, job: Job, card_id: str | None) -> float:
         """When the job would end if it started on this card, or on the CPU, now."""

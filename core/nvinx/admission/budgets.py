@@ -18,7 +18,8 @@ from nvinx.reasons import Reason, Why
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from nvinx.admission.availability import Allocation, Availability, Reservation
+    from nvinx.admission.allocation import Allocation
+    from nvinx.admission.availability import Availability, Reservation
     from nvinx.admission.job import Job
     from nvinx.bench.capacity import Card
     from nvinx.residency import Residency

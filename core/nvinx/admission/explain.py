@@ -34,6 +34,7 @@ def sentence(reason: Reason) -> str:
         behind=few_names(reason.behind),
         factor=factor_text(reason.factor),
         limit=factor_text(reason.limit),
+        gain="less" if (reason.factor or 0.0) < (reason.limit or 0.0) else "hardly more",
         lost=_seconds(reason.factor),
         saved=_seconds(reason.limit),
     )
@@ -324,6 +325,7 @@ _TEXTS = {
     Why.FITS_BESIDE_OTHERS: "fits beside others",
     Why.MEASURED_ALONE: "alone this once, to learn what sharing costs it",
     Why.TRIED_TOGETHER: f"shares the card to learn what that costs, {MOST_LOST:.0%} at most",
+    Why.NO_END_IN_SIGHT: "nobody knows when those on the card end, so it runs beside them",
     Why.NEEDS_NO_GPU: "no GPU requested",
     Why.NO_GPU_ON_BENCH: "no GPU on this bench",
     Why.LARGER_THAN_CARD: "larger than the card",
@@ -341,7 +343,9 @@ _TEXTS = {
     Why.NOT_ENOUGH_RAM: "needs {need} of RAM, {have} free",
     Why.BEHIND_OLDER_JOB: "card reserved for {behind}, which waited longer",
     Why.CARD_USED_BY_OTHERS: "needs {need} of VRAM, {have} free: programs outside nvinx use it",
-    Why.NO_GAIN_FROM_SHARING: "sharing with {behind} would get {factor} done instead of {limit}",
+    Why.NO_GAIN_FROM_SHARING: (
+        "sharing with {behind} would get {gain} done ({factor} instead of {limit})"
+    ),
     Why.BREAKS_MAX_SLOWDOWN: "beside {behind} a slowdown of {factor} is predicted, {limit} allowed",
     Why.OTHER_IS_MEASURED: "{behind} runs alone this once, to learn what sharing costs it",
     Why.LESSON_AWAITED: "what its solo run says about sharing with {behind} is being computed",

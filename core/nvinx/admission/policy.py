@@ -3,12 +3,12 @@
 Jobs that can use a card are asked first, so that CPU work never keeps a card idle; then by
 priority, then by the longest chain of jobs that waits behind them. Each second of the chain counts
 as some seconds of age, so that whoever waits is passed by only for a time, and nobody starves. A
-job joins a busy card only where that gets more work done and breaks nobody's `max_slowdown`. The
-first job of each kind that does not fit gets a reservation, and others overtake it only if they
-end before its start or leave it what it needs (EASY back-fill), for `patience_s` where run times
-are not known. A gang's is of all its cards at once; they are filled meanwhile as long as those in
-its way keep to known run times. An exclusive job or a gang that waited half its own run time goes
-before all that are younger.
+job joins a busy card only where that gets more work done, or no end of those on it is in sight
+(`allocation`), and where it breaks nobody's `max_slowdown`. The first job of each kind that does
+not fit gets a reservation, and others overtake it only if they end before its start or leave it
+what it needs (EASY back-fill), for `patience_s` where run times are not known. A gang's is of all
+its cards at once; they are filled meanwhile as long as those in its way keep to known run times. An
+exclusive job or a gang that waited half its own run time goes before all that are younger.
 
 Where the first that does not fit is urgent, running jobs that agreed may give their card back to it
 (`reclaim`). Where jobs on a card asked for a range of VRAM, the first that does not fit has them
@@ -264,6 +264,8 @@ def _sets(
 def _why_shared(job: Job, cards: Sequence[Card], free: Availability) -> Why:
     if all(free.is_to_measure(job, card) for card in cards):
         return Why.MEASURED_ALONE
+    if any(free.is_beside_open_ended(job, card) for card in cards):
+        return Why.NO_END_IN_SIGHT
     is_trial = any(free.is_trial(job, card) for card in cards)
     return Why.TRIED_TOGETHER if is_trial else Why.FITS_BESIDE_OTHERS
 
