@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nvinx.admission import explain
+from nvinx.errors import HintError
 from nvinx.formatting import counted, duration, few_names, gb, size
 from nvinx.reasons import Why
 
@@ -25,6 +26,13 @@ def warmed(name: str, done: Warmed) -> str:
 
 def not_warmed(name: str, problem: str) -> str:
     return f"nvinx: could not read ahead everything for {name}: {problem}"
+
+
+def not_countable(rule: str, hint: str, limit_mb: int) -> str:
+    """Why a run ends whose `--resources` limits VRAM that a rule states as a text or a range."""
+    problem = f"is a text or a range, which --resources vram_mb={limit_mb} cannot count"
+    fix = "state one size, such as vram_mb=2000, or leave the limit out"
+    return str(HintError(rule, hint, problem, fix))
 
 
 def no_file(path: str) -> str:

@@ -142,6 +142,40 @@ def hold_limits(workflow: Any) -> None:
     workflow.resource_scopes.update(dict.fromkeys(names, "global"))
 
 
+def demand_countable_vram(workflow: Any, problem: Callable[[str, str, int], Exception]) -> None:
+    """Refuse ranges and other texts of VRAM where `--resources vram_mb=N` is to count it.
+
+    problem: the error for a rule, what it states, and the limit in MB.
+    """
+    limit = workflow.global_resources.get(_VRAM)
+    if limit is not None and isinstance(limit.value, int):
+        for rule in workflow.rules:
+            rule.expand_resources = _countable(rule, limit.value, problem)
+        forget_resources(workflow.dag.jobs)
+
+
+def _countable(
+    rule: Any, limit_mb: int, problem: Callable[[str, str, int], Exception]
+) -> Callable[..., Any]:
+    expand = rule.expand_resources
+
+    def expanded(*args: Any, **named: Any) -> Any:
+        from snakemake.exceptions import ResourceConstraintError, WorkflowError
+
+        try:
+            resources = expand(*args, **named)
+        except WorkflowError as error:
+            cause = error.__context__
+            if isinstance(cause, ResourceConstraintError) and f'"{_VRAM}"' in str(cause):
+                raise problem(rule.name, _VRAM, limit_mb) from None
+            raise
+        if isinstance(size := resources.get("vram"), str) and "-" in size:
+            raise problem(rule.name, "vram", limit_mb)
+        return resources
+
+    return expanded
+
+
 def limit_vram(workflow: Any, vram_mb: Callable[[dict[str, Any]], int | None]) -> None:
     """Let a limit of `vram_mb` count and hold rules that state their VRAM in other words, too.
 

@@ -19,6 +19,7 @@ from nvinx.admission.job import Job
 from nvinx.bench import machine
 from nvinx.bench.oom_words import words_for
 from nvinx.errors import HintError, ImpossibleJobError, NvinxError
+from nvinx.formatting import gb
 from nvinx.history.past import Past
 from nvinx.host import files, statedir
 from nvinx.jobs import hints
@@ -74,6 +75,7 @@ class SlurmRun:
     folder: Path
     engine: str
     _news: list[str] = field(default_factory=list)
+    _told: set[str] = field(default_factory=set)
 
     @classmethod
     def open(cls, settings: OwnSettings, workflow: Any) -> SlurmRun:
@@ -149,6 +151,8 @@ class SlurmRun:
         _demand_one_voice(handle)
         claim = job_claims.claim_of(handle, self._bench.models, known, translate=False)
         _demand_not_suspended(handle, claim)
+        if claim.elastic_mib:
+            self._tell(_least_only(job_claims.rule_of(handle), claim))
         largest_mib = self.cluster.capacity().largest_share_mib(claim.cards.least)
         adapted = adjust.by_statistics(claim, self._past.statistics, largest_mib)
         if adjust.keeps_running_out(claim, self._past.statistics):
@@ -260,8 +264,18 @@ class SlurmRun:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _tell(self, line: str) -> None:
-        if line not in self._news:
+        """Once in a run."""
+        if line not in self._told:
+            self._told.add(line)
             self._news.append(line)
+
+
+def _least_only(rule: str, claim: Claim) -> str:
+    """A range of VRAM means no more than its least here."""
+    return (
+        f"nvinx: rule {rule} can do with {gb(claim.vram_mib)} to {gb(claim.most_mib)} of VRAM; "
+        f"under Slurm its jobs get {gb(claim.vram_mib)}, as Slurm changes nothing while they run."
+    )
 
 
 def _card_name(node: Node) -> str:

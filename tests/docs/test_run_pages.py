@@ -55,6 +55,7 @@ EXEMPT = (
     ("docs/side-by-side.md", "python bench", "takes minutes; tests/benchmarks has its programs"),
     ("*/learned_vram/*", "snakemake ", "is run by tests/examples"),
     ("*/urgent-jobs.md", "rule fold", "its like is run by tests/plugin/test_preemption.py"),
+    ("*/urgent-jobs.md", "process LONG", "its like is run by tests/nextflow/test_every_task.py"),
     ("*/urgent-jobs.md", "import signal", "its like is run by tests/leases/test_preemption.py"),
     ("*/servers.md", "trap ", "its like is run by tests/leases/test_budgets.py"),
     ("*/hints.md", "rule fold", "its like is run by tests/examples, as learned_vram"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from nvinx.jobs import attempt
 from nvinx.jobs.outcome import Outcome
 from nvinx.leases import memory_caps
 from nvinx.leases.environment import variables
-from nvinx.nextflow import signs
+from nvinx.nextflow import ext_names, signs
 from nvinx.nextflow.check import ENGINES
 
 NEXTFLOW = Path(__file__).parents[2] / "nextflow"
@@ -73,6 +74,25 @@ def test_a_machine_without_models_and_card_has_a_configuration_too(here):
 
 def test_the_configuration_and_the_check_know_the_same_words_for_a_gpu():
     assert f"=~ /{signs.WORDS}/" in (NEXTFLOW / "nvinx.config").read_text()
+
+
+def test_the_configuration_and_the_check_know_the_same_settings():
+    text = (NEXTFLOW / "nvinx.config").read_text()
+    assert f"==~ /{ext_names.LIKE_OURS}/" in text
+    listed = text.partition(".minus([")[2].partition("])")[0]
+    assert set(re.findall(r"'(\w+)'", listed)) == {*ext_names.KNOWN, *ext_names.OF_CONFIGURATION}
+    set_there = set(re.findall(r"^process\.ext\.(\w+)", text, re.M)) | {"nvinx_bench"}
+    assert set_there - {"nvinx_mode"} == set(ext_names.OF_CONFIGURATION)
+    asked = set(re.findall(r"task\.ext\.(\w+)", text)) - {"use_gpu", "keySet"}
+    assert asked == {*ext_names.KNOWN, *ext_names.OF_CONFIGURATION}
+
+
+def test_on_several_cards_as_many_tasks_may_have_one_alone(here):
+    two = BENCH.replace("gpus: [{", "gpus: [{name: d, vram_gb: 4, simulated: true}, {")
+    (here / "nvinx.yaml").write_text(two)
+    text = nvinx("config", "-o", "-").output
+    block = text.partition("withLabel: 'nvinx_gpu_exclusive|nvinx_gpu_overflow' {")[2]
+    assert block.split()[:3] == ["maxForks", "=", "2"]
 
 
 def test_containers_get_every_variable_that_a_job_gets():

@@ -175,14 +175,69 @@ def test_a_folder_without_a_pipeline_and_a_machine_without_nextflow_are_told(sig
     assert "nextflow: the program is not on PATH. Fix:" in done.stdout
 
 
-def test_two_cards_are_refused_before_the_card_is_used(flow):
-    flow.write(
-        "two.nf",
-        "process TWO {\n accelerator 2\n script: 'touch $TRUTH/ran'\n}\nworkflow { TWO() }\n",
-    )
-    done = flow.run(*flow.nextflow("two.nf"))
-    assert done.returncode == 1
-    said = flow.logs()["TWO"]
-    assert "task TWO: TWO asks for 2 cards at once, and this bench has only 1 card" in said
-    assert "Fix: set accelerator = 1" in said
-    assert not flow.ran()
+TWO_CARDS = """
+hardware:
+  cpu_cores: 8
+  ram_gb: 8
+  gpus:
+    - {name: c, vram_gb: 4, simulated: true}
+    - {name: d, vram_gb: 4, simulated: true}
+"""
+CARDS = r'''
+process BOTH {
+    label 'nvinx_gpu_shared'
+    accelerator 2
+    ext vram_gb: 0.9
+    script: 'echo "$NVINX_PLACEMENT $CUDA_VISIBLE_DEVICES $NVINX_MAX_MEMORY" > $TRUTH/BOTH'
+}
+process AS_FREE {
+    accelerator request: 1, limit: 2, type: 'nvidia-a100'
+    script: 'echo "$NVINX_PLACEMENT $CUDA_VISIBLE_DEVICES" > $TRUTH/AS_FREE'
+}
+process NONE {
+    label 'gpu'
+    accelerator 0
+    script: 'echo "$NVINX_PLACEMENT" > $TRUTH/NONE'
+}
+process THREE {
+    accelerator 3
+    errorStrategy 'ignore'
+    script: 'touch $TRUTH/ran'
+}
+process SETTING {
+    ext nvinx_preemptible: 'requeue'
+    errorStrategy 'ignore'
+    script: 'touch $TRUTH/ran'
+}
+process WITHIN {
+    script: """
+        nvinx run --bench ${workflow.launchDir}/nvinx.yaml --gpus 2 --preemptible=requeue -- \
+            sh -c 'echo \$CUDA_VISIBLE_DEVICES \$NVINX_PREEMPTED > \$TRUTH/WITHIN'
+    """
+}
+workflow { BOTH(); AS_FREE(); NONE(); THREE(); SETTING(); WITHIN() }
+'''
+
+
+def test_as_many_cards_as_a_task_asks_for_and_what_cannot_be_is_told(signs):
+    signs.write("main.nf", CARDS)
+    signs.write("nvinx.yaml", TWO_CARDS)
+    done = signs.run(*signs.nextflow("main.nf"))
+    assert done.returncode == 0, done.stdout
+    found = placements(signs)
+    assert found.pop("BOTH") == ["gpu_shared", "0,1", '{"0":900000000,"1":900000000}']
+    assert found.pop("AS_FREE")[0] == "gpu_exclusive"
+    assert found.pop("NONE") == ["cpu_only"]
+    assert found.pop("WITHIN") == ["0,1", "0"]
+    assert not found
+    said = signs.logs()
+    assert "AS_FREE asks for type: 'nvidia-a100'; there is c, d, and any of them" in said["AS_FREE"]
+    assert "task THREE: THREE asks for 3 cards at once, and this bench has only 2" in said["THREE"]
+    assert "Fix: set accelerator 2, or accelerator request: 1, limit: 3 for" in said["THREE"]
+    assert "task SETTING: ext.nvinx_preemptible: a task cannot be preempted" in said["SETTING"]
+    told = signs.run("nvinx", "nextflow", "check", ".")
+    assert told.returncode == 1
+    assert [line.partition(" (")[0] for line in told.stdout.splitlines()] == [
+        "error: THREE",
+        "error: SETTING",
+    ]

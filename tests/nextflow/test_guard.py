@@ -19,7 +19,11 @@ HERE = Path(__file__).parent
 CONFIG = HERE.parents[1] / "nextflow" / "nvinx.config"
 WISH = """
 nvinx_mode={mode}
-nvinx_wish=(--name task --mode "$nvinx_mode" --vram-gb '{vram}' --launch-dir "$PWD" {more})
+nvinx_unknown='{unknown}'
+nvinx_wish=(
+    --name task --mode "$nvinx_mode" --unknown-ext "$nvinx_unknown" --vram-gb '{vram}'
+    --launch-dir "$PWD" {more}
+)
 """
 NO_ROOM = ["run", "--name", "holder", "--", "sleep", "3600"]
 
@@ -29,7 +33,7 @@ def before_script(**wish: str) -> str:
     text = CONFIG.read_text().partition("nvinx_guard = {")[2].partition('"""')[2]
     first, _, rest = text.partition('"""')[0].replace("\\$", "$").partition("nvinx_mode=")
     rest = rest.partition("\n    )\n")[2]
-    said = {"mode": "shared", "stub": "false", "vram": "0.9", "more": "", **wish}
+    said = {"mode": "shared", "stub": "false", "vram": "0.9", "unknown": "", "more": "", **wish}
     rest = rest.replace("${workflow.stubRun}", said["stub"])
     return first + WISH.format(**said) + rest
 
@@ -222,6 +226,9 @@ def test_a_file_that_is_swept_away_before_it_is_locked_is_made_again(wrapper, be
         ({"mode": "sharde"}, "nvinx knows no such mode. Fix: write 'shared'"),
         ({"mode": "unknown"}, "nvinx knows no such label. Fix: use nvinx_gpu_shared"),
         ({"more": "--model esn"}, "Fix: write ext.nvinx_model = 'esm'"),
+        ({"more": "--accelerators 2"}, "task asks for 2 cards at once, and this bench has only 1"),
+        ({"unknown": "nvinx_urgnt"}, "task task: ext.nvinx_urgnt: nvinx knows no such name"),
+        ({"mode": "cpu", "unknown": "nvinx_urgnt"}, "Fix: write ext.nvinx_urgent."),
         ({"mode": "overflow", "vram": "6"}, "set memory"),
         (
             {"mode": "overflow", "vram": "6", "more": "--memory 1000000000 --disk 500000000"},
@@ -501,3 +508,75 @@ def test_the_configuration_hands_the_urgency_on():
 
 def test_the_configuration_hands_the_part_on():
     assert "--gpu-share '${(task.ext.nvinx_gpu_share ?: '')" in CONFIG.read_text()
+
+
+TWO_CARDS = (
+    "hardware:\n  cpu_cores: 8\n  ram_gb: 8\n  gpus:\n"
+    "    - {name: c, vram_gb: 4, simulated: true}\n"
+    "    - {name: Tesla T4, vram_gb: 6, simulated: true}\n"
+)
+SEEN = 'echo "$NVINX_PLACEMENT $CUDA_VISIBLE_DEVICES $NVINX_GPU_INDEX $NVINX_MAX_MEMORY"'
+
+
+@pytest.mark.parametrize(
+    ("wish", "seen"),
+    [
+        ({}, 'gpu_shared 0,1 0,1 {"0":900000000,"1":900000000}'),
+        ({"vram": ""}, 'gpu_exclusive 0,1 0,1 {"0":3999000000,"1":5999000000}'),
+        ({"mode": "exclusive"}, 'gpu_exclusive 0,1 0,1 {"0":3999000000,"1":5999000000}'),
+        ({"vram": "", "share": "1/2"}, 'gpu_shared 0,1 0,1 {"0":1999000000,"1":2999000000}'),
+    ],
+)
+def test_a_task_of_two_accelerators_has_both_cards_at_once(wrapper, bench, wish, seen):
+    bench.write("nvinx.yaml", TWO_CARDS)
+    more = f"--accelerators 2 --gpu-share '{wish.pop('share', '')}'"
+    out, _ = wrapper.start(SEEN, more=more, **wish).communicate(timeout=GIVE_UP_S)
+    assert seen in out.splitlines(), out
+    told = figures(bench)
+    assert (told["gpu"], told["gpu_uuid"]) == ("0;1", "simulated-0;simulated-1")
+    assert told["gpu_name"] == "c;Tesla T4"
+
+
+def test_a_task_of_two_cards_waits_for_both_and_is_shown_like_any_job(wrapper, bench):
+    bench.write("nvinx.yaml", TWO_CARDS)
+    bench.start(*NVINX, "run", "--gpus", "t4", "--name", "holder", "--", "sleep", "3600")
+    assert eventually(lambda: bench.held() == {"holder"})
+    process = wrapper.start(vram="", more="--accelerators 2")
+    assert eventually(lambda: bench.waits() == {"task"})
+    why = bench.run(*NVINX, "explain", "task").stdout
+    assert "needs 2 cards at once, 1 free beside holder" in why
+    process.terminate()
+    process.wait(GIVE_UP_S)
+    assert eventually(lambda: not bench.waits())
+    started = wrapper.start("true", vram="", more="--accelerators 1-2")
+    assert started.wait(GIVE_UP_S) == 0
+    (last,) = json.loads(bench.run(*NVINX, "jobs", "--json").stdout)["jobs"]
+    assert (last["name"], last["outcome"]) == ("task", "ok")
+    assert figures(bench)["gpu"] == "0"
+    assert bench.run(*NVINX, "report").returncode == 0
+
+
+def test_the_type_of_an_accelerator_chooses_among_the_cards(wrapper, bench):
+    bench.write("nvinx.yaml", TWO_CARDS)
+    more = "--accelerators 1 --accelerator-type "
+    out, _ = wrapper.start(SEEN, more=f"{more} nvidia-tesla-t4").communicate(timeout=GIVE_UP_S)
+    assert "gpu_shared 1 1" in out
+    out, _ = wrapper.start(SEEN, more=f"{more} nvidia-a100").communicate(timeout=GIVE_UP_S)
+    assert "asks for type: 'nvidia-a100'; there is Tesla T4, c, and any of them will do" in out
+    assert "gpu_shared 0 0" in out
+
+
+def test_a_task_of_no_accelerator_sees_no_card_and_is_counted_once(wrapper, bench):
+    waiting = bench.start("sleep", "3600")
+    asked = ("--waiting-pid", str(waiting.pid), "--name", "task", "--accelerators", "0")
+    bench.start(*NVINX, "lease", "acquire", *asked)
+    assert eventually((bench.folder / ".nvinx.held").exists)
+    process = wrapper.start(SEEN + "; touch ran; exec sleep 3600", more="--accelerators 0")
+    assert eventually(lambda: wrapper.has("ran"))
+    process.kill()
+    process.wait(GIVE_UP_S)
+    bench.family.kill(lambda one: "acquire" in words(one))
+    assert figures(bench)["placement"] == "cpu_only"
+    assert eventually(lambda: not bench.family.living()), "whoever keeps the books leaves, too"
+    jobs = json.loads(bench.run(*NVINX, "jobs", "--json").stdout)["jobs"]
+    assert [job["outcome"] for job in jobs] == ["failed"]

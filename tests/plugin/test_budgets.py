@@ -91,6 +91,19 @@ def test_a_range_that_makes_no_sense_is_refused(
     assert not workspace.path("one.txt").exists()
 
 
+@pytest.mark.parametrize("size", ['vram_mb="1000-4000"', 'vram="1-4GB"'])
+def test_where_a_limit_is_to_count_it_it_is_refused(workspace: Workspace, size: str) -> None:
+    workspace.write("Snakefile", RULES.format(size=size))
+    outcome = workspace.run("--resources", "vram_mb=4000")
+    assert outcome.status != 0
+    hint = size.partition("=")[0]
+    assert (
+        f"rule server: {hint}: is a text or a range, which --resources vram_mb=4000" in outcome.text
+    )
+    assert "Traceback" not in outcome.text
+    assert not workspace.path("said").exists()
+
+
 def test_in_a_group_it_is_refused(workspace: Workspace) -> None:
     workspace.write(
         "Snakefile",

@@ -240,8 +240,11 @@ def test_arrays_of_like_jobs_run_and_others_are_refused(workflow):
         "rule small:\n    output: 's{n}'\n    resources: vram_mb=SIZE\n"
         "    shell: 'echo $NVINX_PLACEMENT $CUDA_VISIBLE_DEVICES > {output}'\n"
     )
-    status, text = workflow.run(rules.replace("SIZE", "900"), "--nvinx-slurm-array-jobs", "small")
+    a_range = rules.replace("SIZE", "'900-1800'")
+    status, text = workflow.run(a_range, "--nvinx-slurm-array-jobs", "small")
     assert status == 0, text
+    told = "rule small can do with 0.90 GB to 1.80 GB of VRAM; under Slurm its jobs get 0.90 GB"
+    assert text.count(told) == 1, text
     assert {workflow.read(f"s{n}") for n in range(3)} == {"gpu_shared 0\n"}
     for n in range(3):
         (workflow.folder / f"s{n}").unlink()
@@ -249,6 +252,9 @@ def test_arrays_of_like_jobs_run_and_others_are_refused(workflow):
     status, text = workflow.run(mixed, "--nvinx-slurm-array-jobs", "all")
     assert status == 1
     assert "rule small: cannot be an array: its jobs ask for different amounts" in text
+    status, text = workflow.run(a_range, "--resources", "vram_mb=1000")
+    assert status == 1
+    assert "rule small: vram_mb: is a text or a range, which --resources vram_mb=1000" in text
 
 
 def test_a_group_is_one_job(workflow):

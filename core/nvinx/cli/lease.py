@@ -33,7 +33,9 @@ def command() -> None:
 @click.option("--run-began", default="", help="When the task's run began.")
 @click.option("--run-command", default="", help="The command of the task's run.")
 @click.option("--name", required=True, help="The task's name.")
-@click.option("--accelerators", type=int, default=0, help="How many cards it asks for.")
+@click.option("--accelerators", default="", help="How many cards it asks for: 2, or 1-2.")
+@click.option("--accelerator-type", default="", help="What they are called.")
+@click.option("--unknown-ext", default="", help="Its settings that nvinx does not know.")
 @click.option("--mode", default="shared", help="shared, exclusive, overflow or cpu.")
 @click.option("--vram-gb", default="", help="VRAM it needs, in GB.")
 @click.option("--gpu-share", default="", help="The part of a card it needs, such as 1/3.")
@@ -67,6 +69,7 @@ def acquire(  # noqa: PLR0913  (one argument per option)
     from nvinx.runs.shared_trace import SharedTrace
 
     asked |= {"name": plain(asked["name"]), "command": (run_command,) if run_command else ()}
+    asked["unknown_ext"] = tuple(map(plain, asked["unknown_ext"].split()))
     place = Place(Path.cwd(), launch_dir, Path(bench) if bench else None)
     book = SharedTrace(launch_dir, run_began)
     task_lease = TaskLease(Task(**asked), WaitingProcess(waiting), place, _say, book)

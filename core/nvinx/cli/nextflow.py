@@ -12,6 +12,7 @@ import click
 from nvinx.cli import options
 
 if TYPE_CHECKING:
+    from nvinx.bench.resolve import Bench
     from nvinx.nextflow.resolved import Run
     from nvinx.nextflow.survey import Found
 
@@ -112,7 +113,7 @@ def config(
 
     common = shipped.file(shipped.CONFIG)
     bench = machine.bench(file and file.absolute(), Path.cwd())
-    found = _look(*_run(pipeline, **words)) if pipeline else []
+    found = _look(*_run(pipeline, **words), bench) if pipeline else []
     lines = remedy.block(line for each in found for line in each.finding.remedies)
     if spare is None:
         spare = 0 if "nf-nvinx" in words["plugins"] else nextflow_config.spare_cpus(bench)
@@ -124,10 +125,10 @@ def config(
     click.echo(f"Wrote {output}. Use it with: nextflow run {pipeline or 'PIPELINE'} -c {output}")
 
 
-def _look(run: Run, plugin: bool) -> list[Found]:
+def _look(run: Run, plugin: bool, bench: Bench) -> list[Found]:
     from nvinx.nextflow import survey
 
-    return survey.look(run, os.environ, plugin=plugin)
+    return survey.look(run, os.environ, plugin=plugin, cards=len(bench.cards))
 
 
 @command.command(context_settings=_RUN)
@@ -140,10 +141,11 @@ def check(*, pipeline: str, strict: bool, **words: Any) -> None:
     PIPELINE is a folder, its main script, or the name of one that Nextflow has pulled. Give the
     options that its run would have: -profile, -c, and its own parameters.
     """
+    from nvinx.bench import machine
     from nvinx.nextflow import remedy
     from nvinx.nextflow.check import Severity
 
-    found = _look(*_run(pipeline, **words))
+    found = _look(*_run(pipeline, **words), machine.bench(None, Path.cwd()))
     for each in found:
         click.echo(_told(each, words["profile"]))
     lines = remedy.block(line for each in found for line in each.finding.remedies)

@@ -19,6 +19,8 @@ _FIX = (
     "write gpu=1, gpu=2 for two cards at once, gpu='1-2' for as many of them as are free, a part "
     "of a card like gpu='1/3', or of its name like gpu='a100'"
 )
+_MAKERS = ("nvidiacomgpu", "nvidiacom", "nvidia")
+_SERIES = "tesla"  # which the driver wrote before the names of cards up to the T4
 _NAMED = r"(?s)(?P<card>.*[^\W\d].*?)(?::(?P<count>\d+(?:-\d+)?))?"
 
 
@@ -73,8 +75,15 @@ def with_name(value: object, card: str) -> str:
 
 
 def matches(wanted: str | None, card_name: str) -> bool:
-    """Whether a card of this name is what was asked for; cases, blanks and dashes do not count."""
-    return wanted is None or _plain(wanted) in _plain(card_name)
+    """Whether a card of this name is what was asked for; cases, blanks and dashes do not count.
+
+    Nor does what drivers and clouds write before the name or leave out, as in `nvidia-tesla-t4`;
+    the maker's name alone is that of every card.
+    """
+    if wanted is None:
+        return True
+    bare, card = _without_maker(_plain(wanted)), _plain(card_name)
+    return bare in card or (bare.removeprefix(_SERIES) or bare) in card
 
 
 def _of_number(value: object) -> GpuWish:
@@ -99,6 +108,11 @@ def _of_text(text: str) -> GpuWish:
 
 def _count(text: str) -> CardCount | None:
     return card_count.read(text) if text.strip("0") else None
+
+
+def _without_maker(word: str) -> str:
+    maker = next((maker for maker in _MAKERS if word.startswith(maker)), "")
+    return word.removeprefix(maker)
 
 
 def _plain(name: str) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from nvinx.formatting import few_names
-from nvinx.nextflow import remedy, signs
+from nvinx.formatting import cards_text, few_names
+from nvinx.nextflow import ext_names, remedy, signs
 from nvinx.nextflow.remedy import Remedy
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 LABELS = ("nvinx_gpu_shared", "nvinx_gpu_exclusive", "nvinx_gpu_overflow", "nvinx_cpu_only")
 ENGINES = ("docker", "podman", "apptainer", "singularity", "charliecloud")
+_ON_CARD = "nvinx_gpu_"
+_READS_ACCELERATOR = "task.accelerator"
 _DEVICES = "CUDA_VISIBLE_DEVICES"
 _USES = "give `process { withName: 'NAME' { ext.use_gpu = true } }` in a file with -c"
 _PARTS = (("beforeScript", remedy.GUARD), ("afterScript", remedy.END))
@@ -42,16 +44,25 @@ class Finding(Struct, frozen=True):
 
 
 def of_process(
-    ours: Settings, theirs: Settings, params: Mapping[str, Any], *, plugin: bool = False
+    ours: Settings,
+    theirs: Settings,
+    params: Mapping[str, Any],
+    *,
+    plugin: bool = False,
+    cards: int = 0,
 ) -> Iterator[Finding]:
     """ours, theirs: what holds with nvinx's configuration, and without it.
 
-    plugin: the run uses the plugin, which adds the guard to a process's own scripts.
+    plugin: the run uses the plugin, which adds the guard to a process's own scripts. cards: how
+    many this machine has, 0 where that is not to be asked.
     """
     where = f"{ours.name} ({ours.where})"
     yield from _unknown_labels(ours, where)
     if (ours.text("executor") or "local") != "local":
         return
+    yield from _unknown_names(ours, where)
+    yield from _too_few_cards(ours, where, cards)
+    yield from _unset_accelerator(ours, where)
     if sign := signs.sign(ours):
         if not plugin:
             yield from _scripts(ours, theirs, f"{where} with {sign}")
@@ -118,6 +129,29 @@ def _unknown_labels(ours: Settings, where: str) -> Iterator[Finding]:
     for label in ours.labels:
         if signs.OURS.fullmatch(label) and label not in LABELS:
             yield Finding(where, f"nvinx knows no label {label}", f"use {', '.join(LABELS)}")
+
+
+def _unknown_names(ours: Settings, where: str) -> Iterator[Finding]:
+    for name in ours.ext:
+        if ext_names.is_unknown(name):
+            problem, fix = ext_names.complaint(name)
+            yield Finding(where, f"ext.{name}: {problem}", fix)
+
+
+def _too_few_cards(ours: Settings, where: str, cards: int) -> Iterator[Finding]:
+    wanted, fallback = signs.cards(ours) or 0, ours.ext.get("nvinx_cpu_fallback")
+    if wanted > cards > 0 and not (fallback and fallback.is_set):
+        problem = f"asks for {wanted} cards at once, and this bench has only {cards_text(cards)}"
+        as_free = f"accelerator request: {cards}, limit: {wanted} for as many of them as are free"
+        yield Finding(where, problem, f"write accelerator {cards}, or {as_free}")
+
+
+def _unset_accelerator(ours: Settings, where: str) -> Iterator[Finding]:
+    """A script that chooses its device by an accelerator, which no label of ours sets."""
+    label = next((label for label in ours.labels if label.startswith(_ON_CARD)), None)
+    if label and not ours.text("accelerator") and _READS_ACCELERATOR in ours.body:
+        problem = f"its script asks {_READS_ACCELERATOR}, which label {label} does not set"
+        yield Finding(where, problem, "write accelerator 1 beside the label", Severity.WARNING)
 
 
 def _scripts(ours: Settings, theirs: Settings, where: str) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _GUARD = ("beforeScript = { task.ext.nvinx_guard }", "afterScript  = { task.ext.nvinx_end }")
 _MOST_SPARE = 4  # as many tasks of one process as nvinx.config lets wait
+_WHOLE_CARDS = "nvinx_gpu_exclusive|nvinx_gpu_overflow"
 _MODES = {
     Residency.GPU_SHARED: "shared",
     Residency.GPU_EXCLUSIVE: "exclusive",
@@ -75,8 +76,11 @@ def _machine(bench: Bench) -> str:
 
 
 def _labelled(bench: Bench) -> str:
-    most = most_at_once(bench)
-    return "" if most is None else _block("nvinx_gpu_shared|process_gpu", [f"maxForks = {most}"])
+    most, cards = most_at_once(bench), len(bench.cards)
+    shared = [f"maxForks = {most}"] if most is not None else []
+    alone = [f"maxForks = {cards}"] if cards > 1 else []
+    labels = (("nvinx_gpu_shared|process_gpu", shared), (_WHOLE_CARDS, alone))
+    return "\n".join(_block(label, lines) for label, lines in labels if lines)
 
 
 def _where(bench: Bench) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nvinx.nextflow.script import Process
 
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
-_EXT = re.compile(r"(\w+)\s*:\s*([^,]+)")
+_EXT = re.compile(r"(?:^|[,\[])\s*(\w+)\s*:\s*([^,]+)")
 _LABEL, _NAME = "withLabel:", "withName:"
 _LISTS = ("ext", "label")
 _NOTHING = {"", "null", "false", "0", "''", '""', "[]", "none"}

@@ -17,8 +17,11 @@ WORDS = (
 OURS = re.compile(r"nvinx_\w+")
 NF_CORE = "process_gpu"
 _SIZES = ("vram_gb", "nvinx_gpu_share", "nvinx_model")
+_COUNT = re.compile(r"\s*(-?\d+)\s*(?:,|$)")
+_REQUEST = re.compile(r"\b(?P<name>request|limit)['\"]?\s*[:=]\s*(?P<count>\d+)\b")
 _SWITCH = re.compile(r"\bparams\.(\w*(?:gpu|cuda)\w*)", re.IGNORECASE)
 _NEGATIVE = re.compile(r"(?i)^(no|non|skip|disable|without)_?")
+_ASKS_ITSELF = "nvinx run"
 _IN_SCRIPT = re.compile(
     r"nvidia-smi|--(?:use[-_])?gpus?\b|--gres|\bcuda\b|--device[ =]gpu",
     re.IGNORECASE,
@@ -27,7 +30,7 @@ _IN_SCRIPT = re.compile(
 
 def sign(settings: Settings) -> str | None:
     """What a task of this process shows nvinx, in words; None where that is nothing."""
-    if settings.text("accelerator"):
+    if settings.text("accelerator") and cards(settings) != 0:
         return f"accelerator {settings.text('accelerator')}"
     sizes = () if NF_CORE in settings.labels else _SIZES
     for key in ("nvinx_mode", *sizes):
@@ -39,6 +42,15 @@ def sign(settings: Settings) -> str | None:
     return next(_words(settings), None)
 
 
+def cards(settings: Settings) -> int | None:
+    """How many cards its `accelerator` asks for at least; None where that has to be computed."""
+    text = settings.text("accelerator")
+    if found := _COUNT.match(text):
+        return int(found[1])
+    stated = {found["name"]: int(found["count"]) for found in _REQUEST.finditer(text)}
+    return stated.get("request", stated.get("limit"))
+
+
 def hidden(settings: Settings, params: Mapping[str, Any]) -> str | None:
     """A switch among the pipeline's parameters that is on, and that only its script asks."""
     for name in _SWITCH.findall(settings.body):
@@ -48,9 +60,9 @@ def hidden(settings: Settings, params: Mapping[str, Any]) -> str | None:
 
 
 def spoken_of(settings: Settings) -> str | None:
-    """A word in its script that programs use with a GPU."""
+    """A word in its script that programs use with a GPU; None where it asks for a lease itself."""
     found = _IN_SCRIPT.search(settings.body)
-    return found[0] if found else None
+    return found[0] if found and _ASKS_ITSELF not in settings.body else None
 
 
 def _is_said(settings: Settings, key: str) -> bool:

@@ -24,16 +24,22 @@ class Found(Struct, frozen=True):
     of_profile: bool = False
 
 
-def look(run: Run, environ: Mapping[str, str], *, plugin: bool = False) -> list[Found]:
-    """What is in the way, errors first. plugin: the run is told to use it. Raises NextflowError."""
-    found = list(check.of_environment(environ)) + _findings(run, environ, plugin=plugin)
+def look(
+    run: Run, environ: Mapping[str, str], *, plugin: bool = False, cards: int = 0
+) -> list[Found]:
+    """What is in the way, errors first. plugin: the run is told to use it. cards: of this machine.
+
+    Raises NextflowError.
+    """
+    found = list(check.of_environment(environ))
+    found += _findings(run, environ, plugin=plugin, cards=cards)
     usual: list[Finding] = []
     if run.profile and found:
-        usual = _findings(replace(run, profile=""), environ, plugin=plugin)
+        usual = _findings(replace(run, profile=""), environ, plugin=plugin, cards=cards)
     return [Found(each, bool(run.profile) and each not in usual) for each in found]
 
 
-def _findings(run: Run, environ: Mapping[str, str], *, plugin: bool) -> list[Finding]:
+def _findings(run: Run, environ: Mapping[str, str], *, plugin: bool, cards: int) -> list[Finding]:
     theirs = resolved.config(_without_ours(run))
     ours = resolved.config(_with_ours(run))
     plugin, params = plugin or check.plugin_in(ours), ours["params"]
@@ -43,7 +49,7 @@ def _findings(run: Run, environ: Mapping[str, str], *, plugin: bool) -> list[Fin
     found = [*check.of_scopes(ours, theirs, gpu=bool(gpu), plugin=plugin)]
     found += check.of_containers(ours, silent)
     for now, before in all_settings:
-        found += check.of_process(now, before, params, plugin=plugin)
+        found += check.of_process(now, before, params, plugin=plugin, cards=cards)
     return sorted(found, key=lambda each: each.severity)
 
 

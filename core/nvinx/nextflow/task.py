@@ -9,11 +9,13 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from nvinx.admission import retry
 from nvinx.errors import HintError, ImpossibleJobError
-from nvinx.jobs import hints
+from nvinx.jobs import gpu_hint, hints
 from nvinx.jobs.preemption import URGENT_MARGIN, URGENT_PRIORITY
+from nvinx.nextflow import ext_names
 from nvinx.sizes import MIB
 
 if TYPE_CHECKING:
@@ -39,27 +41,33 @@ _WORDS = {  # a rule's hints, as a Nextflow process says them
     "vram_mb": "ext.vram_gb",
     "vram=": "ext.vram_gb=",
     "gpu_share=": "ext.nvinx_gpu_share = ",
+    "gpu='1/3'": "ext.nvinx_gpu_share = '1/3'",
+    "or of its name like gpu='a100'": "or of its name like accelerator 1, type: 'a100'",
     "gpu=1 for": "leave it out for",
-    "write gpu=": "set accelerator = ",
+    "write gpu=": "set accelerator ",
     "gpu=": "accelerator ",
     "disk_mb": "disk",
     "model=": "ext.nvinx_model = ",
 }
-
-
+_AS_MANY_AS_FREE = re.compile(r"gpu='(-?\d+)-(-?\d+)'")
+_WHOLE = re.compile(r"-?\d{1,9}", re.ASCII)
 _RANGE = re.compile(r"\s*[\d.]+\s*-\s*[\d.]+\s*", re.ASCII)
 
 
 class Task(Struct, frozen=True, kw_only=True):
     """A task as its wrapper describes it; what the process did not state is empty.
 
-    accelerators: how many cards. memory, disk: in bytes. attempt: 1 for the first. previous_exit:
-    status of the attempt before. command: that of its run.
+    accelerators: how many cards, as `2`, or `1-2` for as many as are free; `0` for none.
+    accelerator_type: what they are called. unknown_ext: names in its `ext` that look like nvinx's
+    and are not. memory, disk: in bytes. attempt: 1 for the first. previous_exit: status of the
+    attempt before. command: that of its run.
     """
 
     name: str
     mode: str = "shared"
-    accelerators: int = 0
+    accelerators: str = ""
+    accelerator_type: str = ""
+    unknown_ext: tuple[str, ...] = ()
     vram_gb: str = ""
     gpu_share: str = ""
     model: str = ""
@@ -90,7 +98,21 @@ def claim(task: Task, bench: Bench) -> Claim:
         preempts=URGENT_MARGIN if task.urgent else None,
     )
     calibrated = bench.slowdowns.traits if bench.slowdowns else ()
-    return hints.read(task.name, asked, common, bench.models, calibrated, bench.card_names)
+    read = hints.read(task.name, asked, common, bench.models, calibrated, bench.card_names)
+    return replace(read, card_name=_card_name(task, bench)) if read.uses_gpu else read
+
+
+def remark(task: Task, bench: Bench) -> str | None:
+    """What to tell of the card's name that the task asks for, where no card here has it.
+
+    Such a name is often that of a cloud's card, which Nextflow's local executor ignores.
+    """
+    is_asked = task.accelerator_type and not gpu_hint.is_off(task.accelerators)
+    if not is_asked or not bench.card_names or _card_name(task, bench):
+        return None
+    names = ", ".join(sorted(set(bench.card_names)))
+    stated = f"type: {task.accelerator_type!r}"
+    return f"nvinx: {task.name} asks for {stated}; there is {names}, and any of them will do."
 
 
 def climb(task: Task, first: Claim, capacity: Capacity) -> tuple[Claim, Claim, RetryStep | None]:
@@ -119,6 +141,8 @@ def in_its_words() -> Iterator[None]:
     try:
         yield
     except HintError as error:
+        if error.kind == "task":
+            raise
         hint, fix = _translated(error.hint), _translated(error.fix)
         raise HintError(error.rule, hint, _translated(error.problem), fix, kind="task") from None
     except ImpossibleJobError as error:
@@ -128,11 +152,12 @@ def in_its_words() -> Iterator[None]:
 
 def _hints(task: Task, bench: Bench) -> dict[str, Any]:
     _demand_mode(task)
+    _demand_known_names(task)
     asked: dict[str, Any] = {"model": task.model} if task.model else {}
     if task.mode == "cpu":
         return asked
-    if task.accelerators > 1:
-        asked["gpu"] = task.accelerators
+    if (cards := _cards(task)) != 1:
+        asked["gpu"] = cards
     if task.vram_gb:
         asked |= _size(task)
     if task.gpu_share:
@@ -144,6 +169,18 @@ def _hints(task: Task, bench: Bench) -> dict[str, Any]:
     if task.mode == "overflow":
         return asked | {"ram_overflow": 1}
     return asked if _has_size(task, bench) else {"gpu": 1} | asked
+
+
+def _cards(task: Task) -> int | str:
+    """How many cards, as a hint."""
+    count = task.accelerators or "1"
+    return int(count) if _WHOLE.fullmatch(count) else count
+
+
+def _card_name(task: Task, bench: Bench) -> str | None:
+    """The name that its cards have to have, where one here has it."""
+    name = task.accelerator_type or None
+    return name if any(gpu_hint.matches(name, card) for card in bench.card_names) else None
 
 
 def _has_size(task: Task, bench: Bench) -> bool:
@@ -162,6 +199,11 @@ def _demand_mode(task: Task) -> None:
     close = difflib.get_close_matches(task.mode, MODES, n=1)
     fix = f"write {close[0]!r}" if close else f"write one of {', '.join(MODES)}"
     raise HintError(task.name, f"ext.nvinx_mode={task.mode!r}", "nvinx knows no such mode", fix)
+
+
+def _demand_known_names(task: Task) -> None:
+    for name in task.unknown_ext:
+        raise HintError(task.name, f"ext.{name}", *ext_names.complaint(name), kind="task")
 
 
 def _size(task: Task) -> dict[str, Any]:
@@ -185,6 +227,7 @@ def _vram_gb(task: Task) -> float:
 
 
 def _translated(text: str) -> str:
+    text = _AS_MANY_AS_FREE.sub(r"accelerator request: \1, limit: \2", text)
     for word, theirs in _WORDS.items():
         text = text.replace(word, theirs)
     return text

@@ -126,6 +126,8 @@ class TaskLease:
         for old in (task_watch.END, figures.FILE):
             (self._place.folder / old).unlink(missing_ok=True)
         held = self._waited_for(client, file)
+        if held.lock is None:  # on the CPU, where no lease shows by its file whether the task lives
+            client.liveness.announce(file.id)
         files.write(handover.as_shell(held.exports | told), self._place.folder / READY)
         return held
 
@@ -137,6 +139,8 @@ class TaskLease:
         task = self._task
         with nextflow_task.in_its_words():
             first = nextflow_task.claim(task, client.bench)
+            if (remark := nextflow_task.remark(task, client.bench)) is not None:
+                self._say(remark)
             before, claim, step = nextflow_task.climb(task, first, client.capacity)
             if step is not None:
                 how = explain.ran_out(before, None)

@@ -27,9 +27,10 @@ _DID = {
 
 def heading(run: RecordedRun, name: str) -> str:
     """The top of the page, as HTML."""
-    command = " ".join([PurePath(run.begun["command"][0]).name, *run.begun["command"][1:]])
+    words = run.begun["command"]
+    command = " ".join([*(PurePath(word).name for word in words[:1]), *words[1:]])
     when = run.begun["date"].replace("T", " ")
-    said = f"{when}, {counted(run.begun['cores'], 'core')}; {command}"
+    said = f"{when}, {counted(run.begun['cores'], 'core')}{'; ' if command else ''}{command}"
     return (
         f"<h1>{html.escape(name)}</h1>{_banner(run)}"
         f"<p><strong>{html.escape(_result(run))}</strong></p>"

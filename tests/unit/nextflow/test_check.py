@@ -8,19 +8,22 @@ from nvinx.nextflow.check import Severity
 OURS = {"beforeScript": "{ task.ext.nvinx_guard }", "afterScript": "{ task.ext.nvinx_end }"}
 
 
-def found(directives, scope=None, params=None, body="'true'", plugin=False):
+def found(directives, scope=None, params=None, body="'true'", **how):
     """Findings of a process X with these directives, where the configuration has this scope."""
     text = f"process X {{\n{directives}\nscript:\n{body}\n}}"
     (process,) = script.processes(text)
     theirs, ours = scope or {}, {**(scope or {}), **OURS}
     made = [settings.of_process(process, "X", "main.nf, line 1", s) for s in (ours, theirs)]
-    return list(check.of_process(*made, params or {}, plugin=plugin))
+    return list(check.of_process(*made, params or {}, **how))
 
 
 SIGNS = [
     "accelerator 1",
     "accelerator 1, type: 'k80'",
     "accelerator params.gpus",
+    "accelerator 2",
+    "accelerator request: 1, limit: 2",
+    "accelerator type: 'k80'",
     "label 'gpu'",
     "label 'GPU'",
     "label 'with_gpus'",
@@ -39,6 +42,7 @@ NONE = [
     "label 'process_gpu'",
     "label 'process_gpu'\next vram_gb: 2",
     "accelerator 0",
+    "accelerator 0, type: 'k80'",
     "containerOptions '--user root --network none'",
     "clusterOptions '--nvme'",
     "label 'gpu'\next use_gpu: false",
@@ -96,6 +100,7 @@ def test_a_script_that_speaks_of_the_gpu_is_a_warning(word):
     assert told.severity is Severity.WARNING
     assert "ext.use_gpu = true" in told.fix
     assert found("label 'process_gpu'", body=f"'{word}'") == []
+    assert found("", body=f"'nvinx run -- {word}'") == []
 
 
 def test_a_label_that_nvinx_does_not_know_is_told():
@@ -145,3 +150,60 @@ def test_an_engine_that_gives_every_container_the_card_is_a_warning_with_who_sho
     assert list(check.of_containers(config, ["COUNT"])) == []
     plain = {"singularity": {"enabled": True, "runOptions": "--no-home"}}
     assert list(check.of_containers(plain, ["COUNT"])) == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["accelerator 3", "accelerator 3, type: 'a'", "accelerator request: 3", "accelerator limit: 3"],
+)
+def test_a_process_that_asks_for_more_cards_than_there_are_is_told(said):
+    (told,) = found(said, cards=2)
+    assert told.severity is Severity.ERROR
+    assert "asks for 3 cards at once, and this bench has only 2 cards" in told.problem
+    assert "accelerator request: 2, limit: 3" in told.fix
+    for enough in ({"cards": 3}, {"cards": 0}):
+        assert found(said, **enough) == []
+    assert found(f"{said}\next nvinx_cpu_fallback: true", cards=2) == []
+
+
+@pytest.mark.parametrize("said", ["accelerator params.n", "accelerator request: 1, limit: 3"])
+def test_a_process_that_may_do_with_the_cards_there_are_is_not_told(said):
+    assert found(said, cards=2) == []
+
+
+def test_the_selector_of_a_process_says_how_many_cards_it_asks_for():
+    scope = {"withName:X": {"accelerator": {"request": 3, "type": "a"}}}
+    assert len(found("", scope, cards=2)) == 1
+    assert found("accelerator 3", {"withName:X": {"accelerator": 2}}, cards=2) == []
+
+
+@pytest.mark.parametrize("where", ["body", "selector", "scope"])
+def test_a_setting_that_nvinx_does_not_know_is_told_wherever_it_stands(where):
+    name = {"nvinx_cpu_fallbck": True}
+    scope = {"selector": {"withName:X": {"ext": name}}, "scope": {"ext": name}}.get(where)
+    (told,) = found("ext vram_gb: 2, nvinx_cpu_fallbck: true" if where == "body" else "", scope)
+    assert told.severity is Severity.ERROR
+    assert "ext.nvinx_cpu_fallbck: nvinx knows no such name" in told.problem
+    assert told.fix == "write ext.nvinx_cpu_fallback"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "ext args: 'x', prefix: 'vram'",
+        "ext args: { a.max(b, big ? vram_big : 2) }",
+        "ext nvinx_preemptible: 'requeue'\nexecutor 'slurm'",
+        "ext vram_gb: 2, nvinx_gpu_share: '1/2', nvinx_model: 'm', nvinx_mode: 'shared'",
+    ],
+)
+def test_settings_of_others_and_known_ones_are_not_told(said):
+    assert found(said) == []
+
+
+def test_a_script_that_asks_for_an_accelerator_which_its_label_does_not_set_is_told():
+    body = "task.accelerator ? 'fold --gpu' : 'fold'"
+    (told,) = found("label 'nvinx_gpu_shared'", body=body)
+    assert told.severity is Severity.WARNING
+    assert told.fix == "write accelerator 1 beside the label"
+    assert found("label 'nvinx_gpu_shared'\naccelerator 1", body=body) == []
+    assert found("label 'nvinx_cpu_only'", body=body) == []
