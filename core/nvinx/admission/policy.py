@@ -10,11 +10,12 @@ are not known. A gang's is of all its cards at once; they are filled meanwhile a
 its way keep to known run times. An exclusive job or a gang that waited half its own run time goes
 before all that are younger.
 
-Where the first that does not fit is urgent, running jobs that agreed may give their card back to it
-(`reclaim`). Where jobs on a card asked for a range of VRAM, the first that does not fit has them
-use less of it, and nobody is ended for that (`budgets`). The order is `queue_order`'s, what is free
-and whether sharing pays are `availability`'s, expected times and slowdowns `estimates`'. Before a
-job is queued `adjust` may change its claim, after an out-of-memory failure `retry` does.
+Where the first that does not fit is urgent, running jobs that agreed may give their cards back to
+it (`victims`, `reclaim`). Where jobs on a card asked for a range of VRAM, the first that does not
+fit has them use less of it, and nobody is ended for that (`budgets`). The order is `queue_order`'s,
+what is free and whether sharing pays are `availability`'s, expected times and slowdowns
+`estimates`'. Before a job is queued `adjust` may change its claim, after an out-of-memory failure
+`retry` does.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from nvinx.admission import budgets, card_sets, queue_order, reclaim
+from nvinx.admission import budgets, card_sets, queue_order, reclaim, victims
 from nvinx.admission.availability import Availability
 from nvinx.admission.budgets import Rebudget
 from nvinx.admission.estimates import Estimates
@@ -318,21 +319,22 @@ class _Refused:
 
     def ask_back(self, job: Job, refusal: Reason, state: State, free: Availability) -> Reason:
         """Why the job waits. For the first of the line others use less of their card, where they
-        can; one that is urgent may have others give their card back to it.
+        can and it wants but one; one that is urgent may have others give their cards back to it.
         """
         first = next((r for r in free.reservations if r.job.claim.uses_gpu), None)
-        if job.claim.is_gang or refusal.of_machine or first is None or first.job is not job:
+        if refusal.of_machine or first is None or first.job is not job:
             return refusal
         cards = [c for c in state.capacity.cards if could_hold(c, job.claim, first.residency)]
-        squeeze = budgets.shrink(job, first.residency, cards, free)
+        is_one = not job.claim.is_gang
+        squeeze = budgets.shrink(job, first.residency, cards, free) if is_one else None
         if squeeze is not None:
             self.budgets = squeeze.asked
             return budgets.answer(squeeze, first, free.at)
         urgent = job.claim.preempts is not None
-        choice = reclaim.choose(job, first.residency, cards, free) if urgent else None
+        choice = victims.choose(job, first.residency, cards, free) if urgent else None
         if choice is None:
             ram = reclaim.lacks_ram(job, first.residency, cards, free) if urgent else None
-            return ram or budgets.overdue(refusal, cards, free)
+            return ram or (budgets.overdue(refusal, cards, free) if is_one else refusal)
         self.reclaims, reason = reclaim.answer(job, choice, first, free.at)
         free.hold_ram(sum(one.ram_mib for one in self.reclaims))
         return reason
