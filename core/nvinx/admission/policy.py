@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from nvinx.admission import budgets, card_sets, queue_order, reclaim, victims
+from nvinx.admission import budgets, card_sets, given_back, queue_order, reclaim, victims
 from nvinx.admission.availability import Availability
 from nvinx.admission.budgets import Rebudget
 from nvinx.admission.estimates import Estimates
@@ -126,11 +126,12 @@ class LongestChainFirst:
         if self._plan.sends_to_cpu(job):
             return
         (residency, *_) = options(claim, state.capacity)
-        cards = [c for c in state.capacity.cards if could_hold(c, claim, residency)]
+        there = [c for c in state.capacity.cards if could_hold(c, claim, residency)]
+        cards = _as_left(there, job, state, free)
         only_cores = reason.of_machine and claim.uses_gpu
         waited_s = free.at - waiting.since
         binding, settled = waited_s >= self._patience(claim), waited_s >= self._long_s
-        binding = binding or only_cores or self._plan.binding
+        binding = binding or only_cores or self._plan.binding or cards != there
         free.reserve(job, residency, cards, binding=binding, settled=settled)
 
     def _patience(self, claim: Claim) -> float:
@@ -147,6 +148,13 @@ def _with_first(
     if first is None:
         return parts
     return chain([[first]], ((w for w in part if w is not first) for part in parts))
+
+
+def _as_left(cards: list[Card], job: Job, state: State, free: Availability) -> list[Card]:
+    """The cards as an urgent job may count on them: with the room that was just given back."""
+    if job.claim.preempts is None:
+        return cards
+    return given_back.as_left(cards, state.waiting.values(), free.at)
 
 
 def _allocate(job: Job, placement: Placement, state: State, free: Availability) -> Start:
@@ -325,6 +333,10 @@ class _Refused:
         if refusal.of_machine or first is None or first.job is not job:
             return refusal
         cards = [c for c in state.capacity.cards if could_hold(c, job.claim, first.residency)]
+        cards = _as_left(cards, job, state, free)
+        empty = [card for card in cards if free.refuses(card, job, first.residency) is None]
+        if card_sets.fewest(job.claim, first.residency, empty) is not None:
+            return refusal
         is_one = not job.claim.is_gang
         squeeze = budgets.shrink(job, first.residency, cards, free) if is_one else None
         if squeeze is not None:
