@@ -387,8 +387,9 @@ class Run:
         """The job that comes back into the queue instead of one that gave its card back."""
         now, running = boot_seconds(), self.broker.state.running.get(job.id)
         ran_s = 0.0 if running is None else now - running.since
+        cards = () if running is None else running.placement.cards
         times = 1 + (job.preempted.times if job.preempted else 0)
-        return replace(job, id=token, preempted=Preempted(times, now, ran_s))
+        return replace(job, id=token, preempted=Preempted(times, now, ran_s, cards))
 
     def _asked_for(self, handle: Any, attempt: int) -> Claim:
         """What a rule asks for at an attempt that Snakemake has not come to."""

@@ -48,12 +48,14 @@ SQUEUE += ("Name", "Comment")
 class Cluster:
     """A Slurm that keeps all it has in one folder; two of them do not know of each other.
 
+    more: further lines of its slurm.conf.
     Unless `kept`, the next cluster that anyone starts here stops it once this process is dead.
     """
 
     folder: Path
     nodes: tuple[Node, ...] = TWO_NODES
     kept: bool = False
+    more: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.folder = self.folder.absolute()
@@ -89,7 +91,7 @@ class Cluster:
         Raises ClusterError if that takes longer than GIVE_UP_S seconds.
         """
         self.stop()
-        make_folder(self.folder, self.nodes, self.kept)
+        make_folder(self.folder, self.nodes, self.kept, self.more)
         self._daemon(
             "munged",
             "--force",  # the folder's parents may be closed to others

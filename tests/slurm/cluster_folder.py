@@ -22,12 +22,14 @@ LONGEST_SOCKET = 107
 PORTS = range(12_000, 30_000)
 
 
-def make_folder(folder: Path, nodes: tuple[Node, ...], kept: bool) -> None:
-    """Make it anew. Raises ClusterError if it is another's, or too deep for sockets."""
+def make_folder(
+    folder: Path, nodes: tuple[Node, ...], kept: bool, more: tuple[str, ...] = ()
+) -> None:
+    """Make it anew, with `more` lines in slurm.conf. Raises ClusterError if it is another's, or too deep for sockets."""
     _make_empty(folder, nodes)
     claim(folder, kept)
     machine = Machine(folder, _address(), user(), _ports(1 + len(nodes)))
-    (folder / "slurm.conf").write_text(slurm_conf(machine, nodes))
+    (folder / "slurm.conf").write_text(slurm_conf(machine, nodes, more))
     (folder / "gres.conf").write_text(gres_conf(machine, nodes))
     (folder / "state").mkdir()
     for node in nodes:

@@ -44,9 +44,10 @@ class Machine:
         return self.folder / "munge.socket"
 
 
-def slurm_conf(machine: Machine, nodes: tuple[Node, ...]) -> str:
+def slurm_conf(machine: Machine, nodes: tuple[Node, ...], more: tuple[str, ...] = ()) -> str:
     """The cluster, with a scheduler that looks every second and a node that is missed after 10.
 
+    more: further lines, such as other partitions.
     `NoInAddrAny` makes every daemon and srun listen at the machine's own address only.
     """
     folder = machine.folder
@@ -85,7 +86,7 @@ def slurm_conf(machine: Machine, nodes: tuple[Node, ...]) -> str:
     lines += [
         _node(machine, node, port) for node, port in zip(nodes, machine.ports[1:], strict=True)
     ]
-    lines += ["PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP"]
+    lines += ["PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP", *more]
     return "\n".join(lines) + "\n"
 
 

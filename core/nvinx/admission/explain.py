@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 def sentence(reason: Reason) -> str:
     """Why this job is placed so, or waits, in a few words, with the numbers where there are any."""
-    text = _TEXTS[reason.why]
+    is_of_gang = reason.why in _OF_GANGS and reason.need is not None
+    text = _OF_GANGS[reason.why] if is_of_gang else _TEXTS[reason.why]
     amount = count_text if reason.why in _COUNTED else gb
     return text.format(
         need=amount(reason.need),
@@ -153,8 +154,9 @@ def gives_back(job: Job, asked: Reclaim) -> str:
         return suspending_words.leaves(job, asked, often)
     if agreed is not None and agreed.mode is Mode.SIGNAL:
         how = f"gets {agreed.signal}, to end within {agreed.grace_s:g} s"
+    its = "its cards" if job.claim.is_gang else "its card"
     return (
-        f"nvinx: {job.name} {how}, to give up its card to {asked.to} ({duration(asked.lost_s)} "
+        f"nvinx: {job.name} {how}, to give up {its} to {asked.to} ({duration(asked.lost_s)} "
         f"of work lost); it is queued again {often}"
     )
 
@@ -319,7 +321,11 @@ _LESS_RAM = "Fix: let it use less RAM at once, or run fewer jobs at the same tim
 _WORDS = 120  # of what a program said
 _WORTH_TELLING_S = 0.5
 
-_COUNTED = (Why.NOT_ENOUGH_CORES, Why.CARDS_NOT_FREE)
+_OF_GANGS = {
+    Why.CARD_ASKED_BACK: "needs {need} cards at once, {have} free; asked for theirs: {behind}",
+    Why.CARD_GIVEN_BACK: "needs {need} cards at once, {have} free; giving up theirs: {behind}",
+}
+_COUNTED = (Why.NOT_ENOUGH_CORES, Why.CARDS_NOT_FREE, *_OF_GANGS)
 _TEXTS = {
     Why.WHOLE_CARD: "whole card requested",
     Why.FITS_BESIDE_OTHERS: "fits beside others",

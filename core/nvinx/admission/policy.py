@@ -10,11 +10,12 @@ what it needs (EASY back-fill), for `patience_s` where run times are not known. 
 its cards at once; they are filled meanwhile as long as those in its way keep to known run times. An
 exclusive job or a gang that waited half its own run time goes before all that are younger.
 
-Where the first that does not fit is urgent, running jobs that agreed may give their card back to it
-(`reclaim`). Where jobs on a card asked for a range of VRAM, the first that does not fit has them
-use less of it, and nobody is ended for that (`budgets`). The order is `queue_order`'s, what is free
-and whether sharing pays are `availability`'s, expected times and slowdowns `estimates`'. Before a
-job is queued `adjust` may change its claim, after an out-of-memory failure `retry` does.
+Where the first that does not fit is urgent, running jobs that agreed may give their cards back to
+it (`victims`, `reclaim`). Where jobs on a card asked for a range of VRAM, the first that does not
+fit has them use less of it, and nobody is ended for that (`budgets`). The order is `queue_order`'s,
+what is free and whether sharing pays are `availability`'s, expected times and slowdowns
+`estimates`'. Before a job is queued `adjust` may change its claim, after an out-of-memory failure
+`retry` does.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from nvinx.admission import budgets, card_sets, queue_order, reclaim
+from nvinx.admission import budgets, card_sets, given_back, queue_order, reclaim, victims
 from nvinx.admission.availability import Availability
 from nvinx.admission.budgets import Rebudget
 from nvinx.admission.estimates import Estimates
@@ -125,11 +126,12 @@ class LongestChainFirst:
         if self._plan.sends_to_cpu(job):
             return
         (residency, *_) = options(claim, state.capacity)
-        cards = [c for c in state.capacity.cards if could_hold(c, claim, residency)]
+        there = [c for c in state.capacity.cards if could_hold(c, claim, residency)]
+        cards = _as_left(there, job, state, free)
         only_cores = reason.of_machine and claim.uses_gpu
         waited_s = free.at - waiting.since
         binding, settled = waited_s >= self._patience(claim), waited_s >= self._long_s
-        binding = binding or only_cores or self._plan.binding
+        binding = binding or only_cores or self._plan.binding or cards != there
         free.reserve(job, residency, cards, binding=binding, settled=settled)
 
     def _patience(self, claim: Claim) -> float:
@@ -146,6 +148,13 @@ def _with_first(
     if first is None:
         return parts
     return chain([[first]], ((w for w in part if w is not first) for part in parts))
+
+
+def _as_left(cards: list[Card], job: Job, state: State, free: Availability) -> list[Card]:
+    """The cards as an urgent job may count on them: with the room that was just given back."""
+    if job.claim.preempts is None:
+        return cards
+    return given_back.as_left(cards, state.waiting.values(), free.at)
 
 
 def _allocate(job: Job, placement: Placement, state: State, free: Availability) -> Start:
@@ -320,21 +329,26 @@ class _Refused:
 
     def ask_back(self, job: Job, refusal: Reason, state: State, free: Availability) -> Reason:
         """Why the job waits. For the first of the line others use less of their card, where they
-        can; one that is urgent may have others give their card back to it.
+        can and it wants but one; one that is urgent may have others give their cards back to it.
         """
         first = next((r for r in free.reservations if r.job.claim.uses_gpu), None)
-        if job.claim.is_gang or refusal.of_machine or first is None or first.job is not job:
+        if refusal.of_machine or first is None or first.job is not job:
             return refusal
         cards = [c for c in state.capacity.cards if could_hold(c, job.claim, first.residency)]
-        squeeze = budgets.shrink(job, first.residency, cards, free)
+        cards = _as_left(cards, job, state, free)
+        empty = [card for card in cards if free.refuses(card, job, first.residency) is None]
+        if card_sets.fewest(job.claim, first.residency, empty) is not None:
+            return refusal
+        is_one = not job.claim.is_gang
+        squeeze = budgets.shrink(job, first.residency, cards, free) if is_one else None
         if squeeze is not None:
             self.budgets = squeeze.asked
             return budgets.answer(squeeze, first, free.at)
         urgent = job.claim.preempts is not None
-        choice = reclaim.choose(job, first.residency, cards, free) if urgent else None
+        choice = victims.choose(job, first.residency, cards, free) if urgent else None
         if choice is None:
             ram = reclaim.lacks_ram(job, first.residency, cards, free) if urgent else None
-            return ram or budgets.overdue(refusal, cards, free)
+            return ram or (budgets.overdue(refusal, cards, free) if is_one else refusal)
         self.reclaims, reason = reclaim.answer(job, choice, first, free.at)
         free.hold_ram(sum(one.ram_mib for one in self.reclaims))
         return reason

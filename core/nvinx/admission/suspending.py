@@ -71,7 +71,7 @@ def off_card(one: Running, suspension: Suspension, used_mib: int | None, at: flo
         cpu_fallback=False,
         ram_overflow=False,
     )
-    preempted = Preempted(times, at, max(at - one.since, 0.0))
+    preempted = Preempted(times, at, max(at - one.since, 0.0), one.placement.cards)
     return Waiting(replace(one.job, claim=claim, preempted=preempted, suspended=held), at)
 
 

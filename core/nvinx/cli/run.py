@@ -242,7 +242,7 @@ def _preempted(client: LeaseClient, held: HeldLease) -> Preempted:
     from nvinx.jobs.preemption import Preempted
 
     times = 1 + (held.job.preempted.times if held.job.preempted else 0)
-    found = Preempted(times, boot_seconds(), client.ran_s(held))
+    found = Preempted(times, boot_seconds(), client.ran_s(held), held.placement.cards)
     _given_back(client, held, Outcome.PREEMPTED)
     return found
 

@@ -51,11 +51,15 @@ class Preemptible(Struct, frozen=True):
 
 
 class Preempted(Struct, frozen=True):
-    """How often a job gave its card back, when last, in boot seconds, and how long it had run."""
+    """How often a job gave its cards back, when last, in boot seconds, and how long it had run.
+
+    cards: the ids of those that it left then.
+    """
 
     times: int
     at: float
     ran_s: float
+    cards: tuple[str, ...] = ()
 
 
 def named(rule: str, value: object, hint: str = HINT) -> Preemptible | None:

@@ -258,7 +258,8 @@ class _Play:
         self._preempted.append(self._played(name, live, leaving.to))
         self._left_s[name] = leaving.left_s
         times = 1 + (self._before[name].times if name in self._before else 0)
-        self._before[name] = Preempted(times, self._at, self._at - live.start_s)
+        ran_s, cards = self._at - live.start_s, live.placement.cards
+        self._before[name] = Preempted(times, self._at, ran_s, cards)
         self._take(Finished(name, self._at, Outcome.PREEMPTED))
         again = replace(self._workload.job(name), preempted=self._before[name])
         self._ready_s[name] = self._at

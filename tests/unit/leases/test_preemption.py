@@ -1,11 +1,13 @@
 """A job of one engine gives its card back to an urgent one of another, through the ledger."""
 
 import pytest
-from builders import CardInUse, card, exclusive_job, started, urgent_job
+from builders import CardInUse, card, exclusive_job, shared_job, started, urgent_job
+from msgspec.structs import replace
 
 from nvinx.admission.reclaim import Reclaim
 from nvinx.bench.capacity import Capacity
-from nvinx.jobs.preemption import Mode, Preemptible
+from nvinx.jobs.card_count import CardCount
+from nvinx.jobs.preemption import Mode, Preempted, Preemptible
 from nvinx.leases.broker import Broker
 from nvinx.leases.ports import Ports
 from nvinx.reasons import Why
@@ -96,6 +98,58 @@ def test_it_starts_when_the_card_shows_the_room_and_not_before():
     assert two.waits["urgent"].why is Why.CARD_USED_BY_OTHERS
     probe.used_mib = 0
     assert started(two.poll()) == ["urgent"]
+
+
+def room_shown_late():
+    """A card whose job was preempted, and does not show that its memory is free."""
+    probe = CardInUse()
+    machine = Machine(probe)
+    one, two = machine.engine("one"), machine.engine("two")
+    one.submit([long_job()])
+    machine.clock.now = 20.0
+    job = exclusive_job("urgent", engine="two", priority=10, preempts=10, vram_mib=4000)
+    two.submit([job])
+    one.poll()
+    probe.used_mib = 3000
+    one.finish("fold")
+    again = replace(long_job("fold again"), preempted=Preempted(1, 20.0, 20.0, (CARD.id,)))
+    small = shared_job("small", 200, engine="one", runtime_s=600.0)
+    return machine, one, two, again, small
+
+
+def test_nobody_takes_the_room_that_the_card_does_not_show_yet():
+    machine, one, two, again, small = room_shown_late()
+    assert started(one.submit([again])) == []
+    assert started(one.submit([small])) == []
+    machine.probe.used_mib = 0
+    assert started(two.poll()) == ["urgent"]
+
+
+def test_nobody_waits_for_long_for_room_that_the_card_does_not_show():
+    machine, one, _, again, _ = room_shown_late()
+    one.submit([again])
+    machine.clock.now = 31.0  # somebody else uses it
+    assert started(one.poll()) == ["fold again"]
+
+
+def test_two_owners_give_up_their_cards_for_one_job_and_no_card_is_taken_meanwhile():
+    machine, cards = Machine(), (CARD, card(1, total_mib=4096, headroom_mib=512))
+    one, two, three = (machine.engine(name, cards) for name in ("one", "two", "three"))
+    one.submit([long_job()])
+    two.submit([long_job("train", "two")])
+    machine.clock.now = 20.0
+    gang = urgent_job(engine="three")
+    three.submit([replace(gang, claim=replace(gang.claim, cards=CardCount(2, 2)))])
+    reason = three.waits["urgent"]
+    assert (reason.why, reason.need, reason.have) == (Why.CARD_ASKED_BACK, 2, 0)
+    assert [asked.job_id for asked in one.poll()] == ["fold"]
+    one.finish("fold")
+    assert one.submit([shared_job("small", 200, engine="one", runtime_s=1.0)]) == ()
+    assert [asked.job_id for asked in two.poll()] == ["train"]
+    assert started(three.poll()) == []
+    two.finish("train")
+    assert started(three.poll()) == ["urgent"]
+    assert machine.placement("urgent").cards == (CARD.id, cards[1].id)
 
 
 def test_a_job_of_the_same_engine_is_asked_where_the_urgent_one_comes(machine):

@@ -6,11 +6,13 @@ import pytest
 from builders import card
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.bench.capacity import Capacity
 from nvinx.catalog import Residency
 from nvinx.errors import BenchError
+from nvinx.jobs.card_count import CardCount
 from nvinx.jobs.preemption import MOST_TIMES, named
 from nvinx.simulation import workload_file
 from nvinx.simulation.simulate import simulate
@@ -57,6 +59,18 @@ def test_one_that_is_suspended_goes_on_from_where_it_was():
     assert by_name["urgent"].start_s == pytest.approx(100.0 + copy_s)
     assert by_name["long"].end_s == pytest.approx(1005.0 + copy_s)
     assert simulation.lost_s == pytest.approx(2 * copy_s)
+
+
+def test_an_urgent_one_of_two_cards_gets_both_or_none():
+    bench = Capacity((card(), card(1)), 8, 16000)
+    urgent = replace(urgent_task(100.0), cards=CardCount(2, 2))
+    for how, starts_s, lost_s in (("requeue", 100.0, 160.0), ("off", 1000.0, 0.0)):
+        other = long_task(how, "other", release_s=40.0, duration_s=960.0)
+        work = Workload.of([long_task("requeue"), other, urgent])
+        simulation = simulate(work, bench, LongestChainFirst())
+        (played,) = (each for each in simulation.tasks if each.name == "urgent")
+        assert (played.start_s, simulation.lost_s) == (starts_s, lost_s)
+        assert len(played.placement.cards) == 2
 
 
 def test_one_that_did_not_agree_runs_to_its_end():
