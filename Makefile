@@ -38,9 +38,13 @@ demo-split: $(MODELS_VENV)/.ready
 	@cd $(DEMO_SPLIT) && $(MODELS_BIN)/nvinx jobs
 	@echo "The report is in $(DEMO_SPLIT)/results/report.md, its picture beside it."
 
+# Programs that tests start keep no bytecode, so all is compiled before: nvinx here, the tests by the
+# first run of pytest, which collects them all.
+test: export PYTHONDONTWRITEBYTECODE =
 test: lint
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not alone"
+	$(BIN)/python -m compileall -q core snakemake_*
 	$(BIN)/python -m pytest -m alone
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not alone"
 
 # The quick tests with the lowest versions that are allowed, or the highest: .ci/bounds.
 RESOLUTION ?= lowest-direct
