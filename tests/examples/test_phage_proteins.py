@@ -34,11 +34,23 @@ NVINX = ("--executor", "nvinx", "--jobs", "100", "--nvinx-bench", "nvinx.simulat
 PROTEINS = ["MKTAYIAKQRQISFVKSHFSRQ", "MSLNNPWWQA", "M", "MGXB" * 30, "MAVKRLLEEA" * 7]
 
 
+def copy_example(folder):
+    leave = shutil.ignore_patterns("results", "logs", ".snakemake", ".nvinx", "__pycache__")
+    shutil.copytree(EXAMPLE, folder, dirs_exist_ok=True, ignore=leave)
+
+
+def with_a_shorter_genome(folder):
+    """The example in `folder`, with the first fifth of lambda, which has a dozen proteins."""
+    copy_example(folder)
+    genome = folder / "data/lambda.fa"
+    genome.write_text("".join(genome.read_text().splitlines(keepends=True)[:160]))
+    return folder
+
+
 def run_workflow(folder, *arguments, **environment):
     """Snakemake on a fresh copy of the example in `folder`, two cores, failures shown."""
     if not (folder / "Snakefile").exists():
-        leave = shutil.ignore_patterns("results", "logs", ".snakemake", ".nvinx", "__pycache__")
-        shutil.copytree(EXAMPLE, folder, dirs_exist_ok=True, ignore=leave)
+        copy_example(folder)
     paths = [str(Path(nvinx.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     search = os.pathsep.join(filter(None, paths))
     ended = subprocess.run(
@@ -52,17 +64,6 @@ def run_workflow(folder, *arguments, **environment):
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """The whole workflow, once: it takes a minute and a half of CPU."""
-    if NEEDED:
-        pytest.skip(f"not installed: {', '.join(NEEDED)}")
-    folder = tmp_path_factory.mktemp("phage")
-    state = str(tmp_path_factory.mktemp("state"))
-    run_workflow(folder, *NVINX, NVINX_STATE_DIR=state)
-    return SimpleNamespace(folder=folder)
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +95,8 @@ def numpy_backend(scripts):
     return scripts.backend.Backend(np, "cpu")
 
 
-def test_the_workflow_finds_the_genes_and_numbers_that_it_promises(finished):
-    found = flat(json.loads((finished.folder / "results/summary.json").read_text()))
+def demand_promised_numbers(folder):
+    found = flat(json.loads((folder / "results/summary.json").read_text()))
     promised = flat(json.loads((EXAMPLE / "expected/summary.json").read_text()))
 
     assert found.keys() == promised.keys()
@@ -107,33 +108,33 @@ def test_the_workflow_finds_the_genes_and_numbers_that_it_promises(finished):
     )
 
 
-def test_the_embeddings_are_finite_and_one_for_each_protein(finished):
-    for path in sorted((finished.folder / "results/embeddings").glob("*.npz")):
+def demand_finite_embeddings_of_each_protein(folder):
+    for path in sorted((folder / "results/embeddings").glob("*.npz")):
         with np.load(path) as arrays:
             assert len(arrays["proteins"]) == len(set(arrays["proteins"])) == 69
             assert len(arrays["vectors"]) == 69
             assert np.isfinite(arrays["vectors"]).all()
 
 
-def test_the_report_names_every_encoder_and_shows_the_picture(finished):
-    report = (finished.folder / "results/report.md").read_text()
+def demand_every_encoder_and_the_picture_in_the_report(folder):
+    report = (folder / "results/report.md").read_text()
 
-    for path in (finished.folder / "results/embeddings").glob("*.json"):
+    for path in (folder / "results/embeddings").glob("*.json"):
         assert f"| {path.stem} |" in report
     assert "(phage_proteins.png)" in report
     assert "| CTAG | 13 |" in report
 
 
-def test_the_picture_is_drawn_at_its_full_size(finished):
-    data = (finished.folder / "results/phage_proteins.png").read_bytes()
+def demand_picture_at_full_size(folder):
+    data = (folder / "results/phage_proteins.png").read_bytes()
 
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
     assert struct.unpack(">II", data[16:24]) == (1440, 900)
     assert len(data) > 50_000
 
 
-def test_each_job_ran_where_its_hints_say(finished):
-    jobs = recorded.last(finished.folder).jobs.values()
+def demand_placements_that_hints_say(folder):
+    jobs = recorded.last(folder).jobs.values()
     where = {job.name: job.where for job in jobs if job.where != "CPU"}
     assert where == {
         "embed_listed[motif_conv]": "GPU 0 shared",
@@ -147,11 +148,22 @@ def test_each_job_ran_where_its_hints_say(finished):
 
 
 @needs_tools
+def test_the_workflow_finds_what_it_promises_where_its_hints_say(tmp_path):
+    """One test, as the whole workflow takes a minute of CPU."""
+    run_workflow(tmp_path / "phage", *NVINX, NVINX_STATE_DIR=str(tmp_path / "state"))
+    demand_promised_numbers(tmp_path / "phage")
+    demand_finite_embeddings_of_each_protein(tmp_path / "phage")
+    demand_every_encoder_and_the_picture_in_the_report(tmp_path / "phage")
+    demand_picture_at_full_size(tmp_path / "phage")
+    demand_placements_that_hints_say(tmp_path / "phage")
+
+
+@needs_tools
 def test_any_other_executor_takes_the_hints_as_plain_resources(tmp_path):
     """Each kind of rule that runs quickly, and the rest planned."""
     kinds = ["motif_conv", "attention_narrow"]
     targets = [f"results/embeddings/{encoder}.npz" for encoder in kinds]
-    run_workflow(tmp_path, *targets)
+    run_workflow(with_a_shorter_genome(tmp_path), *targets)
     assert all((tmp_path / target).exists() for target in targets)
     assert not (tmp_path / ".nvinx").exists()
     planned = run_workflow(tmp_path, "--dry-run").stdout
@@ -167,7 +179,7 @@ def test_a_job_that_spills_reports_the_layers_that_it_streamed(tmp_path):
         "NVINX_SIMULATED": "1",
     }
     wanted = "results/embeddings/attention_large.json"
-    run_workflow(tmp_path, wanted, **placed)
+    run_workflow(with_a_shorter_genome(tmp_path), wanted, **placed)
 
     facts = json.loads((tmp_path / wanted).read_text())
     assert facts["placement"] == "gpu_ram_overflow"
