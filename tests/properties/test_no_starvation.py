@@ -272,7 +272,7 @@ def _fits(card, claim, capacity):
     return spills and least_mib <= card.weights_mib
 
 
-SETTINGS = settings(max_examples=150, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=50, suppress_health_check=list(HealthCheck))
 
 
 @SETTINGS
@@ -286,7 +286,7 @@ def test_every_job_starts_in_time_however_many_come_after_it(story):
             assert played.started[name] <= deadline_s
 
 
-@settings(SETTINGS, max_examples=50)
+@settings(SETTINGS, max_examples=20)
 @given(told)
 def test_with_plans_too_every_job_starts_in_time_however_many_come_after_it(story):
     played = Planned(story).until(UNTIL_S)
