@@ -56,7 +56,8 @@ release:
 	.ci/release $(PYTHON)
 
 test-crash: $(VENV)/.ready
-	NVINX_CRASH_ROUNDS=200 $(BIN)/python -m pytest -s tests/crash/test_random_kills.py tests/crash/test_killed_preemptions.py
+	NVINX_CRASH_ROUNDS=200 $(BIN)/python -m pytest -s tests/crash/test_random_kills.py \
+	  tests/crash/test_killed_preemptions.py tests/crash/test_killed_budgets.py
 
 # Real transformers models need torch, which is large; uv brings it in a minute or so.
 test-models: $(MODELS_VENV)/.ready
