@@ -17,7 +17,6 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +40,8 @@ hardware:
 """
 LARGE_MB, SMALL_MB = 5000, 500
 AFTER = 5  # of those in line, how many starts are watched when the holder ends
-# Written by a waiter when its turn has come.
-NOTE = "import sys, time; open(sys.argv[1], 'a').write(f'{sys.argv[2]} {time.time()}\\n')"
+# What a waiter does when its turn has come: it notes when it began and when it ended.
+NOTE = 'began=$(date +%s.%N); echo "$1 $began $(date +%s.%N)" >> "$0"'
 START_AT_ONCE = 8
 
 
@@ -63,7 +62,7 @@ def crowd(scene: Scene, number: int, notes: Path) -> Iterator[list[subprocess.Po
     there: list[subprocess.Popen[bytes]] = []
     try:
         for n in range(number):
-            words = [sys.executable, "-c", NOTE, str(notes), str(n)]
+            words = ["sh", "-c", NOTE, str(notes), str(n)]
             there.append(scene.start(*command(LARGE_MB, *words)))
             if n < 2 * AFTER or n % START_AT_ONCE == 0:
                 await_line(scene, n + 1)
@@ -105,9 +104,9 @@ def measure(waiters: int, seconds: float) -> dict[str, Any]:
             spent = (cpu_s(there) - before) / waiters / minutes
             ended = sum(waiter.poll() is not None for waiter in there)
             beside = {"newcomer": best(scene, small), "status": best(scene, status)}
+            at = time.time()
             psutil.Process(holder.pid).children()[0].send_signal(signal.SIGTERM)
             holder.wait()
-            at = time.time()
             starts = read(notes)
         return {
             "waiters": waiters,
@@ -116,27 +115,29 @@ def measure(waiters: int, seconds: float) -> dict[str, Any]:
             "seconds": {
                 name: {"nobody waits": alone[name], "all wait": beside[name]} for name in alone
             },
-            "order": [n for n, _ in starts],
+            "order": [n for n, *_ in starts],
             "gaps_s": gaps_s(at, starts),
         }
 
 
-def gaps_s(at: float, starts: list[tuple[int, float]]) -> list[float]:
-    times = [at, *(start for _, start in starts)]
-    return [round(after - before, 3) for before, after in pairwise(times)]
+def gaps_s(at: float, starts: list[tuple[int, float, float]]) -> list[float]:
+    """From the end of each to the start of the next. at: when the holder's command ended."""
+    ended = [at, *(end for _, _, end in starts)]
+    return [round(began - end, 3) for end, (_, began, _) in zip(ended, starts, strict=False)]
 
 
 def best(scene: Scene, words: list[str], times: int = 5) -> float:
     return round(statistics.median(seconds_of(scene, words) for _ in range(times)), 3)
 
 
-def read(notes: Path) -> list[tuple[int, float]]:
-    """Who started and when, of the first few."""
+def read(notes: Path) -> list[tuple[int, float, float]]:
+    """Who began and ended when, of the first few."""
     end = time.monotonic() + GIVE_UP_S
     while time.monotonic() < end:
         lines = notes.read_text().splitlines() if notes.exists() else []
         if len(lines) >= AFTER:
-            return [(int(line.split()[0]), float(line.split()[1])) for line in lines[:AFTER]]
+            words = [line.split() for line in lines[:AFTER]]
+            return [(int(n), float(began), float(ended)) for n, began, ended in words]
         time.sleep(0.01)
     raise click.ClickException("nobody starts")
 
@@ -152,7 +153,7 @@ def show(result: dict[str, Any]) -> None:
     print(f"CPU of a waiter: {result['cpu_s_per_waiter_and_minute']} s a minute")
     print(f"ended before their turn: {result['ended_before_their_turn']}")
     print(f"started then, in this order: {result['order']}")
-    print(f"each so many seconds after the one before: {result['gaps_s']}")
+    print(f"each so many seconds after the end of the one before: {result['gaps_s']}")
 
 
 @click.command()
