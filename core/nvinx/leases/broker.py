@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec.structs import replace
 
-from nvinx.admission.co_residency import CoResidency
 from nvinx.admission.events import (
     CameBack,
     CardsChanged,
@@ -26,11 +25,11 @@ from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import State
 from nvinx.admission.step import admit, apply, step
 from nvinx.errors import LookOnlyError
-from nvinx.history.statistics import RunStatistics
 from nvinx.jobs.outcome import Outcome
 from nvinx.leases import suspended_leases
 from nvinx.leases.everyone import Everyone, engine_of
 from nvinx.leases.front import Front
+from nvinx.leases.lessons import Lessons
 from nvinx.leases.ports import Lease
 from nvinx.leases.repetition import again_if_lost
 from nvinx.reasons import Why
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from nvinx.admission.reclaim import Reclaim
     from nvinx.bench.capacity import Capacity, Card
     from nvinx.history.runs import PastRun
+    from nvinx.history.statistics import RunStatistics
     from nvinx.leases.ports import Ports, Transaction
     from nvinx.reasons import Reason
 
@@ -73,12 +73,8 @@ class Broker:
         it is set. upcoming: the jobs of ours that are not ready yet, for it to know.
         """
         self._engine = engine
-        self._statistics = statistics or RunStatistics()
-        self._co_residency = CoResidency()
-        self._asleep_at: dict[str, float] = {}
-        self._ended: list[PastRun] = []
-        self._learned_from: Event | None = None
         self._ports = ports
+        self._lessons = Lessons(statistics, ports.asleep)
         self._everyone = Everyone(engine, ports)
         self._policy = policy or LongestChainFirst()
         self.planner: Planner | None = None
@@ -151,8 +147,7 @@ class Broker:
 
     def ended(self) -> tuple[PastRun, ...]:
         """The jobs of ours that ended since this was last asked."""
-        ended, self._ended = tuple(self._ended), []
-        return ended
+        return self._lessons.take()
 
     def withdraw(self, job_ids: Iterable[str]) -> tuple[Decision, ...]:
         """Waiting jobs of ours are no longer wanted."""
@@ -285,7 +280,7 @@ class Broker:
         if not self._touches_card(event):
             self._learn(event)
             self._state, decisions = step(self._state, event, self._policy)
-            self._note_sleep()
+            self._lessons.note_sleep(self._state.running)
             return decisions
         own, refused = apply(self._state, event, self._policy)
         self._ports.liveness.announce(self._engine)
@@ -296,14 +291,9 @@ class Broker:
         self._tell(merged, decided)
         self._tell_judging()
         self._state = after
-        self._note_sleep()
+        self._lessons.note_sleep(self._state.running)
         starts = (start for start in decided.starts if start.job_id in own.waiting)
         return (*refused, *starts, *_asked_of(own, decided))
-
-    def _note_sleep(self) -> None:
-        """What the machine slept before a job began is none of the job's time."""
-        before, now_s = self._asleep_at, self._ports.asleep()
-        self._asleep_at = {job_id: before.get(job_id, now_s) for job_id in self._state.running}
 
     def _look_ahead(self, own: State, event: Event) -> None:
         """Make a plan for the turn that follows, before anybody is kept from the ledger."""
@@ -362,12 +352,12 @@ class Broker:
             self._ports.liveness.retire(event.job_id)
             self._co_residents.pop(event.job_id, None)
         new = {job.id for job in event.jobs} if isinstance(event, Submitted) else set[str]()
-        merged, asleep_s = self._everyone.merge(entries, own, new, gone), self._ports.asleep()
-        self._co_residency.observe(merged.running.values(), event.at, asleep_s)
+        merged = self._everyone.merge(entries, own, new, gone)
+        self._lessons.observe(merged.running.values(), event.at)
         self._learn(event)
         policy = self._planned if _is_alone(own, merged) else self._policy
         merged, decided = admit(merged, event.at, policy)
-        self._co_residency.observe(merged.running.values(), event.at, asleep_s)
+        self._lessons.observe(merged.running.values(), event.at)
         return merged, decided
 
     def _tell(self, merged: State, decided: Round) -> None:
@@ -411,24 +401,8 @@ class Broker:
         return event.job_id
 
     def _learn(self, event: Event) -> None:
-        """Learn from a job that ended, with who shared its card; once, if a turn is repeated."""
-        if not isinstance(event, Finished) or event.job_id not in self._state.running:
-            return
-        if event is self._learned_from or self._state.running[event.job_id].job.claim.on_card:
-            return  # what ran in parts teaches nothing of times
-        self._learned_from = event
-        ended = self._state.running[event.job_id]
-        card_name = self._card_name(ended.placement.card)
-        asleep_s = self._ports.asleep()
-        slept_s = asleep_s - self._asleep_at.get(event.job_id, asleep_s)
-        run = self._co_residency.finish(ended, event.at, card_name=card_name, slept_s=slept_s)
-        run = replace(run, outcome=event.outcome, peak_mib=event.peak_mib)
-        self._ended.append(run)
-        self._statistics.add(run)
-
-    def _card_name(self, card_id: str | None) -> str | None:
-        """A card that has gone is known by its id."""
-        return next((c.name for c in self._state.capacity.cards if c.id == card_id), card_id)
+        if isinstance(event, Finished):
+            self._lessons.learn(event, self._state)
 
     def _touches_card(self, event: Event) -> bool:
         if not self._state.capacity.cards:
