@@ -7,6 +7,7 @@ from nvinx.admission.job import Job, Placement, Running
 from nvinx.bench.capacity import Card
 from nvinx.catalog import Residency
 from nvinx.gpu.ports import GpuInventory, GpuState
+from nvinx.history.runs import PastRun
 from nvinx.interference.company import Company
 from nvinx.jobs import card_share
 from nvinx.jobs.claim import Claim
@@ -125,6 +126,12 @@ def running(started, since=0.0, **placement):
 def company(seconds, *names, at_end=False):
     """So long beside these, as often as they are named."""
     return Company(float(seconds), dict(Counter(names)), at_end)
+
+
+def past_run(kind="embed", ran_s=1.0, *beside, **other):
+    """A run of this kind that ended well on a shared card. beside: companies."""
+    said = {"name": kind, "profile": kind, "residency": Residency.GPU_SHARED, "card": "card"}
+    return PastRun(**{**said, "kind": kind, "ran_s": ran_s, "company": beside, **other})
 
 
 def lease(held_by, since=0.0, **placement):

@@ -1,11 +1,11 @@
 """A claim before it is queued: what earlier runs changed in it, and what the bench cannot give."""
 
+from builders import past_run
 from msgspec.structs import replace
 
 from nvinx.admission import adjust
 from nvinx.admission.job import Job
 from nvinx.catalog import Residency
-from nvinx.history.runs import PastRun
 from nvinx.history.statistics import RunStatistics
 from nvinx.jobs.claim import Claim
 from nvinx.jobs.outcome import Outcome
@@ -14,15 +14,7 @@ CLAIM = Claim(residency=Residency.GPU_SHARED, vram_mib=900, ram_mib=4000, kind="
 
 
 def run(outcome=Outcome.OK, ran_s=20.0):
-    return PastRun(
-        name="embed[1]",
-        kind="embed",
-        profile="embed",
-        residency=Residency.GPU_SHARED,
-        ran_s=ran_s,
-        card="card",
-        outcome=outcome,
-    )
+    return past_run(ran_s=ran_s, outcome=outcome)
 
 
 def test_learned_times_are_filled_in_where_none_is_declared():

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from builders import card, exclusive_claim, job, shared_claim
+from builders import card, exclusive_claim, job, past_run, shared_claim
 
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Submitted
@@ -11,8 +11,6 @@ from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import State
 from nvinx.admission.step import step
 from nvinx.bench.capacity import Capacity
-from nvinx.catalog import Residency
-from nvinx.history.runs import PastRun
 from nvinx.history.sharing import Settled
 from nvinx.history.statistics import RunStatistics
 from nvinx.interference.belief import Belief, Pair
@@ -23,16 +21,8 @@ NAMES = ("embed", "fold", "call")
 
 
 def past(name, partner=None, ran_s=10.0):
-    company = () if partner is None else (Company(ran_s, {partner: 1}),)
-    return PastRun(
-        name=name,
-        kind=name,
-        profile=name,
-        residency=Residency.GPU_SHARED,
-        ran_s=ran_s,
-        card="card",
-        company=company,
-    )
+    beside = () if partner is None else (Company(ran_s, {partner: 1}),)
+    return past_run(name, ran_s, *beside)
 
 
 def taught(excess, sd=0.1, runs=()):

@@ -1,7 +1,7 @@
 """What was learned of sharing keeps nobody from a card for ever whose jobs never end."""
 
 import pytest
-from builders import card, exclusive_job, shared_job
+from builders import card, company, exclusive_job, past_run, shared_job
 
 from nvinx.admission import explain
 from nvinx.admission.estimates import Estimates
@@ -11,13 +11,10 @@ from nvinx.admission.state import State
 from nvinx.admission.step import check, step
 from nvinx.bench.capacity import Capacity
 from nvinx.calibration import fit_slowdown_model
-from nvinx.history.runs import PastRun
 from nvinx.history.statistics import RunStatistics
 from nvinx.interference import CoRun
 from nvinx.interference.belief import Belief, Pair
-from nvinx.interference.company import Company
 from nvinx.reasons import Why
-from nvinx.residency import Residency
 
 CARD = card(0)
 SEEING = LongestChainFirst(Estimates(fit_slowdown_model([CoRun("hot", "hot", 3.0, 3.0)])))
@@ -96,16 +93,7 @@ def test_a_whole_card_is_still_waited_for():
 
 
 def test_a_job_that_is_measured_alone_and_never_ends_does_not_hold_the_card_for_ever():
-    run = PastRun(
-        name="server",
-        kind="server",
-        profile="server",
-        residency=Residency.GPU_SHARED,
-        ran_s=10.0,
-        card="card",
-        company=(Company(10.0, {"new": 1}),),
-    )
-    seen = RunStatistics([run])
+    seen = RunStatistics([past_run("server", 10.0, company(10.0, "new"))])
     pair = Pair(0.0, 0.1, 0.0)
     flat = {"server": 0.0, "new": 0.0}
     seen.believe(Belief(0.0, flat, flat, {name: dict.fromkeys(flat, pair) for name in flat}))

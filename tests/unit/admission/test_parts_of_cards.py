@@ -1,7 +1,7 @@
 """Jobs that ask for a part of a card: as many as it has parts fit, whatever its size."""
 
 import pytest
-from builders import card, exclusive_job, part_claim, part_job, shared_job
+from builders import card, exclusive_job, part_claim, part_job, past_run, shared_job
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +13,6 @@ from nvinx.admission.state import State
 from nvinx.admission.step import check, step
 from nvinx.bench.capacity import Capacity
 from nvinx.catalog import Residency
-from nvinx.history.runs import PastRun
 from nvinx.history.statistics import RunStatistics
 from nvinx.jobs.card_share import CardShare
 from nvinx.jobs.outcome import Outcome
@@ -143,16 +142,7 @@ def test_after_the_card_it_spills_or_goes_to_the_cpu_if_it_may():
 
 
 def past(outcome=Outcome.OK, peak_mib=100):
-    return PastRun(
-        name="embed",
-        kind="embed",
-        profile="embed",
-        residency=Residency.GPU_SHARED,
-        ran_s=1.0,
-        card="card",
-        peak_mib=peak_mib,
-        outcome=outcome,
-    )
+    return past_run(peak_mib=peak_mib, outcome=outcome)
 
 
 def test_what_runs_took_does_not_overrule_a_stated_part():

@@ -3,13 +3,11 @@
 import json
 
 import pytest
-from builders import company
+from builders import company, past_run
 from click.testing import CliRunner
 
-from nvinx.catalog import Residency
 from nvinx.cli import main
 from nvinx.cli.doctor_checks import contradictions
-from nvinx.history.runs import PastRun
 from nvinx.history.store import SqliteHistory
 
 BENCH = """
@@ -24,15 +22,8 @@ interference:
 
 def run(ran_s, *partners, profile="hot"):
     together = (company(ran_s, *partners),) if partners else ()
-    return PastRun(
-        name="x",
-        kind=f"{profile}@1",
-        profile=profile,
-        residency=Residency.GPU_SHARED,
-        ran_s=float(ran_s),
-        card="simulated GPU 0",
-        company=together,
-    )
+    known = {"profile": profile, "card": "simulated GPU 0"}
+    return past_run(f"{profile}@1", float(ran_s), *together, **known)
 
 
 @pytest.fixture

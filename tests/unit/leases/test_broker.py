@@ -3,7 +3,17 @@
 from contextlib import contextmanager
 
 import pytest
-from builders import card, company, cpu_job, exclusive_job, gpu_state, part_job, shared_job, started
+from builders import (
+    card,
+    company,
+    cpu_job,
+    exclusive_job,
+    gpu_state,
+    part_job,
+    past_run,
+    shared_job,
+    started,
+)
 from msgspec.structs import replace
 
 from nvinx.admission import policy
@@ -16,7 +26,6 @@ from nvinx.bench.capacity import Capacity
 from nvinx.catalog import Residency
 from nvinx.errors import IllegalEventError
 from nvinx.gpu.ports import GpuInventory, GpuProcess
-from nvinx.history.runs import PastRun
 from nvinx.history.statistics import RunStatistics
 from nvinx.leases.broker import Broker
 from nvinx.leases.everyone import UNHEARD_AFTER_S, _as_asked
@@ -400,14 +409,7 @@ def test_an_id_that_a_dead_engine_asked_for_is_free(machine):
 
 
 # Two of a kind take ten times as long beside each other.
-ALONE = PastRun(
-    name="hot",
-    kind="hot",
-    profile="hot",
-    residency=Residency.GPU_SHARED,
-    ran_s=1.0,
-    card="card",
-)
+ALONE = past_run("hot")
 TOGETHER = replace(ALONE, ran_s=10.0, company=(company(10, "hot"),))
 HURTS = (ALONE, ALONE, TOGETHER, TOGETHER)
 

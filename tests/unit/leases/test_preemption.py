@@ -84,19 +84,10 @@ def test_the_urgent_job_starts_when_the_other_has_ended_and_before_it_comes_back
 
 
 def test_it_starts_when_the_card_shows_the_room_and_not_before():
-    probe = CardInUse()
-    machine = Machine(probe)
-    one, two = machine.engine("one"), machine.engine("two")
-    one.submit([long_job()])
-    machine.clock.now = 20.0
-    job = exclusive_job("urgent", engine="two", priority=10, preempts=10, vram_mib=4000)
-    two.submit([job])
-    one.poll()
-    probe.used_mib = 3000  # of what died, and the driver has not taken back
-    one.finish("fold")
+    machine, _, two, *_ = room_shown_late()
     assert started(two.poll()) == []
     assert two.waits["urgent"].why is Why.CARD_USED_BY_OTHERS
-    probe.used_mib = 0
+    machine.probe.used_mib = 0
     assert started(two.poll()) == ["urgent"]
 
 
@@ -110,7 +101,7 @@ def room_shown_late():
     job = exclusive_job("urgent", engine="two", priority=10, preempts=10, vram_mib=4000)
     two.submit([job])
     one.poll()
-    probe.used_mib = 3000
+    probe.used_mib = 3000  # of what died, and the driver has not taken back
     one.finish("fold")
     again = replace(long_job("fold again"), preempted=Preempted(1, 20.0, 20.0, (CARD.id,)))
     small = shared_job("small", 200, engine="one", runtime_s=600.0)
