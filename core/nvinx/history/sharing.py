@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from nvinx.interference.observed import Observed
+from nvinx.interference.observed import Observed, of_common
 from nvinx.jobs.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nvinx.interference.slowdown import SlowdownModel
 
 MOST = 600  # runs that are fitted: the newest
+MOST_PROFILES = 40  # that are told apart: those in most of these runs, and the calibrated
 _FEW = 20  # runs per one more that is worth another fit
 
 
@@ -77,8 +78,9 @@ class Sharing:
         self._fitted, self._new = len(rows), 0
         told = self._slowdowns
         if told is None:
-            return joint_fit.fit(rows, seed=self._seed)
-        return joint_fit.fit(rows, told.measured, self._seed, told.exponent, told.groups)
+            return joint_fit.fit(of_common(rows, MOST_PROFILES), seed=self._seed)
+        common = of_common(rows, MOST_PROFILES, told.traits)
+        return joint_fit.fit(common, told.measured, self._seed, told.exponent, told.groups)
 
 
 class Settled(Sharing):
