@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -395,10 +394,10 @@ class Executor(RealExecutor):
         if isinstance(error, PreparationError):
             self._finish_unprepared(job, error.reason)
             return
-        end = self._run.judge(job, handle, error)
         if self._has_given_back(job):
-            self._come_back(job, handle, end)
+            self._come_back(job, handle)
             return
+        end = self._run.judge(job, handle, error)
         if end.outcome is Outcome.OUT_OF_MEMORY and not self.is_stopping():
             again = self._run.again(job, handle, end, self._job_ids.new(handle))
             self._warn()
@@ -435,11 +434,9 @@ class Executor(RealExecutor):
             giving = self._giving_back.pop(job.id, None)
         return giving is not None and giving.was_in_time() and not self._cancelled
 
-    def _come_back(self, job: Job, handle: Any, end: Ended) -> None:
+    def _come_back(self, job: Job, handle: Any) -> None:
         """Queue a preempted job anew: it did not fail, but its outputs go as after a failure."""
-        from nvinx.jobs.outcome import Outcome
-
-        end = replace(end, outcome=Outcome.PREEMPTED)
+        end = self._run.preempted(job)
         again = self._run.after_preemption(job, self._job_ids.new(handle))
         self._try_again(job, again, handle, end)
 

@@ -49,7 +49,7 @@ class Runner:
         if again:
             self._attempts[handle] = handle.attempt
             snakemake_internals.set_attempt(handle, self._run.oom_retry.number(handle))
-        self._retried_here[handle] = self._run.grow_by_attempt(handle)
+        self._retried_here[handle] = self._run.retried_here(handle, token)
         for member in snakemake_internals.members(handle):
             snakemake_internals.evaluate_tmpdir(member, anew=again)
             self._told[member] = self._told[handle]

@@ -357,6 +357,11 @@ class Run:
             self._news += [] if told is None else [told]
         return Ended(job.id, outcome, peak_mib)
 
+    def preempted(self, job: Job) -> Ended:
+        """How a job ended that we ended: neither its exit status nor its words tell anything."""
+        self._kills_before.pop(job.id, None)
+        return Ended(job.id, Outcome.PREEMPTED, self.peaks.take(job.id))
+
     def again(self, job: Job, handle: Any, end: Ended, token: str) -> Job | None:
         """The job to queue instead of one that ran out of memory; None when all was tried."""
         claim, news = self.oom_retry.next_claim(
@@ -401,10 +406,14 @@ class Run:
         finally:
             snakemake_internals.set_attempt(handle, before)
 
-    def grow_by_attempt(self, handle: Any) -> list[str]:
-        """The rules of a job or group that ask for other amounts at their next attempt."""
-        members = snakemake_internals.members(handle)
-        return sorted({m.rule.name for m in members if m.restart_times and self._grows(m)})
+    def retried_here(self, handle: Any, token: str) -> list[str]:
+        """The rules of a job or group whose own process may not try them again.
+
+        They ask for other amounts at their next attempt, or may be told to end, with any status.
+        """
+        members = [m for m in snakemake_internals.members(handle) if m.restart_times]
+        agreed = self.agreed(token) is not None
+        return sorted({m.rule.name for m in members if agreed or self._grows(m)})
 
     def _grows(self, member: Any) -> bool:
         try:

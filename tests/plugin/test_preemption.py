@@ -65,7 +65,7 @@ def _write(workspace: Workspace, how: str, work: str) -> None:
 
 
 def test_it_is_ended_and_comes_back_without_using_up_a_retry(workspace: Workspace) -> None:
-    _write(workspace, "requeue", UNTIL_URGENT)
+    _write(workspace, "requeue", f"trap '' TERM; {UNTIL_URGENT}")
     outcome = workspace.run("--nvinx-preempt", "20")
     assert outcome.status == 0, outcome.text
     assert workspace.read("log").splitlines() == ["run 0 1", "run 1 1"]
@@ -73,6 +73,7 @@ def test_it_is_ended_and_comes_back_without_using_up_a_retry(workspace: Workspac
     assert workspace.read("long.txt") == "begun\ndone\n"
     assert "long ends, to give up its card to urgent" in outcome.text
     assert "Error in rule" not in outcome.text
+    assert "was killed" not in outcome.text
     assert '"outcome": "preempted"' in workspace.record()
     assert '"event": "preempted"' in workspace.record()
     run = recorded.last(workspace.work)
@@ -84,7 +85,14 @@ def test_it_is_ended_and_comes_back_without_using_up_a_retry(workspace: Workspac
 
 
 def test_it_is_told_and_ends_with_any_status(workspace: Workspace) -> None:
+    """In a process of its own, which may not try it again in the time that it has to end."""
     _write(workspace, "signal:USR2@3000", f"trap 'echo saved >> log; exit 3' USR2; {UNTIL_URGENT}")
+    text = workspace.read("Snakefile")
+    for file in (">> log", "-e urgent.txt"):
+        text = text.replace(file, f"{file[:3]}{workspace.path(file[3:])}")
+    in_process = '    shadow: "minimal"\n    retries: 1\n    resources: gpu=1, runtime=1000'
+    text = text.replace("    resources: gpu=1, runtime=1000", in_process)
+    workspace.write("Snakefile", text)
     outcome = workspace.run("--nvinx-preempt", "20")
     assert outcome.status == 0, outcome.text
     assert workspace.read("log").splitlines() == ["run 0 1", "saved", "run 1 1"]
