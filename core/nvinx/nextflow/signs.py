@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 WORDS = (
     r"(?i)(?<![a-z0-9])(?<!no[-_])(?<!non[-_])(?<!process_)n?gpus?(?![a-z])"
-    r"|process_gpus?[-_]|cuda|nvidia|--nv(?!\w)"
+    r"|process_gpu[-_a-z0-9]"
+    r"|(?-i:(?<!\b[Nn]o)(?<!\b[Nn]on)(?<=[a-z0-9])(?:GPU|Gpu)s?(?![a-z])"
+    r"|(?<![A-Za-z0-9])(?:gpus?|GPUs?)(?=[A-Z][a-z0-9]))"
+    r"|cuda|nvidia|--nv(?:ccli)?(?!\w)"
 )
 OURS = re.compile(r"nvinx_\w+")
 NF_CORE = "process_gpu"

@@ -44,7 +44,20 @@ def words(tmp_path):
             "run --gpus device=GPU-b -e NVIDIA_VISIBLE_DEVICES=GPU-b img",
         ),
         ("docker run --device nvidia.com/gpu=all img", PART, "run --gpus device=MIG-d img"),
+        (
+            "docker run --env=NVIDIA_VISIBLE_DEVICES=all i",
+            CPU,
+            "run --env=NVIDIA_VISIBLE_DEVICES=void i",
+        ),
+        ("docker --tls run --gpus all img", ONE, "--tls run --gpus device=GPU-b img"),
+        ("docker --config /d run --gpus all img", CPU, "--config /d run img"),
+        ("docker stop run", ONE, "stop run"),
         ("docker stop it", ONE, "stop it"),
+        (
+            "podman --log-level error run i",
+            ONE,
+            "--log-level error run --device nvidia.com/gpu=1 i",
+        ),
         ("podman run --device nvidia.com/gpu=all i", ONE, "run --device nvidia.com/gpu=1 i"),
         (
             "podman run img",
