@@ -89,7 +89,7 @@ def test_an_older_copy_is_replaced_and_a_folder_that_cannot_be_written_is_told(
         nextflow_install.install_plugin(home)
 
 
-def test_a_script_of_its_own_stays_and_the_guard_comes_behind_it(plugged):
+def test_scripts_of_its_own_stay_and_each_attempt_has_its_own_guard(plugged):
     plugged.configs = (plugged.configs[0],)
     plugged.write(
         "own.nf",
@@ -100,13 +100,28 @@ process OWN {
     afterScript 'touch $TRUTH/after'
     script: 'echo "$LOADED $NVINX_PLACEMENT" > $TRUTH/own'
 }
-workflow { OWN() }
+process GROWS {
+    accelerator 1
+    errorStrategy 'retry'
+    ext vram_gb: { 0.5 * task.attempt }
+    beforeScript { "export TRY=${task.attempt}" }
+    script: 'echo "$TRY $NVINX_VRAM_MB" >> $TRUTH/grows; [ $TRY = 2 ]'
+}
+process PLAIN {
+    label 'gpu'
+    errorStrategy 'retry'
+    ext vram_gb: { 0.4 * task.attempt }
+    script: "echo ${task.attempt} \\$NVINX_VRAM_MB >> \\$TRUTH/plain; [ ${task.attempt} = 2 ]"
+}
+workflow { OWN(); GROWS(); PLAIN() }
 """,
     )
     done = plugged.run(*plugged.nextflow("own.nf", *plugged.words))
     assert done.returncode == 0, done.stdout
     assert (plugged.truth / "own").read_text() == "yes gpu_exclusive\n"
     assert (plugged.truth / "after").exists()
+    assert (plugged.truth / "grows").read_text().splitlines() == ["1 500", "2 1000"]
+    assert (plugged.truth / "plain").read_text().splitlines() == ["1 400", "2 800"]
 
 
 def rows(folder: Path) -> dict[str, dict[str, str]]:

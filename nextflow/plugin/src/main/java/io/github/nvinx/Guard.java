@@ -15,23 +15,21 @@ final class Guard {
 
     /** Put them behind the scripts of the task's process, where these are its own. */
     static void join(TaskConfig config) {
-        String guard = text(config, TEXT);
-        if (guard.isBlank()) {
-            return;
+        if (!text(config, TEXT).isBlank()) {
+            join(config, BEFORE, TEXT);
+            join(config, AFTER, END);
         }
-        config.put(BEFORE, joined(config.getBeforeScript(), guard));
-        config.put(AFTER, joined(config.getAfterScript(), text(config, END)));
     }
 
-    private static String joined(String own, String ours) {
-        if (own == null || own.isBlank()) {
-            return ours;
+    private static void join(TaskConfig config, String script, String part) {
+        Object own = config.getRawValue(script);
+        if (!(own instanceof Joined)) {
+            config.put(script, new Joined(own, part));
         }
-        return own.contains(ours) ? own : own + "\n" + ours;
     }
 
     /** What `ext` has for this task; a closure is computed. */
-    private static String text(TaskConfig config, String name) {
+    static String text(TaskConfig config, String name) {
         Object found = config.get(EXT) instanceof Map<?, ?> ext ? ext.get(name) : null;
         return found == null ? "" : found.toString();
     }
