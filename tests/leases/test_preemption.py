@@ -20,8 +20,9 @@ def _runs(bench):
     return bench.folder.joinpath("runs").read_text().split()
 
 
-def _start(bench, how, script):
-    process = bench.start("run", "--preemptible", how, "--name", "long", "--", "bash", "-c", script)
+def _start(bench, how, script, *more):
+    words = ("--preemptible", how, "--name", "long", *more)
+    process = bench.start("run", *words, "--", "bash", "-c", script)
     assert eventually((bench.folder / "ready").exists)
     return process
 
@@ -38,6 +39,15 @@ def test_one_that_is_requeued_is_ended_and_runs_again_to_its_own_end(bench):
     assert "long ends, to give up its card to urgent" in err
     assert "preempted 1 of at most 3 times" in err
     assert bench.held() == set()
+
+
+def test_a_try_after_too_little_memory_knows_how_often_it_was_preempted(bench):
+    runs_out = "test -e out || { touch out; echo CUDA out of memory >&2; exit 1; }"
+    script = KEEPS_ON.replace("exit 7", f"{{ {runs_out}; exit 7; }}")
+    long = _start(bench, "requeue", script, "--vram", "1GB", "--retry-oom")
+    assert bench.run("run", "--urgent", "--", "true").returncode == 0
+    assert long.wait(timeout=GIVE_UP_S) == 7
+    assert _runs(bench) == ["0", "1", "1"]
 
 
 def test_an_urgent_block_of_a_program_takes_the_card_too(bench):

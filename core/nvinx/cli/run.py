@@ -188,10 +188,12 @@ def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: 
     from nvinx.jobs.outcome import Outcome, outcome_of
 
     tried: list[RetryStep] = []
+    preempted: Preempted | None = None
     own = words_for(client.bench.oom_patterns, how.name)
     while True:
         told = attempt.variables(len(tried) + 1, Outcome.OUT_OF_MEMORY if tried else None)
-        held, status, words, kills = _one_try(client, claim, command, how, told)
+        held, status, words, kills = _one_try(client, claim, command, how, told, preempted)
+        preempted = held.job.preempted
         status = status or _left_out(how)
         outcome = outcome_of(status, *words, own=own)
         peak_mib = _given_back(client, held, outcome)
@@ -213,15 +215,18 @@ def _one_try(
     command: tuple[str, ...],
     how: _Manner,
     told: dict[str, str],
+    before: Preempted | None,
 ) -> _Tried:
-    """Run the command to an end of its own: from its start again where it was preempted."""
+    """Run the command to an end of its own: from its start again where it was preempted.
+
+    before: how often it was, in earlier tries.
+    """
     from msgspec.structs import replace
 
     from nvinx.admission import explain
     from nvinx.host import kernel_kills
     from nvinx.leases import command as commands
 
-    before: Preempted | None = None
     while True:
         held = _waited_for(client, claim, how, before)
         beside = client.beside(held)
