@@ -97,11 +97,9 @@ class Executor(RealExecutor):
         self._dispatcher: Dispatcher | None = None
 
     def _hold_limits(self) -> None:
-        from snakemake_executor_plugin_nvinx import job_claims, messages
+        from snakemake_executor_plugin_nvinx import job_claims
 
-        snakemake_internals.demand_countable_vram(
-            self.workflow, lambda *stated: WorkflowError(messages.not_countable(*stated))
-        )
+        job_claims.demand_countable_vram(self.workflow)
         snakemake_internals.cap_threads(self.workflow, self._run.cores)
         stated_mb = partial(job_claims.vram_mb, models=self._run.bench.models)
         snakemake_internals.limit_vram(self.workflow, stated_mb)

@@ -55,6 +55,16 @@ def stated(job: Any) -> dict[str, Any]:
     return {k: v for k, v in known.items() if isinstance(v, int | float) or type(v) is str}
 
 
+def demand_countable_vram(workflow: Any) -> None:
+    """Raises WorkflowError where `--resources vram_mb=N` meets VRAM that it cannot count."""
+    from snakemake_executor_plugin_nvinx import messages
+    from snakemake_executor_plugin_nvinx.workflow_error import WorkflowError
+
+    snakemake_internals.demand_countable_vram(
+        workflow, lambda *stated: WorkflowError(messages.not_countable(*stated))
+    )
+
+
 def vram_mb(resources: Mapping[str, Any], models: Mapping[str, ModelSpec]) -> int | None:
     """The VRAM that is stated in other words than `vram_mb`; None where none is, or wrongly.
 

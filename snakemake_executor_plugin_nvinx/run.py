@@ -23,7 +23,7 @@ from nvinx.host import kernel_kills
 from nvinx.host.clock import boot_seconds
 from nvinx.jobs import attempt, unlikely
 from nvinx.jobs.outcome import Outcome
-from nvinx.jobs.preemption import Preempted
+from nvinx.jobs.preemption import once_more
 from nvinx.leases import outer
 from nvinx.leases.context import open_context
 from nvinx.runs import read as recorded
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from nvinx.history.runs import PastRun
     from nvinx.history.statistics import RunStatistics
     from nvinx.jobs.claim import Claim
-    from nvinx.jobs.preemption import Preemptible
+    from nvinx.jobs.preemption import Preempted, Preemptible
     from nvinx.leases.broker import Broker
     from nvinx.leases.context import Context
     from nvinx.leases.outer import Outer
@@ -393,8 +393,7 @@ class Run:
         now, running = boot_seconds(), self.broker.state.running.get(job.id)
         ran_s = 0.0 if running is None else now - running.since
         cards = () if running is None else running.placement.cards
-        times = 1 + (job.preempted.times if job.preempted else 0)
-        return replace(job, id=token, preempted=Preempted(times, now, ran_s, cards))
+        return replace(job, id=token, preempted=once_more(job.preempted, now, ran_s, cards))
 
     def _asked_for(self, handle: Any, attempt: int) -> Claim:
         """What a rule asks for at an attempt that Snakemake has not come to."""

@@ -20,7 +20,7 @@ from snakemake_executor_plugin_slurm import ExecutorSettings as SlurmSettings
 from nvinx.errors import NvinxError
 from nvinx.jobs.outcome import Outcome
 from nvinx.slurm import tools as slurm_tools
-from snakemake_executor_plugin_nvinx import job_claims, messages, snakemake_internals
+from snakemake_executor_plugin_nvinx import job_claims, snakemake_internals
 from snakemake_executor_plugin_nvinx.workflow_error import WorkflowError
 from snakemake_executor_plugin_nvinx_slurm import profile, request
 from snakemake_executor_plugin_nvinx_slurm.run import Placed, SlurmRun
@@ -52,9 +52,7 @@ class Executor(SlurmExecutor):
         self._placing = threading.Lock()
         self._reported: set[int] = set()
         self._halted = False
-        snakemake_internals.demand_countable_vram(
-            workflow, lambda *stated: WorkflowError(messages.not_countable(*stated))
-        )
+        job_claims.demand_countable_vram(workflow)
         try:
             self._run = SlurmRun.open(settings, workflow)
             self._run.demand_possible(snakemake_internals.pending_jobs(workflow))

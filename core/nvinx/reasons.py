@@ -53,10 +53,10 @@ class Reason(Struct, frozen=True):
 
     job: who it is about. need, have: what is asked and what is there, in the cause's own unit
     (MiB for memory, a count of cores or cards), None where the cause has no number: cards that are
-    given back are counted where several are needed at once. behind: names
-    of the jobs in the way, oldest first. factor, limit: the predicted figure of sharing and what it
-    is held against: work per time together and without the newcomer, or a slowdown and its maximum,
-    or seconds of work that a preemption would lose and of waiting that it would save.
+    given back are counted where several are needed at once. behind: names of the jobs in the way,
+    oldest first. factor, limit: the predicted figure of sharing and what it is held against: work
+    per time together and without the newcomer, or a slowdown and its maximum, or seconds of work
+    that a preemption would lose and of waiting that it would save.
     """
 
     job: str

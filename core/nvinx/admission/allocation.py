@@ -6,6 +6,7 @@ servers, and what was learned would keep it from the card for ever.
 
 from __future__ import annotations
 
+from math import isinf
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -43,7 +44,8 @@ def _is_open_ended(
     one: Allocation, there: Sequence[Allocation], at: float, estimates: Estimates
 ) -> bool:
     claim, age_s = one.job.claim, at - one.since
-    if claim.runtime_s is None:
-        return bool(claim.elastic_mib) or age_s > _LONG_S
     partners = [other.job.claim for other in there if other is not one]
-    return age_s > _OVER * claim.runtime_s * estimates.slowdown(claim, partners)
+    length_s = estimates.end_s(claim, partners, 0.0, 0.0)
+    if isinf(length_s):
+        return bool(claim.elastic_mib) or age_s > _LONG_S
+    return age_s > _OVER * length_s

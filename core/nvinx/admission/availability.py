@@ -197,9 +197,13 @@ class Availability:
                 limit=claim.max_slowdown,
             )
         after, before = self._estimates.gain(job.claim, residents)
-        if after > before * self._worthwhile or are_open_ended(there, self.at, self._estimates):
+        if self._pays(after, before) or are_open_ended(there, self.at, self._estimates):
             return None
         return Reason(job.name, Why.NO_GAIN_FROM_SHARING, behind=names, factor=after, limit=before)
+
+    def _pays(self, after: float, before: float) -> bool:
+        """Whether so much more gets done by sharing that it is worth it."""
+        return after > before * self._worthwhile
 
     def is_to_measure(self, job: Job, card: Card) -> bool:
         """Whether the job would be alone on the card, and had better stay so."""
@@ -219,10 +223,7 @@ class Availability:
     def is_beside_open_ended(self, job: Job, card: Card) -> bool:
         """Whether the job joins the card only as those on it may never end."""
         residents = [other.claim for other in self.residents(card.id)]
-        if not residents:
-            return False
-        after, before = self._estimates.gain(job.claim, residents)
-        return after <= before * self._worthwhile
+        return bool(residents) and not self._pays(*self._estimates.gain(job.claim, residents))
 
     def end_s(self, job: Job, card_id: str | None) -> float:
         """When the job would end if it started on this card, or on the CPU, now."""

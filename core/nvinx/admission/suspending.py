@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from nvinx.admission.job import GivenBack, Phase, Running, Suspension, Waiting
-from nvinx.jobs.preemption import Preempted
+from nvinx.jobs.preemption import once_more
 from nvinx.overflow.bandwidth import Bandwidth
 from nvinx.residency import Residency
 
@@ -61,9 +61,8 @@ def off_card(one: Running, suspension: Suspension, used_mib: int | None, at: flo
     used_mib: what it had used of it, None where nobody saw; all of that must fit, or it could never
     come back. It can go on nowhere else. Its RAM is held by what it left, so it asks for none.
     """
-    before, now = one.job.preempted, replace(suspension, phase=Phase.OFF_CARD)
+    now = replace(suspension, phase=Phase.OFF_CARD)
     held = replace(one.placement, given_back=None, suspension=now)
-    times = 1 + (0 if before is None else before.times)
     claim = replace(
         _with_room(one, used_mib),
         on_card=held.card,
@@ -71,7 +70,8 @@ def off_card(one: Running, suspension: Suspension, used_mib: int | None, at: flo
         cpu_fallback=False,
         ram_overflow=False,
     )
-    preempted = Preempted(times, at, max(at - one.since, 0.0), one.placement.cards)
+    ran_s = max(at - one.since, 0.0)
+    preempted = once_more(one.job.preempted, at, ran_s, one.placement.cards)
     return Waiting(replace(one.job, claim=claim, preempted=preempted, suspended=held), at)
 
 

@@ -244,10 +244,9 @@ def _preempted(client: LeaseClient, held: HeldLease) -> Preempted:
     """Give the lease back of a command that was ended for another; it runs again."""
     from nvinx.host.clock import boot_seconds
     from nvinx.jobs.outcome import Outcome
-    from nvinx.jobs.preemption import Preempted
+    from nvinx.jobs.preemption import once_more
 
-    times = 1 + (held.job.preempted.times if held.job.preempted else 0)
-    found = Preempted(times, boot_seconds(), client.ran_s(held), held.placement.cards)
+    found = once_more(held.job.preempted, boot_seconds(), client.ran_s(held), held.placement.cards)
     _given_back(client, held, Outcome.PREEMPTED)
     return found
 

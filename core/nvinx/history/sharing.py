@@ -77,9 +77,9 @@ class Sharing:
         rows = [*self._rows, *list(self._added)][-MOST:]
         self._fitted, self._new = len(rows), 0
         told = self._slowdowns
+        common = of_common(rows, MOST_PROFILES, () if told is None else told.traits)
         if told is None:
-            return joint_fit.fit(of_common(rows, MOST_PROFILES), seed=self._seed)
-        common = of_common(rows, MOST_PROFILES, told.traits)
+            return joint_fit.fit(common, seed=self._seed)
         return joint_fit.fit(common, told.measured, self._seed, told.exponent, told.groups)
 
 

@@ -40,16 +40,15 @@ def of_common(
     power of their number, and what is believed with the second, where somebody names each job
     otherwise. runs: the oldest first. most: so many profiles. kept: in any case, beside these.
     """
-    seen = Counter[str]()
-    last = dict.fromkeys(kept, len(runs))
+    always, seen, last = set(kept), Counter[str](), dict[str, int]()
     for at, run in enumerate(runs):
-        there = set(_named(run))
+        there = set(_named(run)) - always
         seen.update(there)
-        last |= dict.fromkeys(there - set(kept), at)
-    if len(last) <= most:
+        last.update(dict.fromkeys(there, at))
+    if len(seen) <= most:
         return runs
-    ranked = sorted(seen.keys() - set(kept), key=lambda name: (seen[name], last[name], name))
-    common = {*kept, *ranked[-most:]}
+    ranked = sorted(seen, key=lambda name: (seen[name], last[name], name))
+    common = {*always, *ranked[-most:]}
     return [_among(common, run) for run in runs if run.profile in common]
 
 

@@ -32,7 +32,7 @@ _PREEMPTIBLE = (
     "with nvinx run --preemptible=requeue, which asks for the card itself and starts it again",
 )
 _MEANT = (  # by what is left of a name without nvinx, units and signs
-    (r"vram|vramg?i?b?|vramm?i?b?", "ext.vram_gb, in GB"),
+    (r"vram[gm]?i?b?", "ext.vram_gb, in GB"),
     (r"n?gpus?|cards?|ncards|accelerators?|numgpus|gpucount", "accelerator 2 for two cards"),
     (r"gpumodel|gputype|cardtype|cardname|gpuname", "accelerator 1, type: 'a100'"),
     (r"residency|exclusive|shared|overflow|ramoverflow|cpuonly", "ext.nvinx_mode, or a label"),

@@ -25,7 +25,7 @@ from nvinx.errors import WorkloadError
 from nvinx.history.sharing import Settled
 from nvinx.history.statistics import RunStatistics
 from nvinx.jobs.outcome import Outcome
-from nvinx.jobs.preemption import Mode, Preempted
+from nvinx.jobs.preemption import Mode, once_more
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from nvinx.bench.capacity import Capacity
     from nvinx.history.runs import PastRun
     from nvinx.jobs.claim import Claim
+    from nvinx.jobs.preemption import Preempted
     from nvinx.reasons import Reason
     from nvinx.simulation.workload import Workload
 
@@ -257,9 +258,8 @@ class _Play:
         self._end(name, live)
         self._preempted.append(self._played(name, live, leaving.to))
         self._left_s[name] = leaving.left_s
-        times = 1 + (self._before[name].times if name in self._before else 0)
         ran_s, cards = self._at - live.start_s, live.placement.cards
-        self._before[name] = Preempted(times, self._at, ran_s, cards)
+        self._before[name] = once_more(self._before.get(name), self._at, ran_s, cards)
         self._take(Finished(name, self._at, Outcome.PREEMPTED))
         again = replace(self._workload.job(name), preempted=self._before[name])
         self._ready_s[name] = self._at

@@ -26,10 +26,10 @@ final class Joined extends Closure<String> {
         Map<?, ?> context = (Map<?, ?>) getDelegate();
         String ours = Guard.text((TaskConfig) context.get("task"), part);
         String theirs = text(context);
-        if (theirs.isBlank() || theirs.contains(ours)) {
-            return theirs.isBlank() ? ours : theirs;
+        if (theirs.isBlank()) {
+            return ours;
         }
-        return theirs + "\n" + ours;
+        return theirs.contains(ours) ? theirs : theirs + "\n" + ours;
     }
 
     private String text(Map<?, ?> context) {
