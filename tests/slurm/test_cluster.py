@@ -4,13 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 from cluster import Cluster
 from programs import ClusterError
 from slurm_conf import Node
 from waiting import GIVE_UP_S, eventually
-from writers import writers
+from writers import lives, with_children, writers
 
 HERE = Path(__file__).parent
 ON_NODE1 = "--nodelist=node1"
@@ -112,10 +111,15 @@ def test_two_clusters_do_not_know_of_each_other_and_leave_no_process(running, sh
         assert set(other.states()) == {"alone", "bare"}
         with pytest.raises(ClusterError, match="Invalid generic resource"):
             other.submit("true", shards(1))
-        started = writers(other.folder)
-        started += [child for process in started for child in process.children(recursive=True)]
-        assert {"slurmctld", "slurmstepd", "sleep"} <= {process.name() for process in started}
-    assert [p for p in started if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
+        # Slurm says RUNNING before the job's own process is there.
+        started = {}
+
+        def has_a_running_job():
+            started.update(with_children(writers(other.folder)))
+            return {"slurmctld", "slurmstepd", "sleep"} <= set(started.values())
+
+        wait(has_a_running_job)
+    assert [process for process in started if lives(process)] == []
     assert set(running.states()) == {"node1", "node2"}
 
 

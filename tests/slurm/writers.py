@@ -31,12 +31,25 @@ def kill(folder: Path, log: str = "*.log") -> None:
     Daemons, which are the oldest, go first: none is to tell of a job's end. Looks until nothing is
     left, since a daemon may be starting another job meanwhile.
     """
-    while found := _with_children(writers(folder, log)):
+    while found := with_children(writers(folder, log)):
         for process in sorted(found, key=psutil.Process.create_time):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         while any(lives(process) for process in found):
             time.sleep(0.01)
+
+
+def with_children(found: list[psutil.Process]) -> dict[psutil.Process, str]:
+    """These processes and all that they started, with their names."""
+    everything = set(found)
+    for process in found:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            everything.update(process.children(recursive=True))
+    names = {}
+    for process in everything:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            names[process] = process.name()
+    return names
 
 
 def claim(folder: Path, kept: bool) -> None:
@@ -62,14 +75,6 @@ def lives(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
-
-
-def _with_children(found: list[psutil.Process]) -> set[psutil.Process]:
-    everything = set(found)
-    for process in found:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            everything.update(process.children(recursive=True))
-    return everything
 
 
 def _is_wanted(folder: Path) -> bool:
