@@ -2,6 +2,7 @@
 
 import ctypes
 import hashlib
+import os
 import subprocess
 import tempfile
 from functools import cache
@@ -72,7 +73,7 @@ def _search():
     text = SOURCE.read_bytes()
     built = Path(tempfile.gettempdir()) / f"nvinx-search-{hashlib.sha256(text).hexdigest()[:16]}.so"
     if not built.exists():
-        made = built.with_suffix(".new")
+        made = built.with_suffix(f".{os.getpid()}")  # another process may be building it too
         subprocess.run(["g++", "-O2", "-shared", "-fPIC", "-o", made, SOURCE], check=True)
         made.rename(built)
     function = ctypes.CDLL(str(built)).shortest
