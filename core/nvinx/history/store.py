@@ -75,7 +75,7 @@ _SELECT = f"SELECT ended_at, source, {_NAMES} FROM run"
 OF_NAME = "WHERE kind = ? OR profile = ? ORDER BY id"
 # Of each kind as many as anybody learns from, on the CPU and on each make of card; those that were
 # alone there and those that were not, so that many of these push none of the others out.
-_ALIKE = "kind = ?1 AND card IS ?2 AND (company = '[]') = ?3"
+_ALIKE = "kind = :kind AND card IS :card AND (company = '[]') = :alone"
 _FORGET = f"""
 DELETE FROM run WHERE {_ALIKE} AND id <= (
     SELECT id FROM run WHERE {_ALIKE} ORDER BY id DESC LIMIT 1 OFFSET {KEPT}
@@ -122,7 +122,8 @@ class SqliteHistory:
             with self._writing() as db:
                 db.executemany(_INSERT, [(now, source, *_row(run)) for run in listed])
                 alike = {(run.kind, run.card, not run.company) for run in listed}
-                db.executemany(_FORGET, alike)
+                names = ("kind", "card", "alone")
+                db.executemany(_FORGET, [dict(zip(names, one, strict=True)) for one in alike])
                 db.execute(_FORGET_OLD)
 
     def entries(self) -> tuple[Entry, ...]:
@@ -151,7 +152,8 @@ class SqliteHistory:
             return 0
         with self._writing() as db:
             db.execute("DELETE FROM belief")
-            return db.execute("DELETE FROM run WHERE ?1 IS NULL OR kind = ?1", (kind,)).rowcount
+            those = "DELETE FROM run WHERE :kind IS NULL OR kind = :kind"
+            return db.execute(those, {"kind": kind}).rowcount
 
     def newest_on(self, cards: Sequence[str], most: int, last_id: int) -> tuple[PastRun, ...]:
         """The last runs on cards of these makes, up to a number, the oldest first."""

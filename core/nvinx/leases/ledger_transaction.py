@@ -30,19 +30,19 @@ _request = lru_cache(4096)(rows.request)
 
 # As bytes, since what is in there need not be text, and never more than a row may have.
 _LEASES = """
-SELECT CAST(id AS BLOB), CAST(substr(job, 1, ?1) AS BLOB), CAST(substr(placement, 1, ?1) AS BLOB),
-    since, CAST(substr(seen, 1, ?1) AS BLOB)
-FROM lease WHERE boot = ?2 ORDER BY since, id
+SELECT CAST(id AS BLOB), CAST(substr(job, 1, :longest) AS BLOB),
+    CAST(substr(placement, 1, :longest) AS BLOB), since, CAST(substr(seen, 1, :longest) AS BLOB)
+FROM lease WHERE boot = :boot ORDER BY since, id
 """
 _REQUESTS = """
-SELECT CAST(id AS BLOB), CAST(substr(job, 1, ?1) AS BLOB), since,
-    CAST(substr(reason, 1, ?1) AS BLOB)
-FROM request WHERE boot = ?2 AND engine != ?3
+SELECT CAST(id AS BLOB), CAST(substr(job, 1, :longest) AS BLOB), since,
+    CAST(substr(reason, 1, :longest) AS BLOB)
+FROM request WHERE boot = :boot AND engine != :engine
 """
-_SHOWN_BY = _REQUESTS.replace("engine != ?3", "engine = ?3")
+_SHOWN_BY = _REQUESTS.replace("engine != :engine", "engine = :engine")
 _ALL = f"{_REQUESTS} ORDER BY priority DESC, place, rowid"
-_FIRST = f"{_REQUESTS} AND stands ORDER BY priority DESC, place, rowid LIMIT ?4"
-_OLDEST_ALONE = f"{_REQUESTS} AND stands AND alone ORDER BY since LIMIT ?4"
+_FIRST = f"{_REQUESTS} AND stands ORDER BY priority DESC, place, rowid LIMIT :most"
+_OLDEST_ALONE = f"{_REQUESTS} AND stands AND alone ORDER BY since LIMIT :most"
 _QUESTIONS_LAST_S = 60.0
 _AMONG = "(SELECT value FROM json_each(?))"
 
@@ -65,14 +65,17 @@ class SqliteTransaction:
         self.unreadable = 0
 
     def leases(self) -> tuple[Lease, ...]:
-        found = self._db.execute(_LEASES, (rows.LONGEST + 1, self._boot))
+        found = self._db.execute(_LEASES, self._values())
         return tuple(_lease(*row) for row in found)
 
     def requests(self, but: str = "", most: int | None = None) -> tuple[QueuedRequest, ...]:
         queries = (_ALL,) if most is None else (_FIRST, _OLDEST_ALONE)
-        values = (rows.LONGEST + 1, self._boot, but, *([] if most is None else [most]))
+        values = self._values(engine=but, most=most)
         found = dict.fromkeys(row for query in queries for row in self._db.execute(query, values))
         return self._readable(found)
+
+    def _values(self, **more: str | int | None) -> dict[str, str | int | None]:
+        return {"longest": rows.LONGEST + 1, "boot": self._boot, **more}
 
     def _readable(self, found: Collection[tuple[Any, ...]]) -> tuple[QueuedRequest, ...]:
         requests = []
@@ -83,7 +86,7 @@ class SqliteTransaction:
         return tuple(requests)
 
     def shown_by(self, engine: str) -> tuple[QueuedRequest, ...]:
-        found = self._db.execute(_SHOWN_BY, (rows.LONGEST + 1, self._boot, engine))
+        found = self._db.execute(_SHOWN_BY, self._values(engine=engine))
         return self._readable(found.fetchall())
 
     def engines(self, ids: Collection[str] | None = None) -> dict[str, EngineEntry]:
