@@ -63,6 +63,7 @@ def test_an_urgent_block_of_a_program_takes_the_card_too(bench):
 def test_one_that_is_told_saves_its_state_and_goes_on_from_there(bench):
     long = _start(bench, "signal", SAVES)
     assert ", preemptible (signal:USR1@30)\n" in bench.run("status").stdout
+    assert "  long: preemptible (signal:USR1@30)" in bench.run("top", "--once").stdout
     assert bench.run("run", "--urgent", "--", "true").returncode == 0
     _, err = long.communicate(timeout=GIVE_UP_S)
     assert long.returncode == 0

@@ -47,12 +47,14 @@ def _left_suspended(bench):
 
 def test_it_leaves_the_card_stands_still_and_goes_on_from_there(bench, cuda):
     long, pid = _start(bench)
-    urgent = bench.run(*URGENT, "--", "sh", "-c", f"cut -d' ' -f3 /proc/{pid}/stat; nvinx status")
+    look = f"cut -d' ' -f3 /proc/{pid}/stat; nvinx status; nvinx top --once"
+    urgent = bench.run(*URGENT, "--", "sh", "-c", look)
     assert urgent.returncode == 0, urgent.stderr
     state, *status = urgent.stdout.splitlines()
     assert state == "T"
     assert cuda.calls()[:2] == ["lock", "checkpoint"]
     assert "Suspended, and off their cards:" in status
+    assert "Suspended, and off their cards" in status
     assert "up to 4.00 GB in RAM" in urgent.stdout
 
     assert eventually(lambda: cuda.calls() == ["lock", "checkpoint", "restore", "unlock"])

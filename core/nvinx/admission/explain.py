@@ -161,6 +161,20 @@ def gives_back(job: Job, asked: Reclaim) -> str:
     )
 
 
+def notes(job: Job, placement: Placement) -> list[str]:
+    """What is to know of a job that holds a card: whether it gives it up, what it may use."""
+    return [note for note in (_giving_up(job, placement), budget(job, placement)) if note]
+
+
+def _giving_up(job: Job, placement: Placement) -> str:
+    given_back, agreed = placement.given_back, job.claim.preemptible
+    if given_back is None and placement.suspension is not None:
+        return "comes back to its card"
+    if given_back is not None:
+        return f"gives up its card to {plain(given_back.to)}"
+    return "" if agreed is None else f"preemptible ({agreed.hint})"
+
+
 def budget(job: Job, placement: Placement) -> str:
     """What a job of a range of VRAM may use of its card; "" for another."""
     claim, now = job.claim, placement.budget

@@ -145,6 +145,7 @@ def _of_stranger(stranger: Stranger) -> str:
 def _print_leases(
     console: Any, seen: Snapshot, leases: Sequence[Lease], card_id: str | None = None
 ) -> None:
+    from nvinx.admission import explain
     from nvinx.formatting import duration, gb, plain
 
     for lease in leases:
@@ -158,7 +159,7 @@ def _print_leases(
         console.print(
             f"  {lease.job.name}: {gb(placement.mib_on(there))}{part} {how}, "
             f"for {duration(seen.now - lease.since)}, engine {plain(lease.job.engine)}"
-            f"{_preemption(lease)}{_budget(lease)}"
+            f"{''.join(f', {note}' for note in explain.notes(lease.job, placement))}"
         )
         if lease.id in seen.unproved:
             console.print(
@@ -171,22 +172,3 @@ def _print_leases(
                 f"    kept by process {holder.pid} ({holder.command}), which its job left "
                 f"behind; nvinx release {lease.id} ends it"
             )
-
-
-def _budget(lease: Lease) -> str:
-    from nvinx.admission import explain
-
-    text = explain.budget(lease.job, lease.placement)
-    return f", {text}" if text else ""
-
-
-def _preemption(lease: Lease) -> str:
-    """What it agreed to, or does already."""
-    from nvinx.formatting import plain
-
-    given_back, agreed = lease.placement.given_back, lease.job.claim.preemptible
-    if given_back is None and lease.placement.suspension is not None:
-        return ", comes back to its card"
-    if given_back is not None:
-        return f", gives up its card to {plain(given_back.to)}"
-    return "" if agreed is None else f", preemptible ({agreed.hint})"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from nvinx.bench.capacity import Card
     from nvinx.cli.top_keys import View
+    from nvinx.leases.ports import Lease
     from nvinx.leases.snapshot import Snapshot
 
 _BAR = 20  # columns
@@ -96,8 +97,10 @@ def screen(seen: Snapshot, load: Load, view: View | None = None) -> RenderableTy
         parts += [Text(), _card(seen, card)]
         there = seen.on_card(card)
         if there:
-            rows = [(x.job.name, x.placement.residency.value, x.since, x.job.engine) for x in there]
-            parts.append(_leases(rows, seen.now))
+            parts.append(_leases(there, seen.now))
+    suspended = [lease for lease in seen.leases if lease.placement.is_off_card]
+    if suspended:
+        parts += [Text(), Text("Suspended, and off their cards"), _leases(suspended, seen.now)]
     if not seen.cards:
         parts += [Text(), Text(f"No GPU: {seen.bench.problem or 'none is declared'}")]
     parts += [Text(), _queue(seen, view)]
@@ -154,14 +157,25 @@ def _bar(ours: float, others: float = 0.0, style: str = "green") -> Text:
     return text.append("▏")
 
 
-def _leases(rows: Sequence[tuple[str, str, float, str]], now: float) -> Table:
+def _leases(leases: Sequence[Lease], now: float) -> RenderableType:
+    """A row for each; below them what is to know of some of them besides."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from nvinx.admission import explain
     from nvinx.formatting import duration
 
     table = _table()
-    for name, residency, since, engine in rows:
-        how = residency.removeprefix("gpu_").replace("_", " ")
-        table.add_row(f"  {name}", how, duration(now - since), f"engine {engine}")
-    return table
+    notes: list[Text] = []
+    for lease in leases:
+        placement = lease.placement
+        how = placement.residency.value.removeprefix("gpu_").replace("_", " ")
+        table.add_row(
+            f"  {lease.job.name}", how, duration(now - lease.since), f"engine {lease.job.engine}"
+        )
+        told = ", ".join(explain.notes(lease.job, placement))
+        notes += [Text(f"  {lease.job.name}: {told}", style="yellow")] if told else []
+    return Group(table, *notes)
 
 
 def _keys(view: View) -> RenderableType:
