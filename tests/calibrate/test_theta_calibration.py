@@ -166,7 +166,7 @@ def test_a_sweep_fits_the_delay_and_keeps_its_samples(torch, tmp_path):
     )
     samples = json.loads((tmp_path / "hardware_idlef_raw.json").read_text())
     assert [n for n, _ in samples] == [1, 2, 3]
-    assert hw.scheduling_delay_ms_at_concurrency(2) > 0
+    assert hw.idlef_polynomial == delay_polynomial(samples)
     assert hw.powerp_linear == (0.0,)
     assert hw.substrate_name == "unknown"
     assert (tmp_path / "hardware_powerp_raw.json").exists()

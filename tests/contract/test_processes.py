@@ -7,7 +7,7 @@ import pytest
 
 from nvinx.leases import processes
 
-TOKEN = "engine-9.1"
+TOKEN = f"engine-{os.getpid()}.9"  # markers are seen all over the machine
 
 
 @pytest.fixture

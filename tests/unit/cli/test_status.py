@@ -1,6 +1,7 @@
 """`nvinx status` and `nvinx jobs`, as people type them."""
 
 import json
+import os
 import re
 import sqlite3
 
@@ -19,6 +20,7 @@ from nvinx.leases.liveness import ProcessLiveness
 from nvinx.leases.ports import Ports
 
 BENCH = "hardware: {gpus: [{name: small card, vram_gb: 4.0, simulated: true}]}\n"
+ENGINE = f"status-{os.getpid()}"  # signs of life are seen all over the machine
 CARD = simulated_card(name="small card", total_mib=3814)
 
 
@@ -42,8 +44,8 @@ def engine(bench):
         SqliteLedger(bench / "state" / "ledger.db"),
         ProcessLiveness(bench / "state" / "life"),
     )
-    broker = Broker("engine-1", Capacity((CARD,), 4), Ports(ledger, liveness, boot_seconds))
-    broker.submit(shared_job(name, 2000, engine="engine-1") for name in ("embed[1]", "embed[2]"))
+    broker = Broker(ENGINE, Capacity((CARD,), 4), Ports(ledger, liveness, boot_seconds))
+    broker.submit(shared_job(name, 2000, engine=ENGINE) for name in ("embed[1]", "embed[2]"))
     yield liveness
     broker.close()
     ledger.close()
@@ -63,13 +65,13 @@ def test_status_shows_who_holds_the_card_and_why_the_others_wait(engine):
 
     assert "2.10 GB of 4.00 GB leased" in text
     assert "embed[1]: 2.10 GB shared" in text
-    waits = r"embed\[2\], .* s, engine engine-1: needs 2.10 GB of VRAM, 1.90 GB free beside embed"
+    waits = rf"embed\[2\], .* s, engine {ENGINE}: needs 2.10 GB of VRAM, 1.90 GB free beside embed"
     assert re.search(waits, text)
 
 
 def test_what_is_dead_is_not_shown(engine):
     engine.retire("embed[1]")
-    engine.retire("engine-1")
+    engine.retire(ENGINE)
     text = nvinx("status").output
 
     assert "embed" not in text
