@@ -15,6 +15,13 @@ _MINUTE_S = 60.0
 _LOOKED_AT = 100  # jobs at the front of the queue: those behind tell little more
 
 
+def known_on_card_s(claim: Claim) -> float | None:
+    """As known, else by its time on the CPU; None where nobody knows that either."""
+    if claim.runtime_s is None and claim.cpu_runtime_s is not None:
+        return claim.cpu_runtime_s / CPU_SLOWER
+    return claim.runtime_s
+
+
 class RunTimes:
     """One round's run times; the jobs are looked at when the first unknown one is asked for."""
 
@@ -23,11 +30,8 @@ class RunTimes:
 
     def on_card_s(self, claim: Claim) -> float:
         """Alone on a card: as known, else by its time on the CPU, else the median of all known."""
-        if claim.runtime_s is not None:
-            return claim.runtime_s
-        if claim.cpu_runtime_s is not None:
-            return claim.cpu_runtime_s / CPU_SLOWER
-        return self.usual_s
+        known_s = known_on_card_s(claim)
+        return self.usual_s if known_s is None else known_s
 
     @cached_property
     def usual_s(self) -> float:

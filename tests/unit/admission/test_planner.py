@@ -206,6 +206,14 @@ def test_no_plan_is_made_where_it_would_not_pay(why, jobs):
     assert planner.plan(waiting(*jobs), 0.0) is None, why
 
 
+def test_a_time_on_the_cpu_is_known_enough_and_that_of_jobs_without_a_card_does_not_count():
+    asked = []
+    planner = Planner(ESTIMATES)
+    planner._look_ahead = lambda _state, _at, _upcoming: asked.append("a plan")
+    planner.plan(waiting(*(versions(f"v{k}", None, 60) for k in range(3)), cpu_job("c")), 0.0)
+    assert asked == ["a plan"]
+
+
 def test_one_job_that_waits_is_planned_where_others_come_behind_it():
     asked = []
     planner = Planner(ESTIMATES)

@@ -11,6 +11,7 @@ from nvinx.admission.planner.plan import Plan
 from nvinx.admission.planner.progress import Progress
 from nvinx.admission.planner.rule import TODAY, Rule
 from nvinx.admission.planner.search import MOST_ASKED, by_chain, search
+from nvinx.admission.run_times import known_on_card_s
 from nvinx.residency import Residency
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 60.0
 LONG = 10.0  # times the patience: who waits for longer is asked as without a plan
-KNOWN = 0.75  # of the run times must be known for a plan to be worth its time
+KNOWN = 0.75  # of the run times on cards must be known for a plan to be worth its time
 SHORT_S = 2.0  # jobs that are done so soon would wait for their plan
 _LOOKED_AT = 40
 
@@ -91,8 +92,9 @@ def _can_be_planned(claims: Iterable[Claim]) -> bool:
     listed = list(claims)
     if any(_is_beyond(claim) for claim in listed):
         return False
-    known = [claim.runtime_s for claim in listed if claim.runtime_s is not None]
-    return len(known) >= KNOWN * len(listed) and sum(known) > SHORT_S * len(known)
+    of_cards = [known_on_card_s(claim) for claim in listed if claim.uses_gpu]
+    known = [seconds for seconds in of_cards if seconds is not None]
+    return len(known) >= KNOWN * len(of_cards) and sum(known) > SHORT_S * len(known)
 
 
 def _is_beyond(claim: Claim) -> bool:
