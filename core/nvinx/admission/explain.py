@@ -133,7 +133,11 @@ def started(
     if placement.residency is Residency.GPU_EXCLUSIVE:
         return text
     others = f" with {few_names([r.job.name for r in beside])}" if beside else ""
-    slower = f", expected {slowdown:.1f}x" if slowdown is not None and slowdown >= _FELT else ""
+    slower = (
+        f", expected to take {slowdown:.1f}x as long"
+        if slowdown is not None and slowdown >= _FELT
+        else ""
+    )
     part = "" if placement.share is None else f", {placement.share.text}"
     used = ", ".join(_used(card, placement, beside) for card in held)
     return f"{text}{part}{others} ({used}){slower}"
