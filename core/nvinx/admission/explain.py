@@ -320,7 +320,7 @@ def impossible(  # noqa: PLR0911  (one for each cause)
             )
     if need == have:
         need, have = (f"{whole_mb(mib or 0)} MB" for mib in (reason.need, reason.have))
-    return f"{reason.job} needs {need} of VRAM, the largest card can give {have}", (
+    return f"{reason.job} needs {need} of VRAM; the largest card can give {have}", (
         "lower vram_mb, or add cpu_fallback=1, or ram_overflow=1 with mem_mb"
     )
 
