@@ -18,7 +18,7 @@ _COLUMNS = (
     "where",
     "waited (s)",
     "ran (s)",
-    "slowdown from sharing",
+    "expected slowdown",
     "declared (MB)",
     "peak (MB)",
     "end",

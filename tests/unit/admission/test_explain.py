@@ -130,5 +130,5 @@ def test_a_job_that_is_too_large_by_little_needs_another_number_than_the_card_gi
     need, have = need_from_mb(need_mb), capacity_from_gb(have_gb)
     reason = Reason("fold", Why.LARGER_THAN_CARD, need=need, have=have)
     problem, _ = explain.impossible(reason)
-    needed, given = (int(words.split(" MB")[0].split()[-1]) for words in problem.split(","))
+    needed, given = (int(words.split(" MB")[0].split()[-1]) for words in problem.split(";"))
     assert needed > given
