@@ -18,6 +18,7 @@ from nvinx.jobs import (
     gpu_words,
     hints,
     misspelt,
+    rounded,
     share_hint,
     stage_hint,
 )
@@ -186,6 +187,8 @@ def claim_of(
     """
     if job.is_group():
         return _claim_of_group(job, models, calibrated, cards, translate=translate)
+    numbers = snakemake_internals.rounded_numbers(job)
+    rounded.demand_whole(job.rule.name, numbers, translate=translate)
     resources = hints_of(job) if translate else stated(job)
     common = hints.Common(
         cores=job.threads,

@@ -52,7 +52,10 @@ def greeting(bench: Bench, cores: int) -> list[str]:
     if bench.problem:
         lines.append(f"nvinx: {'a GPU is missing' if bench.cards else 'no GPU'}: {bench.problem}")
     if bench.cards and bench.slowdowns is None:
-        lines.append("nvinx: nothing calibrated (nvinx calibrate), so jobs share by VRAM alone")
+        lines.append(
+            "nvinx: nothing calibrated (nvinx calibrate): jobs share by VRAM, and by what "
+            "nvinx learns from runs"
+        )
     elif bench.cards and bench.slowdowns is not None:
         measured = f"{len(bench.slowdowns.traits)} calibrated models"
         lines.append(f"nvinx: jobs share a card where that gets more done, according to {measured}")

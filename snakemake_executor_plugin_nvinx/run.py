@@ -335,7 +335,9 @@ class Run:
         self.trace.started(job, placement, [other.job.id for other in beside], slower)
         if placement.card is None and not job.claim.uses_gpu:
             return []
-        return [explain.started(job, placement, self.bench.cards, beside, slower)]
+        others = [other.job.claim for other in beside]
+        told = slower if self.context.estimates.can_be_told(job.claim, others) else None
+        return [explain.started(job, placement, self.bench.cards, beside, told)]
 
     def _slowdown(self, job: Job, placement: Placement, beside: Sequence[Running]) -> float | None:
         """What is expected on the worst of its cards; None on the CPU."""

@@ -242,6 +242,21 @@ def default_names(job: Any) -> set[str]:
     return (given | same) - stated
 
 
+def rounded_numbers(job: Any) -> dict[str, float]:
+    """The numbers with a fraction that the job's rule states; Snakemake rounds them.
+
+    What a function returns is not among them, nor what the command line states instead.
+    """
+    settings, rule = job.rule.workflow.resource_settings, job.rule
+    _, stated = rule.ruleinfo.resources or ((), {})
+    instead = settings._parsed_overwrite_resources.get(rule.name, {})
+    return {
+        name: value
+        for name, value in stated.items()
+        if isinstance(value, float) and not value.is_integer() and name not in instead
+    }
+
+
 def set_attempt(job: Any, number: int) -> None:
     """Have a job, or all of a group, evaluate its functions of `attempt` with this number."""
     job.attempt = number

@@ -273,7 +273,7 @@ class SlurmRun:
 def _least_only(rule: str, claim: Claim) -> str:
     """A range of VRAM means no more than its least here."""
     return (
-        f"nvinx: rule {rule} can do with {gb(claim.vram_mib)} to {gb(claim.most_mib)} of VRAM; "
+        f"nvinx: rule {rule} asks for {gb(claim.vram_mib)} to {gb(claim.most_mib)} of VRAM; "
         f"under Slurm its jobs get {gb(claim.vram_mib)}, as Slurm changes nothing while they run."
     )
 

@@ -208,7 +208,7 @@ def test_a_package_that_is_not_there_or_older_than_the_calls_names_the_extra(sta
     assert "too old to suspend" in DriverCheckpoint().problem().problem
     monkeypatch.setitem(sys.modules, "cuda.bindings.driver", None)
     problem = DriverCheckpoint().problem()
-    assert "takes the package cuda-bindings" in problem.problem
+    assert "needs the package cuda-bindings" in problem.problem
     assert "snakemake-executor-plugin-nvinx[suspend]" in problem.fix
 
 

@@ -11,7 +11,7 @@ from snakemake.executors.local import Executor as LocalExecutor
 from snakemake.jobs import GroupJob, Job
 from snakemake.persistence import PersistenceBase
 from snakemake.persistence.file import FilePersistence
-from snakemake.resources import GroupResources
+from snakemake.resources import GroupResources, Resource
 from snakemake.rules import Rule
 from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.settings.types import ResourceSettings
@@ -98,6 +98,10 @@ def test_it_can_be_told_what_a_rule_has_from_defaults_alone():
     for name in names:
         assert hasattr(ResourceSettings, name), HERE + f"ResourceSettings.{name}"
     assert "rule.ruleinfo = ruleinfo" in source(Workflow.rule), HERE + "Rule.ruleinfo"
+
+
+def test_numbers_with_a_fraction_are_rounded():
+    assert Resource("gpu", 0.5).value == 0, HERE + "Resource"
 
 
 def test_local_rules_and_limits_stand_where_we_change_them():

@@ -172,5 +172,5 @@ def test_within_it_no_more_than_its_least_is_shared_out(bench):
 def test_a_range_that_makes_no_sense_is_refused(bench):
     done = bench.run("run", "--vram", "4-1GB", "--", "true")
     assert done.returncode != 0
-    assert "begins with more than it ends with" in done.stderr
+    assert "begins with the larger size" in done.stderr
     assert "Fix: " in done.stderr

@@ -81,7 +81,7 @@ def test_more_than_there_are_is_refused_with_what_to_write(two):
     done = two.run("run", "--gpus", "3", "true")
     assert done.returncode == 2
     assert "true asks for 3 cards at once, and this bench has only 2 cards" in done.stderr
-    assert "Fix: write gpu=2, or gpu='1-3'" in done.stderr
+    assert "Fix: write --gpus 2, or --gpus 1-3" in done.stderr
 
 
 def test_inside_a_lease_of_one_card_two_are_refused(two):

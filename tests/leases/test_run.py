@@ -133,7 +133,7 @@ def test_a_command_that_cannot_be_executed_is_told(bench):
     ("words", "said"),
     [
         (("--vram", "9XB"), "command true: --vram 9XB"),
-        (("--vram", "9GB"), "needs 9.00 GB of VRAM, the largest card can give 4.00 GB"),
+        (("--vram", "9GB"), "needs 9.00 GB of VRAM; the largest card can give 4.00 GB"),
         (("--residency", "shared"), "no such residency. Fix: write 'gpu_shared'"),
         (("--model", "esm"), "has no such model"),
         (("--vram", "9GB", "--ram-overflow"), "add --mem-mb N"),

@@ -44,14 +44,14 @@ VIEWS = {
     "busy": view(
         [REAL, OTHER],
         [
-            held("embed[3]", REAL, Residency.GPU_SHARED, 859, 940, "snakemake-7"),
+            held("embed[a]", REAL, Residency.GPU_SHARED, 859, 940, "snakemake-7"),
             held("a_rule_with_a_name_longer_than_fits[sample=1]", REAL, Residency.GPU_SHARED, 859, 999, "nextflow-2"),
             held("fold", OTHER, Residency.GPU_RAM_OVERFLOW, 22888, -6200, "run-1"),
         ],
         [
             waits("embed[4]", 990, Reason("embed[4]", Why.NOT_ENOUGH_VRAM, 859, 477)),
-            waits("embed[5]", 400, Reason("embed[5]", Why.NO_GAIN_FROM_SHARING, behind=("embed[3]",), factor=0.91, limit=1.0)),
-            waits("whole", 10, Reason("whole", Why.WANTS_CARD_ALONE, behind=("embed[3]", "fold"))),
+            waits("embed[5]", 400, Reason("embed[5]", Why.NO_GAIN_FROM_SHARING, behind=("embed[a]",), factor=0.91, limit=1.0)),
+            waits("whole", 10, Reason("whole", Why.WANTS_CARD_ALONE, behind=("embed[a]", "fold"))),
             waits("new", 1000),
             *(waits(f"more[{n}]", 1000 - n, Reason("m", Why.BEHIND_OLDER_JOB, behind=("whole",))) for n in range(12)),
         ],

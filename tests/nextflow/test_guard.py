@@ -222,7 +222,7 @@ def test_a_file_that_is_swept_away_before_it_is_locked_is_made_again(wrapper, be
         ),
         ({"vram": "-1"}, "task task: ext.vram_gb='-1': this is not a number of GB. Fix: write"),
         ({"vram": "nan"}, "task task: ext.vram_gb='nan'"),
-        ({"vram": "9"}, "needs 9.00 GB of VRAM, the largest card can give 4.00 GB"),
+        ({"vram": "9"}, "needs 9.00 GB of VRAM; the largest card can give 4.00 GB"),
         ({"mode": "sharde"}, "nvinx knows no such mode. Fix: write 'shared'"),
         ({"mode": "unknown"}, "nvinx knows no such label. Fix: use nvinx_gpu_shared"),
         ({"more": "--model esn"}, "Fix: write ext.nvinx_model = 'esm'"),

@@ -102,7 +102,7 @@ def test_wrong_wishes_fail_their_own_task_with_one_line_and_ignore_stays_ignore(
     assert "task SIZE: ext.vram_gb='lots': this is not a number of GB. Fix:" in logs["SIZE"]
     assert "task MODE: ext.nvinx_mode='sharde': nvinx knows no such mode. Fix:" in logs["MODE"]
     assert "task LABEL: label: begins with nvinx_, but nvinx knows no such label" in logs["LABEL"]
-    assert "LARGE needs 9.00 GB of VRAM, the largest card can give 4.00 GB" in logs["LARGE"]
+    assert "LARGE needs 9.00 GB of VRAM; the largest card can give 4.00 GB" in logs["LARGE"]
     assert "exit status (3) -- Error is ignored" in done.stdout
 
 

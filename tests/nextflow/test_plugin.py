@@ -66,7 +66,7 @@ def test_what_can_never_run_fails_its_own_task_with_one_line(plugged):
     assert done.returncode == 0, done.stdout
     assert done.stdout.count("Error is ignored") == 5
     log = plugged.logs()["LARGE"]
-    assert "LARGE needs 9.00 GB of VRAM, the largest card can give 4.00 GB" in log
+    assert "LARGE needs 9.00 GB of VRAM; the largest card can give 4.00 GB" in log
     assert log.count("\n") == 1
 
 

@@ -58,6 +58,7 @@ def _is_one_clear_refusal(outcome: Outcome, *words: str) -> None:
             {"vram_mb": 900, "residency": "cpu_only"}, ["cpu_only", "vram"], id="contradiction"
         ),
         pytest.param({"vram_mb": -5}, ["-5", "vram_mb"], id="negative"),
+        pytest.param({"gpu": 0.5}, ["gpu=0.5", "to 0", "gpu='0.5'"], id="half a card as a number"),
         pytest.param({"vram_kb": 2}, ["vram_kb", "vram_mb"], id="unknown hint"),
         pytest.param({"gpu": 1, "local": True}, ["local"], id="on a local rule"),
         pytest.param({"gpu": 1, "nvinx_stage": ""}, ["nvinx_stage", "off"], id="no file to stage"),

@@ -71,7 +71,7 @@ def test_it_shrinks_for_a_job_of_its_own_run(workspace: Workspace, size: str) ->
 @pytest.mark.parametrize(
     ("resources", "why"),
     [
-        ('vram_mb="4000-1000"', "begins with more than it ends with"),
+        ('vram_mb="4000-1000"', "begins with the larger size"),
         ('vram_mb="1000-4000", gpu=2', "a job of several cards"),
         ('vram_mb="1000-4000", residency="gpu_exclusive"', "that has its card alone"),
         ('vram_mb="1000-4000", ram_overflow=1, mem_mb=1000', "a job that spills"),

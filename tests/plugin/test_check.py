@@ -78,7 +78,7 @@ def test_each_rule_is_told_with_what_to_write(workspace: Workspace) -> None:
         "rule plain (1 job): on the CPU\n",
         "rule queue (1 job): on the CPU\n  slurm_partition='gpu' means nothing to nvinx. Fix: ",
         "error: rule misspelt: vrammb=6: nvinx knows no such hint. Fix: write vram_mb=6",
-        "error: rule too_large: too_large needs 9.00 GB of VRAM, the largest card can give 4.00",
+        "error: rule too_large: too_large needs 9.00 GB of VRAM; the largest card can give 4.00",
         "rule spills (1 job): spills to RAM, 6.00 GB in all\n",
         "its command says '--device cuda', but the rule asks for no card, so it sees none. Fix: ",
         "its command sets CUDA_VISIBLE_DEVICES, overriding nvinx. Fix: ",

@@ -35,7 +35,7 @@ def test_a_job_that_turns_out_impossible_fails_like_any_other(
     outcome = workspace.run("--keep-going", "after_large.txt", "beside.txt", "small.txt")
 
     assert outcome.status == 1
-    assert "rule large: large needs 9.00 GB of VRAM, the largest card can give 4.00" in outcome.text
+    assert "rule large: large needs 9.00 GB of VRAM; the largest card can give 4.00" in outcome.text
     assert outcome.text.count("Error in rule") == 1
     assert "Traceback" not in outcome.text
     assert (outcome.files["beside.txt"], outcome.files["small.txt"]) == (

@@ -98,7 +98,7 @@ def test_a_card_that_is_not_there_is_refused_with_those_that_are(workspace: Work
     outcome = workspace.run()
 
     assert outcome.status == 1
-    assert "rule far: gpu='h100': no card here is called so (there is RTX A1000)" in outcome.text
+    assert "rule far: gpu='h100': no card here has such a name (there is RTX A1000)" in outcome.text
 
 
 TWO_CARDS = """

@@ -29,7 +29,7 @@ RULES = {
     "too_large": ("vram_mb=9000", "the largest card can give 4.00 GB. Fix: lower vram_mb, or add"),
     "no_model": ("model='esm3'", "the bench file has no such model (it has: esm2). Fix: write "
                  "model='esm2'."),
-    "wrong_card": ("gpu='h100'", "no card here is called so (there is RTX A1000). Fix: write gpu=1"),
+    "wrong_card": ("gpu='h100'", "no card here has such a name (there is RTX A1000). Fix: write gpu=1"),
     "two_cards": ("gpu=2", "asks for 2 cards at once, and this bench has only 1 card"),
     "no_residency": ("vram_mb=900, residency='shared'", "no such residency. Fix: write 'gpu_shared'."),
     "contradicts": ("vram_mb=900, gpu_share='1/3'", "contradicts vram_mb=900. Fix: keep one:"),

@@ -251,7 +251,7 @@ def test_arrays_of_like_jobs_run_and_others_are_refused(workflow):
     a_range = rules.replace("SIZE", "'900-1800'")
     status, text = workflow.run(a_range, "--nvinx-slurm-array-jobs", "small")
     assert status == 0, text
-    told = "rule small can do with 0.90 GB to 1.80 GB of VRAM; under Slurm its jobs get 0.90 GB"
+    told = "rule small asks for 0.90 GB to 1.80 GB of VRAM; under Slurm its jobs get 0.90 GB"
     assert text.count(told) == 1, text
     assert {workflow.read(f"s{n}") for n in range(3)} == {"gpu_shared 0\n"}
     for n in range(3):

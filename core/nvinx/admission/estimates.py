@@ -64,6 +64,12 @@ class Estimates:
         """Time beside the partners over time alone; the less is known, the more cautious."""
         return self._beside(claim.profile, Counter(partner.profile for partner in partners))
 
+    def can_be_told(self, claim: Claim, partners: Iterable[Claim]) -> bool:
+        """Whether enough is known of the slowdown beside these that a figure misleads nobody."""
+        belief = self._belief
+        names = (partner.profile for partner in partners)
+        return belief is None or not any(belief.is_vague(claim.profile, name) for name in names)
+
     def _beside(self, profile: str, partners: Mapping[str, int], *, drawn: bool = False) -> float:
         """The slowdown of one profile. partners: how many of each there are beside it.
 

@@ -133,7 +133,11 @@ def started(
     if placement.residency is Residency.GPU_EXCLUSIVE:
         return text
     others = f" with {few_names([r.job.name for r in beside])}" if beside else ""
-    slower = f", expected {slowdown:.1f}x" if slowdown is not None and slowdown >= _FELT else ""
+    slower = (
+        f", expected to take {slowdown:.1f}x as long"
+        if slowdown is not None and slowdown >= _FELT
+        else ""
+    )
     part = "" if placement.share is None else f", {placement.share.text}"
     used = ", ".join(_used(card, placement, beside) for card in held)
     return f"{text}{part}{others} ({used}){slower}"
@@ -316,7 +320,7 @@ def impossible(  # noqa: PLR0911  (one for each cause)
             )
     if need == have:
         need, have = (f"{whole_mb(mib or 0)} MB" for mib in (reason.need, reason.have))
-    return f"{reason.job} needs {need} of VRAM, the largest card can give {have}", (
+    return f"{reason.job} needs {need} of VRAM; the largest card can give {have}", (
         "lower vram_mb, or add cpu_fallback=1, or ram_overflow=1 with mem_mb"
     )
 

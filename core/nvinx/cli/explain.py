@@ -28,8 +28,9 @@ _AT_ONCE_S = 0.05
 )
 @options.state_dir
 def command(job: str, folder: Path, state_dir: Path | None) -> None:
-    """Say why JOB waits now, or where it ran in FOLDER's last run and why; of one that asked for a
-    range of VRAM also how much of it it may use now.
+    """Say why JOB waits now, or where it ran in FOLDER's last run and why.
+
+    For a job that asked for a range of VRAM, also say how much it may use now.
 
     JOB is a name such as `embed[3]`, or a rule for all its jobs.
     """

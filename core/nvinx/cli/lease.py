@@ -17,7 +17,7 @@ def command() -> None:
     """Take leases for the tasks of shell scripts, as the guard of a Nextflow task does."""
 
 
-@command.command()
+@command.command(short_help="Wait for the card, and write the task's environment")
 @click.option("--fd", type=int, help="The caller's descriptor of the lease's file.")
 @click.option(
     "--waiting-pid", "waiting", type=int, required=True, help="The process that wants the lease."
@@ -89,7 +89,7 @@ def is_around() -> None:
     raise SystemExit(outer.find(os.environ) is None)
 
 
-@command.command()
+@command.command(short_help="Exit with 0 if a program ran out of GPU memory")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--status", type=int, required=True, help="The exit status of the program.")
 @click.option("--name", default="", help="The task's name, as in the bench file's oom_patterns.")

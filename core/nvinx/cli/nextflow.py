@@ -22,7 +22,7 @@ def command() -> None:
     """Let the tasks of a Nextflow pipeline share the card."""
 
 
-@command.command()
+@command.command(short_help="Print the shell text that makes a task wait")
 def guard() -> None:
     """Print the shell text that makes a task wait for the card; nvinx.config calls it."""
     from nvinx.host import statedir
@@ -71,7 +71,7 @@ def _params(words: list[str]) -> tuple[tuple[str, str], ...]:
     return tuple(found.items())
 
 
-@command.command(context_settings=_RUN)
+@command.command(context_settings=_RUN, short_help="Write the configuration for this machine")
 @click.argument("pipeline", default="")
 @_run_options
 @options.bench
@@ -131,7 +131,9 @@ def _look(run: Run, plugin: bool, bench: Bench) -> list[Found]:
     return survey.look(run, os.environ, plugin=plugin, cards=len(bench.cards))
 
 
-@command.command(context_settings=_RUN)
+@command.command(
+    context_settings=_RUN, short_help="Find what keeps a pipeline from sharing the card"
+)
 @click.argument("pipeline", default=".")
 @_run_options
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings, too.")
@@ -171,7 +173,7 @@ def _as_words(profile: str, configs: tuple[Path, ...], **_: Any) -> list[str]:
     return [*(["-profile", profile] if profile else []), *files]
 
 
-@command.command("install-plugin")
+@command.command("install-plugin", short_help="Install the optional Nextflow plugin")
 @click.option(
     "--to",
     "folder",

@@ -16,7 +16,7 @@ from nvinx.errors import OptionError
 @options.bench
 @options.state_dir
 def command(lease_id: str, file: Path | None, state_dir: Path | None) -> None:
-    """Let the suspended job of the lease ID go on, as `nvinx status` shows it (experimental).
+    """Resume the suspended job of the lease ID, as `nvinx status` shows it (experimental).
 
     For one whose engine was killed: an engine that lives does it by itself. It waits until the
     job's card has room for it, like any other job, and ends as soon as the job runs.

@@ -35,7 +35,7 @@ _SIZES = {"vram", "gpu_share", "residency", "model"}
 @click.option(
     "--vram",
     metavar="SIZE",
-    help="VRAM it needs: 900MB, 2GiB, auto to learn it, or 2-6GB if it can do with less.",
+    help="VRAM it needs: 900MB, 2GiB, auto to learn it, or 2-6GB if it can make do with less.",
 )
 @click.option("--gpu-share", metavar="PART", help="The part of a card it needs: 1/3, 0.33, 50%.")
 @click.option("--gpus", "gpu", metavar="N", help="How many cards at once: 2, 1-2, or a100:2.")

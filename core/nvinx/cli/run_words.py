@@ -18,6 +18,7 @@ _WORDS = ("vram_mb", "mem_mb", "disk_mb", "max_slowdown")  # that are no word of
 _SIZE = re.compile(r"\bvram_mb=(\d+)(?:\.0)?\b")
 _FLAG = re.compile(rf"\b({'|'.join(_FLAGS)})=(?:1|True)\b")
 _NAMED = re.compile(rf"\b(vram|{'|'.join((*_VALUES, 'runtime'))})=('[^']*'|\.\.\.|[\w./%]+)")
+_CARDS = re.compile(r"\bgpu=('[^']*'|[2-9]|\d{2,})")
 _BARE = re.compile(rf"(?<![-\w.])({'|'.join((*_FLAGS, *_WORDS))})\b(?![=:])")
 
 
@@ -39,12 +40,21 @@ def option(text: str) -> str:
     text = _SIZE.sub(r"--vram \1MB", text.replace("vram_mb=...", "--vram SIZE"))
     text = _FLAG.sub(lambda found: _dashed(found[1]), text)
     text = _NAMED.sub(lambda found: f"{_dashed(found[1])} {_value(found[2])}", text)
+    text = _CARDS.sub(
+        lambda found: _cards(found[1]), text.replace("write gpu=1,", "write --gpus 1,")
+    )
     text = text.replace("gpu=1", "no size at all")
     return _BARE.sub(lambda found: _dashed(found[1]), text)
 
 
 def _dashed(hint: str) -> str:
     return "--vram" if hint == "vram_mb" else f"--{hint.replace('_', '-')}"
+
+
+def _cards(written: str) -> str:
+    """A number or name of cards, or the part of one, as an option."""
+    value = _value(written)
+    return f"--gpu-share {value}" if "/" in value else f"--gpus {value}"
 
 
 def _value(written: str) -> str:

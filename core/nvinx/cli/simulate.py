@@ -45,7 +45,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     type=click.FloatRange(min=0),
     default=0.0,
     metavar="SIGMA",
-    help="With --learn: how much run times differ from run to run, as standard deviation of ln s.",
+    help="With --learn: how much a job's time varies, as the standard deviation of its logarithm.",
 )
 @click.option(
     "--seed",

@@ -60,7 +60,7 @@ def _scene(work: Workload, bench: Bench, truth: SlowdownModel | None) -> Scene:
 
 def show(played: Iterator[LearningRun], times: int, *, as_json: bool) -> None:
     """Print the runs: a progress bar on stderr while they are played, then a table or JSON."""
-    with click.progressbar(played, times, label="Playing runs", file=sys.stderr) as bar:
+    with click.progressbar(played, times, label="Simulating runs", file=sys.stderr) as bar:
         listed = list(bar)
     if as_json:
         import json

@@ -32,7 +32,11 @@ _MOST_WAITING = 10
 
 @click.command(name="top")
 @click.option(
-    "--every", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="Seconds."
+    "--every",
+    type=click.FloatRange(min=0.1),
+    default=1.0,
+    show_default=True,
+    help="Seconds between updates.",
 )
 @click.option("--once", is_flag=True, help="Print once and exit.")
 @options.bench
@@ -170,9 +174,8 @@ def _leases(leases: Sequence[Lease], now: float) -> RenderableType:
     for lease in leases:
         placement = lease.placement
         how = placement.residency.value.removeprefix("gpu_").replace("_", " ")
-        table.add_row(
-            f"  {lease.job.name}", how, duration(now - lease.since), f"engine {lease.job.engine}"
-        )
+        name, engine = Text(f"  {lease.job.name}"), f"engine {lease.job.engine}"
+        table.add_row(name, how, duration(now - lease.since), engine)
         told = ", ".join(explain.notes(lease.job, placement))
         notes += [Text(f"  {lease.job.name}: {told}", style="yellow")] if told else []
     return Group(table, *notes)
@@ -207,7 +210,8 @@ def _queue(seen: Snapshot, view: View | None) -> RenderableType:
     above = len(seen.requests) - len(view.of(seen.requests)) if view is not None else 0
     for request in shown:
         why = explain.waiting(request.reason)
-        table.add_row(f"  {request.job.name}", duration(seen.now - request.since), why)
+        waited = duration(seen.now - request.since)
+        table.add_row(Text(f"  {request.job.name}"), waited, Text(why))
     more = seen.waiting - len(shown) - above
     rest = [Text(f"  and {more} more", style="dim")] if more > 0 else []
     return Group(Text(f"{seen.waiting} waiting", style="bold"), table, *rest)

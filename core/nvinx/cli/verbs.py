@@ -14,7 +14,7 @@ TOPICS: dict[str, dict[str, str]] = {
         "nextflow": "Let a Nextflow pipeline share the card",
         "slurm-profile": "Write a profile for Snakemake's own Slurm executor",
         "release": "Free a card from processes that a job left behind",
-        "resume": "Let a job go on that its engine left suspended",
+        "resume": "Resume a job that its engine left suspended",
     },
     "Watch": {
         "top": "Show cards, leases and queue as they change",
@@ -35,7 +35,7 @@ TOPICS: dict[str, dict[str, str]] = {
     },
     "For scripts": {
         "placement": "Show where nvinx placed a job, inside it",
-        "lease": "Take and give back leases from shell scripts",
+        "lease": "Take and release leases in shell scripts",
         "completion": "Print shell completion for bash, zsh or fish",
     },
 }

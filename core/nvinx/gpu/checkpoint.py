@@ -95,7 +95,7 @@ def _bindings() -> Any:
     try:
         driver = importlib.import_module(_DRIVER)
     except ImportError as error:
-        problem = f"to suspend takes the package cuda-bindings, which cannot be used ({error})"
+        problem = f"suspending needs the package cuda-bindings, which cannot be used ({error})"
         raise SuspendError(problem, f"{install}, or {_OTHERWISE}") from error
     if not all(hasattr(driver, f"cuCheckpointProcess{call}") for call in _CALLS):
         problem = "the package cuda-bindings is too old to suspend"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from nvinx.history.runs import PastRun
+    from nvinx.interference.belief import Belief
 
 SPARE = 1.1  # above the highest peak: the next input may be a little larger
 _WORTH_CHANGING = 1.25
@@ -29,10 +30,10 @@ class KindSummary:
     """One kind of job; times in seconds, memory in MiB, None where nobody knows.
 
     alone_s, beside_s, cpu_s: medians alone on a card, beside others there, and on the CPU. slower:
-    by how much each partner lengthens it, as a share. preallocates: the peak is a large part of
-    the card, so it tells what the framework takes, not what the job needs. smaller_half_mib: what
-    jobs of the smaller half of the inputs would hold if that were learned, where that is much less
-    than what is declared.
+    by how much each partner lengthens it, as a share, where that is known well enough.
+    preallocates: the peak is a large part of the card, so it tells what the framework takes, not
+    what the job needs. smaller_half_mib: what jobs of the smaller half of the inputs would hold if
+    that were learned, where that is much less than what is declared.
     """
 
     kind: str
@@ -95,13 +96,18 @@ def _summary(
         cpu_s=_median(run.ran_s for run in good if run.card is None),
         declared_mib=declared,
         peak_mib=peak,
-        slower={name: belief.excess(profile, name) for name in partners} if belief else {},
+        slower={} if belief is None else _slower(belief, profile, partners),
         preallocates=preallocates,
         suggested_mb=None if preallocates else _suggested_mb(declared, peak),
         smaller_half_mib=None
         if preallocates
         else smaller_half_mib(declared, ((run.size, run.peak_mib) for run in on_card)),
     )
+
+
+def _slower(belief: Belief, profile: str, partners: Iterable[str]) -> dict[str, float]:
+    known = (name for name in partners if not belief.is_vague(profile, name))
+    return {name: belief.excess(profile, name) for name in known}
 
 
 def smaller_half_mib(

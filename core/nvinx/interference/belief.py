@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nvinx.interference.company import Company
 
 _Z90 = 1.6448536269514722  # half a 90 % interval, in standard deviations
+_TOLD_SD = 0.4  # of ln slowdown, up to which a figure is told
 
 
 class Pair(Struct, frozen=True):
@@ -52,6 +53,11 @@ class Pair(Struct, frozen=True):
         """Of the slowdown: 90 % lie inside."""
         reach = _Z90 * self.sd
         return 1 + math.exp(self.mean - reach), 1 + math.exp(self.mean + reach)
+
+    @property
+    def is_vague(self) -> bool:
+        """Whether so little is known that a figure would mislead people."""
+        return self.sd_of_slowdown > _TOLD_SD
 
 
 class Solo(Struct, frozen=True):
@@ -96,6 +102,10 @@ class Belief(Struct, frozen=True):
     def pair(self, profile: str, partner: str) -> Pair | None:
         """None where one of the two was never seen."""
         return self.pairs.get(profile, {}).get(partner)
+
+    def is_vague(self, profile: str, partner: str) -> bool:
+        pair = self.pair(profile, partner)
+        return pair is None or pair.is_vague
 
     def excess(self, profile: str, partner: str, *, drawn: bool = False) -> float:
         """How much longer a run takes beside this partner, as a share; strangers are average."""

@@ -197,7 +197,7 @@ class _Reader:
     def demand_one_of(self, cards: Collection[str], gpu: GpuWish) -> None:
         if any(gpu_hint.matches(gpu.card, card) for card in cards):
             return
-        problem = f"no card here is called so (there is {', '.join(sorted(set(cards)))})"
+        problem = f"no card here has such a name (there is {', '.join(sorted(set(cards)))})"
         raise self.error(
             gpu_hint.HINT,
             problem,

@@ -1,4 +1,4 @@
-"""The VRAM of a job that can do with less and make use of more: `vram_mb="2000-6000"`. Pure."""
+"""The VRAM of a job that can manage with less, and use more: `vram_mb="2000-6000"`. Pure."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def named(rule: str, hint: str, value: object) -> VramRange | None:
     try:
         least, most = (_mib(hint, end) for end in ends)
     except (OverflowError, TypeError, ValueError):
-        raise HintError(rule, stated, "is no range of sizes", _FIX[hint]) from None
+        raise HintError(rule, stated, "is not a range of sizes", _FIX[hint]) from None
     if least <= 0:
         problem = "begins at nothing, and a job on a card needs something"
-        raise HintError(rule, stated, problem, "begin with the least that the job can do with")
+        raise HintError(rule, stated, problem, "begin with the least that the job can make do with")
     if least > most:
-        problem = "begins with more than it ends with"
+        problem = "begins with the larger size"
         raise HintError(rule, stated, problem, f"put the smaller size first: {_FIX[hint]}")
     return VramRange(least, most)
 

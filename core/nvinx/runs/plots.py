@@ -95,8 +95,8 @@ def _lanes(bars: Sequence[run_summary.Bar], time: Any) -> Any:
                 line_color="edge",
                 line_width=1,
                 hatch_pattern=_HATCHES[residency],
-                hatch_color="#ffffff",
-                hatch_alpha=0.35,
+                hatch_color="#000000",
+                hatch_alpha=0.2,
                 hatch_scale=8,
             )
             hover.append(drawn)

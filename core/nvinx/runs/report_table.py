@@ -18,20 +18,21 @@ _COLUMNS = (
     "where",
     "waited (s)",
     "ran (s)",
-    "slowdown from sharing",
+    "expected slowdown",
     "declared (MB)",
     "peak (MB)",
     "end",
     "why",
 )
 CSS = """
-  .jobs { overflow: auto; max-height: 40rem; }
+  .jobs { overflow: auto; max-height: 40rem; overflow-wrap: break-word; }
   .jobs thead { position: sticky; top: 0; background: Canvas; }
   .jobs table { border-collapse: collapse; width: 100%; }
   .jobs th, .jobs td { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0;
     border-bottom: 1px solid color-mix(in srgb, Canvas 80%, CanvasText); }
   .jobs td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-  .jobs td:first-child { overflow-wrap: anywhere; min-width: 8rem; }
+  .jobs td:first-child { overflow-wrap: anywhere; min-width: min(15rem, 35vw); }
+  .jobs td:nth-child(2) { white-space: nowrap; }
   .jobs td:last-child { min-width: 14rem; }
   .jobs th button { font: inherit; font-weight: 600; text-align: left; background: none;
     border: 0; padding: 0; color: inherit; cursor: pointer; }

@@ -77,11 +77,11 @@ def _changes(workload: Workload, capacity: Capacity) -> Iterator[_Change]:
             yield _of_rule(workload, capacity, rule, words, vram_mb=half_mb, share=True)
         elif task.wish is Residency.GPU_SHARED and task.vram_mb:
             half_mb = task.vram_mb // 2
-            words = f"let {rule} do with {half_mb} MB of VRAM instead of {task.vram_mb}"
+            words = f"let {rule} use {half_mb} MB of VRAM instead of {task.vram_mb}"
             yield _of_rule(workload, capacity, rule, words, vram_mb=half_mb)
         elif task.gpu_share is not None:
             less = task.gpu_share.smaller()
-            words = f"let {rule} do with {less.text} instead of {task.gpu_share.text}"
+            words = f"let {rule} use {less.text} instead of {task.gpu_share.text}"
             yield _of_rule(workload, capacity, rule, words, gpu_share=less)
         if task.cpu_duration_s is None:
             words = f"add cpu_fallback=1 to {rule}, if the CPU takes {CPU_SLOWER:g} times as long"

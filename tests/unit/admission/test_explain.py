@@ -92,6 +92,13 @@ def test_a_start_is_one_quiet_line_that_says_who_is_beside_and_how_full_the_card
     assert line == "nvinx: embed[3] -> GPU 0 shared with embed[1] (1.80 GB of 3.50 GB)"
 
 
+def test_a_start_says_how_much_longer_the_job_is_expected_to_take():
+    here, beside = (running(shared_job(name, 859)) for name in ("embed[3]", "embed[1]"))
+    line = explain.started(here.job, here.placement, (CARD,), [beside], slowdown=1.58)
+
+    assert line.endswith("(1.80 GB of 3.50 GB), expected to take 1.6x as long")
+
+
 def test_a_start_says_when_a_job_went_to_the_cpu_because_it_is_too_large():
     job = shared_job("embed[3]", 9000)
     line = explain.started(job, Placement(Residency.CPU_ONLY, Why.LARGER_THAN_CARD), (CARD,), [])
@@ -123,5 +130,5 @@ def test_a_job_that_is_too_large_by_little_needs_another_number_than_the_card_gi
     need, have = need_from_mb(need_mb), capacity_from_gb(have_gb)
     reason = Reason("fold", Why.LARGER_THAN_CARD, need=need, have=have)
     problem, _ = explain.impossible(reason)
-    needed, given = (int(words.split(" MB")[0].split()[-1]) for words in problem.split(","))
+    needed, given = (int(words.split(" MB")[0].split()[-1]) for words in problem.split(";"))
     assert needed > given

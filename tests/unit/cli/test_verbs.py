@@ -23,6 +23,12 @@ def test_help_lists_every_verb_by_topic_in_lines_that_are_whole():
     assert [topic for topic in TOPICS if f"\n{topic}:\n" not in text] == []
 
 
+@pytest.mark.parametrize("verb", ["lease", "nextflow"])
+def test_help_of_a_group_has_lines_that_are_whole(verb):
+    text = CliRunner().invoke(main, [verb, "--help"], terminal_width=80).output
+    assert "..." not in text.partition("Commands:")[2]
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_each_verb_has_its_module_and_is_shown_unless_it_is_hidden(verb):
     command = import_module(f"nvinx.cli.{verb.replace('-', '_')}").command
@@ -87,6 +93,10 @@ def test_the_lines_are_of_that_shell(shell):
         ("gpu_share='1/3'", "--gpu-share 1/3"),
         ("residency: no such residency", "residency: no such residency"),
         ("max_slowdown='x'", "--max-slowdown x"),
+        ("write gpu=2, or gpu='1-3' for", "write --gpus 2, or --gpus 1-3 for"),
+        ("write gpu=1, or gpu='1-3' for", "write --gpus 1, or --gpus 1-3 for"),
+        ("gpu='1/3' for a third", "--gpu-share 1/3 for a third"),
+        ("or gpu=1 for a whole one", "or no size at all for a whole one"),
     ],
 )
 def test_what_names_a_hint_names_the_option_of_nvinx_run(hint, said):

@@ -44,6 +44,11 @@ def test_times_are_told_apart_by_partners_and_place():
     assert summary.slower["fold@2"] > 0.5
 
 
+def test_a_slowdown_of_which_hardly_anything_is_known_is_not_told():
+    together = run(1.1, company=(company(1.1, "embed@1"),))
+    assert only(together, together).slower == {}
+
+
 @pytest.mark.parametrize(
     ("peaks", "suggested"),
     [
