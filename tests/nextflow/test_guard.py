@@ -111,6 +111,7 @@ def test_the_task_has_its_lease_and_its_environment(wrapper, bench, has_flock):
     assert seen["NVINX_PLACEMENT"] == "gpu_shared"
     assert seen["NVINX_VRAM_MB"] == "900"
     assert bench.held() == {"task"}
+    assert "left behind" not in bench.run(*NVINX, "status").stdout
     process.terminate()
     assert process.wait(GIVE_UP_S) != 0
     assert eventually(lambda: not bench.held())
@@ -394,6 +395,15 @@ def test_how_a_task_ended_is_among_its_figures(wrapper, bench, script, said, scr
     """Wherever it ran: a scratch folder is gone when its figures are written."""
     wrapper.start(script, scratch=scratch).wait(GIVE_UP_S)
     assert figures(bench)["gpu_outcome"] == said
+
+
+def test_a_task_that_is_released_ends_and_its_end_is_written_down(wrapper, bench):
+    process = wrapper.start()
+    assert eventually(lambda: wrapper.has("ran"))
+    (lease,) = json.loads(bench.run(*NVINX, "status", "--json").stdout)["leases"]
+    assert bench.run(*NVINX, "release", "--yes", lease["id"]).returncode == 0
+    assert process.wait(GIVE_UP_S) != 0
+    assert figures(bench)["gpu_outcome"] == "failed"
 
 
 def test_a_task_that_is_killed_leaves_its_figures_and_nobody_stays(wrapper, bench):
