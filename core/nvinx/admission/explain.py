@@ -31,6 +31,7 @@ def sentence(reason: Reason) -> str:
     amount = count_text if reason.why in _COUNTED else gb
     return text.format(
         need=amount(reason.need),
+        cards=_cards_at_once(reason.need or 0),
         have=amount(reason.have),
         behind=few_names(reason.behind),
         factor=factor_text(reason.factor),
@@ -39,6 +40,11 @@ def sentence(reason: Reason) -> str:
         lost=_seconds(reason.factor),
         saved=_seconds(reason.limit),
     )
+
+
+def _cards_at_once(number: int) -> str:
+    """Of a job that may do with one, but is given more where they are free."""
+    return cards_text(number) if number == 1 else f"{cards_text(number)} at once"
 
 
 def _seconds(number: float | None) -> str:
@@ -322,8 +328,8 @@ _WORDS = 120  # of what a program said
 _WORTH_TELLING_S = 0.5
 
 _OF_GANGS = {
-    Why.CARD_ASKED_BACK: "needs {need} cards at once, {have} free; asked for theirs: {behind}",
-    Why.CARD_GIVEN_BACK: "needs {need} cards at once, {have} free; giving up theirs: {behind}",
+    Why.CARD_ASKED_BACK: "needs {cards}, {have} free; asked for theirs: {behind}",
+    Why.CARD_GIVEN_BACK: "needs {cards}, {have} free; giving up theirs: {behind}",
 }
 _COUNTED = (Why.NOT_ENOUGH_CORES, Why.CARDS_NOT_FREE, *_OF_GANGS)
 _TEXTS = {
@@ -342,7 +348,7 @@ _TEXTS = {
     Why.SOONER_ON_CPU: "finishes sooner on the CPU than by waiting",
     Why.DURING_EXCLUSIVE: "runs on the CPU while the card is held",
     Why.CARD_HELD_EXCLUSIVELY: "card held exclusively by {behind}",
-    Why.CARDS_NOT_FREE: "needs {need} cards at once, {have} free beside {behind}",
+    Why.CARDS_NOT_FREE: "needs {cards}, {have} free beside {behind}",
     Why.WANTS_CARD_ALONE: "needs the whole card, {behind} still on it",
     Why.NOT_ENOUGH_VRAM: "needs {need} of VRAM, {have} free beside {behind}",
     Why.NOT_ENOUGH_CORES: "cores busy",
