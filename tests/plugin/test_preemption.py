@@ -156,13 +156,13 @@ def test_a_run_that_is_stopped_meanwhile_ends_and_leaves_nothing(workspace: Work
         (
             'rule one:\n    output: "one.txt"\n    group: "g"\n'
             '    resources: gpu=1, preemptible="requeue"\n    shell: "touch {output}"\n',
-            "jobs of a group hold one lease together",
+            "rule one: preemptible='requeue': is not possible, as jobs of a group hold one lease",
         ),
         (
             'rule two:\n    input: "pipe"\n    output: "two.txt"\n    shell: "cat {input} > {output}"\n'
             'rule one:\n    output: pipe("pipe")\n    resources: gpu=1, preemptible="requeue"\n'
             '    shell: "echo > {output}"\n',
-            "share pipes or services hold one lease together",
+            "rule one: preemptible='requeue': is not possible, as jobs that share pipes or services",
         ),
         (
             'rule one:\n    output: "one.txt"\n    resources: gpu=1, preemptible="perhaps"\n'
