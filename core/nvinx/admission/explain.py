@@ -257,6 +257,15 @@ def holds_alone(rule: str, times: int) -> str:
     )
 
 
+def has_card_alone(name: str, times: int) -> str:
+    """The same of whoever asks without a rule."""
+    return (
+        f"nvinx: {name} ran out of GPU memory {times} times recently, so it gets the card to "
+        "itself for a while. Fix: declare more VRAM, or a larger part of the card (nvinx history "
+        "shows what it used)."
+    )
+
+
 def impossible(  # noqa: PLR0911  (one for each cause)
     reason: Reason, no_gpu: str | None = None, searched: Sequence[str] = ()
 ) -> tuple[str, str]:
