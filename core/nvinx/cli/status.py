@@ -158,7 +158,7 @@ def _print_leases(
         console.print(
             f"  {lease.job.name}: {gb(placement.mib_on(there))}{part} {how}, "
             f"for {duration(seen.now - lease.since)}, engine {plain(lease.job.engine)}"
-            f"{_preemption(lease)}{_budget(lease)}"
+            f"{_preemption(lease, seen.now)}{_budget(lease)}"
         )
         if lease.id in seen.unproved:
             console.print(
@@ -180,13 +180,14 @@ def _budget(lease: Lease) -> str:
     return f", {text}" if text else ""
 
 
-def _preemption(lease: Lease) -> str:
-    """What it agreed to, or does already."""
+def _preemption(lease: Lease, now: float) -> str:
+    """What it agreed to, does already, or was to do."""
     from nvinx.formatting import plain
 
     given_back, agreed = lease.placement.given_back, lease.job.claim.preemptible
     if given_back is None and lease.placement.suspension is not None:
         return ", comes back to its card"
     if given_back is not None:
-        return f", gives up its card to {plain(given_back.to)}"
+        does = "gives" if given_back.is_awaited(now) else "was to give"
+        return f", {does} up its card to {plain(given_back.to)}"
     return "" if agreed is None else f", preemptible ({agreed.hint})"
