@@ -150,6 +150,17 @@ def test_a_run_that_is_stopped_meanwhile_ends_and_leaves_nothing(workspace: Work
     assert not workspace.path("long.txt").exists()
 
 
+def test_nobody_is_suspected_of_having_killed_what_ctrl_c_has(workspace: Workspace) -> None:
+    work = "trap 'touch told' USR1; trap '' TERM INT; while :; do sleep 0.05; done"
+    _write(workspace, "signal:USR1@3000", work)
+    process = workspace.start("--nvinx-preempt", "20")
+    assert eventually(workspace.path("told").exists)
+    process.send_signal(signal.SIGINT)
+    text = workspace.wait(process)
+    assert process.returncode != 0, text
+    assert "was killed" not in text
+
+
 @pytest.mark.parametrize(
     ("Snakefile", "why"),
     [
