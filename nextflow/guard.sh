@@ -22,8 +22,10 @@ nvinx_acquire() {
     nvinx_enter
 }
 
-# What the task sees: its placement, and containers that get the card of the lease.
+# What the task sees: its placement, and containers that get the card of the lease. This is its work
+# folder; with `scratch` the wrapper goes to another one from here, and stays there to its end.
 nvinx_enter() {
+    nvinx_folder=$PWD
     source ./.nvinx.env
     export PATH="$nvinx_containers:$PATH"
 }
@@ -60,10 +62,10 @@ nvinx_end() {
 # Tells how the task ended to whoever keeps its books, and gives them a moment to be written.
 nvinx_let_go() {
     local i
-    printf '%s' "$1" >.nvinx.end
+    printf '%s' "$1" >"$nvinx_folder/.nvinx.end"
     [[ ! ${nvinx_fd:-} ]] || exec {nvinx_fd}>&-
     for ((i = 0; i < 20; i++)); do
-        [[ ! -e .nvinx.trace ]] || return 0
+        [[ ! -e $nvinx_folder/.nvinx.trace ]] || return 0
         sleep 0.05
     done
 }

@@ -395,7 +395,7 @@ class Executor(RealExecutor):
         if self._has_given_back(job):
             self._come_back(job, handle)
             return
-        end = self._run.judge(job, handle, error)
+        end = self._run.judge(job, handle, error, by_us=self._cancelled or self._is_ending)
         if end.outcome is Outcome.OUT_OF_MEMORY and not self.is_stopping():
             again = self._run.again(job, handle, end, self._job_ids.new(handle))
             self._warn()

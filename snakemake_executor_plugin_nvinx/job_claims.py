@@ -30,7 +30,7 @@ from nvinx.sizes import need_from_mb, parse_bytes
 from snakemake_executor_plugin_nvinx import snakemake_internals
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from nvinx.catalog import ModelSpec
     from nvinx.history.statistics import RunStatistics
@@ -286,8 +286,8 @@ def _claim_of_group(
     by_job = {j: claim_of(j, models, calibrated, cards, translate=translate) for j in group.jobs}
     claims = list(by_job.values())
     on_gpu = [c for c in claims if c.uses_gpu]
-    _demand_not_preemptible(group, claims)
-    _demand_sizes(group, on_gpu)
+    _demand_not_preemptible(group, by_job)
+    _demand_sizes(by_job)
     limits = [c.max_slowdown for c in on_gpu if c.max_slowdown is not None]
     residencies = {c.residency for c in claims}
     residency = next(r for r in _STRICTEST_FIRST if r in residencies)
@@ -334,37 +334,40 @@ def _share_at_once(group: Any, claims: Mapping[Any, Claim]) -> CardShare | None:
     asked = f"{share_hint.HINT}={most!s}"
     fix = "write one kind for all of them, or take the rule out of the group"
     if any(claim.vram_mib for claim in claims.values()):
-        raise HintError(str(group.groupid), asked, "is combined with a size in MB", fix)
+        problem = "is combined with a size in MB"
+        raise HintError(str(group.groupid), asked, problem, fix, kind="group")
     if most > 1:
         problem = "is more than a card, for jobs of the group that run side by side"
-        raise HintError(str(group.groupid), asked, problem, "ask for less, or take a rule out")
+        fix = "ask for less, or take a rule out"
+        raise HintError(str(group.groupid), asked, problem, fix, kind="group")
     return card_share.read(str(most))
 
 
-def _demand_not_preemptible(group: Any, claims: Iterable[Claim]) -> None:
+def _demand_not_preemptible(group: Any, claims: Mapping[Any, Claim]) -> None:
     """A group, also of pipes or services, ends as a whole, whatever one of its jobs agrees to."""
-    agreed = next((claim.preemptible for claim in claims if claim.preemptible), None)
-    if agreed is not None:
+    for job, agreed in ((job, claim.preemptible) for job, claim in claims.items()):
+        if agreed is None:
+            continue
         are_joined = snakemake_internals.runs_all_at_once(group)
         whose = "that share pipes or services" if are_joined else "of a group"
         problem = f"is not possible, as jobs {whose} hold one lease together and end together"
         fix = "leave it out, or take the rule out of the group"
-        raise HintError(str(group.groupid), f"preemptible={agreed.hint!r}", problem, fix)
+        raise HintError(job.rule.name, f"preemptible={agreed.hint!r}", problem, fix)
 
 
-def _demand_sizes(group: Any, claims: Iterable[Claim]) -> None:
+def _demand_sizes(claims: Mapping[Any, Claim]) -> None:
     """A group holds one share for all its jobs, which cannot be learned job by job."""
-    elastic = next((claim for claim in claims if claim.elastic_mib), None)
-    if elastic is not None:
-        least, most = declared_mb(elastic.vram_mib or 0), declared_mb(elastic.most_mib)
-        asked = f"vram_mb='{least}-{most}'"
-        problem = "is a range, and the jobs of a group hold one share together to its end"
-        fix = "state one size, or take the rule out of the group"
-        raise HintError(str(group.groupid), asked, problem, fix)
-    if any(claim.auto_vram for claim in claims):
-        problem = "cannot be learned for the jobs of a group, which hold one share together"
-        fix = "write a number, or take the rule out of the group"
-        raise HintError(str(group.groupid), "vram_mb='auto'", problem, fix)
+    for job, claim in claims.items():
+        if claim.uses_gpu and claim.elastic_mib:
+            least, most = declared_mb(claim.vram_mib or 0), declared_mb(claim.most_mib)
+            asked = f"vram_mb='{least}-{most}'"
+            problem = "is a range, and the jobs of a group hold one share together to its end"
+            fix = "state one size, or take the rule out of the group"
+            raise HintError(job.rule.name, asked, problem, fix)
+        if claim.uses_gpu and claim.auto_vram:
+            problem = "cannot be learned for the jobs of a group, which hold one share together"
+            fix = "write a number, or take the rule out of the group"
+            raise HintError(job.rule.name, "vram_mb='auto'", problem, fix)
 
 
 _SNAKEMAKES_OWN = {"_cores", "_nodes"}

@@ -348,12 +348,17 @@ class Run:
         slowdowns = (self.context.estimates.slowdown(job.claim, others) for others in on_each)
         return max(slowdowns, default=None)
 
-    def judge(self, job: Job, handle: Any, error: BaseException | None) -> Ended:
-        """How a job ended that was started. Out of memory is looked for where it used a card."""
+    def judge(
+        self, job: Job, handle: Any, error: BaseException | None, *, by_us: bool = False
+    ) -> Ended:
+        """How a job ended that was started. Out of memory is looked for where it used a card.
+
+        by_us: as the user stopped the run, we ended it, so that nobody has to find out who did.
+        """
         peak_mib = self.peaks.take(job.id)
         kills = kernel_kills.since(self._kills_before.pop(job.id, None))
         outcome = Outcome.OK if error is None else Outcome.FAILED
-        if self.broker.is_on_card(job.id) and self._shells is not None:
+        if self.broker.is_on_card(job.id) and self._shells is not None and not by_us:
             words = partial(self._shells.words, job.id)
             outcome, told = self.oom_retry.outcome(handle, error, words, kills)
             self._news += [] if told is None else [told]

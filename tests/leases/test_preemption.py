@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from waiting import GIVE_UP_S, eventually
 
@@ -94,6 +96,18 @@ def test_one_that_its_user_ends_meanwhile_does_not_run_again(bench):
     assert long.wait(timeout=GIVE_UP_S) == 4
     assert urgent.wait(timeout=GIVE_UP_S) == 0
     assert _runs(bench) == ["0"]
+
+
+def test_one_that_its_user_ends_in_vain_is_not_looked_for_by_whom_it_was_killed(bench):
+    script = f"trap 'touch told' USR1; trap '' TERM; {COUNTS}; touch ready; "
+    long = _start(bench, "signal:@5", f"{script} while :; do sleep 0.05; done")
+    urgent = bench.start("run", "--urgent", "--", "true")
+    assert eventually((bench.folder / "told").exists)
+    long.terminate()
+    _, err = long.communicate(timeout=GIVE_UP_S)
+    assert long.returncode == 128 + signal.SIGKILL
+    assert "was killed" not in err
+    assert urgent.wait(timeout=GIVE_UP_S) == 0
 
 
 def test_one_that_did_not_agree_is_left_alone(bench):

@@ -28,6 +28,14 @@ def test_without_any_word_of_its_needs_it_gets_the_whole_card(bench):
     assert (done.returncode, done.stdout) == (0, "gpu_exclusive\n")
 
 
+def test_one_that_keeps_running_out_is_told_why_it_gets_the_card_alone(bench):
+    asks = ("run", "--vram", "900MB", "--name", "hungry", "--retry-oom", "--", "bash", "-c")
+    assert bench.run(*asks, "echo CUDA out of memory >&2; exit 1").returncode == 1
+    done = bench.run(*asks, "true")
+    assert "hungry ran out of GPU memory 3 times recently, so it gets the card to" in done.stderr
+    assert "nvinx: hungry -> GPU 0 alone" in done.stderr
+
+
 def test_one_that_has_to_wait_says_why_and_behind_whom(bench):
     first = bench.start("run", "--name", "first", "--", "sleep", "3600")
     assert eventually(lambda: bench.held() == {"first"})

@@ -42,12 +42,21 @@ class Wrapper:
     """A task's wrapper at the bench.
 
     stall: a verb of nvinx that takes two seconds longer. first: what the shell does before the guard.
+    scratch: a folder below, to which the wrapper goes for the task.
     """
 
     def __init__(self, bench) -> None:
         self.bench = bench
 
-    def start(self, script="touch ran; exec sleep 3600", stall="", within=(), first="", **wish):
+    def start(
+        self,
+        script="touch ran; exec sleep 3600",
+        stall="",
+        within=(),
+        first="",
+        scratch="",
+        **wish,
+    ):
         self.bench.write("before.sh", first + before_script(**wish))
         self.bench.write("task.sh", script)
         nvinx = self.bench.write(
@@ -56,7 +65,8 @@ class Wrapper:
         nvinx.chmod(0o755)
         path = f"{nvinx.parent}:{self.bench.environment()['PATH']}"
         self.bench.environ["PATH"] = path
-        return self.bench.start(*within, "bash", str(HERE / "wrapper.sh"), "before.sh", "task.sh")
+        words = ("bash", str(HERE / "wrapper.sh"), "before.sh", "task.sh", scratch)
+        return self.bench.start(*within, *words)
 
     def has(self, name):
         return (self.bench.folder / name).exists()
@@ -101,6 +111,7 @@ def test_the_task_has_its_lease_and_its_environment(wrapper, bench, has_flock):
     assert seen["NVINX_PLACEMENT"] == "gpu_shared"
     assert seen["NVINX_VRAM_MB"] == "900"
     assert bench.held() == {"task"}
+    assert "left behind" not in bench.run(*NVINX, "status").stdout
     process.terminate()
     assert process.wait(GIVE_UP_S) != 0
     assert eventually(lambda: not bench.held())
@@ -376,10 +387,23 @@ def test_a_task_that_waited_says_for_how_long_and_why(wrapper, bench, holder):
     assert "holder" in seen["gpu_waited_for"]
 
 
-@pytest.mark.parametrize(("script", "said"), [(OOM, "out_of_memory"), ("exit 3", "failed")])
-def test_how_a_task_failed_is_among_its_figures(wrapper, bench, script, said):
-    wrapper.start(script).wait(GIVE_UP_S)
+@pytest.mark.parametrize(
+    ("script", "said"), [("true", "ok"), (OOM, "out_of_memory"), ("exit 3", "failed")]
+)
+@pytest.mark.parametrize("scratch", ["", "scratch"])
+def test_how_a_task_ended_is_among_its_figures(wrapper, bench, script, said, scratch):
+    """Wherever it ran: a scratch folder is gone when its figures are written."""
+    wrapper.start(script, scratch=scratch).wait(GIVE_UP_S)
     assert figures(bench)["gpu_outcome"] == said
+
+
+def test_a_task_that_is_released_ends_and_its_end_is_written_down(wrapper, bench):
+    process = wrapper.start()
+    assert eventually(lambda: wrapper.has("ran"))
+    (lease,) = json.loads(bench.run(*NVINX, "status", "--json").stdout)["leases"]
+    assert bench.run(*NVINX, "release", "--yes", lease["id"]).returncode == 0
+    assert process.wait(GIVE_UP_S) != 0
+    assert figures(bench)["gpu_outcome"] == "failed"
 
 
 def test_a_task_that_is_killed_leaves_its_figures_and_nobody_stays(wrapper, bench):

@@ -1,4 +1,5 @@
-# As Nextflow's .command.run, but for what it stages. $1 is the text of beforeScript, $2 the task.
+# As Nextflow's .command.run, but for what it stages. $1 is the text of beforeScript, $2 the task, $3 a
+# folder of its own that it has with `scratch`.
 set -e
 set -u
 
@@ -14,8 +15,9 @@ nxf_kill() {
 
 on_exit() {
     exit_status=${nxf_main_ret:=$?}
-    printf -- $exit_status > .exitcode
+    printf -- $exit_status > "$folder/.exitcode"
     set +u
+    [[ ! $scratch ]] || rm -rf "$folder/$scratch"
     exit $exit_status
 }
 
@@ -31,10 +33,12 @@ nxf_main() {
     set +u
     source "$1"
     set -u
+    [[ ! $scratch ]] || { mkdir "$scratch" && cd "$scratch"; }
     set +e
-    (set -o pipefail; (/bin/bash -ue "$2" | tee .command.out) 3>&1 1>&2 2>&3 | tee .command.err) &
+    (set -o pipefail; (/bin/bash -ue "$folder/$2" | tee .command.out) 3>&1 1>&2 2>&3 | tee .command.err) &
     pid=$!
     wait $pid || nxf_main_ret=$?
     if declare -F nvinx_end > /dev/null; then nvinx_end; fi
 }
+folder=$PWD scratch=${3:-}
 nxf_main "$@"

@@ -112,4 +112,4 @@ def test_in_a_group_it_is_refused(workspace: Workspace) -> None:
     )
     outcome = workspace.run()
     assert outcome.status != 0
-    assert "vram_mb='1000-4000': is a range, and the jobs of a group" in outcome.text
+    assert "rule one: vram_mb='1000-4000': is a range, and the jobs of a group" in outcome.text

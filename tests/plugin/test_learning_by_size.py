@@ -87,8 +87,7 @@ def test_the_jobs_of_a_group_hold_one_share_that_cannot_be_learned(workspace: Wo
     outcome = workspace.run("out/grouped.txt")
 
     assert outcome.status == 1
-    assert "vram_mb='auto'" in outcome.text
-    assert "cannot be learned for the jobs of a group" in outcome.text
+    assert "rule grouped: vram_mb='auto': cannot be learned for the jobs of a gr" in outcome.text
 
 
 def test_a_plan_expects_the_time_and_the_vram_of_each_jobs_own_input(workspace: Workspace) -> None:

@@ -140,7 +140,7 @@ def test_the_parts_of_a_group_add_up_where_they_run_side_by_side(workspace: Work
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        (("part=2/3",), "gpu_share=4/3: is more than a card, for jobs of the group"),
+        (("part=2/3",), "group fan: gpu_share=4/3: is more than a card, for jobs of the group"),
         (("part=1/3", "size=900"), "gpu_share='1/4': contradicts vram_mb=900"),
     ],
 )
@@ -159,4 +159,4 @@ def test_parts_cannot_stand_beside_sizes_in_a_group(workspace: Workspace) -> Non
     outcome = workspace.run("--config", "part=1/3", "size=900")
 
     assert outcome.status != 0
-    assert "gpu_share=2/3: is combined with a size in MB" in outcome.text
+    assert "group fan: gpu_share=2/3: is combined with a size in MB" in outcome.text

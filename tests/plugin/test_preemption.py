@@ -150,19 +150,30 @@ def test_a_run_that_is_stopped_meanwhile_ends_and_leaves_nothing(workspace: Work
     assert not workspace.path("long.txt").exists()
 
 
+def test_nobody_is_suspected_of_having_killed_what_ctrl_c_has(workspace: Workspace) -> None:
+    work = "trap 'touch told' USR1; trap '' TERM INT; while :; do sleep 0.05; done"
+    _write(workspace, "signal:USR1@3000", work)
+    process = workspace.start("--nvinx-preempt", "20")
+    assert eventually(workspace.path("told").exists)
+    process.send_signal(signal.SIGINT)
+    text = workspace.wait(process)
+    assert process.returncode != 0, text
+    assert "was killed" not in text
+
+
 @pytest.mark.parametrize(
     ("Snakefile", "why"),
     [
         (
             'rule one:\n    output: "one.txt"\n    group: "g"\n'
             '    resources: gpu=1, preemptible="requeue"\n    shell: "touch {output}"\n',
-            "jobs of a group hold one lease together",
+            "rule one: preemptible='requeue': is not possible, as jobs of a group hold one lease",
         ),
         (
             'rule two:\n    input: "pipe"\n    output: "two.txt"\n    shell: "cat {input} > {output}"\n'
             'rule one:\n    output: pipe("pipe")\n    resources: gpu=1, preemptible="requeue"\n'
             '    shell: "echo > {output}"\n',
-            "share pipes or services hold one lease together",
+            "rule one: preemptible='requeue': is not possible, as jobs that share pipes or services",
         ),
         (
             'rule one:\n    output: "one.txt"\n    resources: gpu=1, preemptible="perhaps"\n'

@@ -31,6 +31,7 @@ def sentence(reason: Reason) -> str:
     amount = count_text if reason.why in _COUNTED else gb
     return text.format(
         need=amount(reason.need),
+        cards=_cards_at_once(reason.need or 0),
         have=amount(reason.have),
         behind=few_names(reason.behind),
         factor=factor_text(reason.factor),
@@ -39,6 +40,11 @@ def sentence(reason: Reason) -> str:
         lost=_seconds(reason.factor),
         saved=_seconds(reason.limit),
     )
+
+
+def _cards_at_once(number: int) -> str:
+    """Of a job that may do with one, but is given more where they are free."""
+    return cards_text(number) if number == 1 else f"{cards_text(number)} at once"
 
 
 def _seconds(number: float | None) -> str:
@@ -165,17 +171,19 @@ def gives_back(job: Job, asked: Reclaim) -> str:
     )
 
 
-def notes(job: Job, placement: Placement) -> list[str]:
+def notes(job: Job, placement: Placement, at: float) -> list[str]:
     """What is to know of a job that holds a card: whether it gives it up, what it may use."""
-    return [note for note in (_giving_up(job, placement), budget(job, placement)) if note]
+    return [note for note in (_giving_up(job, placement, at), budget(job, placement)) if note]
 
 
-def _giving_up(job: Job, placement: Placement) -> str:
+def _giving_up(job: Job, placement: Placement, at: float) -> str:
+    """How a job gives up its card, was to, or agreed to; "" for one that does not."""
     given_back, agreed = placement.given_back, job.claim.preemptible
     if given_back is None and placement.suspension is not None:
         return "comes back to its card"
     if given_back is not None:
-        return f"gives up its card to {plain(given_back.to)}"
+        does = "gives" if given_back.is_awaited(at) else "was to give"
+        return f"{does} up its card to {plain(given_back.to)}"
     return "" if agreed is None else f"preemptible ({agreed.hint})"
 
 
@@ -269,6 +277,15 @@ def holds_alone(rule: str, times: int) -> str:
     )
 
 
+def has_card_alone(name: str, times: int) -> str:
+    """The same of whoever asks without a rule."""
+    return (
+        f"nvinx: {name} ran out of GPU memory {times} times recently, so it gets the card to "
+        "itself for a while. Fix: declare more VRAM, or a larger part of the card (nvinx history "
+        "shows what it used)."
+    )
+
+
 def impossible(  # noqa: PLR0911  (one for each cause)
     reason: Reason, no_gpu: str | None = None, searched: Sequence[str] = ()
 ) -> tuple[str, str]:
@@ -340,8 +357,8 @@ _WORDS = 120  # of what a program said
 _WORTH_TELLING_S = 0.5
 
 _OF_GANGS = {
-    Why.CARD_ASKED_BACK: "needs {need} cards at once, {have} free; asked for theirs: {behind}",
-    Why.CARD_GIVEN_BACK: "needs {need} cards at once, {have} free; giving up theirs: {behind}",
+    Why.CARD_ASKED_BACK: "needs {cards}, {have} free; asked for theirs: {behind}",
+    Why.CARD_GIVEN_BACK: "needs {cards}, {have} free; giving up theirs: {behind}",
 }
 _COUNTED = (Why.NOT_ENOUGH_CORES, Why.CARDS_NOT_FREE, *_OF_GANGS)
 _TEXTS = {
@@ -360,7 +377,7 @@ _TEXTS = {
     Why.SOONER_ON_CPU: "finishes sooner on the CPU than by waiting",
     Why.DURING_EXCLUSIVE: "runs on the CPU while the card is held",
     Why.CARD_HELD_EXCLUSIVELY: "card held exclusively by {behind}",
-    Why.CARDS_NOT_FREE: "needs {need} cards at once, {have} free beside {behind}",
+    Why.CARDS_NOT_FREE: "needs {cards}, {have} free beside {behind}",
     Why.WANTS_CARD_ALONE: "needs the whole card, {behind} still on it",
     Why.NOT_ENOUGH_VRAM: "needs {need} of VRAM, {have} free beside {behind}",
     Why.NOT_ENOUGH_CORES: "cores busy",

@@ -15,6 +15,8 @@ from nvinx.reasons import Why  # noqa: TC001
 # msgspec looks these up when it reads a job or a placement.
 from nvinx.residency import Residency  # noqa: TC001
 
+_OVERDUE_S = 10.0  # after which nobody counts on a card that was to be given back
+
 
 class Job(Struct, frozen=True):
     """A claim with an identity: `id` is unique on the machine, `name` is what people call it.
@@ -36,6 +38,10 @@ class GivenBack(Struct, frozen=True):
 
     to: str
     by: float
+
+    def is_awaited(self, at: float) -> bool:
+        """Whether anybody still counts on it: not where the engine died that was to see to it."""
+        return at <= self.by + _OVERDUE_S
 
 
 class Budget(Struct, frozen=True):

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _MOST_TRIED = 8  # jobs of a card, of which every choice is looked at
 _MOST_GANGS = 4  # the same of those that hold several cards
-_OVERDUE_S = 10.0  # after which nobody counts on a card that was to be given back
 
 
 class Choice(Struct, frozen=True):
@@ -203,7 +202,7 @@ class _Search:
 
     def _is_leaving(self, one: Allocation) -> bool:
         given_back = one.placement.given_back
-        return given_back is not None and self._free.at <= given_back.by + _OVERDUE_S
+        return given_back is not None and given_back.is_awaited(self._free.at)
 
 
 def _least_lost(

@@ -172,12 +172,16 @@ class _Manner(NamedTuple):
 
 
 class _Tried(NamedTuple):
-    """How a try of the command ended, and how many processes the kernel killed meanwhile."""
+    """How a try of the command ended, and how many processes the kernel killed meanwhile.
+
+    by_us: it was to give up its card when its user ended it, so that we may have killed it.
+    """
 
     held: HeldLease
     status: int
     words: list[str]
     kernel_kills: int | None
+    by_us: bool
 
 
 def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: _Manner) -> int:
@@ -192,7 +196,7 @@ def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: 
     own = words_for(client.bench.oom_patterns, how.name)
     while True:
         told = attempt.variables(len(tried) + 1, Outcome.OUT_OF_MEMORY if tried else None)
-        held, status, words, kills = _one_try(client, claim, command, how, told, preempted)
+        held, status, words, kills, by_us = _one_try(client, claim, command, how, told, preempted)
         preempted = held.job.preempted
         status = status or _left_out(how)
         outcome = outcome_of(status, *words, own=own)
@@ -201,7 +205,8 @@ def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: 
         if how.retry_oom and outcome is Outcome.OUT_OF_MEMORY:
             again = retry.next_attempt(held.job.claim, tried, client.capacity, peak_mib)
         if again is None:
-            _tell_lack_of_ram(how, status, words, kills)
+            if not by_us:
+                _tell_lack_of_ram(how, status, words, kills)
             return _explained(status, command)
         step, claim = again
         tried.append(step)
@@ -236,7 +241,8 @@ def _one_try(
             placed = replace(held, exports=held.exports | told)
             ended = commands.run(command, placed, listen=how.retry_oom, told=watch.tell)
         if not watch.was_preempted or ended.was_told:
-            return _Tried(held, ended.status, ended.words, kernel_kills.since(kills))
+            killed = kernel_kills.since(kills)
+            return _Tried(held, ended.status, ended.words, killed, watch.was_preempted)
         before = _preempted(client, held)
 
 

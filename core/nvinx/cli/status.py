@@ -159,7 +159,7 @@ def _print_leases(
         console.print(
             f"  {lease.job.name}: {gb(placement.mib_on(there))}{part} {how}, "
             f"for {duration(seen.now - lease.since)}, engine {plain(lease.job.engine)}"
-            f"{''.join(f', {note}' for note in explain.notes(lease.job, placement))}"
+            f"{''.join(f', {note}' for note in explain.notes(lease.job, placement, seen.now))}"
         )
         if lease.id in seen.unproved:
             console.print(

@@ -176,7 +176,7 @@ def _leases(leases: Sequence[Lease], now: float) -> RenderableType:
         how = placement.residency.value.removeprefix("gpu_").replace("_", " ")
         name, engine = Text(f"  {lease.job.name}"), f"engine {lease.job.engine}"
         table.add_row(name, how, duration(now - lease.since), engine)
-        told = ", ".join(explain.notes(lease.job, placement))
+        told = ", ".join(explain.notes(lease.job, placement, now))
         notes += [Text(f"  {lease.job.name}: {told}", style="yellow")] if told else []
     return Group(table, *notes)
 

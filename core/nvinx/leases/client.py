@@ -147,6 +147,8 @@ class LeaseClient:
             self.capacity.largest_share_mib(claim.cards.least),
         )
         learned = adjust.by_statistics(claim, statistics, largest_mib)
+        if adjust.keeps_running_out(claim, statistics):
+            self._say(explain.has_card_alone(claim.kind, statistics.ran_out(claim.kind)))
         job = Job(lease_id, name, learned, engine, preempted)
         decision = self._await_turn(job, waiting or (lambda _: None))
         if isinstance(decision, Refuse):

@@ -41,10 +41,10 @@ def holders(lease_id: str) -> tuple[Holder, ...]:
     return tuple(Holder(pid, _command(pid), pid == engine) for pid in sorted(found - {os.getpid()}))
 
 
-def left_behind(lease_id: str) -> tuple[Holder, ...]:
+def left_behind(lease_id: str, engine: str) -> tuple[Holder, ...]:
     """Those that a job left when it ended, or when its engine did; none while that still counts."""
-    engine = tokens.pid(lease_id)
-    if engine is not None and open_locks.has_open(engine, lease_id):
+    pid = tokens.pid(engine)
+    if pid is not None and open_locks.has_open(pid, lease_id):
         return ()
     return holders(lease_id)
 

@@ -98,7 +98,7 @@ def take(bench: Bench, state_dir: Path) -> Snapshot:
         unproved=there.unproved,
         left_suspended=there.left_suspended,
         strangers=strangers.find(seen, owned.keys()),
-        left_behind={x.id: holders.left_behind(x.id) for x in there.leases},
+        left_behind={x.id: holders.left_behind(x.id, x.job.engine) for x in there.leases},
     )
 
 

@@ -44,8 +44,8 @@ def is_lease(token: str) -> bool:
 
 
 def pid(token: str) -> int | None:
-    """Of the engine that a lease was given to."""
-    found = re.match(r"(?:.*\+)?([0-9]+)-", token)
+    """Of the engine that is named so, or that a lease was given to."""
+    found = re.match(r"(?:.*\+)?(?:task-)?([0-9]+)-", token)
     return None if found is None else int(found[1])
 
 

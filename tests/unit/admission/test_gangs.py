@@ -120,6 +120,7 @@ def test_it_waits_for_the_last_of_its_cards():
     said = reason(state, "train")
     assert (said.why, said.need, said.have, said.behind) == (Why.CARDS_NOT_FREE, 2, 1, ("there",))
     assert explain.sentence(said) == "needs 2 cards at once, 1 free beside there"
+    assert explain.sentence(replace(said, need=1, have=0)) == "needs 1 card, 0 free beside there"
     _, started = finish(state, "there", 5.0)
     assert started["train"].cards == ("gpu-0", "gpu-1")
 

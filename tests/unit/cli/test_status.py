@@ -8,8 +8,10 @@ import sqlite3
 import pytest
 from builders import shared_job, simulated_card
 from click.testing import CliRunner
+from msgspec.structs import replace
 from recorded import ALONE, Recorder
 
+from nvinx.admission.job import GivenBack
 from nvinx.bench.capacity import Capacity
 from nvinx.cli import main
 from nvinx.host.clock import boot_seconds
@@ -67,6 +69,18 @@ def test_status_shows_who_holds_the_card_and_why_the_others_wait(engine):
     assert "embed[1]: 2.10 GB shared" in text
     waits = rf"embed\[2\], .* s, engine {ENGINE}: needs 2.10 GB of VRAM, 1.90 GB free beside embed"
     assert re.search(waits, text)
+
+
+@pytest.mark.parametrize(("by_s", "said"), [(1, "gives up"), (-60, "was to give up")])
+def test_a_card_that_is_given_up_is_shown_also_where_that_is_overdue(bench, engine, by_s, said):
+    ledger = SqliteLedger(bench / "state" / "ledger.db")
+    with ledger.transaction() as entries:
+        (lease,) = entries.leases()
+        given_back = GivenBack("urgent", boot_seconds() + by_s)
+        entries.give_back(lease.id, replace(lease.placement, given_back=given_back))
+    ledger.close()
+
+    assert f", {said} its card to urgent\n" in nvinx("status").output
 
 
 def test_what_is_dead_is_not_shown(engine):
