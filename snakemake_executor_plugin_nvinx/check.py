@@ -96,7 +96,7 @@ def _look_at_words(job: Any, report: Checked) -> None:
     for word in job_claims.understood(job):
         means = ", ".join(f"{hint}={value!r}" for hint, value in word.means.items())
         report.add(report.understood, f"{word.stated} is read as {means}")
-    if doubt := unlikely.vram_mb(job_claims.hints_of(job)):
+    if doubt := unlikely.vram(job_claims.hints_of(job)):
         report.add(report.doubtful, f"{doubt}.")
 
 

@@ -178,7 +178,7 @@ class Run:
         for member in snakemake_internals.members(job):
             for word in job_claims.ignored(member, claim):
                 self._tell(messages.ignored(member.rule.name, word.stated, word.write))
-            if doubt := unlikely.vram_mb(job_claims.hints_of(member)):
+            if doubt := unlikely.vram(job_claims.hints_of(member)):
                 self._tell(messages.doubt(f"rule {member.rule.name}: {doubt}"))
         if adjust.keeps_running_out(claim, self.statistics):
             self._tell(explain.holds_alone(rule, self.statistics.ran_out(claim.kind)))
@@ -282,7 +282,7 @@ class Run:
             return ImpossibleJobError(
                 job.groupid, problem, f"{fix}, or take a rule out of the group", kind="group"
             )
-        if doubt := unlikely.vram_mb(job_claims.hints_of(job)):
+        if doubt := unlikely.vram(job_claims.hints_of(job)):
             fix = f"{fix}; {doubt.partition('Fix: ')[2]}"
         return ImpossibleJobError(job.rule.name, problem, fix)
 

@@ -16,13 +16,26 @@ from nvinx.jobs import unlikely
     ],
 )
 def test_a_size_in_another_unit_is_told_with_the_likely_one(stated, likely):
-    assert likely in unlikely.vram_mb({"vram_mb": stated})
+    assert likely in unlikely.vram({"vram_mb": stated})
+
+
+@pytest.mark.parametrize(
+    ("stated", "likely"),
+    [("900gb", "write vram='900MB', if it is in MB"), ("4MB", "write vram='4GB', if it is in GB")],
+)
+def test_so_is_one_with_a_unit(stated, likely):
+    assert likely in unlikely.vram({"vram": stated})
+
+
+@pytest.mark.parametrize("stated", ["2GiB", "900MB", "80 GB", "2000-6000", "auto", "some", f"{'9' * 400}GB"])
+def test_one_with_a_unit_that_can_be_meant_is_left_alone(stated):
+    assert unlikely.vram({"vram": stated}) is None
 
 
 @pytest.mark.parametrize("stated", [0, 100, 900, 80_000, 288_000, "auto", "900", True, None])
 def test_a_size_that_can_be_meant_is_left_alone(stated):
-    assert unlikely.vram_mb({"vram_mb": stated}) is None
-    assert unlikely.vram_mb({}) is None
+    assert unlikely.vram({"vram_mb": stated}) is None
+    assert unlikely.vram({}) is None
 
 
 FILE = """hardware:
