@@ -27,7 +27,9 @@ def test_so_is_one_with_a_unit(stated, likely):
     assert likely in unlikely.vram({"vram": stated})
 
 
-@pytest.mark.parametrize("stated", ["2GiB", "900MB", "80 GB", "2000-6000", "auto", "some", f"{'9' * 400}GB"])
+@pytest.mark.parametrize(
+    "stated", ["2GiB", "900MB", "80 GB", "2000-6000", "auto", "some", f"{'9' * 400}GB"]
+)
 def test_one_with_a_unit_that_can_be_meant_is_left_alone(stated):
     assert unlikely.vram({"vram": stated}) is None
 
