@@ -63,6 +63,7 @@ def of_process(
     yield from _unknown_names(ours, where)
     yield from _too_few_cards(ours, where, cards)
     yield from _unset_accelerator(ours, where)
+    yield from _several_by_options(ours, where)
     if sign := signs.sign(ours):
         if not plugin:
             yield from _scripts(ours, theirs, f"{where} with {sign}")
@@ -152,6 +153,17 @@ def _unset_accelerator(ours: Settings, where: str) -> Iterator[Finding]:
     if label and not ours.text("accelerator") and _READS_ACCELERATOR in ours.body:
         problem = f"its script asks {_READS_ACCELERATOR}, which label {label} does not set"
         yield Finding(where, problem, "write accelerator 1 beside the label", Severity.WARNING)
+
+
+def _several_by_options(ours: Settings, where: str) -> Iterator[Finding]:
+    """Options that nvinx takes for a wish for a GPU, but not for how many."""
+    found = signs.options_for_several(ours)
+    if found and not ours.text("accelerator"):
+        options, count = found
+        problem = f"{options} asks for {count} cards, and nvinx gives the task one"
+        line = Remedy(f"accelerator = {count}", ours.name)
+        fix = f"write accelerator {count} as well"
+        yield Finding(where, problem, fix, Severity.WARNING, (line,))
 
 
 def _scripts(ours: Settings, theirs: Settings, where: str) -> Iterator[Finding]:

@@ -20,8 +20,12 @@ WORDS = (
 OURS = re.compile(r"nvinx_\w+")
 NF_CORE = "process_gpu"
 _SIZES = ("vram_gb", "nvinx_gpu_share", "nvinx_model")
+_OPTIONS = ("containerOptions", "clusterOptions")
 _COUNT = re.compile(r"\s*(-?\d+)\s*(?:,|$)")
 _REQUEST = re.compile(r"\b(?P<name>request|limit)['\"]?\s*[:=]\s*(?P<count>\d+)\b")
+_OF_OPTIONS = re.compile(
+    r"gpus?(?:-per-\w+)?['\"]?(?:[:=]|\s+)(?:[a-z][\w-]*:)?(\d+)(?!\w)", re.IGNORECASE
+)
 _SWITCH = re.compile(r"\bparams\.(\w*(?:gpu|cuda)\w*)", re.IGNORECASE)
 _NEGATIVE = re.compile(r"(?i)^(no|non|skip|disable|without)_?")
 _ASKS_ITSELF = "nvinx run"
@@ -54,6 +58,15 @@ def cards(settings: Settings) -> int | None:
     return stated.get("request", stated.get("limit"))
 
 
+def options_for_several(settings: Settings) -> tuple[str, int] | None:
+    """Options that ask a scheduler or a container engine for two cards or more: which, how many."""
+    for directive in _OPTIONS:
+        found = _OF_OPTIONS.search(settings.text(directive))
+        if found and int(found[1]) > 1:
+            return f"{directive} '{settings.text(directive)}'", int(found[1])
+    return None
+
+
 def hidden(settings: Settings, params: Mapping[str, Any]) -> str | None:
     """A switch among the pipeline's parameters that is on, and that only its script asks."""
     for name in _SWITCH.findall(settings.body):
@@ -78,7 +91,7 @@ def _words(settings: Settings) -> Iterator[str]:
     for label in settings.labels:
         if label != NF_CORE and (re.search(WORDS, label) or OURS.fullmatch(label)):
             yield f"label '{label}'"
-    for directive in ("containerOptions", "clusterOptions"):
+    for directive in _OPTIONS:
         if re.search(WORDS, settings.text(directive)):
             yield f"{directive} '{settings.text(directive)}'"
 

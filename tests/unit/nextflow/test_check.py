@@ -57,6 +57,38 @@ NONE = [
 OWN = "beforeScript 'module load X'"
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        "clusterOptions '--gres=gpu:2'",
+        "clusterOptions '--gres=gpu:a100:2'",
+        "clusterOptions '--gpus-per-node=2 --time=1:00'",
+        "clusterOptions '-l select=1:ngpus=2'",
+        "containerOptions '--gpus 2'",
+    ],
+)
+def test_a_number_of_cards_in_options_is_told_of(options):
+    told = found(options)
+    (told,) = (each for each in told if "asks for 2 cards" in each.problem)
+    assert told.severity is Severity.WARNING
+    assert told.remedies[0].line == "accelerator = 2"
+    assert not any("asks for 2" in each.problem for each in found(f"{options}\naccelerator 2"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "clusterOptions '--gres=gpu:1'",
+        "clusterOptions '--partition=gpu --nodes 4'",
+        "clusterOptions '--exclude=gpu01,gpu02'",
+        "containerOptions '--gpus all --shm-size 2g'",
+        "containerOptions '--gpus device=2'",
+    ],
+)
+def test_what_is_no_number_of_cards_is_none(options):
+    assert not any("cards" in each.problem for each in found(options))
+
+
 @pytest.mark.parametrize("sign", SIGNS)
 def test_a_process_with_a_sign_of_a_gpu_and_a_script_of_its_own_takes_no_lease(sign):
     assert found(sign) == []
