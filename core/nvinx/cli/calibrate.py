@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nvinx.cli import options
-from nvinx.interference.p_norm import EXPONENT
+from nvinx.interference import p_norm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -238,8 +238,7 @@ def _report(outcome: Outcome, folder: Path) -> None:
     if outcome.findings.groups:
         console.print("Slowdowns of three together, and predictions from their pairs:")
         console.print(_triples_table(outcome))
-        found = f"{outcome.model.exponent:.1f} (usual is {EXPONENT:g}; 1 would add them up)"
-        console.print(f"Costs of several partners combine with the exponent {found}.")
+        console.print(p_norm.told(outcome.model.exponent))
     for warning in outcome.findings.warnings:
         console.print(f"Warning: {warning}.", style="yellow")
     for line in _accuracy(outcome):
@@ -293,7 +292,7 @@ def _triples_table(outcome: Outcome) -> Any:
     from rich import box
     from rich.table import Table
 
-    pairs = replace(outcome.model, groups={}, exponent=EXPONENT)
+    pairs = replace(outcome.model, groups={}, exponent=p_norm.EXPONENT)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("program", "beside", "measured", "from pairs"):
         table.add_column(title, overflow="fold", justify="left" if title < "m" else "right")

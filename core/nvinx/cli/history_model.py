@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from nvinx.bench.resolve import Bench
     from nvinx.interference.belief import Belief, Pair
 
+_UNUSUAL = 0.1  # of an exponent
+
 
 class Line(Struct, frozen=True):
     """One profile beside one other: the slowdown, its 90 % interval, and what it rests on.
@@ -59,6 +61,7 @@ def show(bench: Bench, state: Path, rule: str | None, picture: Path | None, as_j
         click.echo(f"No run on a card of this bench is remembered{about}, so nothing is learned.")
     else:
         _print(lines)
+        _print_exponent(belief)
     if picture is not None and belief is not None:
         _draw(belief, picture)
 
@@ -119,6 +122,14 @@ def _print(lines: list[Line]) -> None:
         times = f"{line.slowdown:.2f}x"
         table.add_row(_short(line.of), _short(line.beside), times, between, line.source)
     Console(markup=False, highlight=False, emoji=False).print(table)
+
+
+def _print_exponent(belief: Belief | None) -> None:
+    """Only where runs or a calibration show another than the usual one."""
+    from nvinx.interference import p_norm
+
+    if belief is not None and abs(belief.exponent - p_norm.EXPONENT) > _UNUSUAL:
+        click.echo(p_norm.told(belief.exponent))
 
 
 def _draw(belief: Belief, path: Path) -> None:

@@ -81,16 +81,16 @@ def belief(problem: Problem, x: Any, covariance: Any, seed: int) -> Belief:
             pairs.setdefault(of, {})[beside] = _pair(
                 problem, (of, beside), mean, math.sqrt(variance), drawn
             )
-    n, solo = len(problem.names), problem.first_solo
+    n, solo, last = len(problem.names), problem.first_solo, problem.at_exponent
     return Belief(
         level=float(x[0]),
         suffers={name: float(x[1 + k]) for k, name in enumerate(problem.names)},
         hurts={name: float(x[1 + n + k]) for k, name in enumerate(problem.names)},
         pairs=pairs,
-        solo=problem.solo.believed(x[solo:], np.diag(covariance)[solo:]),
+        solo=problem.solo.believed(x[solo:last], np.diag(covariance)[solo:last]),
         noise=problem.noise,
         runs=len(problem.runs),
-        exponent=problem.paces.exponent,
+        exponent=problem.exponent(x),
     )
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from nvinx.interference.groups import EXPONENT_SD, LEAST, MOST
 from nvinx.interference.paces import Paces
 from nvinx.interference.slowdown import (
     CORRELATION,
@@ -41,12 +42,14 @@ MISFIT_OF_SLOWDOWN, _FLAT = 0.1, 0.03  # the same of ln slowdown, and the least 
 NOISE_SD, NOISE_WEIGHT, NOISE_FLOOR = 0.2, 4.0, 0.03  # of the ln time of a run
 MOST_ODD = 120  # pairs with a misfit of their own: the calibrated, and those longest together
 _LEAST, _MOST = -12.0, 5.0  # of ln excess
+_STEP = 1e-4  # of the exponent, for what follows from it
 _ROUNDS, _TRIES, _SETTLED = 30, 7, 1e-3
 _RESCALED, _SCALED = (3, 7, 11), 8  # rounds before which the noise is estimated anew, in steps
 
 
 class Problem:
-    """The unknowns: level, a and b of each profile, d of some pairs, and those of the solo times.
+    """The unknowns: level, a and b of each profile, d of some pairs, those of the solo times, and
+    the exponent by which several partners combine.
 
     names: the profiles. odd: the numbers of the pairs with a misfit, in order. noise: the standard
     deviation of the ln time of a run.
@@ -58,10 +61,11 @@ class Problem:
         measured: Mapping[tuple[str, str], Measured],
         exponent: float,
     ) -> None:
+        """exponent: of `p_norm`, as it is believed to be before the first run."""
         import numpy as np
 
         self.runs, self.measured, self.noise = runs, measured, NOISE_SD
-        self.paces = Paces(runs, exponent, measured)
+        self.paces = Paces(runs, measured)
         self._log_s = np.log(np.array([run.ran_s for run in runs], dtype=float))
         self.solo = SoloTimes(runs, self._log_s)
         named = {name for pair in self.paces.pairs for name in pair}
@@ -70,11 +74,12 @@ class Problem:
         self.odd = self._odd()
         self.first_odd = 1 + 2 * len(self.names)
         self.first_solo = self.first_odd + len(self.odd)
+        self.at_exponent = self.first_solo + len(self.solo.centre)
         self._effect = self._effect_on_excess()
         self._told = np.log([max(seen.slowdown, 1.0) for seen in measured.values()])
         self._told_sd = MEASURED_SD / np.sqrt([seen.repeats for seen in measured.values()])
         self._misfit_sd = self._misfits()
-        self._centre, self._precision = self._prior()
+        self._centre, self._precision = self._prior(exponent)
 
     def _odd(self) -> list[int]:
         """Which pairs may differ from what their two factors say."""
@@ -110,11 +115,11 @@ class Problem:
         effect[self.odd, self.first_odd + np.arange(len(self.odd))] = 1
         return effect
 
-    def _prior(self) -> tuple[Any, Any]:
+    def _prior(self, exponent: float) -> tuple[Any, Any]:
         """Centre and precision of what is believed before, but for the misfits."""
         import numpy as np
 
-        n, size = len(self.names), self.first_solo + len(self.solo.centre)
+        n, size = len(self.names), self.at_exponent + 1
         cross = CORRELATION * SUFFERS_SD * HURTS_SD
         each = np.linalg.inv(np.array([[SUFFERS_SD**2, cross], [cross, HURTS_SD**2]]))
         centre, precision = np.zeros(size), np.zeros((size, size))
@@ -122,9 +127,10 @@ class Problem:
         for k in range(n):
             both = [1 + k, 1 + n + k]
             precision[np.ix_(both, both)] = each
-        centre[self.first_solo :] = self.solo.centre
-        solo = np.arange(self.first_solo, size)
+        centre[self.first_solo :] = [*self.solo.centre, exponent]
+        solo = np.arange(self.first_solo, self.at_exponent)
         precision[solo, solo] = self.solo.precision
+        precision[-1, -1] = EXPONENT_SD**-2
         return centre, precision
 
     def solve(self) -> tuple[Any, Any]:
@@ -160,11 +166,24 @@ class Problem:
 
         return np.exp(np.clip(self._effect @ x[: self.first_solo], _LEAST, _MOST))
 
+    def exponent(self, x: Any) -> float:
+        return float(min(max(x[self.at_exponent], LEAST), MOST))
+
+    def _logs(self, x: Any) -> tuple[Any, Any]:
+        """Of each run ln pace, and how much more it was at the end."""
+        return self.paces.logs(self._excess(x), self.exponent(x))
+
+    def _by_exponent(self, x: Any) -> tuple[Any, Any]:
+        """By how much both grow with the exponent."""
+        excess, at = self._excess(x), self.exponent(x)
+        low, high = (self.paces.logs(excess, at + step) for step in (-_STEP, _STEP))
+        return (high[0] - low[0]) / (2 * _STEP), (high[1] - low[1]) / (2 * _STEP)
+
     def _residuals(self, x: Any, excess: Any, log_pace: Any) -> tuple[Any, Any, Any]:
         """Of runs, of the calibration and of the misfits, in standard deviations."""
         import numpy as np
 
-        said = self.solo.effect @ x[self.first_solo :] - log_pace
+        said = self.solo.effect @ x[self.first_solo : self.at_exponent] - log_pace
         told = np.log1p(excess[: len(self._told)])
         misfit = x[self.first_odd : self.first_solo]
         return (
@@ -175,17 +194,15 @@ class Problem:
 
     def _of_runs(self, x: Any) -> Any:
         """The residuals of runs only."""
-        excess = self._excess(x)
-        return self._residuals(x, excess, self.paces.logs(excess)[0])[0]
+        return self._residuals(x, self._excess(x), self._logs(x)[0])[0]
 
     def _cost(self, x: Any) -> float:
         """Twice the negative logarithm of the posterior, less what is the same for all."""
         import numpy as np
 
         off = x - self._centre
-        excess = self._excess(x)
-        log_pace, at_end = self.paces.logs(excess)
-        rows = self._residuals(x, excess, log_pace)
+        log_pace, at_end = self._logs(x)
+        rows = self._residuals(x, self._excess(x), log_pace)
         tails = sum(float(np.log1p(row**2 / TAIL).sum()) for row in rows)
         return (TAIL + 1) * tails + float(off @ self._precision @ off) - 2 * float(at_end.sum())
 
@@ -194,12 +211,14 @@ class Problem:
         import numpy as np
 
         excess = self._excess(x)
-        lost, lost_at_end = self.paces.lost(excess)
-        of_runs, of_told, of_misfits = self._residuals(x, excess, self.paces.logs(excess)[0])
+        lost, lost_at_end = self.paces.lost(excess, self.exponent(x))
+        by_exponent, by_exponent_at_end = self._by_exponent(x)
+        of_runs, of_told, of_misfits = self._residuals(x, excess, self._logs(x)[0])
         curvature = self._precision.copy()
         slope = -self._precision @ (x - self._centre)
         slope[: self.first_solo] -= lost_at_end.sum(axis=0) @ self._effect
-        effect = self._effect_on_runs(lost)
+        slope[self.at_exponent] += by_exponent_at_end.sum()
+        effect = self._effect_on_runs(lost, by_exponent)
         weight = _weight(of_runs)
         curvature += _squared(effect, weight)
         slope += effect.T @ (weight * of_runs)
@@ -213,11 +232,12 @@ class Problem:
         slope[own] -= _weight(of_misfits) * of_misfits / self._misfit_sd
         return curvature, slope
 
-    def _effect_on_runs(self, lost: Any) -> Any:
+    def _effect_on_runs(self, lost: Any, by_exponent: Any) -> Any:
         """Of the unknowns on what runs are said to take, in standard deviations."""
         import numpy as np
 
-        return np.hstack([lost @ self._effect, self.solo.effect]) / self.noise
+        effects = [lost @ self._effect, self.solo.effect, -by_exponent[:, None]]
+        return np.hstack(effects) / self.noise
 
     def _rescale(self, x: Any) -> None:
         """The noise of the runs, from their residuals, but for what the unknowns follow of it."""
@@ -232,8 +252,9 @@ class Problem:
         """How many of the runs' residuals the unknowns take up: half of the runs at most."""
         import numpy as np
 
-        lost, _ = self.paces.lost(self._excess(x))
-        by_runs = _squared(self._effect_on_runs(lost), _weight(self._of_runs(x)))
+        lost, _ = self.paces.lost(self._excess(x), self.exponent(x))
+        effect = self._effect_on_runs(lost, self._by_exponent(x)[0])
+        by_runs = _squared(effect, _weight(self._of_runs(x)))
         taken_up = np.trace(np.linalg.solve(self._normal(x)[0], by_runs))
         return min(float(taken_up), len(self.runs) / 2)
 

@@ -29,6 +29,12 @@ def combined(excesses: Iterable[float], exponent: float = EXPONENT) -> float:
     return float(slowdown(total, squares, exponent)) if total > 0 else 1.0
 
 
+def told(exponent: float) -> str:
+    """The exponent in a sentence."""
+    found = f"{exponent:.1f} (usual is {EXPONENT:g}; 1 would add them up)"
+    return f"Costs of several partners combine with the exponent {found}."
+
+
 def slowdown(total: Any, squares: Any, exponent: float = EXPONENT) -> Any:
     """The same from the sum of the excesses, above 0, and of their squares; or arrays of these."""
     number, each = total**2 / squares, squares / total

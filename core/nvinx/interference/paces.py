@@ -22,13 +22,10 @@ class Paces:
     pairs: (who suffers, beside whom), in the order in which `logs` wants their excesses.
     """
 
-    def __init__(
-        self, runs: Sequence[Observed], exponent: float, first: Iterable[tuple[str, str]] = ()
-    ) -> None:
-        """exponent: of `p_norm`. first: pairs that come first, whether a run shows them or not."""
+    def __init__(self, runs: Sequence[Observed], first: Iterable[tuple[str, str]] = ()) -> None:
+        """first: pairs that come first, whether a run shows them or not."""
         import numpy as np
 
-        self.exponent = exponent
         self._at = {pair: at for at, pair in enumerate(first)}
         self._companies: dict[tuple[tuple[int, int], ...], int] = {}
         shares = [
@@ -67,25 +64,26 @@ class Paces:
         before = np.cumsum(last - first) - (last - first)
         return share, first[share] + np.arange(len(share)) - before[share]
 
-    def logs(self, excess: Any) -> tuple[Any, Any]:
+    def logs(self, excess: Any, exponent: float) -> tuple[Any, Any]:
         """Of each run ln pace, and how much more ln pace was at its end; from the pairs' excess.
 
-        Pace is time alone over time. The second is 0 where nobody knows how a run ended.
+        Pace is time alone over time. The second is 0 where nobody knows how a run ended. exponent:
+        of `p_norm`.
         """
         import numpy as np
 
-        slowdown = p_norm.slowdown(*self._sums(excess), self.exponent)
+        slowdown = p_norm.slowdown(*self._sums(excess), exponent)
         log = np.log(self._pace(slowdown))
         at_end = -np.append(np.log(slowdown), 0.0)[self._last]
         return log, (at_end - log) * self._end_is_known
 
-    def lost(self, excess: Any) -> tuple[Any, Any]:
+    def lost(self, excess: Any, exponent: float) -> tuple[Any, Any]:
         """By how much both fall with the ln excess of each pair: runs x pairs."""
         import numpy as np
 
         sums, wide = self._sums(excess), len(self.pairs)
-        slowdown = p_norm.slowdown(*sums, self.exponent)
-        by_total, by_squares = p_norm.slopes(*sums, self.exponent)
+        slowdown = p_norm.slowdown(*sums, exponent)
+        by_total, by_squares = p_norm.slopes(*sums, exponent)
         cost = excess[self._pair]
         of_member = self._times * cost * (by_total[self._of] + 2 * cost * by_squares[self._of])
         of_member /= slowdown[self._of]

@@ -58,6 +58,14 @@ def test_each_pair_is_told_with_its_interval_and_what_it_rests_on(state):
     assert "from other pairs" in shown
 
 
+def test_how_several_partners_combine_is_told_where_runs_show_something_unusual(state):
+    remember(state, *[run(10), run(12, "cool")] * 20)
+    assert "exponent" not in nvinx("history", "--model").output
+    # Beside two it takes 1.49 times as long usually, and 1.4 times where the costs add up.
+    remember(state, *[run(14, "cool", "cool")] * 20)
+    assert "combine with the exponent 1." in nvinx("history", "--model").output
+
+
 def test_one_rule_and_json(state):
     remember(state, *[run(10), run(30, "cool"), run(9, profile="mild")] * 4)
     rows = json.loads(nvinx("history", "--model", "--json", "cool").output)

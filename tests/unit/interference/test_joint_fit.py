@@ -10,7 +10,7 @@ from nvinx.calibration import fit_slowdown_model
 from nvinx.interference import CoRun
 from nvinx.interference.joint_fit import fit
 from nvinx.interference.observed import Observed
-from nvinx.interference.p_norm import combined
+from nvinx.interference.p_norm import EXPONENT, combined
 from nvinx.interference.slowdown import Measured
 
 SOLO_S = {"a": 10.0, "b": 40.0, "c": 25.0}
@@ -33,9 +33,10 @@ def run(of, shares, noise=1.0, size=None):
     return Observed(of, of, ran_s, together, size)
 
 
-def left(of, partners, beside_s, noise=1.0):
+def left(of, partners, beside_s, noise=1.0, exponent=EXPONENT):
     """It begins beside these, who leave after a time if it still runs then."""
-    work_s, slowdown = SOLO_S[of] * noise, combined([excess(of, name) for name in partners])
+    excesses = [excess(of, name) for name in partners]
+    work_s, slowdown = SOLO_S[of] * noise, combined(excesses, exponent)
     if work_s * slowdown <= beside_s:
         together_s, alone_s = work_s * slowdown, 0.0
     else:
@@ -44,14 +45,15 @@ def left(of, partners, beside_s, noise=1.0):
     return Observed(of, of, together_s + alone_s, (together,) if partners else ())
 
 
-def lab(runs, noise=0.0, seed=1):
+def lab(runs, noise=0.0, seed=1, exponent=EXPONENT, most=2):
+    """most: partners at once."""
     draw = random.Random(seed)
     names = sorted(SOLO_S)
     found = []
     for _ in range(runs):
-        of, partners = draw.choice(names), draw.choices(names, k=draw.choice((0, 1, 1, 2)))
+        of, partners = draw.choice(names), draw.choices(names, k=draw.choice((0, 1, 1, most)))
         beside_s = SOLO_S[of] * draw.uniform(0.3, 3.0)
-        found.append(left(of, partners, beside_s, math.exp(draw.gauss(0, noise))))
+        found.append(left(of, partners, beside_s, math.exp(draw.gauss(0, noise)), exponent))
     return found
 
 
@@ -75,6 +77,25 @@ def test_without_any_run_alone_other_mixes_tell():
     belief = fit(runs)
     assert belief.excess("a", "a") == pytest.approx(0.4, rel=0.25)
     assert belief.solo["a"].seconds() == pytest.approx(10, rel=0.1)
+
+
+@pytest.mark.parametrize("exponent", [1.2, 3.0])
+def test_how_several_partners_combine_is_learned_where_runs_show_it(exponent):
+    belief = fit(lab(200, noise=0.02, exponent=exponent, most=3))
+    assert belief.exponent == pytest.approx(exponent, abs=0.3)
+    three = {"a": 1, "b": 1, "c": 1}
+    true = combined([excess("a", name) for name in three], exponent)
+    assert belief.slowdown("a", three) == pytest.approx(true, rel=0.05)
+
+
+@pytest.mark.parametrize("before", [1.5, EXPONENT])
+def test_where_no_run_has_several_partners_they_combine_as_believed_before(before):
+    assert fit(lab(60, most=1), exponent=before).exponent == pytest.approx(before)
+
+
+def test_few_noisy_runs_say_little_of_how_partners_combine():
+    belief = fit(lab(40, noise=0.5, exponent=1.0, most=3))
+    assert belief.exponent == pytest.approx(EXPONENT, abs=0.3)
 
 
 def test_half_the_time_beside_one_that_costs_threefold_is_no_half_of_that():
