@@ -87,27 +87,28 @@ def test_one_that_takes_too_long_to_save_is_ended(bench):
     assert long.wait(timeout=GIVE_UP_S) == 7
 
 
-def test_one_that_its_user_ends_meanwhile_does_not_run_again(bench):
-    script = f"trap 'touch told' USR1; trap 'exit 4' TERM; {COUNTS}; touch ready; "
-    long = _start(bench, "signal:@3000", f"{script} while :; do sleep 0.05; done")
-    urgent = bench.start("run", "--urgent", "--", "true")
-    assert eventually((bench.folder / "told").exists)
-    long.terminate()
-    assert long.wait(timeout=GIVE_UP_S) == 4
-    assert urgent.wait(timeout=GIVE_UP_S) == 0
-    assert _runs(bench) == ["0"]
-
-
-def test_one_that_its_user_ends_in_vain_is_not_looked_for_by_whom_it_was_killed(bench):
-    script = f"trap 'touch told' USR1; trap '' TERM; {COUNTS}; touch ready; "
-    long = _start(bench, "signal:@5", f"{script} while :; do sleep 0.05; done")
+def _ended_meanwhile(bench, how, traps):
+    """The command, told to give up its card and then ended by its user, and what it printed."""
+    script = f"trap 'touch told' USR1; {traps} {COUNTS}; touch ready; "
+    long = _start(bench, how, f"{script} while :; do sleep 0.05; done")
     urgent = bench.start("run", "--urgent", "--", "true")
     assert eventually((bench.folder / "told").exists)
     long.terminate()
     _, err = long.communicate(timeout=GIVE_UP_S)
+    assert urgent.wait(timeout=GIVE_UP_S) == 0
+    return long, err
+
+
+def test_one_that_its_user_ends_meanwhile_does_not_run_again(bench):
+    long, _ = _ended_meanwhile(bench, "signal:@3000", "trap 'exit 4' TERM;")
+    assert long.returncode == 4
+    assert _runs(bench) == ["0"]
+
+
+def test_one_that_its_user_ends_in_vain_is_not_looked_for_by_whom_it_was_killed(bench):
+    long, err = _ended_meanwhile(bench, "signal:@5", "trap '' TERM;")
     assert long.returncode == 128 + signal.SIGKILL
     assert "was killed" not in err
-    assert urgent.wait(timeout=GIVE_UP_S) == 0
 
 
 def test_one_that_did_not_agree_is_left_alone(bench):

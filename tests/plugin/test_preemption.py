@@ -139,26 +139,25 @@ def test_between_two_runs_the_owner_answers(make_workspace: MakeWorkspace) -> No
     assert "long ends, to give up its card to urgent" in text
 
 
-def test_a_run_that_is_stopped_meanwhile_ends_and_leaves_nothing(workspace: Workspace) -> None:
-    work = "trap 'touch told' USR1; while :; do sleep 0.05; done"
+def _stopped_meanwhile(workspace: Workspace, traps: str, number: int) -> str:
+    """What a run prints that gets a signal while its job is to give up the card, and fails."""
+    work = f"trap 'touch told' USR1; {traps} while :; do sleep 0.05; done"
     _write(workspace, "signal:USR1@3000", work)
     process = workspace.start("--nvinx-preempt", "20")
     assert eventually(workspace.path("told").exists)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     text = workspace.wait(process)
     assert process.returncode != 0, text
+    return text
+
+
+def test_a_run_that_is_stopped_meanwhile_ends_and_leaves_nothing(workspace: Workspace) -> None:
+    _stopped_meanwhile(workspace, "", signal.SIGTERM)
     assert not workspace.path("long.txt").exists()
 
 
 def test_nobody_is_suspected_of_having_killed_what_ctrl_c_has(workspace: Workspace) -> None:
-    work = "trap 'touch told' USR1; trap '' TERM INT; while :; do sleep 0.05; done"
-    _write(workspace, "signal:USR1@3000", work)
-    process = workspace.start("--nvinx-preempt", "20")
-    assert eventually(workspace.path("told").exists)
-    process.send_signal(signal.SIGINT)
-    text = workspace.wait(process)
-    assert process.returncode != 0, text
-    assert "was killed" not in text
+    assert "was killed" not in _stopped_meanwhile(workspace, "trap '' TERM INT;", signal.SIGINT)
 
 
 @pytest.mark.parametrize(
