@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import pytest
 from bench_folder import NVINX
 from family import words
 from waiting import GIVE_UP_S, eventually
+
+from nvinx.leases import holders
 
 CONTAINER = ("unshare", "--fork", "--pid", "--mount-proc", "--kill-child")
 # The command closes the lock, so that its marker is the only sign that it lives.
@@ -103,6 +106,27 @@ def test_a_job_whose_lock_is_held_is_known_to_live_in_any_container(bench):
     said, _ = start(bench, CONTAINER, "status").communicate(timeout=GIVE_UP_S)
     assert "first: 4.00 GB exclusive" in said
     assert "--disown" not in said
+
+
+@pytest.mark.parametrize("where", [(), CONTAINER], ids=["on the host", "in a container"])
+def test_nothing_of_a_job_that_runs_is_taken_for_left_behind(bench, where):
+    start(bench, where, "run", "--name", "first", "--", "sleep", "3600")
+    assert eventually(bench.held)
+    said = bench.run("status").stdout
+    assert "first: 4.00 GB exclusive" in said
+    assert "left behind" not in said.replace("\n", " ")
+
+
+@pytest.mark.parametrize("where", [(), CONTAINER], ids=["on the host", "in a container"])
+def test_whoever_asked_for_a_lease_is_told_from_its_job(bench, where):
+    start(bench, where, "run", "--", "sleep", "3600")
+    assert eventually(bench.held)
+    (lease,) = json.loads(bench.run("status", "--json").stdout)["leases"]
+    lease_id = lease["id"]
+    assert eventually(lambda: len(holders.holders(lease_id)) > 1)
+    found = {holder.command.split()[0]: holder.is_engine for holder in holders.holders(lease_id)}
+    assert found.pop("sleep") is False
+    assert set(found.values()) == {True}
 
 
 def test_a_job_killed_in_a_container_is_gone_for_that_container(bench):

@@ -37,16 +37,24 @@ def holders(lease_id: str) -> tuple[Holder, ...]:
         return ()
     locked = {lock.pid for lock in open_locks.find({lease_id})}
     found = locked | set(Markers().pids({lease_id}))
-    engine = tokens.pid(lease_id)
-    return tuple(Holder(pid, _command(pid), pid == engine) for pid in sorted(found - {os.getpid()}))
+    engines = _engine_pids(tokens.asked_by(lease_id))
+    others = sorted(found - {os.getpid()})
+    return tuple(Holder(pid, _command(pid), pid in engines) for pid in others)
 
 
 def left_behind(lease_id: str, engine: str) -> tuple[Holder, ...]:
     """Those that a job left when it ended, or when its engine did; none while that still counts."""
-    pid = tokens.pid(engine)
-    if pid is not None and open_locks.has_open(pid, lease_id):
+    if any(open_locks.has_open(pid, lease_id) for pid in _engine_pids(engine)):
         return ()
     return holders(lease_id)
+
+
+def _engine_pids(engine: str) -> set[int]:
+    """By its name; one in a container has another number here, and is known by its lock."""
+    pid = tokens.pid(engine)
+    if pid is not None and tokens.is_named_here(engine):
+        return {pid}
+    return {lock.pid for lock in open_locks.find({engine})} if tokens.is_engine(engine) else set()
 
 
 def end(found: Collection[Holder], grace_s: float = 5.0) -> None:

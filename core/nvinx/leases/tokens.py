@@ -49,6 +49,16 @@ def pid(token: str) -> int | None:
     return None if found is None else int(found[1])
 
 
+def asked_by(lease_id: str) -> str:
+    """The engine that a lease was given to; a Nextflow task's has the PID in its own name."""
+    return lease_id.rpartition(".")[0] or lease_id
+
+
+def is_named_here(token: str) -> bool:
+    """Whether the PID in the token is what its process is called here."""
+    return _namespace(token) in (None, proc.namespace())
+
+
 def _namespace(token: str) -> int | None:
     """Of its processes; None where it does not say."""
     found = _TOKEN.fullmatch(token)
