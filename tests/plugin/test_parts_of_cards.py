@@ -126,7 +126,8 @@ def test_a_number_that_snakemake_rounds_to_nothing_is_refused(workspace: Workspa
     outcome = with_rules(workspace, {"plain": "resources: gpu_share=0.33"}).run()
 
     assert outcome.status != 0
-    assert "rule plain: gpu_share=0: must be a part of one card" in outcome.text
+    assert "rule plain: gpu_share=0.33: Snakemake rounds this number to 0" in outcome.text
+    assert "write it as text: gpu_share='0.33'" in outcome.text
 
 
 def test_the_parts_of_a_group_add_up_where_they_run_side_by_side(workspace: Workspace) -> None:
