@@ -345,14 +345,13 @@ def _share_at_once(group: Any, claims: Mapping[Any, Claim]) -> CardShare | None:
 
 def _demand_not_preemptible(group: Any, claims: Mapping[Any, Claim]) -> None:
     """A group, also of pipes or services, ends as a whole, whatever one of its jobs agrees to."""
-    for job, agreed in ((job, claim.preemptible) for job, claim in claims.items()):
-        if agreed is None:
-            continue
-        are_joined = snakemake_internals.runs_all_at_once(group)
-        whose = "that share pipes or services" if are_joined else "of a group"
-        problem = f"is not possible, as jobs {whose} hold one lease together and end together"
-        fix = "leave it out, or take the rule out of the group"
-        raise HintError(job.rule.name, f"preemptible={agreed.hint!r}", problem, fix)
+    for job, claim in claims.items():
+        if claim.preemptible is not None:
+            are_joined = snakemake_internals.runs_all_at_once(group)
+            whose = "that share pipes or services" if are_joined else "of a group"
+            problem = f"is not possible, as jobs {whose} hold one lease together and end together"
+            fix = "leave it out, or take the rule out of the group"
+            raise HintError(job.rule.name, f"preemptible={claim.preemptible.hint!r}", problem, fix)
 
 
 def _demand_sizes(claims: Mapping[Any, Claim]) -> None:

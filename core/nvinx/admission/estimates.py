@@ -68,7 +68,7 @@ class Estimates:
         """Whether enough is known of the slowdown beside these that a figure misleads nobody."""
         belief = self._belief
         names = (partner.profile for partner in partners)
-        return belief is None or not any(belief.is_vague(claim.profile, name) for name in names)
+        return belief is None or all(belief.can_be_told(claim.profile, name) for name in names)
 
     def _beside(self, profile: str, partners: Mapping[str, int], *, drawn: bool = False) -> float:
         """The slowdown of one profile. partners: how many of each there are beside it.

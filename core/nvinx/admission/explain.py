@@ -270,19 +270,20 @@ def gave_up(name: str, rule: str, story: Sequence[str]) -> str:
 
 
 def holds_alone(rule: str, times: int) -> str:
-    return (
-        f"nvinx: rule {rule} ran out of GPU memory {times} times recently, so its jobs get the "
-        "card to themselves for a while. Fix: declare more vram_mb, or a larger gpu_share "
-        "(nvinx history shows what it used)."
-    )
+    gets, fix = "its jobs get the card to themselves", "more vram_mb, or a larger gpu_share"
+    return _ran_out_often(f"rule {rule}", times, gets, fix)
 
 
 def has_card_alone(name: str, times: int) -> str:
     """The same of whoever asks without a rule."""
+    gets, fix = "it gets the card to itself", "more VRAM, or a larger part of the card"
+    return _ran_out_often(name, times, gets, fix)
+
+
+def _ran_out_often(who: str, times: int, gets: str, fix: str) -> str:
     return (
-        f"nvinx: {name} ran out of GPU memory {times} times recently, so it gets the card to "
-        "itself for a while. Fix: declare more VRAM, or a larger part of the card (nvinx history "
-        "shows what it used)."
+        f"nvinx: {who} ran out of GPU memory {times} times recently, so {gets} for a while. "
+        f"Fix: declare {fix} (nvinx history shows what it used)."
     )
 
 

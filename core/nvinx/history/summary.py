@@ -106,7 +106,7 @@ def _summary(
 
 
 def _slower(belief: Belief, profile: str, partners: Iterable[str]) -> dict[str, float]:
-    known = (name for name in partners if not belief.is_vague(profile, name))
+    known = (name for name in partners if belief.can_be_told(profile, name))
     return {name: belief.excess(profile, name) for name in known}
 
 

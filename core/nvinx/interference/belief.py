@@ -55,9 +55,9 @@ class Pair(Struct, frozen=True):
         return 1 + math.exp(self.mean - reach), 1 + math.exp(self.mean + reach)
 
     @property
-    def is_vague(self) -> bool:
-        """Whether so little is known that a figure would mislead people."""
-        return self.sd_of_slowdown > _TOLD_SD
+    def can_be_told(self) -> bool:
+        """Whether enough is known that a figure misleads nobody."""
+        return self.sd_of_slowdown <= _TOLD_SD
 
 
 class Solo(Struct, frozen=True):
@@ -103,9 +103,9 @@ class Belief(Struct, frozen=True):
         """None where one of the two was never seen."""
         return self.pairs.get(profile, {}).get(partner)
 
-    def is_vague(self, profile: str, partner: str) -> bool:
+    def can_be_told(self, profile: str, partner: str) -> bool:
         pair = self.pair(profile, partner)
-        return pair is None or pair.is_vague
+        return pair is not None and pair.can_be_told
 
     def excess(self, profile: str, partner: str, *, drawn: bool = False) -> float:
         """How much longer a run takes beside this partner, as a share; strangers are average."""

@@ -169,13 +169,9 @@ class Problem:
     def exponent(self, x: Any) -> float:
         return float(min(max(x[self.at_exponent], LEAST), MOST))
 
-    def _logs(self, x: Any) -> tuple[Any, Any]:
-        """Of each run ln pace, and how much more it was at the end."""
-        return self.paces.logs(self._excess(x), self.exponent(x))
-
-    def _by_exponent(self, x: Any) -> tuple[Any, Any]:
-        """By how much both grow with the exponent."""
-        excess, at = self._excess(x), self.exponent(x)
+    def _by_exponent(self, x: Any, excess: Any) -> tuple[Any, Any]:
+        """By how much ln pace, and what it was more at the end, grow with the exponent."""
+        at = self.exponent(x)
         low, high = (self.paces.logs(excess, at + step) for step in (-_STEP, _STEP))
         return (high[0] - low[0]) / (2 * _STEP), (high[1] - low[1]) / (2 * _STEP)
 
@@ -194,15 +190,17 @@ class Problem:
 
     def _of_runs(self, x: Any) -> Any:
         """The residuals of runs only."""
-        return self._residuals(x, self._excess(x), self._logs(x)[0])[0]
+        excess = self._excess(x)
+        return self._residuals(x, excess, self.paces.logs(excess, self.exponent(x))[0])[0]
 
     def _cost(self, x: Any) -> float:
         """Twice the negative logarithm of the posterior, less what is the same for all."""
         import numpy as np
 
         off = x - self._centre
-        log_pace, at_end = self._logs(x)
-        rows = self._residuals(x, self._excess(x), log_pace)
+        excess = self._excess(x)
+        log_pace, at_end = self.paces.logs(excess, self.exponent(x))
+        rows = self._residuals(x, excess, log_pace)
         tails = sum(float(np.log1p(row**2 / TAIL).sum()) for row in rows)
         return (TAIL + 1) * tails + float(off @ self._precision @ off) - 2 * float(at_end.sum())
 
@@ -210,10 +208,11 @@ class Problem:
         """Curvature and slope of the posterior, by Gauss and Newton."""
         import numpy as np
 
-        excess = self._excess(x)
-        lost, lost_at_end = self.paces.lost(excess, self.exponent(x))
-        by_exponent, by_exponent_at_end = self._by_exponent(x)
-        of_runs, of_told, of_misfits = self._residuals(x, excess, self._logs(x)[0])
+        excess, exponent = self._excess(x), self.exponent(x)
+        lost, lost_at_end = self.paces.lost(excess, exponent)
+        by_exponent, by_exponent_at_end = self._by_exponent(x, excess)
+        log_pace, _ = self.paces.logs(excess, exponent)
+        of_runs, of_told, of_misfits = self._residuals(x, excess, log_pace)
         curvature = self._precision.copy()
         slope = -self._precision @ (x - self._centre)
         slope[: self.first_solo] -= lost_at_end.sum(axis=0) @ self._effect
@@ -252,8 +251,9 @@ class Problem:
         """How many of the runs' residuals the unknowns take up: half of the runs at most."""
         import numpy as np
 
-        lost, _ = self.paces.lost(self._excess(x), self.exponent(x))
-        effect = self._effect_on_runs(lost, self._by_exponent(x)[0])
+        excess = self._excess(x)
+        lost, _ = self.paces.lost(excess, self.exponent(x))
+        effect = self._effect_on_runs(lost, self._by_exponent(x, excess)[0])
         by_runs = _squared(effect, _weight(self._of_runs(x)))
         taken_up = np.trace(np.linalg.solve(self._normal(x)[0], by_runs))
         return min(float(taken_up), len(self.runs) / 2)

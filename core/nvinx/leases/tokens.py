@@ -27,8 +27,7 @@ def new(within: str = "") -> str:
 
 def is_seen(token: str) -> bool:
     """Whether processes of the token would be seen from here, if there are any."""
-    ours = proc.namespace()
-    return ours == proc.INITIAL_NAMESPACE or _namespace(token) in (None, ours)
+    return proc.namespace() == proc.INITIAL_NAMESPACE or is_named_here(token)
 
 
 def is_engine(token: str) -> bool:
