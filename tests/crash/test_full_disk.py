@@ -10,6 +10,7 @@ import pytest
 from waiting import eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from conftest import Machine
@@ -64,6 +65,17 @@ def _fill(disk: Path, *, but_pages: int = 0) -> None:
             file.write(PAGE)
     with filler.open("r+b") as file:
         file.truncate(filler.stat().st_size - but_pages * len(PAGE))
+
+
+@contextlib.contextmanager
+def _never_room_again(disk: Path) -> Iterator[None]:
+    """Fill the disk and hold all of its files open, so that a file that is deleted frees no page."""
+    with contextlib.ExitStack() as held:
+        for path in disk.rglob("*"):
+            if path.is_file():
+                held.enter_context(path.open("rb"))
+        _fill(disk)
+        yield
 
 
 def _begun(work: Path) -> set[str]:
@@ -135,11 +147,10 @@ def _run_a_job_that_cannot_be_started(machine: Machine, disk: Path, work: Path) 
     os.utime(work / "later.txt", (0, 0))
     run = machine.snakemake("run", ON_THE_CPU)
     assert eventually(lambda: _begun(work) == {"one", "two"})
-    _fill(disk)
-    (work / "two.gate").touch()
-    (work / "one.gate").touch()
-    assert eventually(lambda: _fill(disk) or run.poll() is not None, pause_s=0)
-    text = machine.text(run)
+    with _never_room_again(disk):
+        (work / "two.gate").touch()
+        (work / "one.gate").touch()
+        text = machine.text(run)
     assert _begun(work) == {"one", "two"}, text
     assert (work / "one.txt").read_text() == (work / "two.txt").read_text() == "whole\n"
     return run.returncode, text
