@@ -264,8 +264,7 @@ class Dispatcher:
             del self._jobs[decision.job_id], self._handles[decision.job_id]
         waits = self._broker.waits
         self._engine.waiting(waits)
-        ours = waits.keys() & self._jobs.keys()
-        line = (job_id for job_id in self._broker.state.waiting if job_id in ours)
+        line = self._broker.state.waiting.in_order(waits.keys() & self._jobs.keys())
         self._engine.next_up((self._jobs[job_id], self._handles[job_id]) for job_id in line)
 
     def _wind_down(self, message: Message | None) -> None:

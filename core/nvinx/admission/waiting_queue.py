@@ -131,6 +131,11 @@ class Queue(Mapping[str, "Waiting"]):
         """All jobs, those first that wait longest."""
         return sorted((entry[2] for entry in self._by_id.values()), key=attrgetter("since"))
 
+    def in_order(self, job_ids: Iterable[str]) -> list[str]:
+        """Those of these ids that stand in the queue, in its order."""
+        found = [self._by_id[job_id] for job_id in job_ids if job_id in self._by_id]
+        return [entry[2].job.id for entry in sorted(found)]
+
     def in_line(self, *, on_cpu: bool) -> Iterator[Waiting]:
         """The jobs of one kind, from the front."""
         lines = (self.line(on_cpu=on_cpu, takes_cores=takes) for takes in (True, False))
