@@ -12,6 +12,7 @@ class Why(Enum):
 
     # placed
     WHOLE_CARD = "whole_card"
+    RAN_OUT = "ran_out"
     FITS_BESIDE_OTHERS = "fits_beside_others"
     MEASURED_ALONE = "measured_alone"
     TRIED_TOGETHER = "tried_together"

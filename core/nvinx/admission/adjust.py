@@ -30,7 +30,7 @@ def by_statistics(claim: Claim, statistics: RunStatistics, largest_mib: int) -> 
     """
     claim = _with_vram(statistics.with_runtimes(claim), statistics, largest_mib)
     if keeps_running_out(claim, statistics):
-        return claim.with_whole_card()
+        return claim.after_running_out()
     return claim
 
 

@@ -364,6 +364,7 @@ _OF_GANGS = {
 _COUNTED = (Why.NOT_ENOUGH_CORES, Why.CARDS_NOT_FREE, *_OF_GANGS)
 _TEXTS = {
     Why.WHOLE_CARD: "whole card requested",
+    Why.RAN_OUT: "whole card, since such jobs ran out of GPU memory with less",
     Why.FITS_BESIDE_OTHERS: "fits beside others",
     Why.MEASURED_ALONE: "alone this once, to learn what sharing costs it",
     Why.TRIED_TOGETHER: f"shares the card to learn what that costs, {MOST_LOST:.0%} at most",

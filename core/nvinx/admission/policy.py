@@ -366,7 +366,7 @@ def _on(cards: Sequence[Card], claim: Claim, residency: Residency) -> Placement:
     alone = residency is not Residency.GPU_SHARED
     why = {
         Residency.GPU_SHARED: Why.FITS_BESIDE_OTHERS,
-        Residency.GPU_EXCLUSIVE: Why.WHOLE_CARD,
+        Residency.GPU_EXCLUSIVE: Why.RAN_OUT if claim.ran_out else Why.WHOLE_CARD,
         Residency.GPU_RAM_OVERFLOW: Why.SPILLS_TO_RAM,
     }[residency]
     first_mib, *more_mib = (card.alone_mib if alone else card.need_mib(claim) for card in cards)

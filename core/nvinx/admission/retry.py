@@ -70,7 +70,7 @@ def _applicable(
             )
         else:
             yield from _with_larger_share(claim, claim.share, asked)
-        yield RetryStep.WHOLE_CARD, claim.with_whole_card()
+        yield RetryStep.WHOLE_CARD, claim.after_running_out()
     if claim.may_overflow and claim.residency is not Residency.GPU_RAM_OVERFLOW:
         totals = sorted(card.total_mib for card in capacity.cards)
         above = sum(totals[-claim.cards.most :]) + 1

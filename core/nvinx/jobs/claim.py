@@ -28,7 +28,8 @@ class Claim(Struct, frozen=True, kw_only=True):
     shares can make use of, and give back while it runs. preemptible: how it gives its card back;
     None: it never does. preempts: how far its priority must be above that of a job which agreed to
     give its card back; None: it asks nobody. on_card: id of the only card that will do, of a job
-    that was suspended there. Raises ValueError when a number is negative, VRAM is missing, or a
+    that was suspended there. ran_out: it has a whole card since it, or others of its kind, ran out
+    of GPU memory with less. Raises ValueError when a number is negative, VRAM is missing, or a
     part is asked for beside a size or by a job that does not share.
     """
 
@@ -55,6 +56,7 @@ class Claim(Struct, frozen=True, kw_only=True):
     preemptible: Preemptible | None = None
     preempts: int | None = None
     on_card: str | None = None
+    ran_out: bool = False
 
     def __post_init__(self) -> None:
         sizes = self.vram_mib or 0, self.elastic_mib, self.ram_mib, self.disk_mib
@@ -72,6 +74,10 @@ class Claim(Struct, frozen=True, kw_only=True):
     def with_whole_card(self) -> Claim:
         """The same job, which holds a card alone; a size that it states is the least it needs."""
         return replace(self, residency=Residency.GPU_EXCLUSIVE, share=None, elastic_mib=0)
+
+    def after_running_out(self) -> Claim:
+        """The same job with a whole card, since a part of one was not enough."""
+        return replace(self.with_whole_card(), ran_out=True)
 
     def with_cards(self, number: int) -> Claim:
         """The same job with just so many cards."""

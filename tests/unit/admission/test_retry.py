@@ -4,9 +4,14 @@ from builders import card, exclusive_claim, shared_claim
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nvinx.admission.job import Job, Waiting
+from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.retry import RetryStep, next_attempt
+from nvinx.admission.state import State
+from nvinx.admission.waiting_queue import Queue
 from nvinx.bench.capacity import Capacity
 from nvinx.catalog import Residency
+from nvinx.reasons import Why
 
 CAPACITY = Capacity((card(total_mib=4096, headroom_mib=96),), 4)
 SHARED = shared_claim(900, ram_mib=8000)
@@ -25,6 +30,15 @@ def test_a_shared_job_gets_more_room_then_the_whole_card():
     assert [step for step, _ in steps] == [RetryStep.MORE_ROOM, RetryStep.WHOLE_CARD]
     assert steps[0][1].vram_mib == 1350
     assert steps[1][1].residency is Residency.GPU_EXCLUSIVE
+
+
+def test_a_whole_card_that_a_job_did_not_ask_for_is_told_as_what_it_ran_out_for():
+    *_, (_, whole) = climb(SHARED)
+    state = State(CAPACITY, Queue([Waiting(Job("a", "a", whole), 0.0)]))
+
+    [start] = LongestChainFirst().decide(state, 0.0).starts
+
+    assert start.placement.why is Why.RAN_OUT
 
 
 def test_a_peak_that_was_seen_is_believed():
