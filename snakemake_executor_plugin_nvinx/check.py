@@ -77,8 +77,7 @@ def _look_at(job: Any, report: Checked, run: Run) -> None:
         claim, _ = run.claim(job)
         run.demand_possible_job(job)
     except NvinxError as error:
-        if not waiting:
-            report.add(report.errors, str(error))
+        report.add(report.errors, str(error))
         return
     for word in job_claims.ignored(job, claim):
         report.add(report.ignored, f"{word.stated} means nothing to nvinx. Fix: write {word.write}")

@@ -18,6 +18,7 @@ from nvinx.jobs import (
     gpu_words,
     hints,
     misspelt,
+    preemption,
     rounded,
     share_hint,
     stage_hint,
@@ -94,9 +95,21 @@ def _vram_mb_of_model(words: Mapping[str, Any], models: Mapping[str, ModelSpec])
     return None if residency == Residency.CPU_ONLY.value else ceil(spec.vram_gb * 1000)
 
 
-def is_open(job: Any) -> bool:
-    """True when a resource that decides admission waits for a file to be there."""
-    return bool(open_names(job))
+def readable_now(job: Any) -> list[Any]:
+    """What to read the claim of: the job, or the members of a group that waits for a file."""
+    members = snakemake_internals.members(job)
+    return members if job.is_group() and any(map(_has_open_hints, members)) else [job]
+
+
+def is_settled(job: Any, claim: Claim) -> bool:
+    """Whether the claim tells by now if there is a card that can hold the job."""
+    members = snakemake_internals.members(job)
+    needs = open_names if claim.may_overflow else _has_open_hints
+    return not any(map(needs, members))
+
+
+def _has_open_hints(job: Any) -> bool:
+    return bool(open_names(job, hints.HINTS))
 
 
 def open_names(job: Any, names: tuple[str, ...] = (*hints.HINTS, "mem_mb", "disk_mb")) -> list[str]:
@@ -107,7 +120,7 @@ def open_names(job: Any, names: tuple[str, ...] = (*hints.HINTS, "mem_mb", "disk
 
 def is_guessed(job: Any) -> bool:
     """True when nobody can tell yet whether, and how, the job will use a card."""
-    return not snakemake_internals.can_be_evaluated(job) or bool(open_names(job, _DECIDING))
+    return not snakemake_internals.can_be_evaluated(job) or bool(open_names(job, hints.ASKING))
 
 
 def asks_for_card(job: Any) -> bool:
@@ -187,8 +200,7 @@ def claim_of(
     """
     if job.is_group():
         return _claim_of_group(job, models, calibrated, cards, translate=translate)
-    numbers = snakemake_internals.rounded_numbers(job)
-    rounded.demand_whole(job.rule.name, numbers, translate=translate)
+    _demand_whole_numbers(job, translate=translate)
     resources = hints_of(job) if translate else stated(job)
     common = hints.Common(
         cores=job.threads,
@@ -198,6 +210,7 @@ def claim_of(
         priority=_whole(job.priority),
         kind=kind_of(job),
         size=input_size(job),
+        open=tuple(open_names(job)),
     )
     claim = hints.read(job.rule.name, resources, common, models, calibrated, cards)
     if claim.uses_gpu and snakemake_internals.is_local_rule(job):
@@ -206,6 +219,16 @@ def claim_of(
         fix = "take the rule out of localrules, or the hint out of the rule"
         raise HintError(job.rule.name, f"{hint}={resources[hint]!r}", problem, fix)
     return claim
+
+
+def _demand_whole_numbers(job: Any, *, translate: bool) -> None:
+    stated = {
+        rounded.Source.RULE: snakemake_internals.rounded_numbers(job),
+        rounded.Source.TYPED: snakemake_internals.typed_numbers(job),
+        rounded.Source.DEFAULT: snakemake_internals.default_numbers(job),
+    }
+    for source, numbers in stated.items():
+        rounded.demand_whole(job.rule.name, numbers, source, translate=translate)
 
 
 def input_size(job: Any) -> float | None:
@@ -344,14 +367,31 @@ def _share_at_once(group: Any, claims: Mapping[Any, Claim]) -> CardShare | None:
 
 
 def _demand_not_preemptible(group: Any, claims: Mapping[Any, Claim]) -> None:
-    """A group, also of pipes or services, ends as a whole, whatever one of its jobs agrees to."""
+    """A group, also of pipes or services, ends as a whole, whatever one of its rules agrees to."""
     for job, claim in claims.items():
-        if claim.preemptible is not None:
-            are_joined = snakemake_internals.runs_all_at_once(group)
-            whose = "that share pipes or services" if are_joined else "of a group"
-            problem = f"is not possible, as jobs {whose} hold one lease together and end together"
+        if claim.preemptible is not None and not _is_preemptible_by_default(job):
+            problem = f"is not possible, as {_end_together(group)}"
             fix = "leave it out, or take the rule out of the group"
             raise HintError(job.rule.name, f"preemptible={claim.preemptible.hint!r}", problem, fix)
+
+
+def not_preemptible(group: Any) -> str | None:
+    """Why a group's jobs are not preempted that are to be by default; None where none is."""
+    if not any(map(_is_preemptible_by_default, snakemake_internals.members(group))):
+        return None
+    return f"group {group.groupid} is not preempted, as {_end_together(group)}"
+
+
+def _is_preemptible_by_default(job: Any) -> bool:
+    by_default = preemption.HINT in snakemake_internals.default_names(job)
+    agreed = preemption.named(job.rule.name, hints_of(job).get(preemption.HINT))
+    return by_default and agreed is not None
+
+
+def _end_together(group: Any) -> str:
+    are_joined = snakemake_internals.runs_all_at_once(group)
+    whose = "that share pipes or services" if are_joined else "of a group"
+    return f"jobs {whose} hold one lease together and end together"
 
 
 def _demand_sizes(claims: Mapping[Any, Claim]) -> None:
@@ -371,14 +411,6 @@ def _demand_sizes(claims: Mapping[Any, Claim]) -> None:
 
 _SNAKEMAKES_OWN = {"_cores", "_nodes"}
 _UNKNOWN_S = 60.0
-_DECIDING = (
-    gpu_hint.HINT,
-    share_hint.HINT,
-    "vram_mb",
-    "vram",
-    "residency",
-    "model",
-)  # whether it uses a card
 _STRICTEST_FIRST = (
     Residency.GPU_EXCLUSIVE,
     Residency.GPU_RAM_OVERFLOW,

@@ -180,6 +180,8 @@ class Run:
                 self._tell(messages.ignored(member.rule.name, word.stated, word.write))
             if doubt := unlikely.vram(job_claims.hints_of(member)):
                 self._tell(messages.doubt(f"rule {member.rule.name}: {doubt}"))
+        if job.is_group() and (why := job_claims.not_preemptible(job)):
+            self._tell(messages.doubt(why))
         if adjust.keeps_running_out(claim, self.statistics):
             self._tell(explain.holds_alone(rule, self.statistics.ran_out(claim.kind)))
         largest_mib = self._largest_mib(claim)
@@ -261,19 +263,16 @@ class Run:
                 except NvinxError as error:
                     problems[rule] = str(error)
         if problems:
-            raise NvinxError("\n".join(problems.values()))
+            raise NvinxError("\n".join(dict.fromkeys(problems.values())))
 
     def demand_possible_job(self, job: Any) -> None:
         """Raise what is wrong with one job or group, but for what waits for a file."""
-        try:
-            claim, name = self.claim(job)
-        except HintError:
-            if any(map(job_claims.is_open, snakemake_internals.members(job))):
-                return
-            raise
-        reason = self.broker.impossible(Job("", name, claim))
-        if reason is not None:
-            raise self.refusal(job, reason)
+        for each in job_claims.readable_now(job):
+            claim, name = self.claim(each)
+            if job_claims.is_settled(each, claim):
+                reason = self.broker.impossible(Job("", name, claim))
+                if reason is not None:
+                    raise self.refusal(each, reason)
 
     def refusal(self, job: Any, reason: Reason) -> ImpossibleJobError:
         """Why a job or group can never run here, as an error."""

@@ -10,6 +10,7 @@ import copy
 import os
 import sys
 from concurrent.futures import Future
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -255,6 +256,31 @@ def rounded_numbers(job: Any) -> dict[str, float]:
         for name, value in stated.items()
         if isinstance(value, float) and not value.is_integer() and name not in instead
     }
+
+
+def typed_numbers(job: Any) -> dict[str, float]:
+    """The numbers with a fraction that the command line or a profile states for the job's rule."""
+    settings, rule = job.rule.workflow.resource_settings, job.rule
+    return _numbers(settings._parsed_overwrite_resources.get(rule.name, {}))
+
+
+def default_numbers(job: Any) -> dict[str, float]:
+    """The same of those that it states for all rules, where the job's own says nothing else."""
+    defaults = job.rule.workflow.resource_settings._parsed_default_resources
+    return _numbers({name: defaults[name] for name in default_names(job) if name in defaults})
+
+
+def _numbers(typed: Mapping[str, Any]) -> dict[str, float]:
+    """Those with a fraction, as `0.5` or `1/3`: Snakemake works them out and rounds them."""
+    numbers = {name: _number(resource.raw) for name, resource in typed.items()}
+    return {k: v for k, v in numbers.items() if v is not None and not v.is_integer()}
+
+
+def _number(typed: object) -> float | None:
+    try:
+        return float(Fraction(typed)) if isinstance(typed, str | float) else None
+    except (ValueError, ZeroDivisionError):
+        return None
 
 
 def set_attempt(job: Any, number: int) -> None:

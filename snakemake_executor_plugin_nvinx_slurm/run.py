@@ -113,14 +113,13 @@ class SlurmRun:
             if rule in problems or handle.is_local or not known:
                 continue
             try:
-                claims.append(self.ask(handle).claim)
-            except HintError as error:
-                if not job_claims.is_open(handle):
-                    problems[rule] = str(error)
+                claim = self._claim(handle)
+                if job_claims.is_settled(handle, claim):
+                    claims.append(self.cluster.ask(rule, claim).claim)
             except NvinxError as error:
                 problems[rule] = str(error)
         if problems:
-            raise NvinxError("\n".join(problems.values()))
+            raise NvinxError("\n".join(dict.fromkeys(problems.values())))
         self.anti_affinity.expect(claims)
 
     def demand_alike(self, handles: Iterable[Any], arrays: Iterable[str]) -> None:

@@ -74,6 +74,35 @@ def test_a_wrong_hint_is_refused_with_rule_value_and_fix(
     _is_one_clear_refusal(_run_with(workspace, hints), "suspect", *words)
 
 
+@pytest.mark.parametrize(
+    ("hints", "words"),
+    [
+        pytest.param({"cpu_falback": True}, ["write cpu_fallback"], id="misspelt"),
+        pytest.param({"vram_mb": 9000}, ["9.00 GB", "4.00 GB"], id="too large for the card"),
+        pytest.param({"gpu": 1, "max_slowdown": 1.2}, ["to 1"], id="rounded"),
+    ],
+)
+def test_a_wrong_hint_is_refused_while_the_ram_of_its_job_waits_for_a_file(
+    hints: dict[str, Any], words: list[str], workspace: Workspace
+) -> None:
+    _is_one_clear_refusal(_run_with(workspace, hints | {"waits": True}), "suspect", *words)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (("--default-resources", "vram_gb=0.5"), ["--default-resources", "to 0"]),
+        (("--default-resources", "gpu=1/2"), ["--default-resources", "gpu=0.5"]),
+        (("--set-resources", "suspect:max_slowdown=1.2"), ["suspect", "to 1"]),
+    ],
+)
+def test_a_number_of_the_command_line_that_snakemake_rounds_is_refused(
+    given: tuple[str, str], words: list[str], workspace: Workspace
+) -> None:
+    outcome = _run_with(workspace, {}, *given)
+    _is_one_clear_refusal(outcome, "in quotes of its own", *words)
+
+
 @pytest.mark.skipif(Path("/dev/nvidia0").exists(), reason="this machine has a GPU")
 def test_a_gpu_job_on_a_machine_without_gpu_is_refused(workspace: Workspace) -> None:
     workspace.path("nvinx.yaml").unlink()

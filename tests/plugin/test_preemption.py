@@ -191,3 +191,15 @@ def test_what_cannot_be_preempted_is_refused_with_the_reason(
     outcome = workspace.run()
     assert outcome.status != 0
     assert why in outcome.text, outcome.text
+
+
+def test_a_default_that_a_group_cannot_follow_is_left_out_and_told(workspace: Workspace) -> None:
+    workspace.write(
+        "Snakefile",
+        'rule two:\n    input: "one.txt"\n    output: "two.txt"\n    group: "g"\n'
+        '    resources: gpu=1\n    shell: "cp {input} {output}"\n'
+        'rule one:\n    output: "one.txt"\n    group: "g"\n    shell: "touch {output}"\n',
+    )
+    outcome = workspace.run("--default-resources", "preemptible=requeue")
+    assert outcome.status == 0, outcome.text
+    assert outcome.text.count("is not preempted, as jobs of a group hold one lease") == 1

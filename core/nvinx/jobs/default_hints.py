@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SIZES = {"vram", "vram_mb", share_hint.HINT}
-_ASKING = {gpu_hint.HINT, "residency", "model", *_SIZES}
+_ASKING = set(hints.ASKING)
 
 
 def beside(own: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

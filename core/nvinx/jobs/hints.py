@@ -40,6 +40,7 @@ HINTS = (
     stage_hint.HINT,
     "nvinx_size",
 )
+ASKING = (gpu_hint.HINT, share_hint.HINT, "vram_mb", "vram", "residency", "model")  # for a card
 AUTO = "auto"  # the VRAM that earlier runs took
 NO_WISH = (
     "model",
@@ -54,7 +55,7 @@ _LONGEST_NUMBER = 15  # digits
 
 class Common(Struct, frozen=True, kw_only=True):
     """What every workflow engine states for a job, in nvinx's units; kind, size, preempts: see
-    `Claim`.
+    `Claim`. open: names of resources whose values nobody knows yet.
     """
 
     cores: int = 1
@@ -65,6 +66,7 @@ class Common(Struct, frozen=True, kw_only=True):
     kind: str = ""
     size: float | None = None
     preempts: int | None = None
+    open: tuple[str, ...] = ()
 
 
 def read(
@@ -79,15 +81,15 @@ def read(
 
     hints: resource values by name; names that are not nvinx's are left alone, except those that
     look like a misspelt hint. models: those of the bench file; calibrated: those whose slowdowns
-    are known; cards: what those of the bench are called, where that is known. Raises HintError
-    naming rule, value and fix.
+    are known; cards: what those of the bench are called, where that is known. As long as values are
+    open, what they may still change is no error, and the claim is as if they said nothing. Raises
+    HintError naming rule, value and fix.
     """
-    reader = _Reader(rule, hints)
+    reader = _Reader(rule, hints, common.open)
     reader.demand_known_names()
     gpu = gpu_hint.named(rule, hints.get(gpu_hint.HINT))
     if reader.is_switched_off(gpu):
-        reader = _Reader(rule, {k: v for k, v in hints.items() if k not in HINTS})
-        gpu = None
+        reader, gpu = reader.without_hints(), None
     model = reader.model(models, calibrated)
     spec = models.get(model) if model is not None else None
     auto, stated, residency = reader.wants_auto(), reader.vram(), reader.residency()
@@ -106,8 +108,8 @@ def read(
     overflow = reader.flag("ram_overflow", bool(spec and spec.ram_overflow_supported))
     count = (gpu.cards if gpu else None) or ONE
     residency = _of_several(residency, count, is_large=overflow and vram_mib is not None)
-    reader.demand_consistent(residency, stated_vram, share or vram_mib, gpu)
-    if gpu is not None and cards and not cpu_fallback:
+    residency = reader.consistent(residency, stated_vram, share or vram_mib, gpu)
+    if gpu is not None and cards and not (cpu_fallback or reader.may_have("cpu_fallback")):
         reader.demand_one_of(cards, gpu)
     stage_hint.named(rule, hints.get(stage_hint.HINT))
     spills = overflow or residency is Residency.GPU_RAM_OVERFLOW
@@ -166,13 +168,23 @@ def _residency_with(share: CardShare) -> Residency:
 class _Reader:
     """Reads single hints of one rule and words the errors."""
 
-    def __init__(self, rule: str, hints: Mapping[str, Any]) -> None:
+    def __init__(self, rule: str, hints: Mapping[str, Any], names: Collection[str]) -> None:
+        """names: of the resources whose values are open."""
         self._rule = rule
         self._hints = hints
+        self._open = names
 
     def error(self, hint: str, problem: str, fix: str) -> HintError:
         shown = f"{hint}={value_text(self._hints[hint])}" if hint in self._hints else hint
         return HintError(self._rule, shown, problem, fix)
+
+    def without_hints(self) -> _Reader:
+        others = {k: v for k, v in self._hints.items() if k not in HINTS}
+        return _Reader(self._rule, others, self._open)
+
+    def may_have(self, *names: str) -> bool:
+        """Whether one of these, or the model that stands for them, may still get a value."""
+        return any(name in self._open for name in (*names, "model"))
 
     def demand_known_names(self) -> None:
         for name, value in self._hints.items():
@@ -233,7 +245,7 @@ class _Reader:
     def ram_mib(self, common: Common, of_model: int | None, *, spills: bool) -> int:
         """RAM as stated, else the model's. Raises HintError where it spills and none is known."""
         mib = self.mib("mem_mb", common.mem_mb) if of_model is None else of_model
-        if spills and mib == 0:
+        if spills and mib == 0 and not self.may_have("mem_mb"):
             hint = "ram_overflow" if "ram_overflow" in self._hints else "residency"
             problem = "a job that may spill to RAM must say how much it then needs"
             raise self.error(hint, problem, "add mem_mb=...")
@@ -402,7 +414,7 @@ class _Reader:
         """How it gives its card back; a mere switch means nothing to a job without a card."""
         value = self._hints.get(preemption.HINT)
         agreed = preemption.named(self._rule, value)
-        if agreed is None or residency.uses_gpu:
+        if agreed is None or residency.uses_gpu or self.may_have(*ASKING):
             return agreed
         if isinstance(value, str) and not value.strip().isdigit():
             problem = "means nothing for a job that uses no GPU"
@@ -420,24 +432,28 @@ class _Reader:
             minutes = 0.0
         if not 0 < minutes <= _LARGEST:
             raise self.error("cpu_runtime", "must be minutes, above 0", "write cpu_runtime=30")
-        if not cpu_fallback:
+        if not cpu_fallback and not self.may_have("cpu_fallback"):
             problem = "says how long the CPU takes, but the job may not run there"
             raise self.error("cpu_runtime", problem, "add cpu_fallback=1")
         return minutes * 60
 
-    def demand_consistent(
+    def consistent(
         self,
         residency: Residency,
         stated: int | None,
         size: CardShare | int | None,
         gpu: GpuWish | None,
-    ) -> None:
+    ) -> Residency:
+        """The residency, which is that of a whole card as long as the size of a part is open."""
         if residency is Residency.CPU_ONLY:
             self._demand_no_gpu_words(stated, gpu)
         if residency.needs_vram and size is None:
+            if self.may_have(*ASKING):
+                return Residency.GPU_EXCLUSIVE
             problem = f"{residency.value} needs to know how much VRAM the job takes"
             fix = "add vram_mb=... (or model=...), or gpu_share='1/3' for a third of a card"
             raise self.error("residency", problem, fix)
+        return residency
 
     def _demand_no_gpu_words(self, stated: int | None, gpu: GpuWish | None) -> None:
         problem, fix = "contradicts residency cpu_only", "leave one of the two out"
@@ -445,6 +461,8 @@ class _Reader:
             raise self.error("vram_mb" if "vram_mb" in self._hints else "vram", problem, fix)
         if gpu:
             raise self.error(gpu_hint.HINT, problem, fix)
+        if self.may_have(*ASKING):
+            return
         for name in ("ram_overflow", "max_slowdown", "cpu_runtime", stage_hint.HINT):
             if self._hints.get(name, stage_hint.OFF) not in (0, stage_hint.OFF):
                 raise self.error(

@@ -263,3 +263,51 @@ def test_the_rules_own_measure_of_its_input_goes_before_bytes():
     assert claim(Common(size=5e6)).size == 5e6
     assert claim(Common(size=5e6), nvinx_size=350).size == 350.0
     assert claim().size is None
+
+
+RIGHT = st.fixed_dictionaries(
+    {},
+    optional={
+        "gpu": st.sampled_from([1, 2, "a100", "1-2", "1/3"]),
+        "gpu_share": st.sampled_from(["1/3", "50%"]),
+        "vram_mb": st.sampled_from([900, "auto", "500-900"]),
+        "vram": st.sampled_from(["900MB", "auto"]),
+        "residency": st.sampled_from([r.value for r in Residency]),
+        "cpu_fallback": st.just(1),
+        "ram_overflow": st.just(1),
+        "cpu_runtime": st.just(30),
+        "model": st.sampled_from(["esm2", "big", "caller"]),
+        "max_slowdown": st.just("1.5"),
+        "preemptible": st.sampled_from(["requeue", "signal:USR1", "suspend"]),
+        "nvinx_stage": st.just("weights.bin"),
+        "mem_mb": st.just(8000),
+    },
+)
+
+
+@given(RIGHT, st.data())
+def test_what_an_open_value_may_still_mend_is_no_error(hints, data):
+    def read_of(known, names=()):
+        common = Common(mem_mb=known.get("mem_mb"), open=tuple(names))
+        return read("embed", known, common, MODELS, cards=[A100])
+
+    try:
+        read_of(hints)
+    except HintError:
+        return
+    names = data.draw(st.sets(st.sampled_from(sorted(hints) or ["gpu"])))
+    assert isinstance(read_of({k: v for k, v in hints.items() if k not in names}, names), Claim)
+
+
+@pytest.mark.parametrize(
+    ("hints", "names", "word"),
+    [
+        ({"cpu_falback": 1}, ["vram_mb", "mem_mb"], "cpu_fallback"),
+        ({"residency": "gpu_sharde", "vram_mb": 900}, ["mem_mb"], "gpu_sharde"),
+        ({"residency": "gpu_shared"}, ["mem_mb"], "vram"),
+        ({"max_slowdown": "1.5"}, ["mem_mb"], "no GPU"),
+        ({"vram_mb": 900, "residency": "cpu_only"}, ["ram_overflow"], "contradicts"),
+    ],
+)
+def test_what_no_open_value_can_mend_is_refused_at_once(hints, names, word):
+    assert word in str(refused(Common(open=tuple(names)), **hints))
