@@ -38,6 +38,11 @@ def test_of_a_job_that_was_killed_no_more_is_said_than_is_known(kernel_kills, to
         assert told in text
 
 
+def test_a_wait_for_several_jobs_speaks_of_several():
+    reason = Reason("j", Why.CARD_GIVEN_BACK, behind=("a", "b"))
+    assert explain.sentence(reason) == "a, b are giving up the card"
+
+
 def test_a_wait_names_the_sizes_and_who_is_in_the_way():
     reason = Reason("j", Why.NOT_ENOUGH_VRAM, 954, 95, ("a", "b", "c", "d", "e"))
     assert (
