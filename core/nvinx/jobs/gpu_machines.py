@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from nvinx.formatting import word_of
+from nvinx.jobs.scheduler_options import without_excluded
 
 _CARD = re.compile(
     r"(?<![a-z0-9])(?:"
@@ -24,7 +25,7 @@ _MACHINE = re.compile(r"(?:a[234]|g[24])-|(?:g[4-7]\w*|p[2-6]\w*)\.|standard_n[c
 
 def is_asked_for(name: str, value: float | str) -> bool:
     """Whether the resource asks for a card by naming it, or a machine that has one."""
-    name, text = name.lower(), word_of(value).lower()
+    name, text = name.lower(), without_excluded(word_of(value).lower())
     if _MACHINE_NAME.search(name):
         return bool(_MACHINE.match(text))
     if _CARD.fullmatch(name):

@@ -106,6 +106,7 @@ def readings(resources: Mapping[str, Any]) -> Iterator[Reading]:
         if (
             name not in hints.HINTS
             and name not in _NOT_WORDS
+            and "exclude" not in name.lower()
             and isinstance(value, int | float | str)
         ):
             hint = gpu_spelling.meant(name)
@@ -189,7 +190,8 @@ def _looks_like_gpu(name: str, value: float | str) -> bool:
     if _NAMED_NO_GPU.search(gpu_spelling.plain(name)):
         return False
     is_named = _LIKE_GPU.search(name.lower()) or _NAMED_GPU.search(gpu_spelling.plain(name))
-    return bool(is_named or _LIKE_GPU.search(word_of(value).lower()))
+    text = scheduler_options.without_excluded(word_of(value).lower())
+    return bool(is_named or _LIKE_GPU.search(text))
 
 
 def _together(wishes: list[Any], stated: str) -> Any:

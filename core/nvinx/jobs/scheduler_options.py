@@ -19,6 +19,13 @@ _COUNTED = (
     re.compile(r"(?:\b|_)(?:ngpus|gpus?|request_gpus|nvidia\.com/gpu)\s*[=:]\s*[\"']?(\d+)"),
 )
 
+_EXCLUDED = re.compile(r"(?:--exclude[=\s]|(?<!\S)-x[=\s]?)\s*\S+|![\w-]+")
+
+
+def without_excluded(text: str) -> str:
+    """The options without the nodes and features that they exclude: `-x gpu01`, `-C '!gpu'`."""
+    return _EXCLUDED.sub(" ", text)
+
 
 def cards_asked(text: str) -> int | None:
     """The cards that these options ask for; None where they speak of none."""

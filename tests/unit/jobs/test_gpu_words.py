@@ -167,6 +167,8 @@ def test_a_size_in_other_words_is_the_vram(resources, vram_mib):
         {"h_vmem": "8G", "gram": "negative", "without_gpu": 1, "notGpu": 1, "nogpus": 1},
         {"video": 1, "cards": 3, "game": 1, "device_name": "sda"},
         {"slurm_partition": "nogpu", "queue": "non-gpu", "gpu_id": -1, "a100": 0},
+        {"slurm_extra": "'--exclude=gpu01,gpu02 -x gpu3'", "constraint": "!gpu"},
+        {"slurm_exclude_nodes": "gpu01"},
     ],
     ids=str,
 )
