@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from nvinx.jobs.claim import Claim
 
 _GRACE_S = 120.0  # for a node's answer to come through a shared file system
+_CANCELLED_S = 60.0  # a busy controller may take that long to answer
 _STEP = "--executor slurm-jobstep --jobs 1"
 
 
@@ -91,6 +92,20 @@ class Executor(SlurmExecutor):
         super().shutdown()
         self._warn()
         self._run.close()
+
+    def cancel(self) -> None:
+        """Submit nothing more, and cancel what Slurm has of this run."""
+        self._halted = True
+        self._job_submission_executor.shutdown(wait=True, cancel_futures=True)
+        super().cancel()
+
+    def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:  # noqa: ARG002
+        """All by the run's name: the base forgets jobs while it looks at them or submits them."""
+        try:
+            clusters = ["--clusters=all"] if self._submitted_job_clusters else []
+            slurm_tools.ask("scancel", f"--name={self.run_uuid}", *clusters, limit_s=_CANCELLED_S)
+        except NvinxError as error:
+            raise WorkflowError(str(error)) from error
 
     def _prepare(self, job: Any, claim: Claim | None = None) -> bool:
         """Work out what a job asks for; False where it is held back. Raises NvinxError."""

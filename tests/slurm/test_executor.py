@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import signal
 import sys
 import time
 from dataclasses import dataclass, field
@@ -229,17 +232,55 @@ def test_a_bench_file_that_names_no_node_of_the_cluster_is_told(workflow):
     assert "Slurm has no node gpu01, which" in text
 
 
+LONG = "rule a:\n    output: 'a'\n    resources: vram_mb=900\n    shell: 'sleep 3600; touch a'\n"
+
+
+def is_cancelled(cluster, number):
+    eventually(lambda: cluster.job(number).state != "COMPLETING")
+    return cluster.job(number).state.startswith("CANCELLED")
+
+
 def test_ctrl_c_cancels_what_runs(workflow):
-    process = workflow.start("rule a:\n    output: 'a'\n    resources: vram_mb=900\n    shell: 'sleep 3600; touch a'\n")  # fmt: skip
+    process = workflow.start(LONG)
     job = eventually(workflow.running)
-    process.send_signal(2)
+    process.send_signal(signal.SIGINT)
     process.communicate(timeout=GIVE_UP_S)
 
-    def state():
-        return workflow.cluster.job(job.id).state
+    assert is_cancelled(workflow.cluster, job.id)
 
-    assert eventually(lambda: state() != "COMPLETING")
-    assert state().startswith("CANCELLED")
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        pytest.param("sbatch", id="while a job is submitted"),
+        pytest.param("squeue", id="while the states are asked for"),
+    ],
+)
+def test_ctrl_c_cancels_also_what_snakemake_has_not_heard_of(workflow, tool):
+    workflow.tools = slow(workflow.folder, tool)
+    process = workflow.start(LONG)
+    assert eventually((workflow.folder / "asked").exists)
+    job = eventually(workflow.running)
+    process.send_signal(signal.SIGINT)
+    assert any("Terminating" in line for line in process.stdout)
+    (workflow.folder / "go").touch()
+    process.communicate(timeout=GIVE_UP_S)
+
+    assert is_cancelled(workflow.cluster, job.id)
+
+
+def slow(folder, tool):
+    """A folder for PATH with a tool of Slurm's whose answer comes once there is a file `go`."""
+    tools = folder / "tools"
+    tools.mkdir()
+    script = (
+        f'#!/bin/sh\nanswer=$({shlex.quote(shutil.which(tool))} "$@"); status=$?\n'
+        f"cd {shlex.quote(str(folder))}; touch asked\n"
+        'until [ -e go ]; do sleep 0.05; done; echo "$answer"; exit $status\n'
+    )
+    (tools / tool).write_text(script)
+    (tools / tool).chmod(0o755)
+    return tools
 
 
 def test_arrays_of_like_jobs_run_and_others_are_refused(workflow):

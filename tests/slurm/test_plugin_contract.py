@@ -228,6 +228,18 @@ def test_how_long_it_sleeps_can_be_set_after_each_look(made, slurm):
     assert one.next_seconds_between_status_checks == 0.5, CHANGED + "next_seconds_..."
 
 
-def test_jobs_are_cancelled_by_their_numbers(made, slurm):
-    made().cancel_jobs([info("7"), info("8")])
-    assert slurm.called("scancel") == ["7", "8"], CHANGED + "cancel_jobs"
+def test_all_jobs_of_a_run_have_its_name(made, slurm):
+    one = made()
+    submit(one, job())
+    called = slurm.called("sbatch")
+    assert called[called.index("--job-name") + 1] == one.run_uuid, CHANGED + "--job-name"
+
+
+def test_what_is_being_submitted_is_not_cancelled_by_the_base(made, slurm):
+    """`nvinx-slurm` cancels by the name; when this fails it need not any more."""
+    one = made()
+    one._main_event_loop = SimpleNamespace(call_soon_threadsafe=lambda *_: None)
+    one.run_jobs([job()])
+    one.cancel()
+    assert slurm.called("sbatch")
+    assert not slurm.called("scancel"), CHANGED + "cancel (better than it was)"
