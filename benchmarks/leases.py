@@ -1,6 +1,6 @@
 """Many programs that contend for leases of cards: how long asking takes, and whether it is safe.
 
-    python benchmarks/leases.py [--processes 16] [--rounds 100000] [--card-mb 4000] [--cards 1]
+    python benchmarks/leases.py [--processes 16] [--rounds 100000] [--card-mib 4000] [--cards 1]
       [--gangs 0.0] [--think 0.15] [--state-dir DIR] [--json]
 
 Each process asks for a random share of a simulated card, holds it for some 25 ms, gives it back and
@@ -37,14 +37,13 @@ from nvinx.formatting import cards_text
 from nvinx.jobs.card_count import CardCount
 from nvinx.jobs.claim import Claim
 from nvinx.leases.client import HeldLease, LeaseClient
-from nvinx.sizes import capacity_from_gb, need_from_mb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from multiprocessing.queues import SimpleQueue
     from multiprocessing.sharedctypes import Synchronized, SynchronizedArray
 
-LEAST_MB, MOST_MB = 100, 900
+LEAST_MIB, MOST_MIB = 100, 900
 HOLD_S = 0.05  # at most; half of it on average
 WHOLE = 0.5  # of the gangs
 TOLD_EVERY_S = 10.0
@@ -56,40 +55,40 @@ Times = dict[str, list[float]]
 class Truth:
     """How much of each card is taken, whatever nvinx believes; shared by all processes."""
 
-    def __init__(self, card_mb: int, cards: int) -> None:
-        self._card_mb = card_mb
-        self.held_mb: SynchronizedArray[int] = mp.Array("q", cards)
-        self.most_mb: Synchronized[int] = mp.Value("q", 0, lock=False)  # type: ignore[assignment]
+    def __init__(self, card_mib: int, cards: int) -> None:
+        self._card_mib = card_mib
+        self.held_mib: SynchronizedArray[int] = mp.Array("q", cards)
+        self.most_mib: Synchronized[int] = mp.Value("q", 0, lock=False)  # type: ignore[assignment]
         self.overbookings: Synchronized[int] = mp.Value("q", 0, lock=False)  # type: ignore[assignment]
         self.rounds: Synchronized[int] = mp.Value("q", 0, lock=False)  # type: ignore[assignment]
         self.gangs: Synchronized[int] = mp.Value("q", 0, lock=False)  # type: ignore[assignment]
 
-    def take(self, mb: int, cards: Sequence[int]) -> None:
-        with self.held_mb.get_lock():
+    def take(self, mib: int, cards: Sequence[int]) -> None:
+        with self.held_mib.get_lock():
             for card in cards:
-                self.held_mb[card] += mb
-                self.overbookings.value += self.held_mb[card] > self._card_mb
+                self.held_mib[card] += mib
+                self.overbookings.value += self.held_mib[card] > self._card_mib
             self.gangs.value += len(cards) > 1
-            self.most_mb.value = max(self.most_mb.value, *self.held_mb)
+            self.most_mib.value = max(self.most_mib.value, *self.held_mib)
 
-    def leave(self, mb: int, cards: Sequence[int]) -> None:
-        with self.held_mb.get_lock():
+    def leave(self, mib: int, cards: Sequence[int]) -> None:
+        with self.held_mib.get_lock():
             for card in cards:
-                self.held_mb[card] -= mb
+                self.held_mib[card] -= mib
             self.rounds.value += 1
 
 
 class Setting(NamedTuple):
     """think_s: seconds between two leases of a process, on average. gangs: their share, 0..1."""
 
-    card_mb: int
+    card_mib: int
     think_s: float
     cards: int = 1
     gangs: float = 0.0
 
     @property
     def bench(self) -> Bench:
-        size = capacity_from_gb(self.card_mb / 1000)
+        size = self.card_mib
         cards = (
             Card(id=f"simulated-{n}", index=n, name="card", total_mib=size, simulated=True)
             for n in range(self.cards)
@@ -97,16 +96,19 @@ class Setting(NamedTuple):
         return Bench(cards=tuple(cards), cores=1, ram_mib=0, models={}, origins={})
 
     def wish(self, chance: random.Random) -> tuple[Claim, int]:
-        """What a process asks for, and the MB on each card that it then has."""
-        mb, count = chance.randint(LEAST_MB, MOST_MB), CardCount()
+        """What a process asks for, and the MiB on each card that it then has.
+
+        In MiB as in the ledger: of what is stated in MB, each job may use up to 1 MiB more than it
+        holds, which is no overbooking.
+        """
+        mib, count = chance.randint(LEAST_MIB, MOST_MIB), CardCount()
         if chance.random() < self.gangs:
             number = chance.randint(2, self.cards)
             count = CardCount(number, number)
             if chance.random() < WHOLE:
                 whole = Claim(residency=Residency.GPU_EXCLUSIVE, cores=0, cards=count)
-                return whole, self.card_mb
-        size = need_from_mb(mb)
-        return Claim(residency=Residency.GPU_SHARED, vram_mib=size, cores=0, cards=count), mb
+                return whole, self.card_mib
+        return Claim(residency=Residency.GPU_SHARED, vram_mib=mib, cores=0, cards=count), mib
 
 
 def ask(client: LeaseClient, claim: Claim, times: Times) -> HeldLease:
@@ -127,12 +129,12 @@ def contend(
     times: Times = {"first": [], "room": [], "in line": [], "release": []}
     with LeaseClient(setting.bench, state) as client:
         for _ in range(rounds):
-            claim, mb = setting.wish(chance)
+            claim, mib = setting.wish(chance)
             held = ask(client, claim, times)
             cards = [int(card.rpartition("-")[2]) for card in held.placement.cards]
-            truth.take(mb, cards)
+            truth.take(mib, cards)
             time.sleep(chance.uniform(0, HOLD_S))
-            truth.leave(mb, cards)
+            truth.leave(mib, cards)
             begin = time.monotonic()
             client.release(held)
             times["release"].append(time.monotonic() - begin)
@@ -142,7 +144,7 @@ def contend(
 
 def storm(state: Path, processes: int, rounds: int, setting: Setting) -> dict[str, Any]:
     """All processes at once, `rounds` in all; times in seconds."""
-    truth, results = Truth(setting.card_mb, setting.cards), mp.SimpleQueue()
+    truth, results = Truth(setting.card_mib, setting.cards), mp.SimpleQueue()
     shares = [rounds // processes + (n < rounds % processes) for n in range(processes)]
     crowd = [
         mp.Process(target=contend, args=(state, seed, share, setting, truth, results), daemon=True)
@@ -157,8 +159,8 @@ def storm(state: Path, processes: int, rounds: int, setting: Setting) -> dict[st
     return {
         **{"processes": processes, "rounds": truth.rounds.value, "took_s": round(took_s, 1)},
         **{"rounds_per_s": round(truth.rounds.value / took_s, 1)},
-        **{"overbookings": truth.overbookings.value, "most_mb": truth.most_mb.value},
-        **{"card_mb": setting.card_mb, "cards": setting.cards, "gangs": truth.gangs.value},
+        **{"overbookings": truth.overbookings.value, "most_mib": truth.most_mib.value},
+        **{"card_mib": setting.card_mib, "cards": setting.cards, "gangs": truth.gangs.value},
         "ms": {what: summary(some) for what, some in times.items()},
     }
 
@@ -207,7 +209,7 @@ def show(result: dict[str, Any]) -> None:
     print(
         f"{result['rounds']} rounds in {result['took_s']} s, {result['rounds_per_s']} a second;"
         f" {result['gangs']} of several cards;"
-        f" at most {result['most_mb']} of {result['card_mb']} MB of a card held,"
+        f" at most {result['most_mib']} of {result['card_mib']} MiB of a card held,"
         f" {result['overbookings']} overbookings"
     )
 
@@ -215,7 +217,7 @@ def show(result: dict[str, Any]) -> None:
 @click.command()
 @click.option("--processes", default=16, help="How many contend.")
 @click.option("--rounds", default=100_000, help="Leases taken and given back, in all.")
-@click.option("--card-mb", default=4000, help="Size of a card.")
+@click.option("--card-mib", default=4000, help="Size of a card.")
 @click.option("--cards", default=1, help="How many cards.")
 @click.option("--gangs", default=0.0, help="Share of leases of two to all of the cards at once.")
 @click.option("--think", default=0.15, help="Seconds between two leases of a process.")
@@ -224,7 +226,7 @@ def show(result: dict[str, Any]) -> None:
 def main(  # noqa: PLR0913, PLR0917  (one per option)
     processes: int,
     rounds: int,
-    card_mb: int,
+    card_mib: int,
     cards: int,
     gangs: float,
     think: float,
@@ -234,7 +236,7 @@ def main(  # noqa: PLR0913, PLR0917  (one per option)
     """Latency of leases under contention; fails when a card was ever overbooked."""
     folder = nullcontext(str(state_dir)) if state_dir else tempfile.TemporaryDirectory()
     with folder as state:
-        setting = Setting(card_mb, think, cards, gangs)
+        setting = Setting(card_mib, think, cards, gangs)
         result = storm(Path(state), processes, rounds, setting)
     if as_json:
         print(json.dumps(result))
