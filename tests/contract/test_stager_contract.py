@@ -41,6 +41,13 @@ def file(path):
     return File(str(path), path.stat().st_size)
 
 
+def begun_without_end(stager, path):
+    """The process of a reader that has more to read than it comes to the end of."""
+    stager.begin([file(make(path, SIZE))] * 9999, 0)
+    (process,) = eventually(readers)
+    return process
+
+
 def readers():
     """Our own readers that live."""
     found = []
@@ -134,10 +141,7 @@ def test_reading_ends_when_memory_runs_low(real, tmp_path):
 
 
 def test_a_reader_that_is_killed_is_a_problem(real, tmp_path):
-    real.begin([file(make(tmp_path / "a", LARGE))], 0)
-    assert eventually(readers)
-    for process in readers():
-        process.kill()
+    begun_without_end(real, tmp_path / "a").kill()
     done = eventually(real.result)
 
     assert "-9" in done.problem
@@ -151,15 +155,10 @@ def test_more_paths_than_a_command_line_holds_are_a_problem(real):
 
 def test_the_reader_takes_the_cpu_and_the_disk_only_when_nobody_else_does(tmp_path):
     stager = ProcessStager()
-    stager.begin([file(make(tmp_path / "a", LARGE))], 0)
-    (process,) = eventually(readers)
-    try:
-        assert eventually(lambda: process.nice() == 19)
-        assert eventually(lambda: process.ionice().ioclass == psutil.IOPRIO_CLASS_IDLE)
-    except psutil.NoSuchProcess:
-        pytest.skip("it was done before it could be looked at")
-    finally:
-        stager.stop()
+    process = begun_without_end(stager, tmp_path / "a")
+    assert eventually(lambda: process.nice() == 19)
+    assert eventually(lambda: process.ionice().ioclass == psutil.IOPRIO_CLASS_IDLE)
+    stager.stop()
 
 
 @pytest.mark.parametrize("how", BOTH)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,9 +61,13 @@ class Process:
 
 @dataclass(slots=True)
 class Engine(Process):
-    """An engine with a broker of its own; jobs are named `engine.job`."""
+    """An engine with a broker of its own; jobs are named `engine.job`.
+
+    mark: follows its name, since who carries that is looked for all over the machine.
+    """
 
     name: str = ""
+    mark: str = ""
 
     def ask(self, job: str, vram_mb: int | None = None) -> bool:
         """True when the job was admitted at once; without a size it wants the card whole."""
@@ -88,7 +93,7 @@ class Engine(Process):
         assert self.told("leave") == "left"
 
     def _id(self, job: str) -> str:
-        return f"{self.name}.{job}"
+        return f"{self.name}{self.mark}.{job}"
 
 
 @dataclass(slots=True)
@@ -99,10 +104,12 @@ class Machine:
     state: Path
     environ: dict[str, str] = field(default_factory=dict)
     family: Family = field(default_factory=Family)
+    mark: str = field(default_factory=lambda: f"-{uuid.uuid4().hex}")
 
     def engine(self, name: str, patience_s: float = 60) -> Engine:
-        popen = self.start([PROGRAMS / "engine.py", self.state, name, patience_s])
-        engine = Engine(popen, name)
+        marked = f"{name}{self.mark}"
+        popen = self.start([PROGRAMS / "engine.py", self.state, marked, patience_s])
+        engine = Engine(popen, name, self.mark)
         assert engine.answer() == "up"
         return engine
 
@@ -130,17 +137,20 @@ class Machine:
         return popen.communicate(timeout=GIVE_UP_S)[0]
 
     def leases(self) -> set[str]:
-        return {lease.id for lease in entries(self.state)[0]}
+        return {self._plain(lease.id) for lease in entries(self.state)[0]}
 
     def requests(self) -> set[str]:
-        return {request.id for request in entries(self.state)[1]}
+        return {self._plain(request.id) for request in entries(self.state)[1]}
 
     def lock_files(self) -> set[str]:
-        return {path.name for path in (self.state / "life").glob("*.lock")}
+        return {self._plain(path.name) for path in (self.state / "life").glob("*.lock")}
 
     def shells(self) -> set[str]:
         folder = self.state / "shells"
         return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+    def _plain(self, name: str) -> str:
+        return name.replace(self.mark, "")
 
     def _environment(self) -> dict[str, str]:
         return {**bare_environment(self.root / "home", self.state), **self.environ}

@@ -30,7 +30,7 @@ rule hold:
     resources: {holding}
     shell:
         "touch {{wildcards.name}}.begun;"
-        " for n in {{{{1..600}}}}; do [ ! -e {{wildcards.name}}.gate ] || break; sleep 0.05; done;"
+        " until [ -e {{wildcards.name}}.gate ]; do sleep 0.05; done;"
         " echo whole > {{output}}"
 
 rule later:
@@ -87,11 +87,12 @@ def _run_while_the_disk_fills(machine: Machine, disk: Path, work: Path) -> str:
     run = machine.snakemake("run", ON_THE_CARD)
     assert eventually(lambda: _begun(work) == {"one", "two"})
     assert eventually(machine.requests)
-    _fill(disk)
-    assert not eventually(lambda: run.poll() is not None, NOTICED_S), "it left running jobs alone"
-    (work / "one.gate").touch()
-    (work / "two.gate").touch()
-    text = machine.text(run)
+    with _never_room_again(disk):
+        stopped = eventually(lambda: run.poll() is not None, NOTICED_S)
+        assert not stopped, "it left running jobs alone"
+        (work / "one.gate").touch()
+        (work / "two.gate").touch()
+        text = machine.text(run)
     assert run.returncode == 1, text
     return text
 

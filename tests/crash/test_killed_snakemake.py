@@ -21,7 +21,7 @@ rule alone:
     resources: vram_mb=900, residency="gpu_exclusive"
     shell:
         "echo start {name} >> {log};"
-        " for n in {{{{1..600}}}}; do [ ! -e {gate} ] || break; sleep 0.05; done;"
+        " until [ -e {gate} ]; do sleep 0.05; done;"
         " echo end {name} >> {log}; echo whole > {{output}}"
 """
 

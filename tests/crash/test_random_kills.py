@@ -186,7 +186,7 @@ class Storm:
         """Somebody runs with all that the environment of another's job says."""
         leases = sorted((self.folder / "state" / "life").glob("*.*.lock"))
         stolen = {"NVINX_PLACEMENT": "gpu_exclusive", "NVINX_VRAM_MB": "4000", "SLURM_JOB_ID": "1"}
-        token = self.draw.choice(leases).stem if leases else "1-0a0a0a0a.1"
+        token = self.draw.choice(leases).stem if leases else "1-0b0b0b0b.1"
         job = [sys.executable, "-S", gpu.__file__, str(self.folder), f"n{next(self.numbers)}"]
         self.ask_for(1300, *job, "1300", "0.05", "plain", NVINX_JOB=token, **stolen)
 

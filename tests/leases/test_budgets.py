@@ -29,7 +29,7 @@ IN_A_COMMAND = f"{SERVES}\nserve()\n"
 IN_A_BLOCK = f"{SERVES}\nwith nvinx.lease(vram_mb=(1000, 4000), name='server'):\n    serve()\n"
 DEAF = "touch said; while test ! -e over; do sleep 0.02; done"
 BY_SIGNAL = (
-    "trap 'cp $NVINX_BUDGET $NVINX_BUDGET.kept; echo now $(cat $NVINX_BUDGET) >> said' USR1; "
+    "trap 'echo now $(cat $NVINX_BUDGET) >> said; cp $NVINX_BUDGET $NVINX_BUDGET.kept' USR1; "
     "echo begins >> said; while test ! -e over; do sleep 0.02; done"
 )
 

@@ -54,21 +54,23 @@ class Terminal:
         signal.signal(signal.SIGINT, before)
         os.close(theirs)
 
-    def shows(self, text, seconds=GIVE_UP_S):
+    def shows(self, *texts, seconds=GIVE_UP_S):
+        """Whether these come to stand there, in this order; a screen may come in pieces."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
                 self._stream.feed(os.read(self._ours, 1 << 16))
             except (BlockingIOError, OSError):
                 time.sleep(0.05)
-            if text in self.text():
+            places = [self.text().find(text) for text in texts]
+            if min(places) >= 0 and places == sorted(places):
                 return True
         return False
 
     def hides(self, text, seconds=GIVE_UP_S):
         end = time.monotonic() + seconds
         while text in self.text() and time.monotonic() < end:
-            self.shows("nothing in particular", 0.1)
+            self.shows("nothing in particular", seconds=0.1)
         return text not in self.text()
 
     def types(self, keys):
@@ -82,7 +84,7 @@ class Terminal:
         """Its exit status; what it writes meanwhile is read, or it could not end."""
         end = time.monotonic() + seconds
         while self.program.poll() is None and time.monotonic() < end:
-            self.shows("nothing in particular", 0.1)
+            self.shows("nothing in particular", seconds=0.1)
         return self.program.poll()
 
     def text(self):
@@ -168,12 +170,12 @@ def test_s_sorts_and_the_arrows_move(terminal, tmp_path):
             )
             assert f"{name} waits" in waiting[-1].stderr.readline()
         assert terminal.shows("2 waiting"), terminal.text()
-        assert terminal.text().index("beta") < terminal.text().index("alpha")
+        assert terminal.shows("beta", "alpha"), terminal.text()
         terminal.types("s")
         assert terminal.shows("by wait"), terminal.text()
         terminal.types("s")
         assert terminal.shows("by name"), terminal.text()
-        assert terminal.text().index("alpha") < terminal.text().index("beta")
+        assert terminal.shows("alpha", "beta"), terminal.text()
         terminal.types("\x1b[B")
         assert terminal.hides("alpha"), terminal.text()
         terminal.types("\x1b[A")

@@ -455,7 +455,7 @@ def prepared(bench):
 
 def test_a_prepared_lease_goes_from_its_holder_to_the_task(wrapper, bench, prepared):
     process = wrapper.start("echo $NVINX_PLACEMENT > ran; exec sleep 3600")
-    assert eventually(lambda: wrapper.has("ran"))
+    assert eventually(lambda: wrapper.has("ran") and (bench.folder / "ran").read_text())
     assert (bench.folder / "ran").read_text() == "gpu_exclusive\n"
     assert bench.held() == {"prepared"}
     process.terminate()

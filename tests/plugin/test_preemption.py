@@ -31,6 +31,7 @@ rule long:
     shell:
         \"\"\"
         test ! -e {{output}}
+        {traps}
         echo "run $NVINX_PREEMPTED $NVINX_ATTEMPT" >> log
         echo begun > {{output}}
         {work}
@@ -60,12 +61,14 @@ def workspace(make_workspace: MakeWorkspace) -> Workspace:
     return made
 
 
-def _write(workspace: Workspace, how: str, work: str) -> None:
-    workspace.write("Snakefile", LONG.format(how=how, work=work, more='"urgent.txt"') + URGENT)
+def _write(workspace: Workspace, how: str, work: str, traps: str = ":") -> None:
+    """traps: what the long job sets before anybody may ask for its card."""
+    long = LONG.format(how=how, work=work, traps=traps, more='"urgent.txt"')
+    workspace.write("Snakefile", long + URGENT)
 
 
 def test_it_is_ended_and_comes_back_without_using_up_a_retry(workspace: Workspace) -> None:
-    _write(workspace, "requeue", f"trap '' TERM; {UNTIL_URGENT}")
+    _write(workspace, "requeue", UNTIL_URGENT, traps="trap '' TERM")
     outcome = workspace.run("--nvinx-preempt", "20")
     assert outcome.status == 0, outcome.text
     assert workspace.read("log").splitlines() == ["run 0 1", "run 1 1"]
@@ -86,7 +89,8 @@ def test_it_is_ended_and_comes_back_without_using_up_a_retry(workspace: Workspac
 
 def test_it_is_told_and_ends_with_any_status(workspace: Workspace) -> None:
     """In a process of its own, which may not try it again in the time that it has to end."""
-    _write(workspace, "signal:USR2@3000", f"trap 'echo saved >> log; exit 3' USR2; {UNTIL_URGENT}")
+    saves = "trap 'echo saved >> log; exit 3' USR2"
+    _write(workspace, "signal:USR2@3000", UNTIL_URGENT, traps=saves)
     text = workspace.read("Snakefile")
     for file in (">> log", "-e urgent.txt"):
         text = text.replace(file, f"{file[:3]}{workspace.path(file[3:])}")
@@ -123,7 +127,7 @@ def test_between_two_runs_the_owner_answers(make_workspace: MakeWorkspace) -> No
     urgent.write("nvinx.yaml", BENCH)
     done = urgent.path("urgent.txt")
     work = f"while test ! -e {done}; do sleep 0.05; done"
-    long.write("Snakefile", LONG.format(how="requeue", work=work, more=""))
+    long.write("Snakefile", LONG.format(how="requeue", work=work, traps=":", more=""))
     urgent.write(
         "Snakefile",
         "rule urgent:\n    output: 'urgent.txt'\n    priority: 1\n"
@@ -141,8 +145,8 @@ def test_between_two_runs_the_owner_answers(make_workspace: MakeWorkspace) -> No
 
 def _stopped_meanwhile(workspace: Workspace, traps: str, number: int) -> str:
     """What a run prints that gets a signal while its job is to give up the card, and fails."""
-    work = f"trap 'touch told' USR1; {traps} while :; do sleep 0.05; done"
-    _write(workspace, "signal:USR1@3000", work)
+    work = "while :; do sleep 0.05; done"
+    _write(workspace, "signal:USR1@3000", work, traps=f"{traps} trap 'touch told' USR1")
     process = workspace.start("--nvinx-preempt", "20")
     assert eventually(workspace.path("told").exists)
     process.send_signal(number)

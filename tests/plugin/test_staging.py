@@ -7,8 +7,9 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
-from family import words
+from family import bare_environment, words
 from page_cache import make, resident_share
 from waiting import eventually
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator
 
-    import psutil
     from conftest import Workspace
 
 
@@ -26,6 +26,11 @@ pytestmark = pytest.mark.usefixtures("executor")
 
 SIZE = 64_000_000
 LONG = 2_000_000_000
+STOPS = """
+import os, signal, sys
+if "nvinx.staging.reader" in sys.orig_argv:
+    os.kill(os.getpid(), signal.SIGSTOP)
+"""
 
 
 @pytest.fixture
@@ -65,12 +70,16 @@ def _cold(workspace: Workspace, name: str = "weights.bin") -> None:
 
 
 def _catch_reader(workspace: Workspace) -> tuple[subprocess.Popen[str], psutil.Process]:
-    """Start with a long file to read, and stop the clock for whoever reads it."""
+    """Start with a long file to read, and a reader that stands still before it begins."""
     _write_sparse(workspace)
+    workspace.write("stops/sitecustomize.py", STOPS)
+    own = bare_environment(workspace.home, workspace.state_dir)["PYTHONPATH"]
+    paths = [str(workspace.path("stops")), own]
+    workspace.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     process = _start(workspace, nvinx_stage="long.bin")
     assert eventually(lambda: _readers(workspace)), "nothing was read"
     (reader,) = _readers(workspace)
-    reader.suspend()
+    assert eventually(lambda: reader.status() == psutil.STATUS_STOPPED)
     return process, reader
 
 

@@ -143,7 +143,7 @@ def test_a_run_that_is_stopped_ends_its_suspended_jobs(
     process.send_signal(sign)
     text = workspace.wait(process)
     assert process.returncode != 0, text
-    assert not os.path.exists(f"/proc/{pid}")
+    assert eventually(lambda: not os.path.exists(f"/proc/{pid}"))
     assert "restore" not in cuda.calls()
 
 

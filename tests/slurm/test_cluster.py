@@ -45,7 +45,7 @@ def test_a_job_that_fails_is_seen_to_fail(cluster):
 
 
 def test_four_jobs_of_one_shard_run_on_a_node_and_the_fifth_waits(cluster):
-    jobs = [cluster.submit("sleep 60", shards(1), ON_NODE1) for _ in range(5)]
+    jobs = [cluster.submit("sleep 3600", shards(1), ON_NODE1) for _ in range(5)]
     wait(lambda: states(cluster, jobs).count("RUNNING") == 4)
     assert states(cluster, jobs) == ["PENDING"] + 4 * ["RUNNING"]
     (last,) = (job.id for job in cluster.squeue() if job.id in jobs and job.state == "PENDING")
@@ -53,7 +53,7 @@ def test_four_jobs_of_one_shard_run_on_a_node_and_the_fifth_waits(cluster):
 
 
 def test_a_job_that_wants_the_whole_card_waits_for_jobs_that_share_it(cluster):
-    small = cluster.submit("sleep 60", shards(1), ON_NODE1)
+    small = cluster.submit("sleep 3600", shards(1), ON_NODE1)
     wait(is_in(cluster, small, "RUNNING"))
     whole = cluster.submit("true", shards(4), ON_NODE1)
     wait(lambda: cluster.job(whole).reason == "Resources")
@@ -73,17 +73,17 @@ def test_constraints_choose_the_node(cluster):
 
 
 def test_when_a_node_dies_its_job_ends_with_it(cluster):
-    job = cluster.submit("sleep 60", ON_NODE1, "--no-requeue")
+    job = cluster.submit("sleep 3600", ON_NODE1, "--no-requeue")
     wait(is_in(cluster, job, "RUNNING"))
     cluster.down("node1")
-    assert cluster.states()["node1"] == "down"
+    assert cluster.states()["node1"] in {"down", "down*"}
     wait(is_in(cluster, job, "NODE_FAIL"))
     cluster.up("node1")
     assert cluster.states()["node1"] == "idle"
 
 
 def test_when_a_node_dies_its_job_runs_again_elsewhere(cluster):
-    job = cluster.submit("sleep 60", "--requeue")
+    job = cluster.submit("sleep 3600", "--requeue")
     wait(is_in(cluster, job, "RUNNING"))
     first = cluster.job(job).node
     cluster.down(first)
@@ -130,7 +130,7 @@ def test_a_folder_whose_sockets_slurm_could_not_open_is_refused(tmp_path):
 
 def test_a_folder_that_is_not_a_clusters_is_left_alone(short_path):
     log = short_path / "other.log"
-    with log.open("w") as out, subprocess.Popen(["sleep", "60"], stdout=out) as other:
+    with log.open("w") as out, subprocess.Popen(["sleep", "3600"], stdout=out) as other:
         with pytest.raises(ClusterError, match="no cluster's"), Cluster(short_path):
             pytest.fail("it started")
         assert other.poll() is None
@@ -139,13 +139,19 @@ def test_a_folder_that_is_not_a_clusters_is_left_alone(short_path):
 
 
 def test_a_cluster_whose_owner_was_killed_is_stopped_by_the_next_one(short_path):
+    """By whoever is the next here, which may be another test beside this one."""
     script = (
-        "import os, signal, sys; from pathlib import Path; from cluster import Cluster\n"
-        "Cluster(Path(sys.argv[1])).__enter__(); os.kill(os.getpid(), signal.SIGKILL)"
+        "import os, signal, sys; from pathlib import Path\n"
+        "from cluster import Cluster; from writers import writers\n"
+        "left = Path(sys.argv[1]); Cluster(left).__enter__(); print(len(writers(left)), flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
     )
     left = short_path / "left"
-    subprocess.run([sys.executable, "-c", script, left], cwd=HERE, check=False, timeout=GIVE_UP_S)
-    assert writers(left)
+    words = [sys.executable, "-c", script, left]
+    done = subprocess.run(
+        words, cwd=HERE, stdout=subprocess.PIPE, text=True, check=False, timeout=GIVE_UP_S
+    )
+    assert int(done.stdout) > 0
     with Cluster(short_path / "next", (Node("node1"),)):
         assert not writers(left)
 

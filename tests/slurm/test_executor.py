@@ -374,7 +374,8 @@ def test_a_node_that_goes_down_is_told_and_the_job_can_be_tried_again(short_path
             "    shell: 'echo $SLURMD_NODENAME > a.{resources.vram_mb}; [ -e again ] || sleep 3600; cp a.900 a'\n",
             "--nvinx-slurm-no-requeue",
         )
-        assert eventually((tmp_path / "a.900").exists)
+        first = tmp_path / "a.900"
+        assert eventually(lambda: first.exists() and first.read_text())
         (tmp_path / "again").touch()
         node = made.read("a.900").strip()
         alone.down(node)

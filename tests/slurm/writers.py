@@ -32,7 +32,7 @@ def kill(folder: Path, log: str = "*.log") -> None:
     left, since a daemon may be starting another job meanwhile.
     """
     while found := with_children(writers(folder, log)):
-        for process in sorted(found, key=psutil.Process.create_time):
+        for process in sorted(found, key=_born):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         while any(lives(process) for process in found):
@@ -77,8 +77,19 @@ def lives(process: psutil.Process) -> bool:
     return False
 
 
+def _born(process: psutil.Process) -> float:
+    """When it was started; before all others if it has ended meanwhile."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.create_time()
+    return 0.0
+
+
 def _is_wanted(folder: Path) -> bool:
-    owner = (folder / OWNER).read_text()
+    """Also where it has just been removed, by whoever made it."""
+    try:
+        owner = (folder / OWNER).read_text()
+    except FileNotFoundError:
+        return True
     with contextlib.suppress(psutil.NoSuchProcess):
         return not owner or _name(psutil.Process(int(owner.partition(":")[0]))) == owner
     return False

@@ -1,6 +1,6 @@
-"""gpu.py FOLDER NAME MB SECONDS MANNER: uses so much of the card, and notes who is there with it.
+"""gpu.py FOLDER NAME MB SECONDS MANNER [FILE]: uses so much of the card, and notes who is with it.
 
-MANNER: `plain`; or a grandchild in a session of its own does it, `forked` as it is, `closed` with
+With a FILE, it begins to count the SECONDS when that is there. MANNER: `plain`; or a grandchild in a session of its own does it, `forked` as it is, `closed` with
 every descriptor closed, `stripped` of its environment.
 """
 
@@ -43,19 +43,21 @@ def note(folder, name, text):
         file.write(text + "\n")
 
 
-def use(folder, name, mb, seconds):
+def use(folder, name, mb, seconds, file=None):
     pid = os.getpid()
     note(folder, "truth", json.dumps({"pid": pid, "start": started(pid), "mb": mb, "name": name}))
     there = living(folder)
     if is_overbooked(there):
         note(folder, "overbooked", json.dumps(there))
+    while file is not None and not os.path.exists(file):
+        time.sleep(0.01)
     time.sleep(seconds)
 
 
-def main(folder, name, mb, seconds, manner):
+def main(folder, name, mb, seconds, manner, file=None):
     note(folder, "ran", name)
     if manner == "plain":
-        use(folder, name, mb, seconds)
+        use(folder, name, mb, seconds, file)
         return
     if os.fork():
         time.sleep(seconds / 2)
@@ -72,8 +74,8 @@ def main(folder, name, mb, seconds, manner):
 
 
 if __name__ == "__main__":
-    folder, name, mb, seconds, manner = sys.argv[1:]
+    folder, name, mb, seconds, manner, *rest = sys.argv[1:]
     if manner == "again":
         use(folder, name, int(mb), float(seconds))
     else:
-        main(folder, name, int(mb), float(seconds), manner)
+        main(folder, name, int(mb), float(seconds), manner, *rest)

@@ -1,4 +1,6 @@
 // Four small GPU tasks, one that wants the card alone, six CPU tasks. GPU notes who was on the card.
+// gate: a file without which no GPU task comes to its end.
+params.gate = ''
 process SMALL {
     label 'process_gpu'
     ext vram_gb: 0.9
@@ -6,7 +8,7 @@ process SMALL {
     output: val k
     script:
     """
-    \$GPU \$TRUTH small$k 900 ${params.gpu_s} plain
+    \$GPU \$TRUTH small$k 900 ${params.gpu_s} plain ${params.gate}
     """
     stub:
     """
@@ -17,7 +19,7 @@ process ALONE {
     label 'nvinx_gpu_exclusive'
     script:
     """
-    \$GPU \$TRUTH alone 4000 ${params.gpu_s} plain
+    \$GPU \$TRUTH alone 4000 ${params.gpu_s} plain ${params.gate}
     """
     stub:
     """
