@@ -54,7 +54,7 @@ exec -a "$_nvinx_name" "$_nvinx_shell" "$@"
 
 
 _STREAMS = ("stderr", "stdout")
-_LAST_WORDS_S = 1.0  # for what keeps them to get through with them
+_LAST_WORDS_S = 5.0  # of a failed job, for what keeps them to get through with them
 _LOOK_AGAIN_S = 0.005
 _BLOCK = 512  # bytes; see stat(2)
 _TRIM_FROM = 1 << 24  # bytes

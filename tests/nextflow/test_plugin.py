@@ -32,7 +32,7 @@ def plugged(flow):
 
 
 def test_cpu_tasks_run_while_gpu_tasks_wait_and_the_card_is_never_overbooked(plugged):
-    done = plugged.run(*plugged.nextflow("workload.nf", *plugged.words, "--gpu_s", "3"))
+    done = plugged.run(*plugged.nextflow("workload.nf", *plugged.words, "--gpu_s", "5"))
     assert done.returncode == 0, done.stdout
     ran = plugged.ran()
     assert len(ran) == 11
