@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from snakemake_executor_plugin_slurm import Executor as SlurmExecutor
 from snakemake_executor_plugin_slurm import ExecutorSettings as SlurmSettings
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from nvinx.errors import NvinxError
+from nvinx.host import keyboard
 from nvinx.jobs.outcome import Outcome
 from nvinx.slurm import tools as slurm_tools
 from snakemake_executor_plugin_nvinx import job_claims, snakemake_internals
@@ -28,8 +30,6 @@ from snakemake_executor_plugin_nvinx_slurm.settings import OwnSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
     from nvinx.jobs.claim import Claim
 
@@ -63,6 +63,7 @@ class Executor(SlurmExecutor):
             if settings.profile is not None:
                 profile.write(settings.profile, workflow, self._run)
                 raise SystemExit(0)
+            self._run.make_folder()
             if not slurm_tools.has_accounting():
                 settings.status_command = "squeue"
         except NvinxError as error:
@@ -80,32 +81,60 @@ class Executor(SlurmExecutor):
         """Ask Slurm for what the hints say; what must not meet others yet is held back."""
         if self._halted:
             return
-        try:
-            ready = [job for job in jobs if self._prepare(job)]
-        except NvinxError as error:
-            self._fail(error)
-            return
+        ready = [job for job in jobs if self._may_go(job)]
         self._warn()
         super().run_jobs(ready)
 
+    def run_job(self, job: Any) -> None:
+        """On a thread of its own, so that a mistake would leave Snakemake waiting for the job."""
+        try:
+            super().run_job(job)
+        except Exception as error:
+            reason = error.__context__ or error  # the base fails at telling why a group failed
+            self._report_job_error_threadsafe(SubmittedJobInfo(job), f"{reason}\n")
+
     def shutdown(self) -> None:
+        """Leave nothing to Slurm that nobody waits for: after an error, jobs still run."""
+        if snakemake_internals.has_executor_error(self.workflow.scheduler):
+            self._stop()
         super().shutdown()
         self._warn()
         self._run.close()
 
     def cancel(self) -> None:
-        """Submit nothing more, and cancel what Slurm has of this run."""
-        self._halted = True
-        self._job_submission_executor.shutdown(wait=True, cancel_futures=True)
-        super().cancel()
+        """Called on Ctrl-C, or when Snakemake itself fails."""
+        self._stop()
+        self.shutdown()
 
-    def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:  # noqa: ARG002
-        """All by the run's name: the base forgets jobs while it looks at them or submits them."""
-        try:
+    def _stop(self) -> None:
+        """Submit nothing more, and cancel what Slurm has of this run.
+
+        By the run's name: the base forgets jobs while it looks at them or submits them.
+        """
+        self._halted = True
+        self.logger.info("nvinx: cancelling this run's jobs in Slurm; Ctrl-C has to wait for that.")
+        with keyboard.ignored():
+            self._job_submission_executor.shutdown(wait=True, cancel_futures=True)
             clusters = ["--clusters=all"] if self._submitted_job_clusters else []
-            slurm_tools.ask("scancel", f"--name={self.run_uuid}", *clusters, limit_s=_CANCELLED_S)
+            words = (f"--name={self.run_uuid}", *clusters)
+            try:
+                slurm_tools.ask("scancel", *words, limit_s=_CANCELLED_S)
+            except NvinxError as error:
+                raise WorkflowError(str(error)) from error
+
+    def _may_go(self, job: Any) -> bool:
+        """Whether to submit a job now; one that cannot run after all fails before it starts."""
+        try:
+            return self._prepare(job)
         except NvinxError as error:
-            raise WorkflowError(str(error)) from error
+            self._refuse(job, error)
+            return False
+
+    def _refuse(self, job: Any, error: Exception) -> None:
+        self._forget(job)
+        self.logger.error(f"nvinx: {error}")
+        job.log_error(msg="nvinx cannot start it; see the reason above")
+        snakemake_internals.refuse(self.workflow, job)
 
     def _prepare(self, job: Any, claim: Claim | None = None) -> bool:
         """Work out what a job asks for; False where it is held back. Raises NvinxError."""
@@ -133,7 +162,7 @@ class Executor(SlurmExecutor):
             snakemake_internals.hand_back(self.workflow, held)
             return
         for job in held:
-            if self._prepare(job):
+            if self._may_go(job):
                 self._submit_job(job)
 
     # how a job gets to its node
@@ -181,10 +210,7 @@ class Executor(SlurmExecutor):
             if id(info) not in self._reported:
                 self._note_node(info.job)
                 yield info
-        try:
-            self._go_on()
-        except NvinxError as error:
-            self._fail(error)
+        self._go_on()
         self._warn()
         self.next_seconds_between_status_checks = self.workflow.executor_settings.poll_seconds
 
@@ -221,6 +247,8 @@ class Executor(SlurmExecutor):
             self._job_submission_executor.submit(self._try_again, info.job, claim)
             return
         self._forget(info.job)
+        if info.job.is_group() and msg:  # Snakemake leaves the reason out
+            self.logger.error(f"group {info.job.groupid}: {msg}")
         super().report_job_error(info, msg=msg, **more)
 
     def _after_failure(self, placed: Placed, msg: str) -> Claim | None:
@@ -243,14 +271,11 @@ class Executor(SlurmExecutor):
             snakemake_internals.clean_up(self.workflow, job)
             if self._prepare(job, claim):
                 self._submit_job(job)
+        except NvinxError as error:
+            self._report_job_error_threadsafe(SubmittedJobInfo(job), f"{error}\n")
         except Exception as error:  # whatever it is, the run ends with it
-            self._fail(error)
-
-    def _fail(self, error: Exception) -> None:
-        """Submit nothing more, and end the run."""
-        self._halted = True
-        told = WorkflowError(str(error)) if isinstance(error, NvinxError) else error
-        self.workflow.scheduler.executor_error_callback(told)
+            self._halted = True
+            self.workflow.scheduler.executor_error_callback(error)
 
     def _note_failed_node(self, placed: Placed, msg: str) -> None:
         node = self._run.node_of(placed)

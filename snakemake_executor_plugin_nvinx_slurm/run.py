@@ -18,7 +18,7 @@ from nvinx.admission.estimates import Estimates
 from nvinx.admission.job import Job
 from nvinx.bench import machine
 from nvinx.bench.oom_words import words_for
-from nvinx.errors import HintError, ImpossibleJobError, NvinxError
+from nvinx.errors import HintError, ImpossibleJobError, NvinxError, StateDirError
 from nvinx.formatting import gb
 from nvinx.history.past import Past
 from nvinx.host import files, statedir
@@ -173,7 +173,10 @@ class SlurmRun:
         return any(job_claims.stated(m).get(name) for m in members for name in _FOR_SLURM)
 
     def place(self, handle: Any, claim: Claim | None = None) -> Placed:
-        """Write down the task of a job for its node. claim: instead of what its rule says."""
+        """Write down the task of a job for its node. claim: instead of what its rule says.
+
+        Raises NvinxError.
+        """
         rule = job_claims.rule_of(handle)
         ask = self.ask(handle) if claim is None else self.cluster.ask(rule, claim)
         token = f"{self.engine}.{uuid.uuid4().hex[:8]}"
@@ -195,9 +198,8 @@ class SlurmRun:
             state_dir=None if node_dir is None else str(node_dir),
             caps=self._settings.caps == "on",
         )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        files.write_once(self.folder.parents[1] / ".gitignore", "*\n")
-        file.write_text(task.text(), encoding="utf-8")
+        with self._writing():
+            files.write(task.text(), file)
         return Placed(job, ask, file, handle)
 
     def _card_name_of(self, ask: Ask) -> str | None:
@@ -206,6 +208,21 @@ class SlurmRun:
             _card_name(n) for n in self.cluster.nodes if n.cards and n.card_mib == ask.card_mib
         }
         return names.pop() if len(names) == 1 else None
+
+    def make_folder(self) -> None:
+        """Where jobs and their nodes write to each other. Raises StateDirError."""
+        with self._writing():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            files.write_once(self.folder.parents[1] / ".gitignore", "*\n")
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            problem = f"cannot be written to ({error.strerror or error})"
+            fix = "free disk space, or run where you may write beside the workflow's results"
+            raise StateDirError(str(self.folder.parent), problem, fix) from error
 
     def node_of(self, placed: Placed) -> str | None:
         """Where the job began, as its node said; None where it said nothing yet."""
@@ -230,7 +247,8 @@ class SlurmRun:
             if problem is not None:
                 self._tell(messages.untaught(problem))
         for suffix in (_TASK, slurm_node.BEGUN, slurm_node.ENDED):
-            placed.file.with_suffix(suffix).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                placed.file.with_suffix(suffix).unlink()
         if end is not None and end.outcome is Outcome.OK:
             self._oom_retry.forget(placed.handle)
 

@@ -269,16 +269,94 @@ def test_ctrl_c_cancels_also_what_snakemake_has_not_heard_of(workflow, tool):
     assert is_cancelled(workflow.cluster, job.id)
 
 
+def test_ctrl_c_once_more_does_not_keep_jobs_from_being_cancelled(workflow):
+    workflow.tools = replaced(workflow.folder, "scancel", '{wait}; exec {tool} "$@"')
+    process = workflow.start(LONG)
+    job = eventually(workflow.running)
+    os.killpg(process.pid, signal.SIGINT)
+    assert eventually((workflow.folder / "asked").exists)
+    os.killpg(process.pid, signal.SIGINT)
+    (workflow.folder / "go").touch()
+    text = process.communicate(timeout=GIVE_UP_S)[0]
+
+    assert is_cancelled(workflow.cluster, job.id)
+    assert "Ctrl-C has to wait" in text
+
+
+def test_a_run_that_ends_with_an_error_leaves_no_job_to_slurm(workflow):
+    process = workflow.start(
+        "import pathlib, threading, time\n"
+        "def fail():\n"
+        "    while not pathlib.Path('break').exists():\n"
+        "        time.sleep(0.05)\n"
+        "    workflow.scheduler.executor_error_callback(ValueError('broken'))\n"
+        f"onstart:\n    threading.Thread(target=fail, daemon=True).start()\n{LONG}"
+    )
+    job = eventually(workflow.running)
+    (workflow.folder / "break").touch()
+    text = process.communicate(timeout=GIVE_UP_S)[0]
+
+    assert process.returncode == 1, text
+    assert "broken" in text
+    assert is_cancelled(workflow.cluster, job.id)
+
+
+def test_a_job_that_turns_out_to_fit_no_node_fails_and_the_others_end(workflow):
+    status, text = workflow.run(
+        "rule all:\n    input: 'other', 'last'\n"
+        "checkpoint first:\n    output: 'first'\n    shell: 'touch first'\n"
+        "def big(wildcards):\n    checkpoints.first.get()\n    return 'big'\n"
+        "rule big:\n    output: 'big'\n    resources: vram_mb=99000\n    shell: 'touch big'\n"
+        "rule last:\n    input: big\n    output: 'last'\n    shell: 'touch last'\n"
+        "rule other:\n    output: 'other'\n    resources: vram_mb=900\n"
+        f"    shell: '{until_told('nvinx cannot start it')}; touch other'\n"
+    )
+    assert status == 1
+    assert "rule big: needs 99.00 GB, the largest card has 4.00 GB" in text
+    assert (workflow.folder / "other").exists(), text
+
+
+def until_told(words):
+    """Shell that waits until Snakemake has logged them."""
+    return f'until grep -q "{words}" .snakemake/log/*; do sleep 0.1; done'
+
+
+def test_a_group_that_cannot_be_submitted_fails_with_the_reason(workflow):
+    of_slurm = "slurm_extra='--comment=mine'"
+    status, text = workflow.run(
+        "rule all:\n    input: 'b'\n"
+        f"rule a:\n    output: 'a'\n    group: 'g'\n    resources: {of_slurm}\n    shell: 'touch a'\n"
+        f"rule b:\n    input: 'a'\n    output: 'b'\n    group: 'g'\n    resources: {of_slurm}\n    shell: 'touch b'\n"
+    )
+    assert status == 1
+    assert "The --job-comment option is not allowed in the 'slurm_extra' parameter" in text
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_at_the_start(workflow):
+    (workflow.folder / ".nvinx").touch()
+    status, text = workflow.run("rule a:\n    output: 'a'\n    shell: 'touch a'\n")
+    assert status == 1
+    assert f"state folder {workflow.folder}/.nvinx/slurm: cannot be written to" in text
+    assert "Traceback" not in text
+
+
 def slow(folder, tool):
     """A folder for PATH with a tool of Slurm's whose answer comes once there is a file `go`."""
+    script = 'answer=$({tool} "$@"); status=$?; {wait}; echo "$answer"; exit $status'
+    return replaced(folder, tool, script)
+
+
+def replaced(folder, tool, script):
+    """A folder for PATH with a shell script in place of one of Slurm's tools.
+
+    In it {tool} is the tool itself, and {wait} waits until there is a file `go`.
+    """
+    asked, go = (shlex.quote(str(folder / name)) for name in ("asked", "go"))
+    wait = f"touch {asked}; until [ -e {go} ]; do sleep 0.05; done"
+    real = shlex.quote(shutil.which(tool))
     tools = folder / "tools"
     tools.mkdir()
-    script = (
-        f'#!/bin/sh\nanswer=$({shlex.quote(shutil.which(tool))} "$@"); status=$?\n'
-        f"cd {shlex.quote(str(folder))}; touch asked\n"
-        'until [ -e go ]; do sleep 0.05; done; echo "$answer"; exit $status\n'
-    )
-    (tools / tool).write_text(script)
+    (tools / tool).write_text(f"#!/bin/sh\n{script.format(tool=real, wait=wait)}\n")
     (tools / tool).chmod(0o755)
     return tools
 
