@@ -143,13 +143,13 @@ class Executor(SlurmExecutor):
             self._run.ask(job)
             return True
         if placed is None or claim is not None:
-            placed = self._placed[job] = self._run.place(job, claim)
+            placed = self._placed[job] = self._run.place(job, claim, placed)
         with self._placing:
             nodes = self._run.nodes_for(placed)
             if nodes is None:
                 self._held.append(job)
                 return False
-        request.rewrite(job, placed.ask, self._run.cluster, nodes, self._failed_nodes)
+        request.rewrite(job, placed, nodes, self._failed_nodes)
         return True
 
     def _go_on(self) -> None:

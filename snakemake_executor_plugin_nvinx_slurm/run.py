@@ -27,6 +27,7 @@ from nvinx.jobs.outcome import Outcome
 from nvinx.leases import tokens
 from nvinx.residency import Residency
 from nvinx.slurm import node as slurm_node
+from nvinx.slurm import reach
 from nvinx.slurm import tools as slurm_tools
 from nvinx.slurm.anti_affinity import AntiAffinity
 from nvinx.slurm.task import End, Task
@@ -34,7 +35,7 @@ from snakemake_executor_plugin_nvinx import job_claims, messages, snakemake_inte
 from snakemake_executor_plugin_nvinx.oom_retry import OomRetry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from nvinx.bench.resolve import Bench
     from nvinx.jobs.claim import Claim
@@ -51,6 +52,8 @@ _FOR_SLURM = ("gres", "gpus", "gpu_model")  # whoever writes these speaks to Slu
 class Placed:
     """A job on its way through Slurm. file: its task's.
 
+    stated: its resources, as the rule has them. within: the part of the cluster that these leave
+    it. excluded: the nodes that they name.
     since: when it was seen to be over without an answer from its node, in seconds.
     """
 
@@ -58,6 +61,9 @@ class Placed:
     ask: Ask
     file: Path
     handle: Any
+    stated: Mapping[str, Any]
+    within: Cluster
+    excluded: frozenset[str]
     since: float | None = None
 
 
@@ -71,6 +77,7 @@ class SlurmRun:
     _workflow: Any
     _past: Past
     _oom_retry: OomRetry
+    _default_partition: str | None
     anti_affinity: AntiAffinity
     folder: Path
     engine: str
@@ -97,6 +104,7 @@ class SlurmRun:
             _workflow=workflow,
             _past=past,
             _oom_retry=OomRetry(cluster.capacity(), bench.oom_patterns),
+            _default_partition=_default_partition(settings),
             anti_affinity=AntiAffinity(estimates.conflict),
             folder=tasks / engine,
             engine=engine,
@@ -115,7 +123,8 @@ class SlurmRun:
             try:
                 claim = self._claim(handle)
                 if job_claims.is_settled(handle, claim):
-                    claims.append(self.cluster.ask(rule, claim).claim)
+                    within = self._within(rule, job_claims.stated(handle))
+                    claims.append(within.ask(rule, claim).claim)
             except NvinxError as error:
                 problems[rule] = str(error)
         if problems:
@@ -143,7 +152,12 @@ class SlurmRun:
 
     def ask(self, handle: Any) -> Ask:
         """What a job asks Slurm for. Raises HintError, ImpossibleJobError."""
-        return self.cluster.ask(job_claims.rule_of(handle), self._claim(handle))
+        rule = job_claims.rule_of(handle)
+        return self._within(rule, job_claims.stated(handle)).ask(rule, self._claim(handle))
+
+    def _within(self, rule: str, stated: Mapping[str, Any]) -> Cluster:
+        """The part of the cluster that a job may use. Raises HintError, SlurmError."""
+        return reach.within(self.cluster, rule, stated, self._default_partition, slurm_tools.names)
 
     def _claim(self, handle: Any) -> Claim:
         known = self._bench.slowdowns.traits if self._bench.slowdowns else ()
@@ -159,9 +173,13 @@ class SlurmRun:
             self._tell(explain.holds_alone(rule, self._past.statistics.ran_out(claim.kind)))
         return adapted
 
+    def excluded(self, extra: str) -> frozenset[str]:
+        """The nodes that a `slurm_extra` excludes. Raises SlurmError."""
+        return reach.named(extra, "exclude", slurm_tools.names)
+
     def nodes_for(self, placed: Placed) -> frozenset[str] | None:
         """The nodes with cards that a job may use, by who is on them; None: not now."""
-        able = frozenset(n.name for n in self.cluster.nodes if n.cards)
+        able = frozenset(n.name for n in placed.within.nodes if n.cards)
         if not placed.ask.gres:
             return able
         free = able - placed.ask.not_on
@@ -172,13 +190,20 @@ class SlurmRun:
         members = snakemake_internals.members(handle)
         return any(job_claims.stated(m).get(name) for m in members for name in _FOR_SLURM)
 
-    def place(self, handle: Any, claim: Claim | None = None) -> Placed:
+    def place(
+        self, handle: Any, claim: Claim | None = None, before: Placed | None = None
+    ) -> Placed:
         """Write down the task of a job for its node. claim: instead of what its rule says.
 
-        Raises NvinxError.
+        before: the same job in an earlier try, of which its resources tell by now. Raises
+        NvinxError.
         """
         rule = job_claims.rule_of(handle)
-        ask = self.ask(handle) if claim is None else self.cluster.ask(rule, claim)
+        stated = dict(handle.resources.items()) if before is None else before.stated
+        words = job_claims.stated(handle) if before is None else before.stated
+        within = self._within(rule, words)
+        excluded = self.excluded(str(words.get("slurm_extra") or ""))
+        ask = within.ask(rule, self._claim(handle) if claim is None else claim)
         token = f"{self.engine}.{uuid.uuid4().hex[:8]}"
         job = Job(token, job_claims.name_of(handle), ask.claim, self.engine)
         file = self.folder / f"{token}{_TASK}"
@@ -200,7 +225,7 @@ class SlurmRun:
         )
         with self._writing():
             files.write(task.text(), file)
-        return Placed(job, ask, file, handle)
+        return Placed(job, ask, file, handle, stated, within, excluded)
 
     def _card_name_of(self, ask: Ask) -> str | None:
         """What the cards that a job may get are called; None where there are several kinds."""
@@ -293,6 +318,12 @@ def _least_only(rule: str, claim: Claim) -> str:
         f"nvinx: rule {rule} asks for {gb(claim.vram_mib)} to {gb(claim.most_mib)} of VRAM; "
         f"under Slurm its jobs get {gb(claim.vram_mib)}, as Slurm changes nothing while they run."
     )
+
+
+def _default_partition(settings: Any) -> str | None:
+    """Unless the Slurm plugin is to choose a partition for each job."""
+    chosen = settings.partition_config or os.environ.get("SNAKEMAKE_SLURM_PARTITIONS")
+    return None if chosen else slurm_tools.default_partition()
 
 
 def _card_name(node: Node) -> str:

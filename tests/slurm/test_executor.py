@@ -203,6 +203,45 @@ def test_what_no_node_can_hold_is_refused_before_anything_is_submitted(workflow)
     assert len(workflow.cluster.squeue()) == before
 
 
+def test_nodes_that_a_rule_excludes_stay_excluded_beside_those_that_nvinx_does(workflow):
+    (workflow.folder / "nvinx.yaml").write_text(
+        BENCH.replace("node[1-2]", "node2") + "  - {nodes: node1, vram_gb: 8.0, card: large}\n"
+    )
+    status, text = workflow.run(
+        "rule a:\n    output: 'a'\n    resources: vram_mb=2000, slurm_extra='--exclude=node1'\n"
+        f"    shell: '''[ $NVINX_VRAM_MB -gt 2500 ] || {{{{ {OOM}; }}}}; echo $SLURMD_NODENAME > a'''\n"
+    )
+    assert status == 0, text
+    assert workflow.read("a") == "node2\n"
+    status, text = workflow.run(
+        "rule b:\n    output: 'b'\n    resources: vram_mb=5000, slurm_extra='--exclude=node1'\n    shell: 'touch b'\n"
+    )
+    assert status == 1
+    assert (
+        "rule b: needs 5.00 GB, the largest card on a node of partition all (the default) that"
+        in text
+    )
+
+
+def test_a_partition_without_cards_is_told_before_anything_is_submitted(short_path, tmp_path):
+    nodes = (Node("node1"), Node("node2"), Node("cpu1", cards=0))
+    more = ("PartitionName=cpu Nodes=cpu1", "PartitionName=gpu Nodes=node[1-2]")
+    rule = "rule a:\n    output: 'a'\n    resources: vram_mb=900\n    shell: 'touch a'\n"
+    with Cluster(short_path / "slurm", nodes, more=more) as alone:
+        made = Workflow(tmp_path, alone)
+        for partition, words in (
+            ("cpu", "no node of partition cpu has one. Fix: let it use nodes with cards"),
+            ("gpus", "Slurm has no such partition. Fix: write one of all, cpu, gpu"),
+        ):
+            status, text = made.run(rule, "--default-resources", f"slurm_partition={partition}")
+            assert status == 1
+            assert words in " ".join(text.split())
+        assert not alone.squeue()
+        status, text = made.run(rule, "--default-resources", "slurm_partition=gpu")
+        made.family.close()
+    assert status == 0, text
+
+
 @pytest.mark.parametrize(
     ("resources", "words"),
     [
