@@ -175,8 +175,10 @@ class Executor(SlurmExecutor):
         placed = self._placed.get(job)
         if placed is None or self._is_step(job):
             return f"{plain} {_STEP} {request.step_arguments(job)}"
+        rules = sorted({member.rule.name for member in snakemake_internals.members(job)})
+        once = f"{plain} {snakemake_internals.without_retries(rules)}"
         words = [sys.executable, "-m", "nvinx", "slurm-task"]
-        return shlex.join([*words, str(placed.file), "sh", "-c", plain])
+        return shlex.join([*words, str(placed.file), "sh", "-c", once])
 
     def get_job_exec_prefix(self, job: Any) -> str:
         placed = self._placed.get(job)

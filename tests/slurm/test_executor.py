@@ -140,6 +140,16 @@ def test_a_job_that_runs_out_of_memory_asks_for_more(workflow):
     ]
 
 
+def test_a_rule_is_tried_as_often_as_it_says_and_each_time_with_more(workflow):
+    status, text = workflow.run(
+        "rule a:\n    output: 'a'\n    retries: 2\n"
+        "    resources: vram_mb=lambda wildcards, attempt: 900 * attempt\n"
+        "    shell: 'echo $NVINX_VRAM_MB >> tried; exit 1'\n"
+    )
+    assert status == 1, text
+    assert workflow.read("tried").split() == ["900", "1800", "2700"]
+
+
 def test_jobs_that_slow_each_other_down_are_kept_on_nodes_of_their_own(workflow):
     (workflow.folder / "nvinx.yaml").write_text(
         BENCH + "interference: {pairs: [{a: hot, b: cold, slowdown_a: 3.0, slowdown_b: 3.0}, "
