@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,8 @@ def run(file: Path, command: Sequence[str], say: Callable[[str], None]) -> int:
         peak_mib = client.release(held, outcome)
         run = client.ended[-1] if client.ended else None
     end = End(node=node_name(os.environ), outcome=outcome, peak_mib=peak_mib, run=run)
-    write(end.text(), file.with_suffix(ENDED))
+    with suppress(FileNotFoundError):  # the run is over, and took the folder with it
+        write(end.text(), file.with_suffix(ENDED))
     return status
 
 

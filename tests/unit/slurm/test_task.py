@@ -127,3 +127,12 @@ def test_out_of_memory_is_told_from_stderr_and_from_the_rules_log(tmp_path, monk
     assert json.loads(file.with_suffix(slurm_node.ENDED).read_text())["outcome"] == "out_of_memory"
     result, file = run(tmp_path, monkeypatch, "exit 3", task(state_dir=state))
     assert json.loads(file.with_suffix(slurm_node.ENDED).read_text())["outcome"] == "failed"
+
+
+def test_a_job_that_ends_after_its_run_has_its_own_status(tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    made = task(state_dir=str(tmp_path / "state"))
+    result, file = run(tmp_path / "run", monkeypatch, f"rm -r {tmp_path / 'run'}; exit 3", made)
+    assert result.exit_code == 3
+    assert "permissions" not in result.output
+    assert not file.parent.exists()
