@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from nvinx.jobs.claim import Claim
 
 _GRACE_S = 120.0  # for a node's answer to come through a shared file system
+_LOOK_S = 60.0  # between two looks for jobs that are over and were not reported
 _CANCELLED_S = 60.0  # a busy controller may take that long to answer
 _STEP = "--executor slurm-jobstep --jobs 1"
 
@@ -52,6 +53,8 @@ class Executor(SlurmExecutor):
         self._held: list[Any] = []
         self._placing = threading.Lock()
         self._reported: set[int] = set()
+        self._missing: set[str] = set()
+        self._look_at = 0.0
         self._halted = False
         job_claims.demand_countable_vram(workflow)
         try:
@@ -63,6 +66,7 @@ class Executor(SlurmExecutor):
             if settings.profile is not None:
                 profile.write(settings.profile, workflow, self._run)
                 raise SystemExit(0)
+            self._run.demand_alone()
             self._run.make_folder()
             if not slurm_tools.has_accounting():
                 settings.status_command = "squeue"
@@ -74,6 +78,7 @@ class Executor(SlurmExecutor):
         for line in self._run.greeting():
             logger.info(line)
         super().__init__(workflow, logger)
+        self._run.note_name(self.run_uuid)
 
     # called by Snakemake's scheduler
 
@@ -208,13 +213,50 @@ class Executor(SlurmExecutor):
         self._reported = set()
         async for _ in super().check_active_jobs(active_jobs):
             pass
-        for info in active_jobs:
+        unheard = [info for info in active_jobs if id(info) not in self._reported]
+        self._look_for_gone(unheard)
+        for info in unheard:
             if id(info) not in self._reported:
                 self._note_node(info.job)
                 yield info
         self._go_on()
         self._warn()
         self.next_seconds_between_status_checks = self.workflow.executor_settings.poll_seconds
+
+    def _look_for_gone(self, unheard: list[SubmittedJobInfo]) -> None:
+        """Report the jobs that Slurm has no more, though it never said that they ended.
+
+        It forgets them some minutes after their end, and its accounting may be late, or say it in
+        words that the base does not know. squeue shows what is queued or runs; missing there twice,
+        so that it did not end just now, a job is over as its node said.
+        """
+        ours = {i.external_jobid: i for i in unheard if self._answers(i.job)}
+        ended = any(self._run.end_of(self._placed[i.job]) for i in ours.values())
+        now = time.monotonic()
+        if not ours or self._submitted_job_clusters or (now < self._look_at and not ended):
+            return
+        self._look_at = now + _LOOK_S
+        try:
+            missing = ours.keys() - slurm_tools.alive(self.run_uuid)
+        except NvinxError:
+            return
+        for number in missing & self._missing:
+            self._report_gone(ours[number])
+        self._missing = missing
+
+    def _answers(self, job: Any) -> bool:
+        """Whether the job's node says how it ended."""
+        return job in self._placed and not self._is_step(job)
+
+    def _report_gone(self, info: SubmittedJobInfo) -> None:
+        placed = self._placed[info.job]
+        end = self._run.end_of(placed)
+        if end is not None and end.outcome is Outcome.OK:
+            self.report_job_success(info)
+        elif end is not None or not self._may_yet_answer(placed):
+            how = "it failed" if end is not None else "its node did not say how it ended"
+            msg = f"Slurm has job {info.external_jobid} no more, and {how}.\n"
+            self.report_job_error(info, msg, aux_logs=[str(info.aux.get("slurm_logfile"))])
 
     def _note_node(self, job: Any) -> None:
         placed = self._placed.get(job)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import shutil
 import time
 import uuid
@@ -18,10 +19,10 @@ from nvinx.admission.estimates import Estimates
 from nvinx.admission.job import Job
 from nvinx.bench import machine
 from nvinx.bench.oom_words import words_for
-from nvinx.errors import HintError, ImpossibleJobError, NvinxError, StateDirError
+from nvinx.errors import HintError, ImpossibleJobError, NvinxError, SlurmError, StateDirError
 from nvinx.formatting import gb
 from nvinx.history.past import Past
-from nvinx.host import files, statedir
+from nvinx.host import files, proc, statedir
 from nvinx.jobs import hints
 from nvinx.jobs.outcome import Outcome
 from nvinx.leases import tokens
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 _FOLDER = Path(".nvinx") / "slurm"
 _TASK = ".nvinx-task"  # as no pattern of a workflow's ends
+_NAME = "name"  # of the run, as Slurm knows it; and whose process it is
 _KEPT_S = 30 * 24 * 3600.0  # tasks of a run that was killed, since its jobs may still be queued
 _FOR_SLURM = ("gres", "gpus", "gpu_model")  # whoever writes these speaks to Slurm alone
 
@@ -239,6 +241,28 @@ class SlurmRun:
         with self._writing():
             self.folder.mkdir(parents=True, exist_ok=True)
             files.write_once(self.folder.parents[1] / ".gitignore", "*\n")
+
+    def note_name(self, name: str) -> None:
+        """Write down what Slurm calls the run's jobs, for the next run if this one is killed."""
+        text = f"{name} {platform.node()} {os.getpid()} {proc.started(os.getpid())}"
+        with contextlib.suppress(OSError):
+            files.write(text, self.folder / _NAME)
+
+    def demand_alone(self) -> None:
+        """Raise SlurmError where jobs of a run that was killed here would write the same files."""
+        if not any(not job.is_local for job in snakemake_internals.pending_jobs(self._workflow)):
+            return
+        for file in self.folder.parent.glob(f"*/{_NAME}"):
+            with contextlib.suppress(OSError, ValueError):
+                name, host, pid, started = file.read_text(encoding="utf-8").split()
+                if host != platform.node() or str(proc.started(int(pid))) == started:
+                    continue  # it may run: then Snakemake's own lock keeps the two apart
+                if jobs := slurm_tools.alive(name):
+                    still = "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
+                    problem = f"still has {still} of an earlier run here, which was killed; they "
+                    problem += "would write the same files as this run"
+                    fix = f"wait until `squeue --name={name}` shows none, or cancel them: "
+                    raise SlurmError("Slurm", problem, f"{fix}`scancel --name={name}`")
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -196,6 +197,39 @@ def test_a_status_that_slurm_does_not_know_is_no_success(workflow):
         "rule a:\n    output: 'a'\n    resources: vram_mb=900\n    shell: 'sleep 4; touch a'\n"
         "rule b:\n    input: 'a'\n    output: 'b'\n    localrule: True\n    shell: 'touch b'\n"
     )
+    assert status == 0, text
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "words"),
+    [("touch a", 0, "1 of 1 steps"), ("exit 1", 1, "no more, and it failed")],
+)
+def test_a_job_whose_end_slurm_never_told_is_over_as_its_node_said(
+    workflow, command, status, words
+):
+    told = '{tool} "$@" | grep -v -e COMPLETED -e FAILED; true'
+    workflow.tools = replaced(workflow.folder, "squeue", told)
+    found, text = workflow.run(
+        f"rule a:\n    output: 'a'\n    resources: vram_mb=900\n    shell: '{command}'\n"
+    )
+    assert found == status, text
+    assert words in text
+
+
+def test_jobs_of_a_killed_run_are_not_joined_by_others_that_write_the_same(workflow):
+    process = workflow.start(LONG)
+    job = eventually(workflow.running)
+    process.kill()
+    process.communicate()
+    workflow.run(LONG, "--unlock")
+    status, text = workflow.run(LONG, "--rerun-incomplete")
+    assert status == 1
+    told = f"1 job of an earlier run here, which was killed; .*`scancel --name={job.name}`"
+    assert re.search(told, " ".join(text.split())), text
+    workflow.cluster.run("scancel", f"--name={job.name}")
+    assert is_cancelled(workflow.cluster, job.id)
+    quick = LONG.replace("sleep 3600; ", "")
+    status, text = workflow.run(quick, "--rerun-incomplete")
     assert status == 0, text
 
 

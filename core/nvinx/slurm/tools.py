@@ -64,6 +64,11 @@ def default_partition() -> str | None:
     )
 
 
+def alive(name: str) -> set[str]:
+    """The jobs of this name that are queued or running. Raises SlurmError."""
+    return set(ask("squeue", "--noheader", "--array", "--format=%i", f"--name={name}").split())
+
+
 def names(pattern: str) -> list[str]:
     """The nodes that a pattern such as `gpu[01-04]` stands for. Raises SlurmError."""
     return ask("scontrol", "show", "hostnames", pattern).split()
