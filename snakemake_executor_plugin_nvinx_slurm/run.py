@@ -190,7 +190,7 @@ class SlurmRun:
     def speaks_for_itself(self, handle: Any) -> bool:
         """Whether a rule asks Slurm for cards in Slurm's own words."""
         members = snakemake_internals.members(handle)
-        return any(job_claims.stated(m).get(name) for m in members for name in _FOR_SLURM)
+        return any(_slurms_words(job_claims.stated(member)) for member in members)
 
     def place(
         self, handle: Any, claim: Claim | None = None, before: Placed | None = None
@@ -371,11 +371,18 @@ def _demand_not_suspended(handle: Any, claim: Claim) -> None:
         raise HintError(job_claims.rule_of(handle), "preemptible='suspend'", problem, fix)
 
 
+def _slurms_words(resources: Mapping[str, Any]) -> str | None:
+    """The resource that asks Slurm for cards in its own words; None where none does."""
+    if reach.asks_for_cards(str(resources.get("slurm_extra") or "")):
+        return "slurm_extra"
+    return next((name for name in _FOR_SLURM if resources.get(name)), None)
+
+
 def _demand_one_voice(handle: Any) -> None:
     """Hints and Slurm's own words in one rule would contradict each other."""
     for member in snakemake_internals.members(handle):
         resources = job_claims.stated(member)
-        slurms = next((name for name in _FOR_SLURM if resources.get(name)), None)
+        slurms = _slurms_words(resources)
         ours = hints.wish(resources)
         if slurms is not None and ours is not None:
             problem = f"contradicts {ours}: nvinx works out what to ask Slurm for"

@@ -290,6 +290,7 @@ def test_a_partition_without_cards_is_told_before_anything_is_submitted(short_pa
     ("resources", "words"),
     [
         ("vram_mb=900, gres='gpu:1'", "contradicts vram_mb: nvinx works out what to ask Slurm for"),
+        ("gpu=1, slurm_extra='-G 1'", "contradicts gpu: nvinx works out what to ask Slurm for"),
         ("vram_mb='lots'", "must be a number of MB"),
         ("vram_mp=900", "write vram_mb=900"),
     ],
@@ -300,9 +301,10 @@ def test_a_wrong_hint_is_told_with_its_fix(workflow, resources, words):
     assert words in " ".join(text.split())
 
 
-def test_a_rule_that_speaks_slurms_own_words_is_left_as_it_is(workflow):
+@pytest.mark.parametrize("words", ["gres='gpu:1'", "slurm_extra='--gpus-per-node=1'"])
+def test_a_rule_that_speaks_slurms_own_words_is_left_as_it_is(workflow, words):
     status, text = workflow.run(
-        "rule a:\n    output: 'a'\n    resources: gres='gpu:1'\n    shell: 'echo $CUDA_VISIBLE_DEVICES > a'\n"
+        f"rule a:\n    output: 'a'\n    resources: {words}\n    shell: 'echo $CUDA_VISIBLE_DEVICES > a'\n"
     )
     assert status == 0, text
     assert workflow.read("a") == "0\n"

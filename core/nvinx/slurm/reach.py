@@ -18,6 +18,9 @@ _ELSEWHERE = ("slurm_cluster", "cluster", "clusters")
 _OPTION = re.compile(
     r"(?<!\S)(?:--(exclude|nodelist)(?:=|\s+)|-([xw])\s*)('[^']*'|\"[^\"]*\"|\S+)\s*"
 )
+_CARDS = re.compile(
+    r"(?<!\S)(?:--gpus(?:-per-(?:node|socket|task))?[=\s]|-G|--tres-per-\w+[=\s]\S*gpu|--gres[=\s])"
+)
 _ALL_OF, _ONE_OF = (re.compile(rf"[\w.-]+(?:{sign}[\w.-]+)*") for sign in (r"&", r"\|"))
 
 
@@ -69,6 +72,11 @@ def named(extra: str, option: str, expand: Callable[[str], Collection[str]]) -> 
         if option == (long or {"x": "exclude", "w": "nodelist"}[short])
     ]
     return frozenset(expand(patterns[-1])) if patterns else frozenset()
+
+
+def asks_for_cards(extra: str) -> bool:
+    """Whether `slurm_extra` asks Slurm for cards itself."""
+    return _CARDS.search(extra) is not None
 
 
 def excluding(extra: str, nodes: Iterable[str]) -> str:

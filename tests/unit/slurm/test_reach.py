@@ -96,3 +96,20 @@ def test_too_many_cores_are_told_of_the_partition():
 )  # fmt: skip
 def test_sbatch_is_told_once_what_to_exclude(extra, whole):
     assert reach.excluding(extra, {"b", "a"}) == whole
+
+
+@pytest.mark.parametrize(
+    ("extra", "asks"),
+    [
+        ("--gpus-per-node=1", True),
+        ("--hold -G 2", True),
+        ("-Ga100:1", True),
+        ("--gpus-per-task a100:1", True),
+        ("--tres-per-node=gres:gpu:1", True),
+        ("", False),
+        ("--mem-per-gpu=4G --gpu-bind=none", False),
+        ("--exclude=gpu1 --nodelist=G2 --gid=-G", False),
+    ],
+)
+def test_an_option_that_asks_slurm_for_cards_is_known(extra, asks):
+    assert reach.asks_for_cards(extra) is asks
