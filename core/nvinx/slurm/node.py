@@ -14,6 +14,7 @@ from nvinx.admission import explain
 from nvinx.admission.first_fit import VramFifo
 from nvinx.bench.capacity import Card
 from nvinx.bench.resolve import Bench
+from nvinx.errors import StateDirError
 from nvinx.gpu.nvml import NvmlProbe
 from nvinx.host import resources
 from nvinx.host.files import tail, write
@@ -45,9 +46,7 @@ def run(file: Path, command: Sequence[str], say: Callable[[str], None]) -> int:
     bench = bench_here(task, os.environ, NvmlProbe().read())
     before = "nvinx: Slurm has placed this job, and it waits on its node: "
     wait = WaitMessages(task.job.name, say, before)
-    with LeaseClient(
-        bench, state_dir(task), source="slurm", caps=task.caps, placed_by=VramFifo()
-    ) as client:
+    with _client(bench, task) as client:
         held = client.acquire(task.job.claim, task.job.name, wait)
         say(explain.started(held.job, held.placement, bench.cards, client.beside(held)))
         told = attempt.variables(task.attempt, task.last_failure)
@@ -61,6 +60,18 @@ def run(file: Path, command: Sequence[str], say: Callable[[str], None]) -> int:
     with suppress(FileNotFoundError):  # the run is over, and took the folder with it
         write(end.text(), file.with_suffix(ENDED))
     return status
+
+
+def _client(bench: Bench, task: Task) -> LeaseClient:
+    """Raises StateDirError that names the option for nodes."""
+    try:
+        return LeaseClient(
+            bench, state_dir(task), source="slurm", caps=task.caps, placed_by=VramFifo()
+        )
+    except StateDirError as error:
+        fix = "name a folder on the nodes' own disks with --nvinx-slurm-node-state-dir"
+        problem = f"{error.problem} (on node {node_name(os.environ)})"
+        raise StateDirError(error.path, problem, fix) from error
 
 
 def node_name(environ: Mapping[str, str]) -> str:

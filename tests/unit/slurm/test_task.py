@@ -136,3 +136,13 @@ def test_a_job_that_ends_after_its_run_has_its_own_status(tmp_path, monkeypatch)
     assert result.exit_code == 3
     assert "permissions" not in result.output
     assert not file.parent.exists()
+
+
+def test_a_state_folder_that_cannot_be_used_is_told_with_the_option_for_nodes(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "state").touch()
+    result, _ = run(tmp_path, monkeypatch, "true", task(state_dir=str(tmp_path / "state")))
+    told = "(on node n7). Fix: name a folder on the nodes' own disks with --nvinx-slurm-node"
+    assert result.exit_code != 0
+    assert told in result.output
