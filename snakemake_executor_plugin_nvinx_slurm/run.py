@@ -260,7 +260,7 @@ class SlurmRun:
                 if jobs := slurm_tools.alive(name):
                     still = "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
                     problem = f"still has {still} of an earlier run here, which was killed; they "
-                    problem += "would write the same files as this run"
+                    problem += "may write the same files as this one"
                     fix = f"wait until `squeue --name={name}` shows none, or cancel them: "
                     raise SlurmError("Slurm", problem, f"{fix}`scancel --name={name}`")
 

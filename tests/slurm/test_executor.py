@@ -301,6 +301,26 @@ def test_a_wrong_hint_is_told_with_its_fix(workflow, resources, words):
     assert words in " ".join(text.split())
 
 
+def test_a_job_that_would_need_more_than_its_nodes_have_fails_with_the_reason(short_path, tmp_path):
+    nodes = (Node("node1"), Node("node2", cpus=2))
+    (tmp_path / "nvinx.yaml").write_text(
+        BENCH.replace("node[1-2]", "node1") + "  - {nodes: node2, vram_gb: 8.0, card: large}\n"
+    )
+    with Cluster(short_path / "slurm", nodes) as alone:
+        made = Workflow(tmp_path, alone)
+        status, text = made.run(
+            "rule all:\n    input: 'a', 'other'\n"
+            "rule a:\n    output: 'a'\n    threads: 4\n    resources: vram_mb=3500\n"
+            f"    shell: '''{OOM}'''\n"
+            "rule other:\n    output: 'other'\n"
+            f"    shell: '{until_told('Error in rule a')}; touch other'\n"
+        )
+        made.family.close()
+    assert status == 1
+    assert "rule a: needs 5.25 GB, the largest card has 4.00 GB" in text
+    assert (tmp_path / "other").exists(), text
+
+
 @pytest.mark.parametrize("words", ["gres='gpu:1'", "slurm_extra='--gpus-per-node=1'"])
 def test_a_rule_that_speaks_slurms_own_words_is_left_as_it_is(workflow, words):
     status, text = workflow.run(

@@ -86,13 +86,15 @@ def state_dir(task: Task) -> Path:
 def bench_here(task: Task, environ: Mapping[str, str], inventory: GpuInventory) -> Bench:
     """This node as far as it is the job's: the cards that Slurm gave it, or none.
 
-    Where no driver tells of cards, they are such as the bench file describes.
+    Where no driver tells of cards, they are such as the bench file describes. That cores and RAM
+    are enough is Slurm's to judge: it may count hardware threads, or more than a job may see.
     """
-    here = resources.detect()
+    here, claim = resources.detect(), task.job.claim
+    cores, ram_mib = max(here.cores, claim.cores), max(here.ram_mib, claim.ram_mib)
     granted = environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if task.job.claim.uses_gpu else []
     number = task.job.claim.cards.most
     cards = tuple(_card(task, one, environ, inventory) for one in granted[:number] if one)
-    return Bench(cards=cards, cores=here.cores, ram_mib=here.ram_mib, models={}, origins={})
+    return Bench(cards=cards, cores=cores, ram_mib=ram_mib, models={}, origins={})
 
 
 def _card(task: Task, granted: str, environ: Mapping[str, str], inventory: GpuInventory) -> Card:

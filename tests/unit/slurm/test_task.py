@@ -90,6 +90,12 @@ def test_cpu_work_gets_no_card_whatever_slurm_gave():
     assert card({}) is None
 
 
+def test_cores_and_ram_are_enough_as_slurm_has_judged():
+    claim = cpu_claim(cores=10_000, ram_mib=10**9)
+    found = slurm_node.bench_here(task(claim), {}, NO_DRIVER)
+    assert (found.cores, found.ram_mib) == (claim.cores, claim.ram_mib)
+
+
 def run(tmp_path, monkeypatch, script, made):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     monkeypatch.setenv("SLURMD_NODENAME", "n7")
