@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +41,7 @@ def run(file: Path, command: Sequence[str], say: Callable[[str], None]) -> int:
     Raises NvinxError.
     """
     task = Task.read(file.read_text(encoding="utf-8"))
-    write(node_name(os.environ), file.with_suffix(BEGUN))
+    _tell(node_name(os.environ), file.with_suffix(BEGUN), say)
     bench = bench_here(task, os.environ, NvmlProbe().read())
     before = "nvinx: Slurm has placed this job, and it waits on its node: "
     wait = WaitMessages(task.job.name, say, before)
@@ -57,9 +56,18 @@ def run(file: Path, command: Sequence[str], say: Callable[[str], None]) -> int:
         peak_mib = client.release(held, outcome)
         run = client.ended[-1] if client.ended else None
     end = End(node=node_name(os.environ), outcome=outcome, peak_mib=peak_mib, run=run)
-    with suppress(FileNotFoundError):  # the run is over, and took the folder with it
-        write(end.text(), file.with_suffix(ENDED))
+    _tell(end.text(), file.with_suffix(ENDED), say)
     return status
+
+
+def _tell(text: str, file: Path, say: Callable[[str], None]) -> None:
+    """Write to the run. Where that fails the job is none the worse: Slurm tells how it ended."""
+    try:
+        write(text, file)
+    except FileNotFoundError:
+        pass  # the run is over, and took the folder with it
+    except OSError as error:
+        say(f"nvinx: {file} cannot be written ({error.strerror}), so less is learned of this job.")
 
 
 def _client(bench: Bench, task: Task) -> LeaseClient:

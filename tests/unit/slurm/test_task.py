@@ -1,6 +1,8 @@
 """A job's task gets to its node whole, and the node takes the card that Slurm gave it."""
 
+import errno
 import json
+import os
 
 import pytest
 from builders import company, cpu_claim, gpu_state, job, shared_claim
@@ -152,3 +154,17 @@ def test_a_state_folder_that_cannot_be_used_is_told_with_the_option_for_nodes(
     told = "(on node n7). Fix: name a folder on the nodes' own disks with --nvinx-slurm-node"
     assert result.exit_code != 0
     assert told in result.output
+
+
+def test_a_job_is_none_the_worse_where_its_end_cannot_be_written(tmp_path, monkeypatch):
+    made = task(state_dir=str(tmp_path / "state"))
+
+    def full(text, file):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(slurm_node, "write", full)
+    result, file = run(tmp_path, monkeypatch, "true", made)
+    assert result.exit_code == 0, result.output
+    assert (
+        f"{file.with_suffix('.end')} cannot be written (No space left on device)" in result.output
+    )
