@@ -485,6 +485,11 @@ def is_stopping(scheduler: Any) -> bool:
     return bool(failed or scheduler._user_kill or scheduler._executor_error)
 
 
+def has_executor_error(scheduler: Any) -> bool:
+    """True once an executor ended the run: Snakemake waits for no job then, and cancels none."""
+    return bool(scheduler._executor_error)
+
+
 def is_killed(scheduler: Any) -> bool:
     """True once the user asked by SIGTERM to stop."""
     return bool(scheduler._user_kill)

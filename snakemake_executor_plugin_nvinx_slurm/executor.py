@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from snakemake_executor_plugin_slurm import Executor as SlurmExecutor
 from snakemake_executor_plugin_slurm import ExecutorSettings as SlurmSettings
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from nvinx.errors import NvinxError
+from nvinx.host import keyboard
 from nvinx.jobs.outcome import Outcome
 from nvinx.slurm import tools as slurm_tools
 from snakemake_executor_plugin_nvinx import job_claims, snakemake_internals
@@ -29,11 +31,10 @@ from snakemake_executor_plugin_nvinx_slurm.settings import OwnSettings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
-
     from nvinx.jobs.claim import Claim
 
 _GRACE_S = 120.0  # for a node's answer to come through a shared file system
+_LOOK_S = 60.0  # between two looks for jobs that are over and were not reported
 _CANCELLED_S = 60.0  # a busy controller may take that long to answer
 _STEP = "--executor slurm-jobstep --jobs 1"
 
@@ -52,6 +53,8 @@ class Executor(SlurmExecutor):
         self._held: list[Any] = []
         self._placing = threading.Lock()
         self._reported: set[int] = set()
+        self._missing: set[str] = set()
+        self._look_at = 0.0
         self._halted = False
         job_claims.demand_countable_vram(workflow)
         try:
@@ -63,6 +66,8 @@ class Executor(SlurmExecutor):
             if settings.profile is not None:
                 profile.write(settings.profile, workflow, self._run)
                 raise SystemExit(0)
+            self._run.demand_alone()
+            self._run.make_folder()
             if not slurm_tools.has_accounting():
                 settings.status_command = "squeue"
         except NvinxError as error:
@@ -73,6 +78,7 @@ class Executor(SlurmExecutor):
         for line in self._run.greeting():
             logger.info(line)
         super().__init__(workflow, logger)
+        self._run.note_name(self.run_uuid)
 
     # called by Snakemake's scheduler
 
@@ -80,32 +86,60 @@ class Executor(SlurmExecutor):
         """Ask Slurm for what the hints say; what must not meet others yet is held back."""
         if self._halted:
             return
-        try:
-            ready = [job for job in jobs if self._prepare(job)]
-        except NvinxError as error:
-            self._fail(error)
-            return
+        ready = [job for job in jobs if self._may_go(job)]
         self._warn()
         super().run_jobs(ready)
 
+    def run_job(self, job: Any) -> None:
+        """On a thread of its own, so that a mistake would leave Snakemake waiting for the job."""
+        try:
+            super().run_job(job)
+        except Exception as error:
+            reason = error.__context__ or error  # the base fails at telling why a group failed
+            self._report_job_error_threadsafe(SubmittedJobInfo(job), f"{reason}\n")
+
     def shutdown(self) -> None:
+        """Leave nothing to Slurm that nobody waits for: after an error, jobs still run."""
+        if snakemake_internals.has_executor_error(self.workflow.scheduler):
+            self._stop()
         super().shutdown()
         self._warn()
         self._run.close()
 
     def cancel(self) -> None:
-        """Submit nothing more, and cancel what Slurm has of this run."""
-        self._halted = True
-        self._job_submission_executor.shutdown(wait=True, cancel_futures=True)
-        super().cancel()
+        """Called on Ctrl-C, or when Snakemake itself fails."""
+        self._stop()
+        self.shutdown()
 
-    def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:  # noqa: ARG002
-        """All by the run's name: the base forgets jobs while it looks at them or submits them."""
-        try:
+    def _stop(self) -> None:
+        """Submit nothing more, and cancel what Slurm has of this run.
+
+        By the run's name: the base forgets jobs while it looks at them or submits them.
+        """
+        self._halted = True
+        self.logger.info("nvinx: cancelling this run's jobs in Slurm; Ctrl-C has to wait for that.")
+        with keyboard.ignored():
+            self._job_submission_executor.shutdown(wait=True, cancel_futures=True)
             clusters = ["--clusters=all"] if self._submitted_job_clusters else []
-            slurm_tools.ask("scancel", f"--name={self.run_uuid}", *clusters, limit_s=_CANCELLED_S)
+            words = (f"--name={self.run_uuid}", *clusters)
+            try:
+                slurm_tools.ask("scancel", *words, limit_s=_CANCELLED_S)
+            except NvinxError as error:
+                raise WorkflowError(str(error)) from error
+
+    def _may_go(self, job: Any) -> bool:
+        """Whether to submit a job now; one that cannot run after all fails before it starts."""
+        try:
+            return self._prepare(job)
         except NvinxError as error:
-            raise WorkflowError(str(error)) from error
+            self._refuse(job, error)
+            return False
+
+    def _refuse(self, job: Any, error: Exception) -> None:
+        self._forget(job)
+        self.logger.error(f"nvinx: {error}")
+        job.log_error(msg="nvinx cannot start it; see the reason above")
+        snakemake_internals.refuse(self.workflow, job)
 
     def _prepare(self, job: Any, claim: Claim | None = None) -> bool:
         """Work out what a job asks for; False where it is held back. Raises NvinxError."""
@@ -114,13 +148,13 @@ class Executor(SlurmExecutor):
             self._run.ask(job)
             return True
         if placed is None or claim is not None:
-            placed = self._placed[job] = self._run.place(job, claim)
+            placed = self._placed[job] = self._run.place(job, claim, placed)
         with self._placing:
             nodes = self._run.nodes_for(placed)
             if nodes is None:
                 self._held.append(job)
                 return False
-        request.rewrite(job, placed.ask, self._run.cluster, nodes, self._failed_nodes)
+        request.rewrite(job, placed, nodes, self._failed_nodes)
         return True
 
     def _go_on(self) -> None:
@@ -133,7 +167,7 @@ class Executor(SlurmExecutor):
             snakemake_internals.hand_back(self.workflow, held)
             return
         for job in held:
-            if self._prepare(job):
+            if self._may_go(job):
                 self._submit_job(job)
 
     # how a job gets to its node
@@ -146,8 +180,10 @@ class Executor(SlurmExecutor):
         placed = self._placed.get(job)
         if placed is None or self._is_step(job):
             return f"{plain} {_STEP} {request.step_arguments(job)}"
+        rules = sorted({member.rule.name for member in snakemake_internals.members(job)})
+        once = f"{plain} {snakemake_internals.without_retries(rules)}"
         words = [sys.executable, "-m", "nvinx", "slurm-task"]
-        return shlex.join([*words, str(placed.file), "sh", "-c", plain])
+        return shlex.join([*words, str(placed.file), "sh", "-c", once])
 
     def get_job_exec_prefix(self, job: Any) -> str:
         placed = self._placed.get(job)
@@ -177,16 +213,50 @@ class Executor(SlurmExecutor):
         self._reported = set()
         async for _ in super().check_active_jobs(active_jobs):
             pass
-        for info in active_jobs:
+        unheard = [info for info in active_jobs if id(info) not in self._reported]
+        self._look_for_gone(unheard)
+        for info in unheard:
             if id(info) not in self._reported:
                 self._note_node(info.job)
                 yield info
-        try:
-            self._go_on()
-        except NvinxError as error:
-            self._fail(error)
+        self._go_on()
         self._warn()
         self.next_seconds_between_status_checks = self.workflow.executor_settings.poll_seconds
+
+    def _look_for_gone(self, unheard: list[SubmittedJobInfo]) -> None:
+        """Report the jobs that Slurm has no more, though it never said that they ended.
+
+        It forgets them some minutes after their end, and its accounting may be late, or say it in
+        words that the base does not know. squeue shows what is queued or runs; missing there twice,
+        so that it did not end just now, a job is over as its node said.
+        """
+        ours = {i.external_jobid: i for i in unheard if self._answers(i.job)}
+        ended = any(self._run.end_of(self._placed[i.job]) for i in ours.values())
+        now = time.monotonic()
+        if not ours or self._submitted_job_clusters or (now < self._look_at and not ended):
+            return
+        self._look_at = now + _LOOK_S
+        try:
+            missing = ours.keys() - slurm_tools.alive(self.run_uuid)
+        except NvinxError:
+            return
+        for number in missing & self._missing:
+            self._report_gone(ours[number])
+        self._missing = missing
+
+    def _answers(self, job: Any) -> bool:
+        """Whether the job's node says how it ended."""
+        return job in self._placed and not self._is_step(job)
+
+    def _report_gone(self, info: SubmittedJobInfo) -> None:
+        placed = self._placed[info.job]
+        end = self._run.end_of(placed)
+        if end is not None and end.outcome is Outcome.OK:
+            self.report_job_success(info)
+        elif end is not None or not self._may_yet_answer(placed):
+            how = "it failed" if end is not None else "its node did not say how it ended"
+            msg = f"Slurm has job {info.external_jobid} no more, and {how}.\n"
+            self.report_job_error(info, msg, aux_logs=[str(info.aux.get("slurm_logfile"))])
 
     def _note_node(self, job: Any) -> None:
         placed = self._placed.get(job)
@@ -221,6 +291,8 @@ class Executor(SlurmExecutor):
             self._job_submission_executor.submit(self._try_again, info.job, claim)
             return
         self._forget(info.job)
+        if info.job.is_group() and msg:  # Snakemake leaves the reason out
+            self.logger.error(f"group {info.job.groupid}: {msg}")
         super().report_job_error(info, msg=msg, **more)
 
     def _after_failure(self, placed: Placed, msg: str) -> Claim | None:
@@ -243,14 +315,11 @@ class Executor(SlurmExecutor):
             snakemake_internals.clean_up(self.workflow, job)
             if self._prepare(job, claim):
                 self._submit_job(job)
+        except NvinxError as error:
+            self._report_job_error_threadsafe(SubmittedJobInfo(job), f"{error}\n")
         except Exception as error:  # whatever it is, the run ends with it
-            self._fail(error)
-
-    def _fail(self, error: Exception) -> None:
-        """Submit nothing more, and end the run."""
-        self._halted = True
-        told = WorkflowError(str(error)) if isinstance(error, NvinxError) else error
-        self.workflow.scheduler.executor_error_callback(told)
+            self._halted = True
+            self.workflow.scheduler.executor_error_callback(error)
 
     def _note_failed_node(self, placed: Placed, msg: str) -> None:
         node = self._run.node_of(placed)

@@ -8,31 +8,31 @@ from typing import TYPE_CHECKING, Any
 from snakemake_interface_executor_plugins.utils import format_cli_arg
 
 from nvinx.leases.environment import declared_mb
+from nvinx.slurm import reach
 from snakemake_executor_plugin_nvinx import snakemake_internals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nvinx.slurm.cluster import Ask, Cluster
+    from nvinx.slurm.cluster import Ask
     from snakemake_executor_plugin_nvinx_slurm.run import Placed
 
 
-def rewrite(
-    job: Any, ask: Ask, cluster: Cluster, nodes: Iterable[str], failed: Iterable[str]
-) -> None:
+def rewrite(job: Any, placed: Placed, nodes: Iterable[str], failed: Iterable[str]) -> None:
     """Have the job ask for shards, or a card, on nodes where that means what its rule says.
 
     nodes: the only ones with cards that it may use. failed: nodes that no job should get any more;
-    they are named with ours, since sbatch takes the last `--exclude` alone.
+    they are named with ours and the rule's own, since sbatch takes the last `--exclude` alone.
     """
-    wanted = dict(job.resources.items())
+    wanted, ask = dict(placed.stated), placed.ask
     wanted.pop("gpu", None)
     if ask.gres:
         wanted["gres"] = ask.gres
-    others = ask.not_on | ({node.name for node in cluster.nodes if node.cards} - set(nodes))
+    others = ask.not_on | ({node.name for node in placed.within.nodes if node.cards} - set(nodes))
+    others |= placed.excluded
     if others:
-        exclude = "--exclude=" + ",".join(sorted(others | set(failed)))
-        wanted["slurm_extra"] = f"{wanted.get('slurm_extra') or ''} {exclude}".strip()
+        extra = wanted.get("slurm_extra") or ""
+        wanted["slurm_extra"] = reach.excluding(extra, others | set(failed))
     snakemake_internals.replace_resources(job, wanted)
 
 

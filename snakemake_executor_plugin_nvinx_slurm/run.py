@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import shutil
 import time
 import uuid
@@ -18,15 +19,16 @@ from nvinx.admission.estimates import Estimates
 from nvinx.admission.job import Job
 from nvinx.bench import machine
 from nvinx.bench.oom_words import words_for
-from nvinx.errors import HintError, ImpossibleJobError, NvinxError
+from nvinx.errors import HintError, ImpossibleJobError, NvinxError, SlurmError, StateDirError
 from nvinx.formatting import gb
 from nvinx.history.past import Past
-from nvinx.host import files, statedir
+from nvinx.host import files, proc, statedir
 from nvinx.jobs import hints
 from nvinx.jobs.outcome import Outcome
 from nvinx.leases import tokens
 from nvinx.residency import Residency
 from nvinx.slurm import node as slurm_node
+from nvinx.slurm import reach
 from nvinx.slurm import tools as slurm_tools
 from nvinx.slurm.anti_affinity import AntiAffinity
 from nvinx.slurm.task import End, Task
@@ -34,7 +36,7 @@ from snakemake_executor_plugin_nvinx import job_claims, messages, snakemake_inte
 from snakemake_executor_plugin_nvinx.oom_retry import OomRetry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from nvinx.bench.resolve import Bench
     from nvinx.jobs.claim import Claim
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 _FOLDER = Path(".nvinx") / "slurm"
 _TASK = ".nvinx-task"  # as no pattern of a workflow's ends
+_NAME = "name"  # of the run, as Slurm knows it; and whose process it is
 _KEPT_S = 30 * 24 * 3600.0  # tasks of a run that was killed, since its jobs may still be queued
 _FOR_SLURM = ("gres", "gpus", "gpu_model")  # whoever writes these speaks to Slurm alone
 
@@ -51,6 +54,8 @@ _FOR_SLURM = ("gres", "gpus", "gpu_model")  # whoever writes these speaks to Slu
 class Placed:
     """A job on its way through Slurm. file: its task's.
 
+    stated: its resources, as the rule has them. within: the part of the cluster that these leave
+    it. excluded: the nodes that they name.
     since: when it was seen to be over without an answer from its node, in seconds.
     """
 
@@ -58,6 +63,9 @@ class Placed:
     ask: Ask
     file: Path
     handle: Any
+    stated: Mapping[str, Any]
+    within: Cluster
+    excluded: frozenset[str]
     since: float | None = None
 
 
@@ -71,6 +79,7 @@ class SlurmRun:
     _workflow: Any
     _past: Past
     _oom_retry: OomRetry
+    _default_partition: str | None
     anti_affinity: AntiAffinity
     folder: Path
     engine: str
@@ -97,6 +106,7 @@ class SlurmRun:
             _workflow=workflow,
             _past=past,
             _oom_retry=OomRetry(cluster.capacity(), bench.oom_patterns),
+            _default_partition=_default_partition(settings),
             anti_affinity=AntiAffinity(estimates.conflict),
             folder=tasks / engine,
             engine=engine,
@@ -115,7 +125,8 @@ class SlurmRun:
             try:
                 claim = self._claim(handle)
                 if job_claims.is_settled(handle, claim):
-                    claims.append(self.cluster.ask(rule, claim).claim)
+                    within = self._within(rule, job_claims.stated(handle))
+                    claims.append(within.ask(rule, claim).claim)
             except NvinxError as error:
                 problems[rule] = str(error)
         if problems:
@@ -143,7 +154,12 @@ class SlurmRun:
 
     def ask(self, handle: Any) -> Ask:
         """What a job asks Slurm for. Raises HintError, ImpossibleJobError."""
-        return self.cluster.ask(job_claims.rule_of(handle), self._claim(handle))
+        rule = job_claims.rule_of(handle)
+        return self._within(rule, job_claims.stated(handle)).ask(rule, self._claim(handle))
+
+    def _within(self, rule: str, stated: Mapping[str, Any]) -> Cluster:
+        """The part of the cluster that a job may use. Raises HintError, SlurmError."""
+        return reach.within(self.cluster, rule, stated, self._default_partition, slurm_tools.names)
 
     def _claim(self, handle: Any) -> Claim:
         known = self._bench.slowdowns.traits if self._bench.slowdowns else ()
@@ -159,9 +175,13 @@ class SlurmRun:
             self._tell(explain.holds_alone(rule, self._past.statistics.ran_out(claim.kind)))
         return adapted
 
+    def excluded(self, extra: str) -> frozenset[str]:
+        """The nodes that a `slurm_extra` excludes. Raises SlurmError."""
+        return reach.named(extra, "exclude", slurm_tools.names)
+
     def nodes_for(self, placed: Placed) -> frozenset[str] | None:
         """The nodes with cards that a job may use, by who is on them; None: not now."""
-        able = frozenset(n.name for n in self.cluster.nodes if n.cards)
+        able = frozenset(n.name for n in placed.within.nodes if n.cards)
         if not placed.ask.gres:
             return able
         free = able - placed.ask.not_on
@@ -170,12 +190,22 @@ class SlurmRun:
     def speaks_for_itself(self, handle: Any) -> bool:
         """Whether a rule asks Slurm for cards in Slurm's own words."""
         members = snakemake_internals.members(handle)
-        return any(job_claims.stated(m).get(name) for m in members for name in _FOR_SLURM)
+        return any(_slurms_words(job_claims.stated(member)) for member in members)
 
-    def place(self, handle: Any, claim: Claim | None = None) -> Placed:
-        """Write down the task of a job for its node. claim: instead of what its rule says."""
+    def place(
+        self, handle: Any, claim: Claim | None = None, before: Placed | None = None
+    ) -> Placed:
+        """Write down the task of a job for its node. claim: instead of what its rule says.
+
+        before: the same job in an earlier try, of which its resources tell by now. Raises
+        NvinxError.
+        """
         rule = job_claims.rule_of(handle)
-        ask = self.ask(handle) if claim is None else self.cluster.ask(rule, claim)
+        stated = dict(handle.resources.items()) if before is None else before.stated
+        words = job_claims.stated(handle) if before is None else before.stated
+        within = self._within(rule, words)
+        excluded = self.excluded(str(words.get("slurm_extra") or ""))
+        ask = within.ask(rule, self._claim(handle) if claim is None else claim)
         token = f"{self.engine}.{uuid.uuid4().hex[:8]}"
         job = Job(token, job_claims.name_of(handle), ask.claim, self.engine)
         file = self.folder / f"{token}{_TASK}"
@@ -195,10 +225,9 @@ class SlurmRun:
             state_dir=None if node_dir is None else str(node_dir),
             caps=self._settings.caps == "on",
         )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        files.write_once(self.folder.parents[1] / ".gitignore", "*\n")
-        file.write_text(task.text(), encoding="utf-8")
-        return Placed(job, ask, file, handle)
+        with self._writing():
+            files.write(task.text(), file)
+        return Placed(job, ask, file, handle, stated, within, excluded)
 
     def _card_name_of(self, ask: Ask) -> str | None:
         """What the cards that a job may get are called; None where there are several kinds."""
@@ -206,6 +235,43 @@ class SlurmRun:
             _card_name(n) for n in self.cluster.nodes if n.cards and n.card_mib == ask.card_mib
         }
         return names.pop() if len(names) == 1 else None
+
+    def make_folder(self) -> None:
+        """Where jobs and their nodes write to each other. Raises StateDirError."""
+        with self._writing():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            files.write_once(self.folder.parents[1] / ".gitignore", "*\n")
+
+    def note_name(self, name: str) -> None:
+        """Write down what Slurm calls the run's jobs, for the next run if this one is killed."""
+        text = f"{name} {platform.node()} {os.getpid()} {proc.started(os.getpid())}"
+        with contextlib.suppress(OSError):
+            files.write(text, self.folder / _NAME)
+
+    def demand_alone(self) -> None:
+        """Raise SlurmError where jobs of a run that was killed here would write the same files."""
+        if not any(not job.is_local for job in snakemake_internals.pending_jobs(self._workflow)):
+            return
+        for file in self.folder.parent.glob(f"*/{_NAME}"):
+            with contextlib.suppress(OSError, ValueError):
+                name, host, pid, started = file.read_text(encoding="utf-8").split()
+                if host != platform.node() or str(proc.started(int(pid))) == started:
+                    continue  # it may run: then Snakemake's own lock keeps the two apart
+                if jobs := slurm_tools.alive(name):
+                    still = "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
+                    problem = f"still has {still} of an earlier run here, which was killed; they "
+                    problem += "may write the same files as this one"
+                    fix = f"wait until `squeue --name={name}` shows none, or cancel them: "
+                    raise SlurmError("Slurm", problem, f"{fix}`scancel --name={name}`")
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            problem = f"cannot be written to ({error.strerror or error})"
+            fix = "free disk space, or run where you may write beside the workflow's results"
+            raise StateDirError(str(self.folder.parent), problem, fix) from error
 
     def node_of(self, placed: Placed) -> str | None:
         """Where the job began, as its node said; None where it said nothing yet."""
@@ -230,7 +296,8 @@ class SlurmRun:
             if problem is not None:
                 self._tell(messages.untaught(problem))
         for suffix in (_TASK, slurm_node.BEGUN, slurm_node.ENDED):
-            placed.file.with_suffix(suffix).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                placed.file.with_suffix(suffix).unlink()
         if end is not None and end.outcome is Outcome.OK:
             self._oom_retry.forget(placed.handle)
 
@@ -277,6 +344,12 @@ def _least_only(rule: str, claim: Claim) -> str:
     )
 
 
+def _default_partition(settings: Any) -> str | None:
+    """Unless the Slurm plugin is to choose a partition for each job."""
+    chosen = settings.partition_config or os.environ.get("SNAKEMAKE_SLURM_PARTITIONS")
+    return None if chosen else slurm_tools.default_partition()
+
+
 def _card_name(node: Node) -> str:
     """What a node's cards are called in the history, on whatever node it is written."""
     return node.card_name or "card"
@@ -298,11 +371,18 @@ def _demand_not_suspended(handle: Any, claim: Claim) -> None:
         raise HintError(job_claims.rule_of(handle), "preemptible='suspend'", problem, fix)
 
 
+def _slurms_words(resources: Mapping[str, Any]) -> str | None:
+    """The resource that asks Slurm for cards in its own words; None where none does."""
+    if reach.asks_for_cards(str(resources.get("slurm_extra") or "")):
+        return "slurm_extra"
+    return next((name for name in _FOR_SLURM if resources.get(name)), None)
+
+
 def _demand_one_voice(handle: Any) -> None:
     """Hints and Slurm's own words in one rule would contradict each other."""
     for member in snakemake_internals.members(handle):
         resources = job_claims.stated(member)
-        slurms = next((name for name in _FOR_SLURM if resources.get(name)), None)
+        slurms = _slurms_words(resources)
         ours = hints.wish(resources)
         if slurms is not None and ours is not None:
             problem = f"contradicts {ours}: nvinx works out what to ask Slurm for"

@@ -171,7 +171,8 @@ class NoRunError(NvinxError):
     def __init__(self, folder: str) -> None:
         super().__init__(
             f"no run is recorded in {folder}. Fix: run snakemake --executor nvinx, or nextflow, "
-            "there first, or name the folder of a workflow that did."
+            "there first, or name the folder of a workflow that did. Of runs on Slurm there is no "
+            "record; nvinx history shows their jobs."
         )
         self.folder = folder
 

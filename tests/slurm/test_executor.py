@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -140,6 +141,16 @@ def test_a_job_that_runs_out_of_memory_asks_for_more(workflow):
     ]
 
 
+def test_a_rule_is_tried_as_often_as_it_says_and_each_time_with_more(workflow):
+    status, text = workflow.run(
+        "rule a:\n    output: 'a'\n    retries: 2\n"
+        "    resources: vram_mb=lambda wildcards, attempt: 900 * attempt\n"
+        "    shell: 'echo $NVINX_VRAM_MB >> tried; exit 1'\n"
+    )
+    assert status == 1, text
+    assert workflow.read("tried").split() == ["900", "1800", "2700"]
+
+
 def test_jobs_that_slow_each_other_down_are_kept_on_nodes_of_their_own(workflow):
     (workflow.folder / "nvinx.yaml").write_text(
         BENCH + "interference: {pairs: [{a: hot, b: cold, slowdown_a: 3.0, slowdown_b: 3.0}, "
@@ -189,6 +200,39 @@ def test_a_status_that_slurm_does_not_know_is_no_success(workflow):
     assert status == 0, text
 
 
+@pytest.mark.parametrize(
+    ("command", "status", "words"),
+    [("touch a", 0, "1 of 1 steps"), ("exit 1", 1, "no more, and it failed")],
+)
+def test_a_job_whose_end_slurm_never_told_is_over_as_its_node_said(
+    workflow, command, status, words
+):
+    told = '{tool} "$@" | grep -v -e COMPLETED -e FAILED; true'
+    workflow.tools = replaced(workflow.folder, "squeue", told)
+    found, text = workflow.run(
+        f"rule a:\n    output: 'a'\n    resources: vram_mb=900\n    shell: '{command}'\n"
+    )
+    assert found == status, text
+    assert words in text
+
+
+def test_jobs_of_a_killed_run_are_not_joined_by_others_that_write_the_same(workflow):
+    process = workflow.start(LONG)
+    job = eventually(workflow.running)
+    process.kill()
+    process.communicate()
+    workflow.run(LONG, "--unlock")
+    status, text = workflow.run(LONG, "--rerun-incomplete")
+    assert status == 1
+    told = f"1 job of an earlier run here, which was killed; .*`scancel --name={job.name}`"
+    assert re.search(told, " ".join(text.split())), text
+    workflow.cluster.run("scancel", f"--name={job.name}")
+    assert is_cancelled(workflow.cluster, job.id)
+    quick = LONG.replace("sleep 3600; ", "")
+    status, text = workflow.run(quick, "--rerun-incomplete")
+    assert status == 0, text
+
+
 def test_what_no_node_can_hold_is_refused_before_anything_is_submitted(workflow):
     before = len(workflow.cluster.squeue())
     status, text = workflow.run(
@@ -203,10 +247,50 @@ def test_what_no_node_can_hold_is_refused_before_anything_is_submitted(workflow)
     assert len(workflow.cluster.squeue()) == before
 
 
+def test_nodes_that_a_rule_excludes_stay_excluded_beside_those_that_nvinx_does(workflow):
+    (workflow.folder / "nvinx.yaml").write_text(
+        BENCH.replace("node[1-2]", "node2") + "  - {nodes: node1, vram_gb: 8.0, card: large}\n"
+    )
+    status, text = workflow.run(
+        "rule a:\n    output: 'a'\n    resources: vram_mb=2000, slurm_extra='--exclude=node1'\n"
+        f"    shell: '''[ $NVINX_VRAM_MB -gt 2500 ] || {{{{ {OOM}; }}}}; echo $SLURMD_NODENAME > a'''\n"
+    )
+    assert status == 0, text
+    assert workflow.read("a") == "node2\n"
+    status, text = workflow.run(
+        "rule b:\n    output: 'b'\n    resources: vram_mb=5000, slurm_extra='--exclude=node1'\n    shell: 'touch b'\n"
+    )
+    assert status == 1
+    assert (
+        "rule b: needs 5.00 GB, the largest card on a node of partition all (the default) that"
+        in text
+    )
+
+
+def test_a_partition_without_cards_is_told_before_anything_is_submitted(short_path, tmp_path):
+    nodes = (Node("node1"), Node("node2"), Node("cpu1", cards=0))
+    more = ("PartitionName=cpu Nodes=cpu1", "PartitionName=gpu Nodes=node[1-2]")
+    rule = "rule a:\n    output: 'a'\n    resources: vram_mb=900\n    shell: 'touch a'\n"
+    with Cluster(short_path / "slurm", nodes, more=more) as alone:
+        made = Workflow(tmp_path, alone)
+        for partition, words in (
+            ("cpu", "no node of partition cpu has one. Fix: let it use nodes with cards"),
+            ("gpus", "Slurm has no such partition. Fix: write one of all, cpu, gpu"),
+        ):
+            status, text = made.run(rule, "--default-resources", f"slurm_partition={partition}")
+            assert status == 1
+            assert words in " ".join(text.split())
+        assert not alone.squeue()
+        status, text = made.run(rule, "--default-resources", "slurm_partition=gpu")
+        made.family.close()
+    assert status == 0, text
+
+
 @pytest.mark.parametrize(
     ("resources", "words"),
     [
         ("vram_mb=900, gres='gpu:1'", "contradicts vram_mb: nvinx works out what to ask Slurm for"),
+        ("gpu=1, slurm_extra='-G 1'", "contradicts gpu: nvinx works out what to ask Slurm for"),
         ("vram_mb='lots'", "must be a number of MB"),
         ("vram_mp=900", "write vram_mb=900"),
     ],
@@ -217,9 +301,30 @@ def test_a_wrong_hint_is_told_with_its_fix(workflow, resources, words):
     assert words in " ".join(text.split())
 
 
-def test_a_rule_that_speaks_slurms_own_words_is_left_as_it_is(workflow):
+def test_a_job_that_would_need_more_than_its_nodes_have_fails_with_the_reason(short_path, tmp_path):
+    nodes = (Node("node1"), Node("node2", cpus=2))
+    (tmp_path / "nvinx.yaml").write_text(
+        BENCH.replace("node[1-2]", "node1") + "  - {nodes: node2, vram_gb: 8.0, card: large}\n"
+    )
+    with Cluster(short_path / "slurm", nodes) as alone:
+        made = Workflow(tmp_path, alone)
+        status, text = made.run(
+            "rule all:\n    input: 'a', 'other'\n"
+            "rule a:\n    output: 'a'\n    threads: 4\n    resources: vram_mb=3500\n"
+            f"    shell: '''{OOM}'''\n"
+            "rule other:\n    output: 'other'\n"
+            f"    shell: '{until_told('Error in rule a')}; touch other'\n"
+        )
+        made.family.close()
+    assert status == 1
+    assert "rule a: needs 5.25 GB, the largest card has 4.00 GB" in text
+    assert (tmp_path / "other").exists(), text
+
+
+@pytest.mark.parametrize("words", ["gres='gpu:1'", "slurm_extra='--gpus-per-node=1'"])
+def test_a_rule_that_speaks_slurms_own_words_is_left_as_it_is(workflow, words):
     status, text = workflow.run(
-        "rule a:\n    output: 'a'\n    resources: gres='gpu:1'\n    shell: 'echo $CUDA_VISIBLE_DEVICES > a'\n"
+        f"rule a:\n    output: 'a'\n    resources: {words}\n    shell: 'echo $CUDA_VISIBLE_DEVICES > a'\n"
     )
     assert status == 0, text
     assert workflow.read("a") == "0\n"
@@ -269,16 +374,94 @@ def test_ctrl_c_cancels_also_what_snakemake_has_not_heard_of(workflow, tool):
     assert is_cancelled(workflow.cluster, job.id)
 
 
+def test_ctrl_c_once_more_does_not_keep_jobs_from_being_cancelled(workflow):
+    workflow.tools = replaced(workflow.folder, "scancel", '{wait}; exec {tool} "$@"')
+    process = workflow.start(LONG)
+    job = eventually(workflow.running)
+    os.killpg(process.pid, signal.SIGINT)
+    assert eventually((workflow.folder / "asked").exists)
+    os.killpg(process.pid, signal.SIGINT)
+    (workflow.folder / "go").touch()
+    text = process.communicate(timeout=GIVE_UP_S)[0]
+
+    assert is_cancelled(workflow.cluster, job.id)
+    assert "Ctrl-C has to wait" in text
+
+
+def test_a_run_that_ends_with_an_error_leaves_no_job_to_slurm(workflow):
+    process = workflow.start(
+        "import pathlib, threading, time\n"
+        "def fail():\n"
+        "    while not pathlib.Path('break').exists():\n"
+        "        time.sleep(0.05)\n"
+        "    workflow.scheduler.executor_error_callback(ValueError('broken'))\n"
+        f"onstart:\n    threading.Thread(target=fail, daemon=True).start()\n{LONG}"
+    )
+    job = eventually(workflow.running)
+    (workflow.folder / "break").touch()
+    text = process.communicate(timeout=GIVE_UP_S)[0]
+
+    assert process.returncode == 1, text
+    assert "broken" in text
+    assert is_cancelled(workflow.cluster, job.id)
+
+
+def test_a_job_that_turns_out_to_fit_no_node_fails_and_the_others_end(workflow):
+    status, text = workflow.run(
+        "rule all:\n    input: 'other', 'last'\n"
+        "checkpoint first:\n    output: 'first'\n    shell: 'touch first'\n"
+        "def big(wildcards):\n    checkpoints.first.get()\n    return 'big'\n"
+        "rule big:\n    output: 'big'\n    resources: vram_mb=99000\n    shell: 'touch big'\n"
+        "rule last:\n    input: big\n    output: 'last'\n    shell: 'touch last'\n"
+        "rule other:\n    output: 'other'\n    resources: vram_mb=900\n"
+        f"    shell: '{until_told('nvinx cannot start it')}; touch other'\n"
+    )
+    assert status == 1
+    assert "rule big: needs 99.00 GB, the largest card has 4.00 GB" in text
+    assert (workflow.folder / "other").exists(), text
+
+
+def until_told(words):
+    """Shell that waits until Snakemake has logged them."""
+    return f'until grep -q "{words}" .snakemake/log/*; do sleep 0.1; done'
+
+
+def test_a_group_that_cannot_be_submitted_fails_with_the_reason(workflow):
+    of_slurm = "slurm_extra='--comment=mine'"
+    status, text = workflow.run(
+        "rule all:\n    input: 'b'\n"
+        f"rule a:\n    output: 'a'\n    group: 'g'\n    resources: {of_slurm}\n    shell: 'touch a'\n"
+        f"rule b:\n    input: 'a'\n    output: 'b'\n    group: 'g'\n    resources: {of_slurm}\n    shell: 'touch b'\n"
+    )
+    assert status == 1
+    assert "The --job-comment option is not allowed in the 'slurm_extra' parameter" in text
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_at_the_start(workflow):
+    (workflow.folder / ".nvinx").touch()
+    status, text = workflow.run("rule a:\n    output: 'a'\n    shell: 'touch a'\n")
+    assert status == 1
+    assert f"state folder {workflow.folder}/.nvinx/slurm: cannot be written to" in text
+    assert "Traceback" not in text
+
+
 def slow(folder, tool):
     """A folder for PATH with a tool of Slurm's whose answer comes once there is a file `go`."""
+    script = 'answer=$({tool} "$@"); status=$?; {wait}; echo "$answer"; exit $status'
+    return replaced(folder, tool, script)
+
+
+def replaced(folder, tool, script):
+    """A folder for PATH with a shell script in place of one of Slurm's tools.
+
+    In it {tool} is the tool itself, and {wait} waits until there is a file `go`.
+    """
+    asked, go = (shlex.quote(str(folder / name)) for name in ("asked", "go"))
+    wait = f"touch {asked}; until [ -e {go} ]; do sleep 0.05; done"
+    real = shlex.quote(shutil.which(tool))
     tools = folder / "tools"
     tools.mkdir()
-    script = (
-        f'#!/bin/sh\nanswer=$({shlex.quote(shutil.which(tool))} "$@"); status=$?\n'
-        f"cd {shlex.quote(str(folder))}; touch asked\n"
-        'until [ -e go ]; do sleep 0.05; done; echo "$answer"; exit $status\n'
-    )
-    (tools / tool).write_text(script)
+    (tools / tool).write_text(f"#!/bin/sh\n{script.format(tool=real, wait=wait)}\n")
     (tools / tool).chmod(0o755)
     return tools
 

@@ -73,7 +73,7 @@ def info(number="7", **resources):
         ("run_jobs", ["self", "jobs"]),
         ("run_job", ["self", "job"]),
         ("check_active_jobs", ["self", "active_jobs"]),
-        ("cancel_jobs", ["self", "active_jobs"]),
+        ("cancel", ["self"]),
         ("additional_general_args", ["self"]),
         ("format_job_exec", ["self", "job"]),
         ("get_job_exec_prefix", ["self", "job"]),

@@ -35,7 +35,8 @@ class Node:
     """As Slurm counts it, RAM and VRAM in MiB.
 
     shards: of all its cards together. card_mib: VRAM of each card that jobs may have, None where
-    nobody said. card_name: what its cards are called.
+    nobody said. card_name: what its cards are called. partitions, features: by which jobs choose
+    nodes.
     """
 
     name: str
@@ -46,6 +47,8 @@ class Node:
     card_mib: int | None = None
     card_name: str | None = None
     is_up: bool = True
+    partitions: frozenset[str] = frozenset()
+    features: frozenset[str] = frozenset()
 
     @property
     def per_card(self) -> int:
@@ -73,10 +76,14 @@ class Ask:
 
 
 class Cluster:
-    """All nodes of a cluster."""
+    """All nodes of a cluster, or a part of it.
 
-    def __init__(self, nodes: Sequence[Node]) -> None:
+    of: what makes that part, as words behind "node". with_cards: all partitions that have cards.
+    """
+
+    def __init__(self, nodes: Sequence[Node], of: str = "", with_cards: Sequence[str] = ()) -> None:
         self.nodes = tuple(nodes)
+        self._of, self._with_cards = of, with_cards
 
     @property
     def has_shards(self) -> bool:
@@ -102,7 +109,7 @@ class Cluster:
         claim = replace(claim, elastic_mib=0)
         able = [n for n in self.nodes if n.cpus >= claim.cores and n.ram_mib >= claim.ram_mib]
         if not able:
-            raise ImpossibleJobError(rule, self._too_much(claim), "ask for less in the rule")
+            raise ImpossibleJobError(rule, *self._too_much(claim))
         if not claim.uses_gpu:
             return Ask(claim)
         cards = [
@@ -129,33 +136,46 @@ class Cluster:
         if claim.cpu_fallback:
             alone = claim.with_whole_card()
             return Ask(replace(alone, residency=Residency.CPU_ONLY, vram_mib=None))
-        raise ImpossibleJobError(rule, self._no_card(wanted, cards), _fix(cards))
+        raise ImpossibleJobError(rule, self._no_card(wanted, cards), self._fix(cards))
 
-    def _too_much(self, claim: Claim) -> str:
+    def _too_much(self, claim: Claim) -> tuple[str, str]:
+        """The problem and its fix."""
+        if not self.nodes:
+            fix = "name another partition (slurm_partition), or exclude fewer nodes"
+            return f"there is no node{self._of}", fix
         most = self.capacity()
-        return (
-            f"needs {claim.cores} cores and {gb(claim.ram_mib)} of RAM on one node, and "
-            f"no node has both (the most there is: {most.cores} cores, {gb(most.ram_mib)})"
+        problem = (
+            f"needs {claim.cores} cores and {gb(claim.ram_mib)} of RAM on one node, and no "
+            f"node{self._of} has both (the most there is: {most.cores} cores, {gb(most.ram_mib)})"
         )
+        return problem, "ask for less in the rule"
 
     def _no_card(self, claim: Claim, cards: Sequence[Node]) -> str:
         if not cards:
             most = max((node.cards for node in self.nodes), default=0)
             if 0 < most < claim.cards.least:
-                return f"wants {claim.cards.text} at once, and no node has more than {most}"
+                return (
+                    f"wants {claim.cards.text} at once, and no node{self._of} has more than {most}"
+                )
             has = most > 0
             if has and claim.card_name is not None:
-                return f"wants a {claim.card_name}, and no node is known to have one"
-            why = "with enough cores and RAM" if has else "in this cluster"
-            return f"needs a card, and no node has one {why}"
+                return f"wants a {claim.card_name}, and no node{self._of} is known to have one"
+            why = " with enough cores and RAM" if has else "" if self._of else " in this cluster"
+            return f"needs a card, and no node{self._of} has one{why}"
         largest = max(node.card_mib or 0 for node in cards)
-        return f"needs {gb(claim.vram_mib)}, the largest card has {gb(largest)}"
+        there = f" on a node{self._of}" if self._of else ""
+        return f"needs {gb(claim.vram_mib)}, the largest card{there} has {gb(largest)}"
 
-
-def _fix(cards: Sequence[Node]) -> str:
-    if not cards:
+    def _fix(self, cards: Sequence[Node]) -> str:
+        if cards:
+            return "let it spill (ram_overflow=1 with mem_mb) or run on the CPU (cpu_fallback=1)"
+        if self._with_cards:
+            partitions = few_names(self._with_cards)
+            return (
+                f"let it use nodes with cards (slurm_partition; those of {partitions} have some), "
+                "or run on the CPU (cpu_fallback=1)"
+            )
         return "let it run on the CPU (cpu_fallback=1), or ask for fewer cores or less RAM"
-    return "let it spill (ram_overflow=1 with mem_mb) or run on the CPU (cpu_fallback=1)"
 
 
 def _demand_sizes(rule: str, claim: Claim, cards: Iterable[Node]) -> None:

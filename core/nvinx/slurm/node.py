@@ -13,6 +13,7 @@ from nvinx.admission import explain
 from nvinx.admission.first_fit import VramFifo
 from nvinx.bench.capacity import Card
 from nvinx.bench.resolve import Bench
+from nvinx.errors import StateDirError
 from nvinx.gpu.nvml import NvmlProbe
 from nvinx.host import resources
 from nvinx.host.files import tail, write
@@ -40,13 +41,11 @@ def run(file: Path, command: Sequence[str], say: Callable[[str], None]) -> int:
     Raises NvinxError.
     """
     task = Task.read(file.read_text(encoding="utf-8"))
-    write(node_name(os.environ), file.with_suffix(BEGUN))
+    _tell(node_name(os.environ), file.with_suffix(BEGUN), say)
     bench = bench_here(task, os.environ, NvmlProbe().read())
     before = "nvinx: Slurm has placed this job, and it waits on its node: "
     wait = WaitMessages(task.job.name, say, before)
-    with LeaseClient(
-        bench, state_dir(task), source="slurm", caps=task.caps, placed_by=VramFifo()
-    ) as client:
+    with _client(bench, task) as client:
         held = client.acquire(task.job.claim, task.job.name, wait)
         say(explain.started(held.job, held.placement, bench.cards, client.beside(held)))
         told = attempt.variables(task.attempt, task.last_failure)
@@ -57,8 +56,30 @@ def run(file: Path, command: Sequence[str], say: Callable[[str], None]) -> int:
         peak_mib = client.release(held, outcome)
         run = client.ended[-1] if client.ended else None
     end = End(node=node_name(os.environ), outcome=outcome, peak_mib=peak_mib, run=run)
-    write(end.text(), file.with_suffix(ENDED))
+    _tell(end.text(), file.with_suffix(ENDED), say)
     return status
+
+
+def _tell(text: str, file: Path, say: Callable[[str], None]) -> None:
+    """Write to the run. Where that fails the job is none the worse: Slurm tells how it ended."""
+    try:
+        write(text, file)
+    except FileNotFoundError:
+        pass  # the run is over, and took the folder with it
+    except OSError as error:
+        say(f"nvinx: {file} cannot be written ({error.strerror}), so less is learned of this job.")
+
+
+def _client(bench: Bench, task: Task) -> LeaseClient:
+    """Raises StateDirError that names the option for nodes."""
+    try:
+        return LeaseClient(
+            bench, state_dir(task), source="slurm", caps=task.caps, placed_by=VramFifo()
+        )
+    except StateDirError as error:
+        fix = "name a folder on the nodes' own disks with --nvinx-slurm-node-state-dir"
+        problem = f"{error.problem} (on node {node_name(os.environ)})"
+        raise StateDirError(error.path, problem, fix) from error
 
 
 def node_name(environ: Mapping[str, str]) -> str:
@@ -73,13 +94,15 @@ def state_dir(task: Task) -> Path:
 def bench_here(task: Task, environ: Mapping[str, str], inventory: GpuInventory) -> Bench:
     """This node as far as it is the job's: the cards that Slurm gave it, or none.
 
-    Where no driver tells of cards, they are such as the bench file describes.
+    Where no driver tells of cards, they are such as the bench file describes. That cores and RAM
+    are enough is Slurm's to judge: it may count hardware threads, or more than a job may see.
     """
-    here = resources.detect()
+    here, claim = resources.detect(), task.job.claim
+    cores, ram_mib = max(here.cores, claim.cores), max(here.ram_mib, claim.ram_mib)
     granted = environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if task.job.claim.uses_gpu else []
     number = task.job.claim.cards.most
     cards = tuple(_card(task, one, environ, inventory) for one in granted[:number] if one)
-    return Bench(cards=cards, cores=here.cores, ram_mib=here.ram_mib, models={}, origins={})
+    return Bench(cards=cards, cores=cores, ram_mib=ram_mib, models={}, origins={})
 
 
 def _card(task: Task, granted: str, environ: Mapping[str, str], inventory: GpuInventory) -> Card:

@@ -6,7 +6,9 @@ import re
 
 from nvinx.slurm.cluster import Node
 
-_FIELD = re.compile(r"(?:^|\s)(NodeName|CPUTot|RealMemory|Gres|State)=(\S+)")
+_FIELD = re.compile(
+    r"(?:^|\s)(NodeName|CPUTot|RealMemory|Gres|State|Partitions|ActiveFeatures)=(\S+)"
+)
 _SOCKETS = re.compile(r"\([^)]*\)")
 
 
@@ -33,8 +35,20 @@ def _node(line: str) -> Node | None:
         cards=_count(gres, "gpu"),
         shards=_count(gres, "shard"),
         card_name=_card_name(gres),
+        partitions=_listed(said.get("Partitions", "")),
+        features=_listed(said.get("ActiveFeatures", "")),
         is_up=not re.match(r"DOWN|FAIL|UNKNOWN", said.get("State", "")),
     )
+
+
+def _listed(text: str) -> frozenset[str]:
+    return frozenset(text.split(",")) - {"", "(null)"}
+
+
+def default_partition(text: str) -> str | None:
+    """The default in the output of `scontrol show partition --oneliner`; None where none is."""
+    found = re.search(r"^PartitionName=(\S+)(?=\s.*\bDefault=YES\b)", text, re.M)
+    return None if found is None else found[1]
 
 
 def _count(gres: str, kind: str) -> int:

@@ -28,7 +28,7 @@ _DEAD = "try `scontrol ping`, or ask the administrators of the cluster"
 
 def nodes() -> list[Node]:
     """All nodes of the cluster. Raises SlurmError when Slurm does not tell."""
-    text = ask("scontrol", "show", "node", "--oneliner")
+    text = ask("scontrol", "show", "node", "--oneliner", "--all")
     try:
         found = slurm_parser.nodes(text)
     except ValueError as error:
@@ -55,6 +55,18 @@ def cluster(bench: Bench) -> Cluster:
                 raise SlurmError("Slurm", problem, "leave that node out")
             found[name] = replace(node, card_mib=mib, card_name=said.card or node.card_name)
     return Cluster(list(found.values()))
+
+
+def default_partition() -> str | None:
+    """Where jobs go that name no partition. Raises SlurmError."""
+    return slurm_parser.default_partition(
+        ask("scontrol", "show", "partition", "--oneliner", "--all")
+    )
+
+
+def alive(name: str) -> set[str]:
+    """The jobs of this name that are queued or running. Raises SlurmError."""
+    return set(ask("squeue", "--noheader", "--array", "--format=%i", f"--name={name}").split())
 
 
 def names(pattern: str) -> list[str]:

@@ -17,7 +17,18 @@ TYPED = (
 
 
 def test_cards_shards_cpus_and_ram_are_read():
-    assert slurm_parser.nodes(PLAIN) == [Node("node1", 8, 8000, cards=1, shards=4)]
+    (node,) = slurm_parser.nodes(PLAIN)
+    assert node == Node("node1", 8, 8000, cards=1, shards=4, features=frozenset({"first"}))
+
+
+def test_partitions_are_read_and_which_of_them_is_the_default():
+    (node,) = slurm_parser.nodes(PLAIN.strip() + " Partitions=all,gpu")
+    assert node.partitions == {"all", "gpu"}
+    named = (
+        "PartitionName=gpu AllowQos=ALL Default=NO\nPartitionName=all AllowQos=ALL Default=YES\n"
+    )
+    assert slurm_parser.default_partition(named) == "all"
+    assert slurm_parser.default_partition(named.replace("YES", "NO")) is None
 
 
 def test_types_and_sockets_are_no_counts():

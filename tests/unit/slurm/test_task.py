@@ -1,6 +1,8 @@
 """A job's task gets to its node whole, and the node takes the card that Slurm gave it."""
 
+import errno
 import json
+import os
 
 import pytest
 from builders import company, cpu_claim, gpu_state, job, shared_claim
@@ -90,6 +92,12 @@ def test_cpu_work_gets_no_card_whatever_slurm_gave():
     assert card({}) is None
 
 
+def test_cores_and_ram_are_enough_as_slurm_has_judged():
+    claim = cpu_claim(cores=10_000, ram_mib=10**9)
+    found = slurm_node.bench_here(task(claim), {}, NO_DRIVER)
+    assert (found.cores, found.ram_mib) == (claim.cores, claim.ram_mib)
+
+
 def run(tmp_path, monkeypatch, script, made):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     monkeypatch.setenv("SLURMD_NODENAME", "n7")
@@ -127,3 +135,36 @@ def test_out_of_memory_is_told_from_stderr_and_from_the_rules_log(tmp_path, monk
     assert json.loads(file.with_suffix(slurm_node.ENDED).read_text())["outcome"] == "out_of_memory"
     result, file = run(tmp_path, monkeypatch, "exit 3", task(state_dir=state))
     assert json.loads(file.with_suffix(slurm_node.ENDED).read_text())["outcome"] == "failed"
+
+
+def test_a_job_that_ends_after_its_run_has_its_own_status(tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    made = task(state_dir=str(tmp_path / "state"))
+    result, file = run(tmp_path / "run", monkeypatch, f"rm -r {tmp_path / 'run'}; exit 3", made)
+    assert result.exit_code == 3
+    assert "permissions" not in result.output
+    assert not file.parent.exists()
+
+
+def test_a_state_folder_that_cannot_be_used_is_told_with_the_option_for_nodes(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "state").touch()
+    result, _ = run(tmp_path, monkeypatch, "true", task(state_dir=str(tmp_path / "state")))
+    told = "(on node n7). Fix: name a folder on the nodes' own disks with --nvinx-slurm-node"
+    assert result.exit_code != 0
+    assert told in result.output
+
+
+def test_a_job_is_none_the_worse_where_its_end_cannot_be_written(tmp_path, monkeypatch):
+    made = task(state_dir=str(tmp_path / "state"))
+
+    def full(text, file):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(slurm_node, "write", full)
+    result, file = run(tmp_path, monkeypatch, "true", made)
+    assert result.exit_code == 0, result.output
+    assert (
+        f"{file.with_suffix('.end')} cannot be written (No space left on device)" in result.output
+    )
