@@ -216,7 +216,8 @@ def claim_of(
     if claim.uses_gpu and snakemake_internals.is_local_rule(job):
         hint = hints.wish(resources) or "model"
         problem = "a local rule gets no card"
-        fix = "take the rule out of localrules, or the hint out of the rule"
+        ways = (snakemake_internals.to_be_no_local_rule(job), "take the hint out of the rule")
+        fix = ", or ".join(filter(None, ways))
         raise HintError(job.rule.name, f"{hint}={resources[hint]!r}", problem, fix)
     return claim
 

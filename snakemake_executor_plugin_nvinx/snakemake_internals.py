@@ -157,6 +157,17 @@ def demand_countable_vram(workflow: Any, problem: Callable[[str, str, int], Exce
 
 def _countable(
     rule: Any, limit_mb: int, problem: Callable[[str, str, int], Exception]
+def to_be_no_local_rule(job: Any) -> str | None:
+    """What to change of a local rule so that it is none; None where nothing can be."""
+    rule = job.rule
+    if rule.norun or rule.is_template_engine:
+        return None
+    for keyword in ("handover", "localrule"):
+        if getattr(rule.ruleinfo, keyword):
+            return f"leave out {keyword}: True"
+    return "take the rule out of localrules"
+
+
 ) -> Callable[..., Any]:
     expand = rule.expand_resources
 
