@@ -53,8 +53,8 @@ def rule_of(job: Any) -> str:
 
 def stated(job: Any) -> dict[str, Any]:
     """The resources that have a value by now; those that wait for a file are left out."""
-    known = {k: v for k, v in job.resources.items() if k not in _SNAKEMAKES_OWN}
-    return {k: v for k, v in known.items() if isinstance(v, int | float) or type(v) is str}
+    known = snakemake_internals.known_values(job.resources.items())
+    return {name: value for name, value in known.items() if name not in _SNAKEMAKES_OWN}
 
 
 def demand_countable_vram(workflow: Any) -> None:
@@ -72,8 +72,7 @@ def vram_mb(resources: Mapping[str, Any], models: Mapping[str, ModelSpec]) -> in
 
     models: those of the bench file, whose size a rule may leave to it.
     """
-    known = {k: v for k, v in resources.items() if isinstance(v, int) or type(v) is str}
-    words = gpu_words.translated(known)
+    words = gpu_words.translated(snakemake_internals.known_values(resources.items()))
     if "vram_mb" in resources or gpu_hint.is_off(words.get(gpu_hint.HINT)):
         return None
     if share_hint.HINT in words or card_share.is_written(words.get(gpu_hint.HINT)):
@@ -103,9 +102,15 @@ def readable_now(job: Any) -> list[Any]:
 
 def is_settled(job: Any, claim: Claim) -> bool:
     """Whether the claim tells by now if there is a card that can hold the job."""
-    members = snakemake_internals.members(job)
-    needs = open_names if claim.may_overflow else _has_open_hints
-    return not any(map(needs, members))
+    return not any(unsettled(member, claim) for member in snakemake_internals.members(job))
+
+
+def unsettled(job: Any, claim: Claim) -> list[str]:
+    """Those of a single job's resources that wait for a file and tell where it can run.
+
+    How much RAM and disk it takes does, where it may spill to them.
+    """
+    return open_names(job) if claim.may_overflow else open_names(job, hints.HINTS)
 
 
 def _has_open_hints(job: Any) -> bool:
