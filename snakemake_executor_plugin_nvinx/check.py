@@ -100,7 +100,8 @@ def _look_at_words(job: Any, report: Checked) -> None:
     """Others' words for a GPU, and what can hardly be meant."""
     for word in job_claims.understood(job):
         means = ", ".join(f"{hint}={value!r}" for hint, value in word.means.items())
-        report.add(report.understood, f"{word.stated} is read as {means}")
+        read = f"is read as {means}" if job_claims.counts(job, word) else messages.does_not_count()
+        report.add(report.understood, f"{word.stated} {read}")
     if doubt := unlikely.vram(job_claims.hints_of(job)):
         report.add(report.doubtful, f"{doubt}.")
 

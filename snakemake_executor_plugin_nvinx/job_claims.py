@@ -156,6 +156,21 @@ def understood(job: Any) -> list[gpu_words.Reading]:
     return [word for word in words if word.means]
 
 
+def counts(job: Any, word: gpu_words.Reading) -> bool:
+    """Whether a word that is understood adds anything to what the rule says in nvinx's hints."""
+    resources, defaults = stated(job), snakemake_internals.default_names(job)
+    own = {k: v for k, v in resources.items() if k not in defaults}
+    if gpu_hint.is_off(own.get(gpu_hint.HINT)):
+        return False
+    if word.name in resources and word.name in defaults:
+        said = gpu_words.translated(own)
+        made = default_hints.beside(own, {word.name: word.value})
+    else:
+        said = {k: v for k, v in own.items() if k in hints.HINTS}
+        made = gpu_words.translated(said | {word.name: word.value})
+    return any(made.get(hint) != said.get(hint) for hint in hints.HINTS)
+
+
 def ignored(job: Any, claim: Claim) -> list[gpu_words.Reading]:
     """What looks like a wish for a GPU in the rule and has no effect on this claim of it."""
     if claim.uses_gpu:

@@ -157,3 +157,28 @@ def test_ram_that_waits_for_a_file_does_not_hide_where_a_rule_runs(workspace: Wo
     assert "rule shared (1 job): shares a card, 0.90 GB" in done.stdout
     assert "rule says (1 job): on the CPU\n  its command says '--device cuda'" in done.stdout
     assert "rule spills (1 job): not known yet\n  mem_mb depends on" in done.stdout
+
+
+def test_another_word_for_a_gpu_that_adds_nothing_to_the_hints_does_not_count(
+    workspace: Workspace,
+) -> None:
+    stated = {
+        "own": "resources: gpu=1, gpus=2",
+        "two": "resources: gpus=1, gres='gpu:1'",
+        "size": "resources: vram_mb=900",
+        "off": "resources: gpu=0, gpu_mem_mb=900",
+    }
+    rules = (RULE.format(name=name, input=[], says=says, does="") for name, says in stated.items())
+    workspace.write("workflow/Snakefile", "".join(rules))
+    targets = [f"{name}.txt" for name in stated]
+    options = ("--default-resources", "num_gpus=1")
+    done = _check(workspace, "workflow/Snakefile", *targets, "--json", "--", *options)
+    told = {rule["name"][5:]: set(rule["understood"]) for rule in json.loads(done.stdout)}
+
+    vain = "does not count beside what else the rule says"
+    assert told == {
+        "own": {f"gpus=2 {vain}", f"num_gpus=1 {vain}"},
+        "two": {"gpus=1 is read as gpu=1", "gres='gpu:1' is read as gpu=1", f"num_gpus=1 {vain}"},
+        "size": {f"num_gpus=1 {vain}"},
+        "off": {f"gpu_mem_mb=900 {vain}", f"num_gpus=1 {vain}"},
+    }
