@@ -232,7 +232,10 @@ def claim_of(
         size=input_size(job),
         open=tuple(open_names(job)),
     )
-    claim = hints.read(job.rule.name, resources, common, models, calibrated, cards)
+    try:
+        claim = hints.read(job.rule.name, resources, common, models, calibrated, cards)
+    except HintError as error:
+        raise _where_it_is_written(job, error) from None
     if claim.uses_gpu and snakemake_internals.is_local_rule(job):
         hint = hints.wish(resources) or "model"
         problem = "a local rule gets no card"
@@ -240,6 +243,14 @@ def claim_of(
         fix = ", or ".join(filter(None, ways))
         raise HintError(job.rule.name, f"{hint}={resources[hint]!r}", problem, fix)
     return claim
+
+
+def _where_it_is_written(job: Any, error: HintError) -> HintError:
+    """The error, which names the option where the hint is a default."""
+    if error.hint.partition("=")[0] not in snakemake_internals.default_names(job):
+        return error
+    hint = f"{error.hint}, as for rule {error.rule}"
+    return HintError("--default-resources", hint, error.problem, error.fix, kind="option")
 
 
 def _demand_whole_numbers(job: Any, *, translate: bool) -> None:

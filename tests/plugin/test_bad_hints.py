@@ -103,6 +103,12 @@ def test_a_number_of_the_command_line_that_snakemake_rounds_is_refused(
     _is_one_clear_refusal(outcome, "in quotes of its own", *words)
 
 
+def test_a_wrong_default_is_named_once_and_where_it_is_written(workspace: Workspace) -> None:
+    outcome = _run_with(workspace, {}, "--default-resources", "vrammb=900")
+    _is_one_clear_refusal(outcome, "option --default-resources: vrammb=900, as for rule s")
+    assert "write vram_mb=900." in outcome.text
+
+
 @pytest.mark.parametrize(
     ("made_local", "fix"),
     [
