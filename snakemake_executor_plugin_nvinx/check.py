@@ -14,6 +14,8 @@ from nvinx.jobs import hints, unlikely
 from snakemake_executor_plugin_nvinx import job_claims, messages, snakemake_internals
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from snakemake_executor_plugin_nvinx.run import Run
 
 _SETS_DEVICES = re.compile(r"\bCUDA_VISIBLE_DEVICES\s*=")
@@ -51,17 +53,21 @@ def checked(workflow: Any, run: Run) -> list[dict[str, Any]]:
     for job in snakemake_internals.pending_jobs(workflow):
         if not job.rule.norun:
             by_rule[f"rule {job.rule.name}"].append(job)
-    found = [_rule(name, jobs, run) for name, jobs in sorted(by_rule.items())]
+    needs = snakemake_internals.needs(workflow)
+    found = [_rule(name, jobs, needs, run) for name, jobs in sorted(by_rule.items())]
     return [asdict(each) for each in (*found, *_groups(workflow, run))]
 
 
-def _rule(name: str, jobs: list[Any], run: Run) -> Checked:
+def _rule(name: str, jobs: list[Any], needs: Callable[[Any], Iterator[Any]], run: Run) -> Checked:
     report = Checked(name, len(jobs))
     for job in sorted(jobs, key=job_claims.name_of):
-        if snakemake_internals.can_be_evaluated(job):
+        error = snakemake_internals.evaluation_error(job)
+        if error is None:
             _look_at(job, report, run)
-        else:
+        elif any(needs(job)):
             report.add(report.unknown, "its resources depend on the output of an earlier job")
+        else:
+            report.add(report.errors, messages.not_computed(name, error.__cause__ or error))
     command = jobs[0].rule.shellcmd or ""
     if _SETS_DEVICES.search(command):
         report.add(report.ignored, messages.sets_devices())
@@ -70,15 +76,15 @@ def _rule(name: str, jobs: list[Any], run: Run) -> Checked:
 
 def _look_at(job: Any, report: Checked, run: Run) -> None:
     _look_at_words(job, report)
-    waiting = job_claims.open_names(job)
-    for name in waiting:
-        report.add(report.unknown, f"{name} depends on the output of an earlier job")
     try:
         claim, _ = run.claim(job)
         run.demand_possible_job(job)
     except NvinxError as error:
         report.add(report.errors, str(error))
         return
+    waiting = job_claims.unsettled(job, claim)
+    for name in waiting:
+        report.add(report.unknown, f"{name} depends on the output of an earlier job")
     for word in job_claims.ignored(job, claim):
         report.add(report.ignored, f"{word.stated} means nothing to nvinx. Fix: write {word.write}")
     says_nothing = hints.wish(job_claims.hints_of(job)) is None and not waiting
@@ -94,7 +100,8 @@ def _look_at_words(job: Any, report: Checked) -> None:
     """Others' words for a GPU, and what can hardly be meant."""
     for word in job_claims.understood(job):
         means = ", ".join(f"{hint}={value!r}" for hint, value in word.means.items())
-        report.add(report.understood, f"{word.stated} is read as {means}")
+        read = f"is read as {means}" if job_claims.counts(job, word) else messages.does_not_count()
+        report.add(report.understood, f"{word.stated} {read}")
     if doubt := unlikely.vram(job_claims.hints_of(job)):
         report.add(report.doubtful, f"{doubt}.")
 

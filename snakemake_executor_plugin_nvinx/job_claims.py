@@ -53,8 +53,8 @@ def rule_of(job: Any) -> str:
 
 def stated(job: Any) -> dict[str, Any]:
     """The resources that have a value by now; those that wait for a file are left out."""
-    known = {k: v for k, v in job.resources.items() if k not in _SNAKEMAKES_OWN}
-    return {k: v for k, v in known.items() if isinstance(v, int | float) or type(v) is str}
+    known = snakemake_internals.known_values(job.resources.items())
+    return {name: value for name, value in known.items() if name not in _SNAKEMAKES_OWN}
 
 
 def demand_countable_vram(workflow: Any) -> None:
@@ -72,8 +72,7 @@ def vram_mb(resources: Mapping[str, Any], models: Mapping[str, ModelSpec]) -> in
 
     models: those of the bench file, whose size a rule may leave to it.
     """
-    known = {k: v for k, v in resources.items() if isinstance(v, int) or type(v) is str}
-    words = gpu_words.translated(known)
+    words = gpu_words.translated(snakemake_internals.known_values(resources.items()))
     if "vram_mb" in resources or gpu_hint.is_off(words.get(gpu_hint.HINT)):
         return None
     if share_hint.HINT in words or card_share.is_written(words.get(gpu_hint.HINT)):
@@ -103,9 +102,15 @@ def readable_now(job: Any) -> list[Any]:
 
 def is_settled(job: Any, claim: Claim) -> bool:
     """Whether the claim tells by now if there is a card that can hold the job."""
-    members = snakemake_internals.members(job)
-    needs = open_names if claim.may_overflow else _has_open_hints
-    return not any(map(needs, members))
+    return not any(unsettled(member, claim) for member in snakemake_internals.members(job))
+
+
+def unsettled(job: Any, claim: Claim) -> list[str]:
+    """Those of a single job's resources that wait for a file and tell where it can run.
+
+    How much RAM and disk it takes does, where it may spill to them.
+    """
+    return open_names(job) if claim.may_overflow else open_names(job, hints.HINTS)
 
 
 def _has_open_hints(job: Any) -> bool:
@@ -149,6 +154,21 @@ def understood(job: Any) -> list[gpu_words.Reading]:
     """What others call a GPU in the rule, and nvinx too."""
     words = (*gpu_words.readings(stated(job)), *_words_in_params(job))
     return [word for word in words if word.means]
+
+
+def counts(job: Any, word: gpu_words.Reading) -> bool:
+    """Whether a word that is understood adds anything to what the rule says in nvinx's hints."""
+    resources, defaults = stated(job), snakemake_internals.default_names(job)
+    own = {k: v for k, v in resources.items() if k not in defaults}
+    if gpu_hint.is_off(own.get(gpu_hint.HINT)):
+        return False
+    if word.name in resources and word.name in defaults:
+        said = gpu_words.translated(own)
+        made = default_hints.beside(own, {word.name: word.value})
+    else:
+        said = {k: v for k, v in own.items() if k in hints.HINTS}
+        made = gpu_words.translated(said | {word.name: word.value})
+    return any(made.get(hint) != said.get(hint) for hint in hints.HINTS)
 
 
 def ignored(job: Any, claim: Claim) -> list[gpu_words.Reading]:
@@ -212,13 +232,25 @@ def claim_of(
         size=input_size(job),
         open=tuple(open_names(job)),
     )
-    claim = hints.read(job.rule.name, resources, common, models, calibrated, cards)
+    try:
+        claim = hints.read(job.rule.name, resources, common, models, calibrated, cards)
+    except HintError as error:
+        raise _where_it_is_written(job, error) from None
     if claim.uses_gpu and snakemake_internals.is_local_rule(job):
         hint = hints.wish(resources) or "model"
         problem = "a local rule gets no card"
-        fix = "take the rule out of localrules, or the hint out of the rule"
+        ways = (snakemake_internals.to_be_no_local_rule(job), "take the hint out of the rule")
+        fix = ", or ".join(filter(None, ways))
         raise HintError(job.rule.name, f"{hint}={resources[hint]!r}", problem, fix)
     return claim
+
+
+def _where_it_is_written(job: Any, error: HintError) -> HintError:
+    """The error, which names the option where the hint is a default."""
+    if error.hint.partition("=")[0] not in snakemake_internals.default_names(job):
+        return error
+    hint = f"{error.hint}, as for rule {error.rule}"
+    return HintError("--default-resources", hint, error.problem, error.fix, kind="option")
 
 
 def _demand_whole_numbers(job: Any, *, translate: bool) -> None:

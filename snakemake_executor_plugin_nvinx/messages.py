@@ -135,6 +135,14 @@ def looks_like_gpu(words: str) -> str:
     )
 
 
+def not_computed(rule: str, error: BaseException) -> str:
+    return f"{rule}: Snakemake cannot compute its resources: {type(error).__name__}: {error}"
+
+
+def does_not_count() -> str:
+    return "does not count beside what else the rule says"
+
+
 def ignored(rule: str, stated: str, write: str) -> str:
     return f"nvinx: rule {rule}: {stated} means nothing to nvinx. Fix: write {write}."
 

@@ -21,7 +21,8 @@ _LOCAL_S = 0.01  # local rules are trifles as a rule
 def workload_of(workflow: Any, run: Run) -> Workload:
     """The jobs that are still to run; times as earlier runs took or as declared, else a minute.
 
-    Groups are planned as their single jobs. Raises HintError naming the rule.
+    Groups are planned as their single jobs. Raises HintError naming the rule, or what a function of
+    a job that waits for no other raises.
     """
     pending = snakemake_internals.pending_jobs(workflow)  # in no order
     jobs = sorted(pending, key=job_claims.name_of)
@@ -46,6 +47,8 @@ def _names(jobs: list[Any]) -> dict[Any, str]:
 def _task(job: Any, name: str, after: tuple[str, ...], run: Run) -> Task:
     if snakemake_internals.is_local_rule(job):
         return Task(name=name, duration_s=_LOCAL_S, runtime_s=_LOCAL_S, after=after)
+    if not after and (error := snakemake_internals.evaluation_error(job)) is not None:
+        raise error
     if job_claims.is_guessed(job):
         return _guessed(job, name, after, run)
     claim, _ = run.claim(job)

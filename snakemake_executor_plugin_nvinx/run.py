@@ -249,21 +249,24 @@ class Run:
     def demand_possible(self) -> None:
         """Raise one error that names every rule or group which is wrong or can never run here.
 
+        A wrong default is named once, with one of the rules that it is for.
+
         What waits for a file is looked at when its job is handed over.
         """
         grouped = snakemake_internals.groups(self._workflow)
         inside = {job for group in grouped for job in group.jobs}
         alone = (j for j in snakemake_internals.pending_jobs(self._workflow) if j not in inside)
-        problems: dict[str, str] = {}
+        problems: dict[str, NvinxError] = {}
         for job in (*alone, *grouped):
             rule = job_claims.rule_of(job)
             if rule not in problems and snakemake_internals.can_be_evaluated(job):
                 try:
                     self.demand_possible_job(job)
                 except NvinxError as error:
-                    problems[rule] = str(error)
+                    problems[rule] = error
         if problems:
-            raise NvinxError("\n".join(dict.fromkeys(problems.values())))
+            different = {_what_is_wrong(error): str(error) for error in problems.values()}
+            raise NvinxError("\n".join(different.values()))
 
     def demand_possible_job(self, job: Any) -> None:
         """Raise what is wrong with one job or group, but for what waits for a file."""
@@ -484,6 +487,13 @@ class Run:
         if self.sampler is not None:
             self.sampler.stop()
         self.trace.close()
+
+
+def _what_is_wrong(error: NvinxError) -> str:
+    """The same for all rules that have it from one option."""
+    if isinstance(error, HintError) and error.kind == "option":
+        return f"{error.rule}: {error.problem}. Fix: {error.fix}."
+    return str(error)
 
 
 def _bench(settings: ExecutorSettings, folder: Path, inside: Outer | None) -> Bench:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
+import shlex
 import sys
 from concurrent.futures import Future
 from fractions import Fraction
@@ -73,10 +74,32 @@ def can_be_evaluated(job: Any) -> bool:
 
     Functions of users may raise anything then; once the job is ready, Snakemake reports it.
     """
+    return evaluation_error(job) is None
+
+
+def evaluation_error(job: Any) -> Exception | None:
+    """Why a job's resources cannot be computed: what a function of the user raised, if one did."""
     try:
-        return all(member.resources is not None for member in members(job))
-    except Exception:
-        return False
+        for member in members(job):
+            _ = member.resources
+    except Exception as error:
+        return error
+    return None
+
+
+def known_values(resources: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Numbers and plain texts, but for what waits for a file, which is a text of its own kind.
+
+    Texts may be of any kind: an input file, one of numpy's. A path is one word of a text.
+    """
+    from pathlib import PurePath
+
+    from snakemake.common.tbdstring import TBDString
+
+    known = {name: value for name, value in resources if not isinstance(value, TBDString)}
+    words = {k: shlex.quote(str(v)) for k, v in known.items() if isinstance(v, PurePath)}
+    texts = {k: str(v) for k, v in known.items() if isinstance(v, str)}
+    return known | words | texts
 
 
 def named(params: Any) -> list[tuple[str, Any]]:
@@ -132,6 +155,17 @@ def take_local_rules(workflow: Any) -> None:
 def is_local_rule(job: Any) -> bool:
     """Whether the workflow says that the job is local, or it has nothing to run."""
     return bool(job.is_local or job.rule.name in job.rule.workflow._localrules)
+
+
+def to_be_no_local_rule(job: Any) -> str | None:
+    """What to change of a local rule so that it is none; None where nothing can be."""
+    rule = job.rule
+    if rule.norun or rule.is_template_engine:
+        return None
+    for keyword in ("handover", "localrule"):
+        if getattr(rule.ruleinfo, keyword):
+            return f"leave out {keyword}: True"
+    return "take the rule out of localrules"
 
 
 def hold_limits(workflow: Any) -> None:

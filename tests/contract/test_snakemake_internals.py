@@ -1,13 +1,16 @@
 """What we use of Snakemake beyond its plugin interface is there; a failure names the version."""
 
 import inspect
+from pathlib import Path
 
 import pytest
 import snakemake
 import snakemake.api
 import snakemake.cli
+from snakemake.common.tbdstring import TBDString
 from snakemake.dag import DAG
 from snakemake.executors.local import Executor as LocalExecutor
+from snakemake.io import AnnotatedString
 from snakemake.jobs import GroupJob, Job
 from snakemake.persistence import PersistenceBase
 from snakemake.persistence.file import FilePersistence
@@ -17,6 +20,8 @@ from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.settings.types import ResourceSettings
 from snakemake.shell import shell
 from snakemake.workflow import Workflow
+
+from snakemake_executor_plugin_nvinx import snakemake_internals
 
 HERE = f"Snakemake {snakemake.__version__} changed what nvinx builds on: "
 
@@ -102,6 +107,26 @@ def test_it_can_be_told_what_a_rule_has_from_defaults_alone():
 
 def test_numbers_with_a_fraction_are_rounded():
     assert Resource("gpu", 0.5).value == 0, HERE + "Resource"
+
+
+def test_what_waits_for_a_file_is_told_from_other_texts():
+    of_input = AnnotatedString("a.bin")
+    stated = {
+        "n": 2,
+        "text": "b",
+        "input": of_input,
+        "path": Path("my data/c"),
+        "open": TBDString(),
+    }
+    known = snakemake_internals.known_values(stated.items())
+
+    assert known == {"n": 2, "text": "b", "input": "a.bin", "path": "'my data/c'"}, HERE + "TBD"
+    assert {type(value) for value in known.values()} == {int, str}
+
+
+def test_a_rule_says_how_it_became_local():
+    for keyword in ("handover", "localrule"):
+        assert f"ruleinfo.{keyword}" in source(Workflow.rule), HERE + f"RuleInfo.{keyword}"
 
 
 def test_local_rules_and_limits_stand_where_we_change_them():

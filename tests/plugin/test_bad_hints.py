@@ -103,6 +103,32 @@ def test_a_number_of_the_command_line_that_snakemake_rounds_is_refused(
     _is_one_clear_refusal(outcome, "in quotes of its own", *words)
 
 
+def test_a_wrong_default_is_named_once_and_where_it_is_written(workspace: Workspace) -> None:
+    outcome = _run_with(workspace, {}, "--default-resources", "vrammb=900")
+    _is_one_clear_refusal(outcome, "option --default-resources: vrammb=900, as for rule s")
+    assert "write vram_mb=900." in outcome.text
+
+
+@pytest.mark.parametrize(
+    ("made_local", "fix"),
+    [
+        ("localrule: True", "Fix: leave out localrule: True, or take the hint out of the rule"),
+        ("handover: True", "Fix: leave out handover: True, or take the hint out of the rule"),
+        ("template_engine: 'jinja2'", "Fix: take the hint out of the rule"),
+    ],
+)
+def test_a_local_rule_is_told_what_makes_it_local(
+    made_local: str, fix: str, workspace: Workspace
+) -> None:
+    says = "\n    ".join(["output: 'a'", "input: 'hints.json'", "resources: gpu=1", made_local])
+    runs = "" if "engine" in made_local else "\n    shell: 'touch {output}'"
+    workspace.write("Snakefile", f"rule a:\n    {says}{runs}\n")
+    outcome = _run_with(workspace, {})
+
+    assert outcome.status == 1
+    assert fix in outcome.text, outcome.text
+
+
 @pytest.mark.skipif(Path("/dev/nvidia0").exists(), reason="this machine has a GPU")
 def test_a_gpu_job_on_a_machine_without_gpu_is_refused(workspace: Workspace) -> None:
     workspace.path("nvinx.yaml").unlink()

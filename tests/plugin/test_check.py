@@ -41,8 +41,12 @@ RULES = {
 
 
 def _check(workspace: Workspace, *args: str) -> subprocess.CompletedProcess[str]:
+    return _nvinx(workspace, "check", *args)
+
+
+def _nvinx(workspace: Workspace, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", "from nvinx.cli import main; main()", "check", *args],
+        [sys.executable, "-c", "from nvinx.cli import main; main()", *args],
         cwd=workspace.work,
         env=workspace._environment(),
         capture_output=True,
@@ -111,3 +115,70 @@ def test_a_group_that_is_too_large_is_told(make_workspace: MakeWorkspace) -> Non
 
     assert done.returncode == 1, done.stdout
     assert "group fan: group[fan] needs 5.00 GB of VRAM" in done.stdout
+
+
+def test_a_function_that_raises_is_an_error_unless_its_job_waits_for_another(
+    workspace: Workspace,
+) -> None:
+    fails = "resources: vram_mb=lambda wildcards: 1 / 0"
+    now = RULE.format(name="now", input=[], says=fails, does="")
+    later = RULE.format(name="later", input="now.txt", says=fails, does="")
+    workspace.write("workflow/Snakefile", now + later)
+    done = _check(workspace, "workflow/Snakefile", "later.txt")
+
+    assert done.returncode == 1, done.stdout
+    assert "rule now: Snakemake cannot compute its resources: ZeroDivisionError" in done.stdout
+    assert "rule later (1 job): not known yet" in done.stdout
+
+
+def test_so_it_is_for_the_plan(workspace: Workspace) -> None:
+    fails = "resources: vram_mb=lambda wildcards: 1 / 0"
+    rule = RULE.format(name="now", input=[], says=fails, does="")
+    workspace.write("workflow/Snakefile", rule)
+    done = _nvinx(workspace, "plan", "workflow/Snakefile")
+
+    assert (done.returncode, "InputFunctionException in rule now" in done.stderr) == (1, True)
+
+
+def test_ram_that_waits_for_a_file_does_not_hide_where_a_rule_runs(workspace: Workspace) -> None:
+    spills = "resources: vram_mb=6000, ram_overflow=1, mem_mb=lambda wildcards, input: input.size"
+    rules = [
+        RULE.format(name="first", input=[], says="", does=""),
+        RULE.format(name="shared", input="first.txt", says="resources: vram_mb=900", does=""),
+        RULE.format(name="says", input="first.txt", says="", does="true --device cuda; "),
+        RULE.format(name="spills", input="first.txt", says=spills, does=""),
+    ]
+    workspace.write("workflow/Snakefile", "".join(rules))
+    targets = ("shared.txt", "says.txt", "spills.txt")
+    done = _check(
+        workspace, "workflow/Snakefile", *targets, "--", "--default-resources", "runtime=30"
+    )
+
+    assert "rule shared (1 job): shares a card, 0.90 GB" in done.stdout
+    assert "rule says (1 job): on the CPU\n  its command says '--device cuda'" in done.stdout
+    assert "rule spills (1 job): not known yet\n  mem_mb depends on" in done.stdout
+
+
+def test_another_word_for_a_gpu_that_adds_nothing_to_the_hints_does_not_count(
+    workspace: Workspace,
+) -> None:
+    stated = {
+        "own": "resources: gpu=1, gpus=2",
+        "two": "resources: gpus=1, gres='gpu:1'",
+        "size": "resources: vram_mb=900",
+        "off": "resources: gpu=0, gpu_mem_mb=900",
+    }
+    rules = (RULE.format(name=name, input=[], says=says, does="") for name, says in stated.items())
+    workspace.write("workflow/Snakefile", "".join(rules))
+    targets = [f"{name}.txt" for name in stated]
+    options = ("--default-resources", "num_gpus=1")
+    done = _check(workspace, "workflow/Snakefile", *targets, "--json", "--", *options)
+    told = {rule["name"][5:]: set(rule["understood"]) for rule in json.loads(done.stdout)}
+
+    vain = "does not count beside what else the rule says"
+    assert told == {
+        "own": {f"gpus=2 {vain}", f"num_gpus=1 {vain}"},
+        "two": {"gpus=1 is read as gpu=1", "gres='gpu:1' is read as gpu=1", f"num_gpus=1 {vain}"},
+        "size": {f"num_gpus=1 {vain}"},
+        "off": {f"gpu_mem_mb=900 {vain}", f"num_gpus=1 {vain}"},
+    }

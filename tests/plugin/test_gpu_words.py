@@ -30,6 +30,7 @@ SAYS = {
     "name": "resources: gpu='a1000'",
     "computed": "resources: gpus=lambda wildcards, attempt: attempt",
     "size": "resources: gpu_mem_mb=900",
+    "text": "resources: vram=type('Text', (str,), {})('900MB')",
     "off": "resources: gpu=0, vram_mb=900",
     "queue": "resources: slurm_partition='gpu'",
     "program": "params: device='cuda'",
@@ -56,6 +57,7 @@ def test_each_word_is_understood_or_warned_about(workspace: Workspace) -> None:
     alone = ("gpus", "gres", "in_params", "made", "extra", "name", "computed")
     assert seen == dict.fromkeys(alone, "gpu_exclusive") | {
         "size": "gpu_shared",
+        "text": "gpu_shared",
         "off": "cpu_only",
         "queue": "cpu_only",
         "program": "cpu_only",

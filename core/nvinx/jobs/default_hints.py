@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nvinx.formatting import word_of
 from nvinx.jobs import card_share, gpu_hint, gpu_words, hints, share_hint
 from nvinx.residency import Residency
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 _SIZES = {"vram", "vram_mb", share_hint.HINT}
 _ASKING = set(hints.ASKING)
+_OF_A_SIZE = {residency.value for residency in Residency if residency.needs_vram}
 
 
 def beside(own: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,19 +30,26 @@ def beside(own: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any
         kept = defaults
     else:
         kept = {name: value for name, value in defaults.items() if name not in hints.HINTS}
-    return {**kept, **own}
+    together = {**kept, **own}
+    if "cpu_runtime" not in own and not (together.get("cpu_fallback") or "model" in together):
+        together.pop("cpu_runtime", None)  # the job never runs on the CPU instead
+    return together
 
 
 def _adds(name: str, value: object, own: Mapping[str, Any]) -> bool:
     if name not in hints.HINTS:
         return True
-    if own.get("residency") == Residency.CPU_ONLY.value:
+    if _residency(own) == Residency.CPU_ONLY.value:
         return False
     if name in _SIZES or card_share.is_written(value):
-        return "residency" in own and not _says_how_much(own)
+        return _residency(own) in _OF_A_SIZE and not _says_how_much(own)
     if name == gpu_hint.HINT:
         return gpu_hint.HINT not in own and gpu_hint.is_name(value)
     return name not in _ASKING
+
+
+def _residency(own: Mapping[str, Any]) -> str:
+    return word_of(own.get("residency")).lower()
 
 
 def _says_how_much(own: Mapping[str, Any]) -> bool:

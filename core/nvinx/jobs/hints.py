@@ -417,10 +417,15 @@ class _Reader:
         if agreed is None or residency.uses_gpu or self.may_have(*ASKING):
             return agreed
         if isinstance(value, str) and not value.strip().isdigit():
-            problem = "means nothing for a job that uses no GPU"
-            fix = "leave it out, or add vram_mb=... or gpu=1"
-            raise self.error(preemption.HINT, problem, fix)
+            raise self.means_nothing(preemption.HINT)
         return None
+
+    def means_nothing(self, hint: str) -> HintError:
+        """Of a job that uses no GPU; where that is stated, a wish for one would contradict it."""
+        is_stated = any(name in self._hints for name in ("residency", "model"))
+        also = "" if is_stated else ", or add vram_mb=... or gpu=1"
+        problem = "means nothing for a job that uses no GPU"
+        return self.error(hint, problem, f"leave {hint} out{also}")
 
     def cpu_runtime_s(self, cpu_fallback: bool) -> float | None:
         value = self._hints.get("cpu_runtime")
@@ -451,7 +456,10 @@ class _Reader:
             if self.may_have(*ASKING):
                 return Residency.GPU_EXCLUSIVE
             problem = f"{residency.value} needs to know how much VRAM the job takes"
-            fix = "add vram_mb=... (or model=...), or gpu_share='1/3' for a third of a card"
+            part = ", or gpu_share='1/3' for a third of a card"
+            fix = (
+                f"add vram_mb=... (or model=...){part if residency is Residency.GPU_SHARED else ''}"
+            )
             raise self.error("residency", problem, fix)
         return residency
 
@@ -465,11 +473,7 @@ class _Reader:
             return
         for name in ("ram_overflow", "max_slowdown", "cpu_runtime", stage_hint.HINT):
             if self._hints.get(name, stage_hint.OFF) not in (0, stage_hint.OFF):
-                raise self.error(
-                    name,
-                    "means nothing for a job that uses no GPU",
-                    f"leave {name} out, or add vram_mb=... or gpu=1",
-                )
+                raise self.means_nothing(name)
 
 
 def _is_digits(text: str) -> bool:

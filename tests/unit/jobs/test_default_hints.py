@@ -19,6 +19,10 @@ MODELS = {"esm2": ModelSpec("esm2", 2.0, SHARED)}
         ({"gpu": 0}, {"vram_mb": 900}, CPU, None),
         ({"gpus": 0}, {"vram_mb": 900}, CPU, None),
         ({"residency": "cpu_only"}, {"gpu": 1, "max_slowdown": "2"}, CPU, None),
+        ({"residency": "CPU_ONLY"}, {"vram_mb": 900}, CPU, None),
+        ({"residency": "gpu_exclusive"}, {"gpu_share": "1/4"}, ALONE, None),
+        ({"residency": "gpu_exclusive"}, {"vram_mb": "auto"}, ALONE, None),
+        ({"residency": "gpu_exclusive"}, {"vram_mb": "1000-2000"}, ALONE, None),
         ({"vram_mb": 900}, {"gpu": 0}, SHARED, 858),
         ({"vram_mb": 900}, {"gpus": 0}, SHARED, 858),
         ({"gres": "gpu:1"}, {"gpu": 0}, ALONE, None),
@@ -41,3 +45,12 @@ def test_what_the_rule_leaves_open_a_default_may_say():
     asked = default_hints.beside({"vram_mb": 900}, {"gpu": "a100", "cpu_fallback": 1, "mem_mb": 9})
     made = read("embed", asked, Common(), {})
     assert (made.card_name, made.cpu_fallback, asked["mem_mb"]) == ("a100", True, 9)
+
+
+def test_a_default_time_on_the_cpu_is_for_jobs_that_may_run_there():
+    times = {"cpu_runtime": 30}
+    assert "cpu_runtime" not in default_hints.beside({"gpu": 1}, times)
+    assert "cpu_runtime" not in default_hints.beside({"gpu": 1, "cpu_fallback": 0}, times)
+    assert "cpu_runtime" in default_hints.beside({"gpu": 1, "cpu_fallback": 1}, times)
+    assert "cpu_runtime" in default_hints.beside({"gpu": 1}, times | {"cpu_fallback": 1})
+    assert "cpu_runtime" in default_hints.beside({"gpu": 1, "cpu_runtime": 5}, {})

@@ -311,3 +311,16 @@ def test_what_an_open_value_may_still_mend_is_no_error(hints, data):
 )
 def test_what_no_open_value_can_mend_is_refused_at_once(hints, names, word):
     assert word in str(refused(Common(open=tuple(names)), **hints))
+
+
+@pytest.mark.parametrize(
+    ("hints", "fix"),
+    [
+        ({"residency": "cpu_only", "max_slowdown": "2"}, "leave max_slowdown out."),
+        ({"residency": "cpu_only", "preemptible": "requeue"}, "leave preemptible out."),
+        ({"max_slowdown": "2"}, "leave max_slowdown out, or add vram_mb=... or gpu=1."),
+        ({"residency": "gpu_ram_overflow", "mem_mb": 9}, "add vram_mb=... (or model=...)."),
+    ],
+)
+def test_what_to_write_contradicts_nothing_that_is_stated(hints, fix):
+    assert str(refused(**hints)).endswith(f"Fix: {fix}")
