@@ -259,8 +259,8 @@ class SlurmRun:
                     continue  # it may run: then Snakemake's own lock keeps the two apart
                 if jobs := slurm_tools.alive(name):
                     still = "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
-                    problem = f"still has {still} of an earlier run here, which was killed; they "
-                    problem += "may write the same files as this one"
+                    problem = f"still has {still} of a run that was killed here, and both runs "
+                    problem += "would write the same files"
                     fix = f"wait until `squeue --name={name}` shows none, or cancel them: "
                     raise SlurmError("Slurm", problem, f"{fix}`scancel --name={name}`")
 

@@ -224,7 +224,7 @@ def test_jobs_of_a_killed_run_are_not_joined_by_others_that_write_the_same(workf
     workflow.run(LONG, "--unlock")
     status, text = workflow.run(LONG, "--rerun-incomplete")
     assert status == 1
-    told = f"1 job of an earlier run here, which was killed; .*`scancel --name={job.name}`"
+    told = f"1 job of a run that was killed here, and .*`scancel --name={job.name}`"
     assert re.search(told, " ".join(text.split())), text
     workflow.cluster.run("scancel", f"--name={job.name}")
     assert is_cancelled(workflow.cluster, job.id)
