@@ -52,6 +52,8 @@ def _task(job: Any, name: str, after: tuple[str, ...], run: Run) -> Task:
     if job_claims.is_guessed(job):
         return _guessed(job, name, after, run)
     claim, _ = run.claim(job)
+    if not job_claims.is_settled(job, claim):
+        return _guessed(job, name, after, run)
     possible = options(claim, run.broker.state.capacity)
     spills = possible == (Residency.GPU_RAM_OVERFLOW,)
     seen_s = run.statistics.gpu_s if claim.uses_gpu else run.statistics.cpu_s

@@ -40,6 +40,8 @@ def _upcoming(workflow: Any, pending: list[Any], run: Run, ids: JobIds) -> Itera
                 claim, name = run.ready(job)
             except HintError:
                 continue  # told once it is handed over
+            if not job_claims.is_settled(job, claim):
+                continue
             known[job] = ids.of(job)
             engine = run.context.engine
             after = tuple(known[need] for need in before[job])

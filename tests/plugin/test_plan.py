@@ -171,3 +171,17 @@ def test_a_job_whose_needs_an_earlier_one_will_tell_is_planned_as_a_guess(
     assert jobs["globbed"]["placement"] == "cpu_only"
     assert not jobs["measure[small]"]["is_guessed"]
     assert "needs not known yet; planned with a whole card" in " ".join(shown.stdout.split())
+
+
+def test_a_job_that_may_spill_to_ram_not_known_yet_is_planned_as_a_guess(
+    make_workspace: MakeWorkspace,
+) -> None:
+    workspace = make_workspace("plain")
+    workspace.write(
+        "Snakefile",
+        'rule spills:\n    input: "made.txt"\n    output: "end.txt"\n'
+        "    resources: vram_mb=6000, ram_overflow=1, mem_mb=lambda wildcards, input: input.size_mb\n"
+        '    shell: "touch {output}"\n'
+        'rule made:\n    output: "made.txt"\n    shell: "touch {output}"\n',
+    )
+    assert _jobs(_plan(workspace, "--json"))["spills"]["is_guessed"]
