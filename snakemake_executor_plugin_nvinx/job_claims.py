@@ -434,11 +434,13 @@ def _demand_sizes(claims: Mapping[Any, Claim]) -> None:
             asked = f"vram_mb='{least}-{most}'"
             problem = "is a range, and the jobs of a group hold one share together to its end"
             fix = "state one size, or take the rule out of the group"
-            raise HintError(job.rule.name, asked, problem, fix)
+            error = HintError(job.rule.name, asked, problem, fix)
+            raise _where_it_is_written(job, error)
         if claim.uses_gpu and claim.auto_vram:
             problem = "cannot be learned for the jobs of a group, which hold one share together"
             fix = "write a number, or take the rule out of the group"
-            raise HintError(job.rule.name, "vram_mb='auto'", problem, fix)
+            error = HintError(job.rule.name, "vram_mb='auto'", problem, fix)
+            raise _where_it_is_written(job, error)
 
 
 _SNAKEMAKES_OWN = {"_cores", "_nodes"}

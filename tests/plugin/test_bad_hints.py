@@ -185,3 +185,13 @@ def test_the_same_workflow_without_a_mistake_runs(workspace: Workspace) -> None:
     outcome = _run_with(workspace, SOUND)
     assert outcome.status == 0, outcome.text
     assert outcome.files["out/suspect.txt"] == "new\n"
+
+
+@pytest.mark.parametrize("size", ["auto", "900-1800"])
+def test_a_default_size_that_a_group_cannot_have_names_the_option(
+    workspace: Workspace, size: str
+) -> None:
+    outcome = _run_with(
+        workspace, {}, "--groups", "suspect=g", "--default-resources", f"vram_mb='{size}'"
+    )
+    _is_one_clear_refusal(outcome, "--default-resources", f"vram_mb='{size}'", "suspect", "group")
