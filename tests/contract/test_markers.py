@@ -122,3 +122,35 @@ def test_a_pid_of_the_kernels_that_another_process_got_is_looked_at(start, monke
     markers.pids({"another"})
     monkeypatch.undo()
     assert markers.pids({TOKEN}) == {popen.pid: TOKEN}
+
+
+def test_a_program_whose_environment_is_still_being_laid_out_is_looked_at_again(start, monkeypatch):
+    """Inside `execve` there is a moment with a command line and no environment."""
+    popen = start(
+        [sys.executable, "-c", "print('up', flush=True); input()"],
+        env={**os.environ, "NVINX_JOB": TOKEN},
+    )
+    program, environment, left = proc.program, proc.environment, [5]
+
+    def half_laid_out(pid):
+        found = program(pid)
+        is_half = pid == popen.pid and left[0] > 0
+        return found._replace(environment_end=found.environment) if is_half else found
+
+    def nothing_yet(pid):
+        if pid != popen.pid or left[0] == 0:
+            return environment(pid)
+        left[0] -= 1
+        return b""
+
+    monkeypatch.setattr(proc, "program", half_laid_out)
+    monkeypatch.setattr(proc, "environment", nothing_yet)
+    assert Markers().pids({TOKEN}) == {popen.pid: TOKEN}
+
+
+@pytest.mark.parametrize("variables", [{}, {"A": "1"}, {f"A{n}": "x" for n in range(9000)}])
+def test_a_running_program_has_its_whole_environment(start, variables):
+    popen = start([sys.executable, "-c", "print('up', flush=True); input()"], env=variables)
+    program = proc.program(popen.pid)
+    assert proc.has_whole_environment(popen.pid, program)
+    assert (program.environment_end == program.environment) is (not variables)

@@ -44,7 +44,7 @@ def owner(pid: int) -> str | None:
 
 
 class _Signs(NamedTuple):
-    """What one program shows; program: None where it may have been another meanwhile."""
+    """What one program shows; program: None where that may be another's, or not all of it."""
 
     program: proc.Program | None
     marker: bytes | None
@@ -126,7 +126,7 @@ class Markers:
 
     def _signs(self, pid: int, program: proc.Program) -> _Signs:
         signs = _Signs(program, marker(pid), proc.command_line(pid))
-        if proc.program(pid) != program:
+        if proc.program(pid) != program or not proc.has_whole_environment(pid, program):
             return signs._replace(program=None)
         is_told = program.shows_addresses and proc.draws_addresses(pid)
         if signs.is_settled and (is_told or not program.has_memory):
