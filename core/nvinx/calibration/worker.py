@@ -25,9 +25,10 @@ _WORTH = 400  # characters of an error
 
 
 class Loop:
-    """Runs a step while it is told to, and marks when each run ended."""
+    """Runs `step` while it is told to, and marks when each run ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, step: Callable[[], object]) -> None:
+        self._step = step
         self._lock = threading.Lock()
         self._go = threading.Event()
         self._quit = False
@@ -56,7 +57,7 @@ class Loop:
         with self._lock:
             return list(self._marks)
 
-    def run(self, step: Callable[[], object]) -> None:
+    def run(self) -> None:
         while True:
             self._go.wait()
             if self._quit:
@@ -64,7 +65,7 @@ class Loop:
             self._busy = True
             try:
                 while self._go.is_set() and not self._quit:
-                    step()
+                    self._step()
                     self._mark()
             except Exception as error:
                 self.problem = _words(error)
@@ -145,16 +146,16 @@ def main() -> None:
     answers = os.fdopen(spec["writes"], "w", encoding="utf-8")
     if spec["core"] is not None:
         os.sched_setaffinity(0, {spec["core"]})
-    loop = Loop()
-    threading.Thread(target=_obey, args=(words, answers, loop), daemon=True).start()
     try:
         step = step_of(spec["program"])
         step()  # the first run compiles, allocates, reads
     except Exception as error:
         print(json.dumps({"problem": _words(error)}), file=answers, flush=True)
         return
+    loop = Loop(step)
     print(json.dumps({"pid": os.getpid()}), file=answers, flush=True)
-    loop.run(step)
+    threading.Thread(target=_obey, args=(words, answers, loop), daemon=True).start()
+    loop.run()
 
 
 if __name__ == "__main__":
