@@ -88,9 +88,8 @@ class Setting(NamedTuple):
 
     @property
     def bench(self) -> Bench:
-        size = self.card_mib
         cards = (
-            Card(id=f"simulated-{n}", index=n, name="card", total_mib=size, simulated=True)
+            Card(id=f"simulated-{n}", index=n, name="card", total_mib=self.card_mib, simulated=True)
             for n in range(self.cards)
         )
         return Bench(cards=tuple(cards), cores=1, ram_mib=0, models={}, origins={})

@@ -9,7 +9,7 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvinx.errors import HintError
+from nvinx.errors import HintError, NvinxError
 from nvinx.formatting import plain, word_of
 from nvinx.jobs import (
     card_share,
@@ -31,7 +31,7 @@ from nvinx.sizes import need_from_mb, parse_bytes
 from snakemake_executor_plugin_nvinx import snakemake_internals
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from nvinx.catalog import ModelSpec
     from nvinx.history.statistics import RunStatistics
@@ -251,6 +251,19 @@ def _where_it_is_written(job: Any, error: HintError) -> HintError:
         return error
     hint = f"{error.hint}, as for rule {error.rule}"
     return HintError("--default-resources", hint, error.problem, error.fix, kind="option")
+
+
+def together(problems: Iterable[NvinxError]) -> NvinxError:
+    """One error for all; what is wrong with an option is told once, with one of its rules."""
+    different = {_what_is_wrong(error): str(error) for error in problems}
+    return NvinxError("\n".join(different.values()))
+
+
+def _what_is_wrong(error: NvinxError) -> str:
+    """The same for all rules that have it from one option."""
+    if isinstance(error, HintError) and error.kind == "option":
+        return f"{error.rule}: {error.problem}. Fix: {error.fix}."
+    return str(error)
 
 
 def _demand_whole_numbers(job: Any, *, translate: bool) -> None:

@@ -265,8 +265,7 @@ class Run:
                 except NvinxError as error:
                     problems[rule] = error
         if problems:
-            different = {_what_is_wrong(error): str(error) for error in problems.values()}
-            raise NvinxError("\n".join(different.values()))
+            raise job_claims.together(problems.values())
 
     def demand_possible_job(self, job: Any) -> None:
         """Raise what is wrong with one job or group, but for what waits for a file."""
@@ -487,13 +486,6 @@ class Run:
         if self.sampler is not None:
             self.sampler.stop()
         self.trace.close()
-
-
-def _what_is_wrong(error: NvinxError) -> str:
-    """The same for all rules that have it from one option."""
-    if isinstance(error, HintError) and error.kind == "option":
-        return f"{error.rule}: {error.problem}. Fix: {error.fix}."
-    return str(error)
 
 
 def _bench(settings: ExecutorSettings, folder: Path, inside: Outer | None) -> Bench:

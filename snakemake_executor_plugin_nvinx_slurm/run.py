@@ -115,7 +115,7 @@ class SlurmRun:
 
     def demand_possible(self, handles: Iterable[Any]) -> None:
         """Raise one error for every rule that is wrong, or that no node can ever run."""
-        problems: dict[str, str] = {}
+        problems: dict[str, NvinxError] = {}
         claims = []
         for handle in handles:
             rule = job_claims.rule_of(handle)
@@ -128,9 +128,9 @@ class SlurmRun:
                     within = self._within(rule, job_claims.stated(handle))
                     claims.append(within.ask(rule, claim).claim)
             except NvinxError as error:
-                problems[rule] = str(error)
+                problems[rule] = error
         if problems:
-            raise NvinxError("\n".join(dict.fromkeys(problems.values())))
+            raise job_claims.together(problems.values())
         self.anti_affinity.expect(claims)
 
     def demand_alike(self, handles: Iterable[Any], arrays: Iterable[str]) -> None:

@@ -567,3 +567,11 @@ def test_a_node_that_goes_down_is_told_and_the_job_can_be_tried_again(short_path
     assert process.returncode == 0, text
     assert "node failure" in text
     assert made.read("a").strip() != node
+
+
+def test_a_wrong_default_is_told_once_for_all_rules(workflow):
+    rules = "rule all:\n    input: 'a', 'b'\n"
+    rules += "".join(f"rule {n}:\n    output: '{n}'\n    shell: 'touch {n}'\n" for n in "ab")
+    status, text = workflow.run(rules, "--default-resources", "vrammb=900")
+    assert status == 1
+    assert text.count("option --default-resources: vrammb=900") == 1, text
