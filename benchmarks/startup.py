@@ -24,6 +24,8 @@ import nvinx
 
 BENCH = "hardware: {vram_gb: 4, simulated: true}\n"
 NOTHING = "python -c pass"
+IS_OOM = "nvinx lease is-oom"
+_NO = 1  # its exit status for an end of another kind
 NVINX = (sys.executable, "-c", "from nvinx.__main__ import main; main()")
 TASK = ("--waiting-pid", str(os.getpid()), "--name", "task", "--vram-gb", "0.1")
 LEASE = 'exec 9<>"$0" && exec "$@"'  # as a task's guard opens the lease's file
@@ -39,17 +41,19 @@ def sides(folder: Path) -> dict[str, tuple[str, ...]]:
         "nvinx run -- true": (*NVINX, "run", "--quiet", "--", "true"),
         "nvinx run --vram 10MB -- true": (*NVINX, "run", "--quiet", "--vram", "10MB", "--", "true"),
         "nvinx lease acquire": ("bash", "-c", LEASE, str(file), *acquire),
-        "nvinx lease is-oom": (*NVINX, "lease", "is-oom", "--status", "1", os.devnull),
+        IS_OOM: (*NVINX, "lease", "is-oom", "--status", "1", os.devnull),
     }
 
 
-def cpu_ms(command: tuple[str, ...], folder: Path) -> float:
+def cpu_ms(name: str, command: tuple[str, ...], folder: Path) -> float:
     """CPU time of one process and its children, which must have been started by it."""
     environ = {**os.environ, "NVINX_STATE_DIR": str(folder / "state")}
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(command, cwd=folder, env=environ, stdout=quiet, stderr=quiet)
-    _, _, used = os.wait4(process.pid, 0)
-    process.returncode = 0
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != (_NO if name == IS_OOM else 0):
+        raise click.ClickException(f"{name} ended with {process.returncode}")
     return 1000 * (used.ru_utime + used.ru_stime)
 
 
@@ -61,12 +65,12 @@ def measure(rounds: int) -> dict[str, list[float]]:
         folder = Path(home)
         (folder / "nvinx.yaml").write_text(BENCH, encoding="utf-8")
         commands = sides(folder)
-        for command in commands.values():
-            cpu_ms(command, folder)
+        for name, command in commands.items():
+            cpu_ms(name, command, folder)
         took: dict[str, list[float]] = {name: [] for name in commands}
         for _ in range(rounds):
             for name, command in commands.items():
-                took[name].append(cpu_ms(command, folder))
+                took[name].append(cpu_ms(name, command, folder))
     return took
 
 

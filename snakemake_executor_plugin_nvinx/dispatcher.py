@@ -10,8 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from nvinx.admission.events import Refuse, Start
-from nvinx.admission.reclaim import Reclaim
+from nvinx.admission.events import Reclaim, Refuse, Start
 from nvinx.errors import NvinxError
 from nvinx.jobs.outcome import Outcome
 from nvinx.leases.suspended_job import Moved

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
+    from nvinx.admission.events import Reclaim
     from nvinx.admission.job import Job, Placement
-    from nvinx.admission.reclaim import Reclaim
     from nvinx.bench.capacity import Card
     from nvinx.history.runs import PastRun
     from nvinx.leases.giving_back import GivingBack

@@ -45,8 +45,8 @@ from snakemake_executor_plugin_nvinx.staging import Staging
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from nvinx.admission.events import Reclaim
     from nvinx.admission.job import Running
-    from nvinx.admission.reclaim import Reclaim
     from nvinx.bench.capacity import Card
     from nvinx.bench.resolve import Bench
     from nvinx.history.runs import PastRun

@@ -11,7 +11,7 @@ from nvinx.leases.suspended_job import Moved
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nvinx.admission.reclaim import Reclaim
+    from nvinx.admission.events import Reclaim
     from nvinx.leases.suspended_job import SuspendedJob
 
 

@@ -10,7 +10,8 @@ from cuda_stand_in import MODULES, CudaStandIn
 
 from nvinx.errors import StuckError, SuspendError
 from nvinx.gpu.checkpoint import DriverCheckpoint
-from nvinx.gpu.ports import CudaState, GpuProcess, GpuState
+from nvinx.gpu.checkpoint_ports import CudaState
+from nvinx.gpu.ports import GpuProcess, GpuState
 from nvinx.leases import processes
 from nvinx.leases import suspender as suspender_module
 from nvinx.leases.suspender import Suspender

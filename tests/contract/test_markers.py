@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from msgspec.structs import replace
 from waiting import eventually
 
 from nvinx.host import proc
@@ -116,7 +117,7 @@ def test_a_pid_of_the_kernels_that_another_process_got_is_looked_at(start, monke
     program, entries = proc.program, proc.entries
     markers = Markers()
     monkeypatch.setattr(
-        proc, "program", lambda pid: (it := program(pid)) and it._replace(is_kernels=True)
+        proc, "program", lambda pid: (it := program(pid)) and replace(it, is_kernels=True)
     )
     monkeypatch.setattr(proc, "entries", lambda: dict.fromkeys(entries(), 1))
     markers.pids({"another"})
@@ -135,7 +136,7 @@ def test_a_program_whose_environment_is_still_being_laid_out_is_looked_at_again(
     def half_laid_out(pid):
         found = program(pid)
         is_half = pid == popen.pid and left[0] > 0
-        return found._replace(environment_end=found.environment) if is_half else found
+        return replace(found, environment_end=found.environment) if is_half else found
 
     def nothing_yet(pid):
         if pid != popen.pid or left[0] == 0:

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from builders import exclusive_job
 
-from nvinx.admission.reclaim import Reclaim
+from nvinx.admission.events import Reclaim
 from nvinx.errors import SuspendError
 from nvinx.jobs.preemption import Mode, Preemptible
 from nvinx.leases.suspendable import Suspendable

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from msgspec import Struct, field
 
 from nvinx.admission.budgets import Rebudget  # noqa: TC001  (msgspec looks it up)
-from nvinx.admission.reclaim import Reclaim
 from nvinx.jobs.outcome import Outcome
 from nvinx.reasons import Reason, Why
 
@@ -89,6 +88,19 @@ Event: TypeAlias = Submitted | Finished | Withdrawn | CardsChanged | Moved
 class Start(Struct, frozen=True):
     job_id: str
     placement: Placement
+
+
+class Reclaim(Struct, frozen=True):
+    """A running job that is to give its card back, or all its cards: to a job of this name.
+
+    ram_mib: what it takes of RAM meanwhile, where it is suspended.
+    """
+
+    job_id: str
+    to: str
+    lost_s: float
+    grace_s: float
+    ram_mib: int = 0
 
 
 class Refuse(Struct, frozen=True):

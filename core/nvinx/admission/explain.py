@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from nvinx.admission import suspending_words
 from nvinx.admission.estimates import MOST_LOST
-from nvinx.admission.retry import RetryStep
 from nvinx.formatting import cards_text, count_text, duration, factor_text, few_names, gb, plain
 from nvinx.jobs.preemption import MOST_TIMES, Mode
 from nvinx.reasons import Reason, Why
@@ -17,8 +16,9 @@ from nvinx.sizes import whole_mb
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nvinx.admission.events import Reclaim
     from nvinx.admission.job import Job, Placement, Running
-    from nvinx.admission.reclaim import Reclaim
+    from nvinx.admission.retry import RetryStep
     from nvinx.bench.capacity import Card
     from nvinx.jobs.claim import Claim
     from nvinx.jobs.out_of_memory import Evidence
@@ -213,6 +213,8 @@ def ran_out(claim: Claim, peak_mib: int | None) -> str:
 
 def tries_again(name: str, how: str, step: RetryStep, claim: Claim, said: str | None = None) -> str:
     """said: the words by which it was known to have run out."""
+    from nvinx.admission.retry import RetryStep
+
     ways = {
         RetryStep.MORE_ROOM: f"with {_room(claim)}",
         RetryStep.MEASURED_PEAK: f"with {gb(claim.vram_mib)}, based on its measured use",

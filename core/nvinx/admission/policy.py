@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from nvinx.admission import budgets, card_sets, given_back, queue_order, reclaim, victims
+from nvinx.admission import budgets, card_sets, given_back, queue_order
 from nvinx.admission.availability import Availability
 from nvinx.admission.budgets import Rebudget
 from nvinx.admission.estimates import Estimates
@@ -42,9 +42,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Self
 
+    from nvinx.admission.availability import Reservation
+    from nvinx.admission.events import Reclaim
     from nvinx.admission.job import Job, Waiting
     from nvinx.admission.planner.plan import Plan
-    from nvinx.admission.reclaim import Reclaim
     from nvinx.admission.state import State
     from nvinx.bench.capacity import Capacity, Card
     from nvinx.jobs.claim import Claim
@@ -344,11 +345,21 @@ class _Refused:
         if squeeze is not None:
             self.budgets = squeeze.asked
             return budgets.answer(squeeze, first, free.at)
-        urgent = job.claim.preempts is not None
-        choice = victims.choose(job, first.residency, cards, free) if urgent else None
+        if job.claim.preempts is not None:
+            asked = self._reclaim(job, cards, first, free)
+            if asked is not None:
+                return asked
+        return budgets.overdue(refusal, cards, free) if is_one else refusal
+
+    def _reclaim(
+        self, job: Job, cards: Sequence[Card], first: Reservation, free: Availability
+    ) -> Reason | None:
+        """What the job is told, for which others give their cards back, or could with more RAM."""
+        from nvinx.admission import reclaim, victims
+
+        choice = victims.choose(job, first.residency, cards, free)
         if choice is None:
-            ram = reclaim.lacks_ram(job, first.residency, cards, free) if urgent else None
-            return ram or (budgets.overdue(refusal, cards, free) if is_one else refusal)
+            return reclaim.lacks_ram(job, first.residency, cards, free)
         self.reclaims, reason = reclaim.answer(job, choice, first, free.at)
         free.hold_ram(sum(one.ram_mib for one in self.reclaims))
         return reason

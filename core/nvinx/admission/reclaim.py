@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
 from nvinx.admission import victims
+from nvinx.admission.events import Reclaim
 from nvinx.reasons import Reason, Why
 
 if TYPE_CHECKING:
@@ -21,19 +20,6 @@ if TYPE_CHECKING:
     from nvinx.admission.victims import Choice
     from nvinx.bench.capacity import Card
     from nvinx.residency import Residency
-
-
-class Reclaim(Struct, frozen=True):
-    """A running job that is to give its card back, or all its cards: to a job of this name.
-
-    ram_mib: what it takes of RAM meanwhile, where it is suspended.
-    """
-
-    job_id: str
-    to: str
-    lost_s: float
-    grace_s: float
-    ram_mib: int = 0
 
 
 def lacks_ram(

@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from nvinx.admission.budgets import Rebudget
-    from nvinx.admission.events import Decision, Event, Moved, Policy, Round
-    from nvinx.admission.reclaim import Reclaim
+    from nvinx.admission.events import Decision, Event, Moved, Policy, Reclaim, Round
     from nvinx.admission.state import State
 
 _T = TypeVar("_T")

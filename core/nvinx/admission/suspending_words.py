@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from nvinx.formatting import duration, gb
 
 if TYPE_CHECKING:
+    from nvinx.admission.events import Reclaim
     from nvinx.admission.job import Job
-    from nvinx.admission.reclaim import Reclaim
     from nvinx.errors import SuspendError
 
 

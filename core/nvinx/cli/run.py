@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct
 
-from nvinx.cli import options, run_words
-from nvinx.errors import GaveUpError
+from nvinx.cli import options
+from nvinx.errors import GaveUpError, HintError, ImpossibleJobError
 from nvinx.formatting import few_names, plain
 from nvinx.jobs.preemption import URGENT_MARGIN, URGENT_PRIORITY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from nvinx.admission.retry import RetryStep
     from nvinx.bench.resolve import Bench
@@ -109,12 +111,23 @@ def command(*, command: tuple[str, ...], **asked: Any) -> None:
 
     around = outer.find(os.environ)
     if around is not None:
-        with run_words.in_options():
+        with _in_options():
             raise SystemExit(_run_as_placed(command, around, **asked))
     if left_over := outer.stale(os.environ):
         (_quiet if asked["quiet"] else _say)(f"nvinx: warning: {left_over}")
-    with run_words.in_options():
+    with _in_options():
         raise SystemExit(_run(command, **asked))
+
+
+@contextmanager
+def _in_options() -> Iterator[None]:
+    """Errors in hints are raised in the words of the options they came from."""
+    try:
+        yield
+    except (HintError, ImpossibleJobError) as error:
+        from nvinx.cli import run_words
+
+        raise run_words.in_options(error) from None
 
 
 def _run(  # noqa: PLR0913  (one argument per option)
@@ -161,7 +174,7 @@ def _claim(name: str, bench: Bench, asked: dict[str, Any]) -> Claim:
     return claim_of(_hints(asked), common, bench)
 
 
-class _Manner(NamedTuple):
+class _Manner(Struct, frozen=True):
     """How a command is waited for and run. limit_s: how long it waits at most."""
 
     name: str
@@ -171,7 +184,7 @@ class _Manner(NamedTuple):
     outputs: tuple[Path, ...]
 
 
-class _Tried(NamedTuple):
+class _Tried(Struct, frozen=True):
     """How a try of the command ended, and how many processes the kernel killed meanwhile.
 
     by_us: it was to give up its card when its user ended it, so that we may have killed it.
@@ -186,7 +199,7 @@ class _Tried(NamedTuple):
 
 def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: _Manner) -> int:
     """Run the command, again where it ran out of memory and may; its exit status."""
-    from nvinx.admission import explain, retry
+    from nvinx.admission import explain
     from nvinx.bench.oom_words import words_for
     from nvinx.jobs import attempt
     from nvinx.jobs.outcome import Outcome, outcome_of
@@ -196,21 +209,23 @@ def _attempts(client: LeaseClient, claim: Claim, command: tuple[str, ...], how: 
     own = words_for(client.bench.oom_patterns, how.name)
     while True:
         told = attempt.variables(len(tried) + 1, Outcome.OUT_OF_MEMORY if tried else None)
-        held, status, words, kills, by_us = _one_try(client, claim, command, how, told, preempted)
-        preempted = held.job.preempted
-        status = status or _left_out(how)
-        outcome = outcome_of(status, *words, own=own)
-        peak_mib = _given_back(client, held, outcome)
+        ended = _one_try(client, claim, command, how, told, preempted)
+        ran, preempted = ended.held.job.claim, ended.held.job.preempted
+        status = ended.status or _left_out(how)
+        outcome = outcome_of(status, *ended.words, own=own)
+        peak_mib = _given_back(client, ended.held, outcome)
         again = None
         if how.retry_oom and outcome is Outcome.OUT_OF_MEMORY:
-            again = retry.next_attempt(held.job.claim, tried, client.capacity, peak_mib)
+            from nvinx.admission import retry
+
+            again = retry.next_attempt(ran, tried, client.capacity, peak_mib)
         if again is None:
-            if not by_us:
-                _tell_lack_of_ram(how, status, words, kills)
+            if not ended.by_us:
+                _tell_lack_of_ram(how, status, ended.words, ended.kernel_kills)
             return _explained(status, command)
         step, claim = again
         tried.append(step)
-        before = explain.ran_out(held.job.claim, peak_mib)
+        before = explain.ran_out(ran, peak_mib)
         how.say(explain.tries_again(how.name, before, step, claim))
 
 

@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from nvinx.errors import SuspendError, install_command
-from nvinx.gpu.ports import CudaState
+from nvinx.gpu.checkpoint_ports import CudaState
 
 _DRIVER = "cuda.bindings.driver"
 _CALLS = ("GetState", "Lock", "Checkpoint", "Restore", "Unlock")

@@ -21,7 +21,7 @@ VARIABLE = "NVINX_BUDGET"  # the first file
 ANSWER = ".kept"
 DRAFT = ".new"  # of a file that is being written, or whose writer was killed
 _LONGEST = 60
-_LINE = re.compile(r"(\d{1,15}) (\d{1,15})\n", re.ASCII)
+_LINE = r"(?a)(\d{1,15}) (\d{1,15})\n"
 
 
 class Told(NamedTuple):
@@ -45,7 +45,7 @@ def read(file: Path) -> Told | None:
     try:
         fd = open_plain(file)
         try:
-            found = _LINE.match(os.read(fd, _LONGEST).decode(errors="replace"))
+            found = re.match(_LINE, os.read(fd, _LONGEST).decode(errors="replace"))
         finally:
             os.close(fd)
     except OSError:

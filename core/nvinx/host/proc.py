@@ -9,7 +9,9 @@ import os
 import struct
 from contextlib import suppress
 from functools import cache, partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from nvinx.host.locks import lock_alone
 
@@ -105,7 +107,7 @@ def started(pid: int) -> int | None:
     return int(fields[_STARTED]) if fields else None
 
 
-class Program(NamedTuple):
+class Program(Struct, frozen=True):
     """What a process runs: when it started, and where its memory begins, as the kernel writes it.
 
     The kernel draws the addresses by chance when a program starts, so another program has others.

@@ -9,7 +9,7 @@ from msgspec import Struct
 from nvinx.formatting import cards_text
 
 _MOST = 1024
-_RANGE = re.compile(r"(\d{1,9})\s*-\s*(\d{1,9})", re.ASCII)
+_RANGE = r"(?a)(\d{1,9})\s*-\s*(\d{1,9})"
 
 
 class CardCount(Struct, frozen=True):
@@ -47,13 +47,13 @@ ONE = CardCount()
 
 def is_written(value: object) -> bool:
     """Whether the value is written as a range of numbers of cards is."""
-    return isinstance(value, str) and _RANGE.fullmatch(value.strip()) is not None
+    return isinstance(value, str) and re.fullmatch(_RANGE, value.strip()) is not None
 
 
 def read(value: str) -> CardCount:
     """The count in `"2"` or `"1-2"`. Raises ValueError."""
     word = value.strip()
-    if found := _RANGE.fullmatch(word):
+    if found := re.fullmatch(_RANGE, word):
         return CardCount(int(found[1]), int(found[2]))
     if word.isascii() and word.isdigit():
         return CardCount(int(word[:9]), int(word[:9]))

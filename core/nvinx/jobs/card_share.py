@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from fractions import Fraction
 
-_RATIO = re.compile(r"(\d{1,9})\s*/\s*(\d{1,9})", re.ASCII)
-_NUMBER = re.compile(r"(\d{1,9}(?:\.\d{0,20})?|\.\d{1,20})\s*(%?)", re.ASCII)
+_RATIO = r"(?a)(\d{1,9})\s*/\s*(\d{1,9})"
+_NUMBER = r"(?a)(\d{1,9}(?:\.\d{0,20})?|\.\d{1,20})\s*(%?)"
 _FINEST = 10_000  # parts of a card that are told apart, so that 0.33333333 is a third
 _COUNTED = 20  # parts that people count; finer ones are told in percent
 _WORDS = {
@@ -84,7 +84,9 @@ def is_written(value: object) -> bool:
     """Whether the value is written as a part of a card is, and not as a number of cards."""
     if isinstance(value, str):
         word = value.strip()
-        return bool(_RATIO.fullmatch(word) or (_NUMBER.fullmatch(word) and not word.isdigit()))
+        return bool(
+            re.fullmatch(_RATIO, word) or (re.fullmatch(_NUMBER, word) and not word.isdigit())
+        )
     return isinstance(value, float)
 
 
@@ -106,8 +108,8 @@ def _fraction(value: object) -> Fraction:
 
     is_value = isinstance(value, str | int | float) and not isinstance(value, bool)
     word = word_of(value) if is_value else ""
-    if (ratio := _RATIO.fullmatch(word)) and int(ratio[2]):
+    if (ratio := re.fullmatch(_RATIO, word)) and int(ratio[2]):
         return Fraction(int(ratio[1]), int(ratio[2]))
-    if number := _NUMBER.fullmatch(word):
+    if number := re.fullmatch(_NUMBER, word):
         return Fraction(number[1]) / (100 if number[2] else 1)
     raise ValueError(f"{word!r} is not a part of a card")

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from nvinx.errors import HintError
 from nvinx.formatting import value_text
-from nvinx.jobs import gpu_hint, misspelt, preemption, share_hint, stage_hint, vram_range
+from nvinx.jobs import gpu_hint, preemption, share_hint, stage_hint, vram_range
 from nvinx.jobs.card_count import ONE
 from nvinx.jobs.claim import Claim
 from nvinx.jobs.vram_range import VramRange
@@ -187,7 +187,10 @@ class _Reader:
         return any(name in self._open for name in (*names, "model"))
 
     def demand_known_names(self) -> None:
-        for name, value in self._hints.items():
+        others = {name: value for name, value in self._hints.items() if name not in HINTS}
+        for name, value in others.items():
+            from nvinx.jobs import misspelt
+
             better = misspelt.meant(name, value, HINTS)
             if better is not None:
                 raise self.error(name, "nvinx knows no such hint", f"write {better}")

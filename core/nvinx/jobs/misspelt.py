@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _OF_OTHERS = {"cputime", "cpus", "mode", "modes", "runtime"}
 _OWN_BEGINNINGS = ("vram", "nvinx", "cpufallback", "ramoverflow", "maxslow", "slowdown")
 _VIDEO_MEMORY = "vmemmb"
-_OTHER_UNIT = re.compile(r"vram.*(gi?b?|mib|bytes)")
+_OTHER_UNIT = r"vram.*(gi?b?|mib|bytes)"
 _LIKE = 0.82  # of 1: one or two letters of ten are others
 _LIKE_MODEL = 0.88  # a short word, and a common one
 
@@ -43,7 +43,7 @@ def meant(name: str, value: Any, known: Collection[str]) -> str | None:
 def _found(name: str, word: str, known: Collection[str]) -> str | None:
     if word == _VIDEO_MEMORY:
         return "vram_mb"
-    if _OTHER_UNIT.fullmatch(word):
+    if re.fullmatch(_OTHER_UNIT, word):
         return None
     by_letters = {_letters(hint): hint for hint in known}
     longer = (hint for letters, hint in by_letters.items() if word.startswith(letters))

@@ -19,7 +19,7 @@ REQUEUE_GRACE_S = 0.5
 _SIGNAL_GRACE_S = 30.0
 _OFF = {"", "0", "false", "no", "off", "none", "never"}
 _ON = {"1", "true", "yes", "on"}
-_SIGNAL = re.compile(r"signal(?::(?:SIG)?(?P<name>[A-Z0-9]*)(?:@(?P<grace>\d{1,4}))?)?", re.I)
+_SIGNAL = r"(?i)signal(?::(?:SIG)?(?P<name>[A-Z0-9]*)(?:@(?P<grace>\d{1,4}))?)?"
 _FIX = "write preemptible='requeue', 'signal', 'signal:USR2@60' or 'suspend', or leave it out"
 
 
@@ -81,7 +81,7 @@ def named(rule: str, value: object, hint: str = HINT) -> Preemptible | None:
         return Preemptible(Mode.REQUEUE)
     if word.lower() == Mode.SUSPEND.value:
         return Preemptible(Mode.SUSPEND)
-    found = _SIGNAL.fullmatch(word)
+    found = re.fullmatch(_SIGNAL, word)
     stated = f"{hint}={value_text(value)}"
     if found is None:
         problem = "is not a way to give up a card"

@@ -12,8 +12,8 @@ from nvinx.sizes import need_from_mb, need_mib, parse_bytes
 
 SIGNAL = "USR1"  # by which a job is told of another budget
 _FIX = {"vram_mb": "write it like vram_mb='2000-6000'", "vram": "write it like vram='2-6GB'"}
-_MB = re.compile(r"\s*(\d{1,15})\s*-\s*(\d{1,15})\s*", re.ASCII)
-_UNIT = re.compile(r"\s*\d+(?:\.\d+)?\s*(?P<unit>[a-z]*)\s*", re.ASCII | re.IGNORECASE)
+_MB = r"(?a)\s*(\d{1,15})\s*-\s*(\d{1,15})\s*"
+_UNIT = r"(?ai)\s*\d+(?:\.\d+)?\s*(?P<unit>[a-z]*)\s*"
 
 
 _NONE = (None, None)  # what is meant as a range, and is none
@@ -61,7 +61,7 @@ def _ends(hint: str, value: object) -> tuple[object, object] | None:
     if not isinstance(value, str) or "-" not in value.strip()[1:]:
         return None
     if hint == "vram_mb":
-        found = _MB.fullmatch(value)
+        found = re.fullmatch(_MB, value)
         return _NONE if found is None else (int(found[1]), int(found[2]))
     least, _, most = value.partition("-")
     return _with_unit_of(most, least), most
@@ -69,7 +69,7 @@ def _ends(hint: str, value: object) -> tuple[object, object] | None:
 
 def _with_unit_of(most: str, least: str) -> str:
     """`2-6GB` begins with 2 GB."""
-    own, others = _UNIT.fullmatch(least), _UNIT.fullmatch(most)
+    own, others = (re.fullmatch(_UNIT, size) for size in (least, most))
     if own is None or others is None or own["unit"]:
         return least
     return least.strip() + others["unit"]

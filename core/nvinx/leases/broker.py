@@ -37,11 +37,10 @@ from nvinx.reasons import Why
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from nvinx.admission.events import Decision, Event, Policy, Round, Start
+    from nvinx.admission.events import Decision, Event, Policy, Reclaim, Round, Start
     from nvinx.admission.job import Job, Placement
     from nvinx.admission.planner.planner import Planner
     from nvinx.admission.planner.work import Upcoming
-    from nvinx.admission.reclaim import Reclaim
     from nvinx.bench.capacity import Capacity, Card
     from nvinx.history.runs import PastRun
     from nvinx.history.statistics import RunStatistics

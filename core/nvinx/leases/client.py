@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from msgspec import Struct
 
@@ -20,7 +20,6 @@ from nvinx.jobs import attempt
 from nvinx.jobs.claim import Claim
 from nvinx.jobs.outcome import Outcome, outcome_of
 from nvinx.leases.context import open_context
-from nvinx.leases.watch import Watch
 from nvinx.residency import Residency
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from nvinx.jobs.preemption import Preempted
     from nvinx.leases.liveness import ProcessLiveness
     from nvinx.leases.ports import Lease
+    from nvinx.leases.watch import Watch
     from nvinx.reasons import Reason
 
 _YOUNG_S = 60.0  # a task's guard may be about to lock its file
@@ -52,6 +52,21 @@ class HeldLease(Struct, frozen=True):
     placement: Placement
     exports: dict[str, str]
     lock: Path | None
+
+
+class Unasked(Struct, frozen=True):
+    """What `Watch` is for a command that nobody may ask for its card."""
+
+    was_preempted: ClassVar[bool] = False
+
+    def __enter__(self) -> Unasked:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """There was nothing to look at."""
+
+    def tell(self) -> None:
+        """It runs, so it hears the signal by itself."""
 
 
 class LeaseClient:
@@ -193,13 +208,19 @@ class LeaseClient:
         self._context.suspender.bring_back(lease.id)
         self._broker.came_back(lease.id)
 
-    def watched(self, held: HeldLease) -> Watch:
+    def watched(self, held: HeldLease) -> Watch | Unasked:
         """While a command runs on the lease: ends it where it is to give its card back."""
+        if not self._broker.is_watching:
+            return Unasked()
+        from nvinx.leases.watch import Watch
+
         suspended = self._context.suspended_job(held.job, self._say)
         return Watch(self._broker, held.job, suspended, self._say)
 
     def suspendable(self, claim: Claim, name: str) -> Claim:
         """The claim of a command as it holds here: one that cannot be suspended keeps its card."""
+        if claim.preemptible is None or not claim.preemptible.suspends:
+            return claim
         judged, problem = self._context.suspendable.judged(claim, name, "command")
         self._warn(None if problem is None else f"warning: {problem}")
         return judged

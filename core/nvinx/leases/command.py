@@ -9,7 +9,9 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from nvinx.host.plain_files import open_plain
 from nvinx.jobs.outcome import TAIL_BYTES
@@ -33,7 +35,7 @@ _OF_USER = (signal.SIGUSR1, signal.SIGUSR2)
 _OF_KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
 
 
-class Ended(NamedTuple):
+class Ended(Struct, frozen=True):
     """How a command ended: its exit status as a shell gives it, and its last words.
 
     was_told: whether it was passed a signal that ends programs, by us or by the keyboard.

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.gpu.checkpoint import DriverCheckpoint
 from nvinx.history.past import Past
 from nvinx.host import budget_files, resources, statedir
 from nvinx.host.clock import boot_seconds
@@ -24,9 +23,6 @@ from nvinx.leases.liveness import ProcessLiveness
 from nvinx.leases.peaks import PeakWatch
 from nvinx.leases.ports import Ports
 from nvinx.leases.said_peaks import SaidPeaks
-from nvinx.leases.suspendable import Suspendable
-from nvinx.leases.suspended_job import SuspendedJob
-from nvinx.leases.suspender import Suspender
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +33,9 @@ if TYPE_CHECKING:
     from nvinx.gpu.nvml import NvmlProbe
     from nvinx.leases.outer import Outer
     from nvinx.leases.ports import Peaks
+    from nvinx.leases.suspendable import Suspendable
+    from nvinx.leases.suspended_job import SuspendedJob
+    from nvinx.leases.suspender import Suspender
 
 SITE = str(Path(__file__).parents[1] / "site")
 
@@ -100,14 +99,22 @@ class Context(Struct, frozen=True):
     @property
     def suspendable(self) -> Suspendable:
         """Which jobs can be suspended here."""
+        from nvinx.gpu.checkpoint import DriverCheckpoint
+        from nvinx.leases.suspendable import Suspendable
+
         return Suspendable(DriverCheckpoint(), self.state_dir)
 
     def suspended_job(self, job: Job, say: Callable[[str], None]) -> SuspendedJob:
         """What moves the job off its card and back. say: told of what becomes of it."""
+        from nvinx.leases.suspended_job import SuspendedJob
+
         return SuspendedJob(job, self.suspender, self.suspendable, say)
 
     @property
     def suspender(self) -> Suspender:
+        from nvinx.gpu.checkpoint import DriverCheckpoint
+        from nvinx.leases.suspender import Suspender
+
         return Suspender(DriverCheckpoint(), self.probe)
 
     def close(self) -> None:

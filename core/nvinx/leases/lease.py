@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nvinx.bench import machine
 from nvinx.errors import HintError, ImpossibleJobError
 from nvinx.formatting import plain
-from nvinx.jobs import hints, misspelt
+from nvinx.jobs import hints
 from nvinx.jobs.preemption import URGENT_MARGIN, URGENT_PRIORITY
 from nvinx.leases import outer
 from nvinx.leases.client import LeaseClient
@@ -112,6 +112,8 @@ def claim_of(asked: dict[str, object], common: hints.Common, bench: Bench) -> Cl
     calibrated = bench.slowdowns.traits if bench.slowdowns else ()
     unknown = sorted(known.keys() - set(hints.HINTS))
     if unknown:
+        from nvinx.jobs import misspelt
+
         better = misspelt.meant(unknown[0], known[unknown[0]], hints.HINTS)
         fix = f"write {better}" if better else f"use {', '.join(hints.HINTS)}"
         raise HintError(name, unknown[0], "nvinx knows no such hint", fix, kind="lease")

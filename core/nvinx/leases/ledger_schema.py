@@ -115,8 +115,8 @@ def prepare(db: sqlite3.Connection, path: Path, boot: str) -> None:
 
 def _take_over(db: sqlite3.Connection, path: Path, boot: str) -> None:
     """Enter the leases that live though this ledger is new."""
-    for lease_id, job, placement, since in lost_ledger.living(path.parent):
-        columns = lease_id, boot, since, job.decode(), placement.decode(), "[]"
+    for copy in lost_ledger.living(path.parent):
+        columns = copy.id, boot, copy.since, copy.job.decode(), copy.placement.decode(), "[]"
         db.execute(f"{INSERT_LEASE} ON CONFLICT DO NOTHING", columns)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -31,7 +31,7 @@ _LIFE, _SUFFIX = "life", open_locks.SUFFIX
 _NOTHING = b"{}"
 
 
-class Copy(NamedTuple):
+class Copy(msgspec.Struct, frozen=True):
     """The columns of a lease, as they were written; what is unknown is no valid column."""
 
     id: str

@@ -9,7 +9,10 @@ gets the pid of another, is taken for what it was.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from nvinx.host import proc
 
@@ -43,7 +46,7 @@ def owner(pid: int) -> str | None:
     return None
 
 
-class _Signs(NamedTuple):
+class _Signs(Struct, frozen=True):
     """What one program shows; program: None where that may be another's, or not all of it."""
 
     program: proc.Program | None
@@ -127,7 +130,7 @@ class Markers:
     def _signs(self, pid: int, program: proc.Program) -> _Signs:
         signs = _Signs(program, marker(pid), proc.command_line(pid))
         if proc.program(pid) != program or not proc.has_whole_environment(pid, program):
-            return signs._replace(program=None)
+            return replace(signs, program=None)
         is_told = program.shows_addresses and proc.draws_addresses(pid)
         if signs.is_settled and (is_told or not program.has_memory):
             self._known[pid] = signs

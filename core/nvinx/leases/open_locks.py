@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from nvinx.host import proc
 from nvinx.leases import tokens
@@ -15,7 +17,7 @@ SUFFIX = ".lock"
 _DELETED = " (deleted)"
 
 
-class OpenLock(NamedTuple):
+class OpenLock(Struct, frozen=True):
     """A file that somebody has locked. folder: where it lies, or lay before it was deleted."""
 
     pid: int

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from nvinx.errors import ImpossibleJobError
 from nvinx.formatting import cards_text, gb
 from nvinx.host import proc, statedir
-from nvinx.leases import lost_ledger, slurm_step, tokens
+from nvinx.leases import lost_ledger, tokens
 from nvinx.leases.markers import MARKER
 from nvinx.residency import Residency
 
@@ -58,6 +58,8 @@ def find(environ: Mapping[str, str]) -> Outer | None:
     token = environ.get(MARKER)
     if not token:
         return None
+    from nvinx.leases import slurm_step
+
     if slurm_step.is_around(environ.get(slurm_step.VARIABLE, ""), _line()):
         return Outer(token)  # the cluster gave the place, and sees to it
     if environ.get("NVINX_PLACEMENT") == Residency.CPU_ONLY.value:

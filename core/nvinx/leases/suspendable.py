@@ -17,7 +17,7 @@ from nvinx.jobs import preemption
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nvinx.gpu.ports import Checkpoint
+    from nvinx.gpu.checkpoint_ports import Checkpoint
     from nvinx.jobs.claim import Claim
 
 _FILE = "not-suspended.jsonl"

@@ -13,8 +13,8 @@ from nvinx.leases import processes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nvinx.admission.events import Reclaim
     from nvinx.admission.job import Job
-    from nvinx.admission.reclaim import Reclaim
     from nvinx.leases.suspendable import Suspendable
     from nvinx.leases.suspender import Suspender
 

@@ -6,13 +6,14 @@ import time
 from typing import TYPE_CHECKING
 
 from nvinx.errors import StuckError, SuspendError
-from nvinx.gpu.ports import CudaState
+from nvinx.gpu.checkpoint_ports import CudaState
 from nvinx.leases import processes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nvinx.gpu.ports import Checkpoint, GpuProbe
+    from nvinx.gpu.checkpoint_ports import Checkpoint
+    from nvinx.gpu.ports import GpuProbe
 
 _SHOWN_WITHIN_S, _SETTLED_WITHIN_S, _POLL_S = 5.0, 60.0, 0.05
 _FIX = "use preemptible='requeue' or 'signal'"

@@ -9,9 +9,7 @@ import uuid
 from nvinx.host import proc
 
 # PID, PID namespace where it is not the machine's own, and what makes it unique; then the job.
-_TOKEN = re.compile(
-    r"(?:.*\+)?(?:task-)?[0-9]+(?:-(?P<namespace>[0-9a-f]+))?-[0-9a-f]{8}(?P<job>\.[0-9]+)?"
-)
+_TOKEN = r"(?:.*\+)?(?:task-)?[0-9]+(?:-(?P<namespace>[0-9a-f]+))?-[0-9a-f]{8}(?P<job>\.[0-9]+)?"
 
 
 def new(within: str = "") -> str:
@@ -32,13 +30,13 @@ def is_seen(token: str) -> bool:
 
 def is_engine(token: str) -> bool:
     """Whether an engine is named so, and no lease of one."""
-    found = _TOKEN.fullmatch(token)
+    found = re.fullmatch(_TOKEN, token)
     return found is not None and not found["job"] and "task-" not in token
 
 
 def is_lease(token: str) -> bool:
     """Whether nvinx gives leases such names, so that no other program's words are taken for one."""
-    found = _TOKEN.fullmatch(token)
+    found = re.fullmatch(_TOKEN, token)
     return found is not None and (bool(found["job"]) or "task-" in token)
 
 
@@ -60,7 +58,7 @@ def is_named_here(token: str) -> bool:
 
 def _namespace(token: str) -> int | None:
     """Of its processes; None where it does not say."""
-    found = _TOKEN.fullmatch(token)
+    found = re.fullmatch(_TOKEN, token)
     if found is None:
         return None
     written = found["namespace"]

@@ -10,8 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from nvinx.admission import explain
-from nvinx.admission.events import Start
-from nvinx.admission.reclaim import Reclaim
+from nvinx.admission.events import Reclaim, Start
 from nvinx.errors import NvinxError
 from nvinx.jobs.preemption import Mode, Preemptible
 from nvinx.leases import processes
@@ -47,8 +46,7 @@ class Watch:
         self._thread = threading.Thread(target=self._look, name="nvinx-watch", daemon=True)
 
     def __enter__(self) -> Watch:
-        if self._broker.is_watching:
-            self._thread.start()
+        self._thread.start()
         return self
 
     def tell(self) -> None:

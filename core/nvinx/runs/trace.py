@@ -23,8 +23,8 @@ from nvinx.host import files
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nvinx.admission.events import Reclaim
     from nvinx.admission.job import Job, Placement
-    from nvinx.admission.reclaim import Reclaim
     from nvinx.bench.capacity import Card
     from nvinx.bench.resolve import Bench
     from nvinx.host.clock import Clock

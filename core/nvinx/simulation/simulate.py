@@ -30,9 +30,8 @@ from nvinx.jobs.preemption import Mode, once_more
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nvinx.admission.events import Event, Policy, Start
+    from nvinx.admission.events import Event, Policy, Reclaim, Start
     from nvinx.admission.job import Placement
-    from nvinx.admission.reclaim import Reclaim
     from nvinx.bench.capacity import Capacity
     from nvinx.history.runs import PastRun
     from nvinx.jobs.claim import Claim

@@ -50,14 +50,14 @@ def run(file: Path, command: Sequence[str], say: Callable[[str], None]) -> int:
         say(explain.started(held.job, held.placement, bench.cards, client.beside(held)))
         told = attempt.variables(task.attempt, task.last_failure)
         held = replace(held, exports=held.exports | told)
-        status, words, _ = commands.run(command, held, listen=True)
+        ended = commands.run(command, held, listen=True)
         logs = (tail(Path(log), TAIL_BYTES) for log in task.logs)
-        outcome = outcome_of(status, *words, *logs, own=task.oom_patterns)
+        outcome = outcome_of(ended.status, *ended.words, *logs, own=task.oom_patterns)
         peak_mib = client.release(held, outcome)
         run = client.ended[-1] if client.ended else None
     end = End(node=node_name(os.environ), outcome=outcome, peak_mib=peak_mib, run=run)
     _tell(end.text(), file.with_suffix(ENDED), say)
-    return status
+    return ended.status
 
 
 def _tell(text: str, file: Path, say: Callable[[str], None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nvinx.errors import SuspendError
-from nvinx.gpu.ports import CudaState
+from nvinx.gpu.checkpoint_ports import CudaState
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from nvinx.admission import explain
+from nvinx.admission.events import Reclaim
 from nvinx.admission.job import GivenBack, Waiting
 from nvinx.admission.policy import LongestChainFirst
-from nvinx.admission.reclaim import Reclaim
 from nvinx.admission.state import State
 from nvinx.admission.step import admit, check
 from nvinx.admission.waiting_queue import Queue

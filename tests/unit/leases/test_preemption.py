@@ -4,7 +4,7 @@ import pytest
 from builders import CardInUse, card, exclusive_job, shared_job, started, urgent_job
 from msgspec.structs import replace
 
-from nvinx.admission.reclaim import Reclaim
+from nvinx.admission.events import Reclaim
 from nvinx.bench.capacity import Capacity
 from nvinx.jobs.card_count import CardCount
 from nvinx.jobs.preemption import Mode, Preempted, Preemptible

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorded import ALONE, CARD, Recorder
 
+from nvinx.admission.events import Reclaim
 from nvinx.admission.job import Placement
-from nvinx.admission.reclaim import Reclaim
 from nvinx.catalog import Residency
 from nvinx.errors import RecordError
 from nvinx.jobs.card_count import CardCount
