@@ -105,10 +105,6 @@ class Engine(Protocol):
         """A waiting job with what runs have taught of its VRAM since it was handed over."""
         ...
 
-    def tidy(self) -> None:
-        """Called now and then, when nothing happens."""
-        ...
-
     def is_stopping(self) -> bool: ...
 
     def end_running(self) -> None:
@@ -181,7 +177,6 @@ class Dispatcher:
             self._engine.end_running()
         elif message is None:
             self._look()
-            self._engine.tidy()
         elif isinstance(message, Ready):
             self._accept(message)
         elif isinstance(message, WasMoved):

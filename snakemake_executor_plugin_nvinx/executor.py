@@ -304,9 +304,6 @@ class Executor(RealExecutor):
     def learn(self, ended: Sequence[PastRun]) -> None:
         self._run.keep(ended)
 
-    def tidy(self) -> None:
-        self._run.tidy()
-
     def learned(self, job: Job, handle: Any) -> Job:
         return self._run.learned(job, handle)
 

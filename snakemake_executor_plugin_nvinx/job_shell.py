@@ -1,7 +1,7 @@
 """The shell that a job runs in, replaced by a small script that says where the job was placed.
 
 Snakemake lets a rule name its shell (`shell_exec`). We name a link to one static script which
-exports the placement, takes the lease's lock on a descriptor that all children inherit, and then
+exports the placement, opens the lease's lock on a descriptor that all children inherit, and then
 becomes the real shell. Nothing executable is written per job: this process has threads, and a file
 that another thread's child holds open for writing cannot be executed.
 """
@@ -12,15 +12,14 @@ import contextlib
 import os
 import shlex
 import shutil
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nvinx.errors import StateDirError
 from nvinx.host import statedir
-from nvinx.host.files import forget_start, is_written_to, tail, write
-from nvinx.jobs.outcome import TAIL_BYTES
+from nvinx.host.files import write
 from snakemake_executor_plugin_nvinx import shell_folder
+from snakemake_executor_plugin_nvinx.kept_output import KeptOutput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,36 +27,21 @@ if TYPE_CHECKING:
 
     from nvinx.leases.ports import Liveness
 
-# What the job writes is also kept in files, for nvinx to read their ends. What keeps it is no sign
-# of the job's life, so it starts before the lock is taken, without the marker, and with no word of
-# the job in its command line. It outlives TERM, so that the job's last words get through, and ends
-# when the job's last process has closed what it listens to. It has the files open from the first
-# moment, so a job that ends before `tee` has begun is waited for as well.
+# Nothing is waited for but the real shell, and nothing that is started is a child of it: a program
+# that waits for all of its children would meet one that it does not know. `flock` locks what it
+# shares with the shell, a moment after the job has begun; until then the marker and the lock of
+# whoever starts the job are its signs of life.
 _SCRIPT = """#!{bash}
 . "${{0%/*}}/${{0##*/}}.env"
-_nvinx_keep() {{
-  trap '' INT TERM HUP
-  unset NVINX_JOB
-  cd "$_nvinx_tail" 2>/dev/null && exec tee -a "$1" 2>/dev/null || exec cat
-}}
-if [ -n "$_nvinx_tail" ] && command -v tee >/dev/null; then
-  {{ exec 244>>"$_nvinx_tail/stdout" 245>>"$_nvinx_tail/stderr"; }} 2>/dev/null
-  exec > >(_nvinx_keep stdout) 2> >(_nvinx_keep stderr >&2)
-  exec 244>&- 245>&-
+if [ -w "$_nvinx_stdout" ] && [ -w "$_nvinx_stderr" ]; then
+  exec >>"$_nvinx_stdout" 2>>"$_nvinx_stderr"
 fi
 if [ -f "$_nvinx_lock" ] && command -v flock >/dev/null; then
   exec 243<"$_nvinx_lock"
-  flock -s 243
+  (unset NVINX_JOB; exec 1>/dev/null 2>&1; flock -s 243 &)
 fi
 exec -a "$_nvinx_name" "$_nvinx_shell" "$@"
 """
-
-
-_STREAMS = ("stderr", "stdout")
-_LAST_WORDS_S = 5.0  # of a failed job, for what keeps them to get through with them
-_LOOK_AGAIN_S = 0.005
-_BLOCK = 512  # bytes; see stat(2)
-_TRIM_FROM = 1 << 24  # bytes
 
 
 class ShellExec(str):
@@ -78,9 +62,13 @@ class ShellExec(str):
 
 @dataclass(frozen=True, slots=True)
 class Shells:
-    """Makes and removes the folder that holds one job's link and variables."""
+    """Makes and removes the folder that holds one job's link and variables.
+
+    output: what jobs with a lease write, passed on and kept.
+    """
 
     folder: Path
+    output: KeptOutput = field(default_factory=KeptOutput)
 
     @classmethod
     def under(cls, state_dir: Path, engine: str) -> Shells:
@@ -104,14 +92,19 @@ class Shells:
     def make(self, token: str, real: str, variables: Mapping[str, str], lock: Path | None) -> str:
         """The path to use as the job's shell; its basename is the real shell's.
 
-        lock: of the lease, None on the CPU; only a job with a lease has the ends of its output
-        kept.
+        lock: of the lease, None on the CPU; only of a job with a lease the output is kept.
         Raises StateDirError when its folder cannot be written.
         """
         real_path = shutil.which(real) or real
+        try:
+            stdout, stderr = self.output.pipes(token) if lock else ("", "")
+        except OSError as error:
+            problem = f"what a job writes cannot be kept ({error.strerror})"
+            fix = "let fewer jobs run at once, or raise `ulimit -u` and `ulimit -n`"
+            raise StateDirError(str(self.folder), problem, fix) from error
         lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
         lines.append(f"_nvinx_lock={shlex.quote(str(lock or ''))}")
-        lines.append(f"_nvinx_tail={shlex.quote(str(self.folder / token) if lock else '')}")
+        lines.append(f"_nvinx_stdout={stdout} _nvinx_stderr={stderr}")
         lines.append(f"_nvinx_shell={shlex.quote(real_path)} _nvinx_name={shlex.quote(real)}")
         home = self.folder / token
         link = home / os.path.basename(real_path)
@@ -125,25 +118,9 @@ class Shells:
             raise _unwritable(home, error) from error
         return str(link)
 
-    def words(self, token: str) -> list[str]:
-        """The ends of what a job wrote that has ended, to its stderr and to its stdout."""
-        kept = [self.folder / token / stream for stream in _STREAMS]
-        deadline = time.monotonic() + _LAST_WORDS_S
-        while any(map(is_written_to, kept)) and time.monotonic() < deadline:
-            time.sleep(_LOOK_AGAIN_S)
-        return [tail(file, TAIL_BYTES) for file in kept]
-
-    def trim(self) -> None:
-        """Keep no more of what running jobs write than its end, once that is worth it."""
-        for token in _folders(self.folder):
-            for stream in _STREAMS:
-                file = self.folder / token / stream
-                with contextlib.suppress(OSError):
-                    if file.stat().st_blocks * _BLOCK > _TRIM_FROM:
-                        forget_start(file, TAIL_BYTES)
-
     def drop(self, token: str) -> None:
         """Remove what `make` made; a thousand jobs feel the difference to `shutil.rmtree`."""
+        self.output.drop(token)
         home = self.folder / token
         with contextlib.suppress(OSError):
             for entry in os.scandir(home):
@@ -152,6 +129,7 @@ class Shells:
 
     def close(self) -> None:
         """Remove everything but what living jobs of this engine may still need."""
+        self.output.close()
         if not _folders(self.folder):
             shutil.rmtree(self.folder, ignore_errors=True)
 

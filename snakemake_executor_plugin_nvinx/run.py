@@ -63,7 +63,6 @@ if TYPE_CHECKING:
 
 _ON_OR_OFF = ("on", "off")
 _KEEP_EVERY_S = 5.0
-_TIDY_EVERY_S = 2.0
 _LOOK_FOR_CARDS_S = 5.0
 
 
@@ -93,7 +92,6 @@ class Run:
     _left_over: str | None = None
     _ended: list[PastRun] = field(default_factory=list)
     _kept_at: float = 0.0
-    _tidied_at: float = 0.0
     _looked_at: float = field(default_factory=time.monotonic)
 
     @classmethod
@@ -360,7 +358,7 @@ class Run:
         kills = kernel_kills.since(self._kills_before.pop(job.id, None))
         outcome = Outcome.OK if error is None else Outcome.FAILED
         if self.broker.is_on_card(job.id) and self._shells is not None and not by_us:
-            words = partial(self._shells.words, job.id)
+            words = partial(self._shells.output.ends, job.id)
             outcome, told = self.oom_retry.outcome(handle, error, words, kills)
             self._news += [] if told is None else [told]
         return Ended(job.id, outcome, peak_mib)
@@ -444,13 +442,6 @@ class Run:
         self.trace.ended(end.job_id, end.outcome, end.peak_mib)
         if self._shells is not None:
             self._shells.drop(end.job_id)
-
-    def tidy(self) -> None:
-        """Every few seconds: keep no more of what jobs write than is needed."""
-        now = time.monotonic()
-        if self._shells is not None and now - self._tidied_at > _TIDY_EVERY_S:
-            self._tidied_at = now
-            self._shells.trim()
 
     def keep(self, ended: Iterable[PastRun], *, at_once: bool = False) -> None:
         """Write down how jobs ran, every few seconds; what cannot be written is told once."""

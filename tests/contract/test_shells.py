@@ -2,9 +2,9 @@
 
 import os
 import pickle
-import shutil
 import signal
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -12,15 +12,15 @@ import pytest
 from waiting import GIVE_UP_S, eventually
 
 from nvinx.errors import StateDirError
-from nvinx.jobs.outcome import TAIL_BYTES
 from nvinx.leases.markers import Markers
-from snakemake_executor_plugin_nvinx import job_shell
 from snakemake_executor_plugin_nvinx.job_shell import ShellExec, Shells, sweep
 
 
 @pytest.fixture
 def shells(tmp_path):
-    return Shells.under(tmp_path / "a state", "engine-1")
+    shells = Shells.under(tmp_path / "a state", "engine-1")
+    yield shells
+    shells.output.close()
 
 
 def run(path, command):
@@ -72,10 +72,11 @@ def test_a_job_holds_the_lock_of_its_lease_as_long_as_it_lives(shells, tmp_path)
     lock = tmp_path / "lease.lock"
     lock.touch()
     path = shells.make("engine-1.1", "bash", {}, lock)
-    held = f"flock -n -x '{lock}' true && echo free || echo held"
+    held = f"while flock -n -x '{lock}' true; do :; done; echo held"
 
-    assert run(path, held) == "held\n"
-    assert run("bash", held) == "free\n"
+    assert run(path, held) == ""
+    assert shells.output.ends("engine-1.1") == ["", "held\n"]
+    assert run("bash", f"flock -n -x '{lock}' echo free") == "free\n"
 
 
 def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path):
@@ -99,82 +100,37 @@ def test_what_keeps_the_last_words_is_no_sign_of_the_jobs_life(shells, tmp_path)
         os.kill(int(pids.read_text()), signal.SIGKILL)
 
 
-def test_the_ends_of_what_a_job_writes_are_kept_and_go_where_they_should(shells, tmp_path):
-    path = shells.make("a", "bash", {}, tmp_path / "lease.lock")
-    script = "seq 100000; echo first >&2; echo second > /dev/stderr; exit 3"
-    done = subprocess.run([path, "-c", script], capture_output=True, text=True, check=False)
-    assert done.returncode == 3
-    assert (done.stdout.split()[-1], done.stderr) == ("100000", "first\nsecond\n")
-    stderr, stdout = shells.words("a")
-    assert stderr == "first\nsecond\n"
-    assert stdout.endswith("\n99999\n100000\n")
-    assert len(stdout) == TAIL_BYTES
-
-
-@pytest.fixture
-def patient(monkeypatch):
-    """Nobody is too late with last words, on however busy a machine."""
-    monkeypatch.setattr(job_shell, "_LAST_WORDS_S", GIVE_UP_S)
-
-
-@pytest.mark.usefixtures("patient")
-def test_last_words_that_come_late_are_waited_for(shells, tmp_path):
-    path = shells.make("a", "bash", {}, tmp_path / "lease.lock")
-    script = "exec 243<&-; (sleep 0.3; echo late >&2) & disown"
-    job = subprocess.Popen([path, "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    job.wait()
-    assert shells.words("a")[0] == "late\n"
-    job.communicate()
-
-
-@pytest.mark.usefixtures("patient")
-def test_words_of_a_job_that_ends_before_they_are_kept_are_waited_for(shells, tmp_path):
-    slow = tmp_path / "bin" / "tee"
-    slow.parent.mkdir()
-    slow.write_text(f'#!/bin/sh\nsleep 0.3\nexec {shutil.which("tee")} "$@"\n')
-    slow.chmod(0o755)
-    path = shells.make("a", "bash", {}, tmp_path / "lease.lock")
-    environ = {**os.environ, "PATH": f"{slow.parent}:{os.environ['PATH']}"}
-    job = subprocess.Popen(
-        [path, "-c", "echo soon >&2"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env=environ,
-    )
-    job.wait()
-    assert shells.words("a")[0] == "soon\n"
-    job.communicate()
-
-
-@pytest.mark.usefixtures("patient")
-def test_a_job_that_writes_without_end_fills_no_disk(shells, tmp_path):
-    path = shells.make("a", "bash", {}, tmp_path / "lease.lock")
-    script = "head -c 40000000 /dev/zero | tr '\\0' x; echo; echo more"
-    subprocess.run([path, "-c", script], stdout=subprocess.DEVNULL, check=True)
-    shells.words("a")
-    file = shells.folder / "a" / "stdout"
-    shells.trim()
-    if file.stat().st_blocks * 512 > 2 * TAIL_BYTES:
-        pytest.skip("this file system cannot give back part of a file")
-    assert shells.words("a")[1].endswith("x\nmore\n")
-
-
-def test_a_job_whose_files_went_before_its_last_word_leaves_no_complaint(shells, tmp_path):
+def test_a_job_whose_files_went_before_it_began_to_write_leaves_no_complaint(
+    shells, tmp_path, capfd
+):
     path = shells.make("a", "bash", {}, tmp_path / "lease.lock")
     script = f"until rm -rf '{shells.folder / 'a'}' 2>/dev/null; do :; done; echo words >&2"
-    done = subprocess.run([path, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stderr == "words\n"
+    subprocess.run([path, "-c", script], check=True)
+    shells.close()
+    assert capfd.readouterr().err == "words\n"
 
 
-def test_a_job_whose_folder_goes_before_its_words_are_kept_leaves_no_complaint(shells, tmp_path):
+def test_a_job_whose_run_died_before_it_began_writes_where_it_would(shells, tmp_path, capfd):
     path = Path(shells.make("a", "bash", {}, tmp_path / "lease.lock"))
     variables = path.with_name("bash.env")
-    gone = variables.read_text().replace(str(shells.folder / "a"), str(shells.folder / "gone"))
+    gone = variables.read_text().replace(f"/proc/{os.getpid()}/", "/proc/0/")
     variables.write_text(gone)
+    subprocess.run([path, "-c", "echo words >&2"], check=True)
+    assert capfd.readouterr().err == "words\n"
+
+
+@pytest.mark.parametrize("lock", [True, False])
+def test_a_program_that_waits_for_all_its_children_meets_none_that_it_does_not_know(
+    shells, tmp_path, lock
+):
+    file = tmp_path / "lease.lock"
+    file.touch()
+    path = shells.make("a", sys.executable, {}, file if lock else None)
+    program = "import os, time; time.sleep(0.3); os.wait()"
     done = subprocess.run(
-        [path, "-c", "echo words >&2"], capture_output=True, text=True, check=True
+        [path, "-c", program], stderr=subprocess.PIPE, timeout=GIVE_UP_S, check=False
     )
-    assert done.stderr == "words\n"
+    assert "No child processes" in done.stderr.decode() + "".join(shells.output.ends("a"))
 
 
 def test_what_a_job_left_goes_and_nothing_else(shells):

@@ -60,9 +60,6 @@ class Engine:
     def cards(self):
         return [CARD]
 
-    def tidy(self):
-        """Nothing lies about."""
-
     def learn(self, ended):
         self.learnt += [run.name for run in ended]
 
