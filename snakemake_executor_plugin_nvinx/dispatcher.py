@@ -7,7 +7,8 @@ import os
 import queue
 import threading
 import time
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from nvinx.admission.events import Reclaim, Refuse, Start
@@ -37,9 +38,12 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
+    """made_way: known once the end is taken note of: whether others start in the job's place."""
+
     job_id: str
     outcome: Outcome = Outcome.OK
     peak_mib: int | None = None
+    made_way: Future[bool] = field(default_factory=Future, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +168,7 @@ class Dispatcher:
             self._stopped = isinstance(message, Stop)
             if isinstance(message, Ended):
                 self._broker.release(message.job_id)
+                message.made_way.set_result(False)
             elif isinstance(message, WasMoved):
                 self._engine.end_suspended()
             self._engine.end_running()
@@ -182,7 +187,9 @@ class Dispatcher:
         elif isinstance(message, WasMoved):
             self._take_note(message)
         elif isinstance(message, Ended):
-            self._act(self._broker.finish(message.job_id, message.outcome, message.peak_mib))
+            decisions = self._broker.finish(message.job_id, message.outcome, message.peak_mib)
+            self._act(decisions)
+            message.made_way.set_result(any(isinstance(one, Start) for one in decisions))
             self._engine.learn(self._broker.ended())
             self._renew()
         return not self._stopped
@@ -277,6 +284,7 @@ class Dispatcher:
         if isinstance(message, Ended):
             ended = self._broker.finish(message.job_id, message.outcome, message.peak_mib)
             self._resume(ended)
+            message.made_way.set_result(False)
             self._engine.learn(self._broker.ended())
         elif isinstance(message, WasMoved):
             self._take_note(message)

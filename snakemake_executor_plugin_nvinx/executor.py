@@ -6,6 +6,7 @@ dispatcher's decides and starts. One per running job runs it through Snakemake's
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import sys
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from snakemake_executor_plugin_nvinx.dispatcher import Dispatcher, Ended, Message
 
 _SPARE_WORKERS = 64
+_START_S = 0.01  # about what it takes to start a job
+_PATIENCE_S = 0.5  # with the ledger, where others keep it
 
 
 class Executor(RealExecutor):
@@ -400,16 +403,28 @@ class Executor(RealExecutor):
                 self._try_again(job, again, handle, end)
                 return
         self._warn()
-        self._run.note_ended(end)
         if error is not None:
             keeps_going = self.workflow.execution_settings.keep_going
             self._halted |= snakemake_internals.is_last_attempt(handle) and not keeps_going
             self._report_failure(handle, error)
-        self._send(end)
+        self._tell_end(end)
         if error is None:
+            self._make_way(end)
             self.report_job_success(SubmittedJobInfo(job=handle))
         self._end(job)
         self._tell_failure()
+
+    def _tell_end(self, end: Ended) -> None:
+        """The place goes on first of all."""
+        self._run.note_ended(end)
+        self._send(end)
+        self._run.clear_away(end.job_id)
+
+    def _make_way(self, end: Ended) -> None:
+        """Let whoever gets the job's place start before Snakemake's own work on its end begins."""
+        with contextlib.suppress(TimeoutError):
+            if end.made_way.result(_PATIENCE_S):
+                time.sleep(_START_S)
 
     def _finish_unprepared(self, job: Job, reason: Exception) -> None:
         """It never started, and so may no other."""
@@ -418,8 +433,7 @@ class Executor(RealExecutor):
 
         self._halted = True
         failed = Ended(job.id, Outcome.FAILED)
-        self._run.note_ended(failed)
-        self._send(failed)
+        self._tell_end(failed)
         self._end(job)
         self.fail(reason)
 
@@ -444,6 +458,7 @@ class Executor(RealExecutor):
         self._run.trace.submitted(again, self._job_ids.makers(handle))
         self._send(end)
         self._send(Ready(((again, handle),)))
+        self._run.clear_away(job.id)
         self._end(job)
 
     def _warn(self) -> None:

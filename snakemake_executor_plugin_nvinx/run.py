@@ -440,8 +440,11 @@ class Run:
 
     def note_ended(self, end: Ended) -> None:
         self.trace.ended(end.job_id, end.outcome, end.peak_mib)
+
+    def clear_away(self, token: str) -> None:
+        """Remove what a job needed that has ended."""
         if self._shells is not None:
-            self._shells.drop(end.job_id)
+            self._shells.drop(token)
 
     def keep(self, ended: Iterable[PastRun], *, at_once: bool = False) -> None:
         """Write down how jobs ran, every few seconds; what cannot be written is told once."""

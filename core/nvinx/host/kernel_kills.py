@@ -14,9 +14,9 @@ def count(counters: Path = _COUNTERS) -> int | None:
     Unlike the kernel's log it is open to everybody. Source: proc(5), Linux 4.13 and newer.
     """
     try:
-        pairs = (line.split() for line in counters.read_text(encoding="ascii").splitlines())
-        return next((int(pair[1]) for pair in pairs if pair[0] == _NAME), None)
-    except (OSError, ValueError, IndexError):
+        _, found, rest = f"\n{counters.read_text(encoding='ascii')}".partition(f"\n{_NAME} ")
+        return int(rest.partition("\n")[0]) if found else None
+    except (OSError, ValueError):
         return None
 
 
