@@ -1,12 +1,13 @@
 """Whatever order things happen in, nothing is oversubscribed, lost, or started twice."""
 
+import pytest
 from builders import card, job
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
-from nvinx.admission import explain
+from nvinx.admission import explain, policy
 from nvinx.admission.events import CardsChanged, Finished, Refuse, Start, Submitted, Withdrawn
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import State
@@ -117,3 +118,24 @@ class Bench(RuleBasedStateMachine):
 
 Bench.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
 TestBench = Bench.TestCase
+
+
+@given(
+    kinds=st.lists(claims, min_size=1, max_size=3),
+    order=st.lists(st.integers(0, 2), min_size=2, max_size=14),
+    sizes=st.lists(st.integers(500, 4500), min_size=1, max_size=3),
+    ended=st.integers(1, 3),
+)
+@settings(max_examples=400, deadline=None)
+def test_jobs_that_ask_for_the_same_are_answered_as_if_each_were_asked(kinds, order, sizes, ended):
+    cards = tuple(card(i, total_mib=s, headroom_mib=300) for i, s in enumerate(sizes))
+    jobs = [job(f"{n}", kinds[kind % len(kinds)]) for n, kind in enumerate(order)]
+    state, _ = step(State(Capacity(cards, 6, 9000)), Submitted(tuple(jobs), 0.0), POLICY)
+    for job_id in list(state.running)[:ended]:
+        state = replace(state, running={k: v for k, v in state.running.items() if k != job_id})
+    decided = POLICY.decide(state, 7.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(policy._Refused, "as_before", lambda *_: None)
+        each_asked = POLICY.decide(state, 7.0)
+    assert decided.starts == each_asked.starts
+    assert decided.waits == each_asked.waits

@@ -86,13 +86,16 @@ class LongestChainFirst:
         for part in _with_first(free.to_measure_first(state.capacity.cards), queue):
             for waiting in refused.worth_asking(part, free):
                 job = waiting.job
-                verdict = _decide(job, state.capacity, free, refused, plan)
+                verdict = refused.as_before(job) or _decide(
+                    job, state.capacity, free, refused, plan
+                )
                 if isinstance(verdict, Reason):
                     self._reserve(waiting, verdict, state, free)
-                    refused.add(job.claim)
+                    refused.add(job.claim, verdict, free)
                     waits[job.id] = refused.ask_back(job, verdict, state, free)
                 elif not waiting.held:
                     starts.append(_allocate(job, verdict, state, free))
+                    refused.forget()
 
         starts, larger = _grown(starts, state, free)
         answers: dict[Claim, Placement | Reason] = {}  # those who are alike wait for the same
@@ -305,6 +308,8 @@ class _Refused:
         self._run_times = RunTimes(state)
         queue = state.waiting
         are_there = (queue.on_gpu < len(queue), queue.on_gpu > 0)
+        self._reasons: dict[Claim, Reason] = {}
+        self._reserved = 0
         self._in_vain = [0 if some else _MOST_IN_VAIN for some in are_there]
         self.reclaims: tuple[Reclaim, ...] = ()
         self.budgets: tuple[Rebudget, ...] = ()
@@ -322,9 +327,25 @@ class _Refused:
             if free.free_cores > 0 or not claim.cores:
                 yield waiting
 
-    def add(self, claim: Claim) -> None:
-        """A job was refused; those behind it wait for its work too."""
+    def as_before(self, job: Job) -> Reason | None:
+        """What a job that asks for the same was refused for, while nothing has changed since."""
+        found = self._reasons.get(job.claim)
+        return None if found is None else replace(found, job=job.name)
+
+    def forget(self) -> None:
+        """Something has started."""
+        self._reasons.clear()
+
+    def add(self, claim: Claim, reason: Reason, free: Availability) -> None:
+        """A job was refused. That holds for those alike, unless something is reserved for it, and
+        unless the CPU may be sooner for those behind it, who wait for its work too.
+        """
         self._in_vain[claim.uses_gpu] += 1
+        if len(free.reservations) > self._reserved:
+            self._reserved = len(free.reservations)
+            self.forget()
+        elif not claim.cpu_fallback:
+            self._reasons[claim] = reason
         if claim.uses_gpu:
             self._work_s += self._run_times.on_card_s(claim) * claim.cards.least
 
