@@ -31,6 +31,8 @@ claims = st.builds(
     ram_overflow=st.booleans(),
     priority=st.integers(0, 2),
     cards=st.sampled_from(COUNTS),
+    runtime_s=st.sampled_from((None, 5.0, 30.0)),
+    cpu_runtime_s=st.sampled_from((None, 20.0, 90.0)),
 )
 
 
