@@ -14,6 +14,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import islice, tee
 from typing import TYPE_CHECKING, Any
 
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
@@ -298,6 +299,9 @@ class Executor(RealExecutor):
             self.logger.info(line)
 
     def next_up(self, line: Iterable[tuple[Job, Any]]) -> None:
+        line, again = tee(line)
+        for _, handle in islice(again, 1):
+            self._runner.prepare(handle)
         for news in self._run.staging.look(line):
             self.logger.info(news)
 
@@ -407,24 +411,22 @@ class Executor(RealExecutor):
             keeps_going = self.workflow.execution_settings.keep_going
             self._halted |= snakemake_internals.is_last_attempt(handle) and not keeps_going
             self._report_failure(handle, error)
-        self._tell_end(end)
+        self._pass_on(end)
         if error is None:
-            self._make_way(end)
             self.report_job_success(SubmittedJobInfo(job=handle))
         self._end(job)
         self._tell_failure()
 
-    def _tell_end(self, end: Ended) -> None:
-        """The place goes on first of all."""
+    def _pass_on(self, end: Ended) -> None:
+        """Whoever gets the job's place starts first; all other work on its end would be in the way,
+        Snakemake's too.
+        """
         self._run.note_ended(end)
         self._send(end)
-        self._run.clear_away(end.job_id)
-
-    def _make_way(self, end: Ended) -> None:
-        """Let whoever gets the job's place start before Snakemake's own work on its end begins."""
         with contextlib.suppress(TimeoutError):
             if end.made_way.result(_PATIENCE_S):
                 time.sleep(_START_S)
+        self._run.clear_away(end.job_id)
 
     def _finish_unprepared(self, job: Job, reason: Exception) -> None:
         """It never started, and so may no other."""
@@ -433,7 +435,7 @@ class Executor(RealExecutor):
 
         self._halted = True
         failed = Ended(job.id, Outcome.FAILED)
-        self._tell_end(failed)
+        self._pass_on(failed)
         self._end(job)
         self.fail(reason)
 

@@ -32,6 +32,7 @@ class Runner:
         self._executor = executor
         self._run = run
         self._places: dict[Any, tuple[str, Placement]] = {}
+        self._prepared: set[Any] = set()
         self._told: dict[Any, dict[str, str]] = {}
         self._attempts: dict[Any, int] = {}
         self._retried_here: dict[Any, list[str]] = {}
@@ -42,6 +43,13 @@ class Runner:
         self._local = self._local_executor(snakemake_internals.InlinePool())
         self._local_groups = self._local_executor(self._members)
 
+    def prepare(self, handle: Any) -> None:
+        """What can be done for a job before it has a place."""
+        if handle not in self._prepared and not self._run.oom_retry.is_again(handle):
+            for member in snakemake_internals.members(handle):
+                snakemake_internals.evaluate_tmpdir(member)
+            self._prepared.add(handle)
+
     def place(self, handle: Any, token: str, placement: Placement) -> None:
         """Before a job runs: where, under which token."""
         again = self._run.oom_retry.is_again(handle)
@@ -50,8 +58,11 @@ class Runner:
             self._attempts[handle] = handle.attempt
             snakemake_internals.set_attempt(handle, self._run.oom_retry.number(handle))
         self._retried_here[handle] = self._run.retried_here(handle, token)
+        is_prepared = handle in self._prepared
+        self._prepared.discard(handle)
         for member in snakemake_internals.members(handle):
-            snakemake_internals.evaluate_tmpdir(member, anew=again)
+            if not is_prepared:
+                snakemake_internals.evaluate_tmpdir(member, anew=again)
             self._told[member] = self._told[handle]
             self._places[member] = (token, placement)
         self._places[handle] = (token, placement)
