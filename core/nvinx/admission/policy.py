@@ -20,7 +20,6 @@ what is free and whether sharing pays are `availability`'s, expected times and s
 
 from __future__ import annotations
 
-from copy import copy
 from itertools import chain, takewhile
 from typing import TYPE_CHECKING
 
@@ -67,8 +66,8 @@ class LongestChainFirst:
 
     def following(self, plan: Plan | None) -> Self:
         """The same policy with a plan, which chooses among the starts that it allows."""
-        policy = copy(self)
-        policy._plan = plan or NO_PLAN
+        policy = object.__new__(type(self))
+        vars(policy).update(vars(self), _plan=plan or NO_PLAN)
         return policy
 
     def decide(self, state: State, at: float) -> Round:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from nvinx.host import files, plain_files, user_folders
 if TYPE_CHECKING:
     from pathlib import Path
 
-_PLACES = 256  # files in the cache; each has the text that came last to it
+_PLACES = 251  # files in the cache, a prime; each has the text that came last to it
 _LONGEST = 1_000_000  # letters of a text that is kept
 _KEPT = (str, int, float, bool, type(None))
 _ALIAS = "*"  # YAML's sign that what stands once is there any number of times
@@ -54,7 +53,7 @@ def _keep(text: str, root: At) -> None:
 
 
 def _place(text: str) -> Path:
-    number = zlib.crc32(text.encode()) % _PLACES
+    number = int.from_bytes(text.encode()) % _PLACES
     return user_folders.cache() / "yaml" / f"{number:02x}.msgpack"
 
 

@@ -14,7 +14,7 @@ def count(counters: Path = _COUNTERS) -> int | None:
     Unlike the kernel's log it is open to everybody. Source: proc(5), Linux 4.13 and newer.
     """
     try:
-        _, found, rest = f"\n{counters.read_text(encoding='ascii')}".partition(f"\n{_NAME} ")
+        _, found, rest = f"\n{counters.read_text(encoding='utf-8')}".partition(f"\n{_NAME} ")
         return int(rest.partition("\n")[0]) if found else None
     except (OSError, ValueError):
         return None

@@ -6,7 +6,6 @@ A process that is gone, or that belongs to somebody else, shows nothing.
 from __future__ import annotations
 
 import os
-import struct
 from contextlib import suppress
 from functools import cache, partial
 from typing import TYPE_CHECKING
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 # Positions in /proc/PID/stat once "pid (name) " has been cut off; see proc_pid_stat(5).
 _STATE, _PARENT, _FLAGS, _STARTED, _VIRTUAL_SIZE = 0, 1, 6, 19, 20
 _STACK, _ARGUMENTS, _ENVIRONMENT, _ENVIRONMENT_END = 25, 45, 47, 48
-_PAIR = "=QQ"  # of the auxiliary vector, in 64-bit programs; see getauxval(3)
-_FILE_NAME = 31  # AT_EXECFN
+_FILE_NAME = 31  # AT_EXECFN of the auxiliary vector
 _OF_KERNEL = 0x00200000  # PF_KTHREAD; the kernel's own processes never become a program
 _NOT_BY_CHANCE = 0x0040000  # ADDR_NO_RANDOMIZE; see personality(2)
 _PIECE = 1 << 16
@@ -150,8 +148,9 @@ def has_whole_environment(pid: int, program: Program) -> bool:
     It ends where the name of the program's file begins, which is known before; in a 32-bit program,
     or where we may not look into it, nobody can tell.
     """
-    pairs = _read(pid, "auxv")
-    known: dict[int, int] = dict(struct.iter_unpack(_PAIR, pairs[: len(pairs) // 16 * 16]))
+    vector = _read(pid, "auxv")  # pairs of words, in 64-bit programs; see getauxval(3)
+    words = memoryview(vector[: len(vector) // 16 * 16]).cast("Q").tolist()
+    known: dict[int, int] = dict(zip(words[::2], words[1::2], strict=True))
     return int(program.environment_end) >= known.get(_FILE_NAME, 0)
 
 
