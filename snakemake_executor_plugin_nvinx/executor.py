@@ -14,7 +14,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import islice, tee
 from typing import TYPE_CHECKING, Any
 
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
@@ -299,10 +298,10 @@ class Executor(RealExecutor):
             self.logger.info(line)
 
     def next_up(self, line: Iterable[tuple[Job, Any]]) -> None:
-        line, again = tee(line)
-        for _, handle in islice(again, 1):
+        waiting = list(line)
+        for _, handle in waiting[:1]:
             self._runner.prepare(handle)
-        for news in self._run.staging.look(line):
+        for news in self._run.staging.look(waiting):
             self.logger.info(news)
 
     def cards(self) -> Sequence[Card]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import subprocess
@@ -51,9 +52,11 @@ class KeptOutput:
     def drop(self, token: str) -> None:
         """The job has ended; what it left behind may go on writing."""
         with self._lock:
-            for pipe in self._pipes.pop(token, ()):
+            pipes = self._pipes.pop(token, ())
+            for pipe in pipes:
                 os.close(pipe)
-            self._asked(f"forget {token}")
+            if pipes:
+                self._asked(f"forget {token}")
 
     def close(self) -> None:
         """Wait until all is passed on that was written; nothing is kept any more."""
@@ -68,22 +71,32 @@ class KeptOutput:
         try:
             if not self._asked(f"keep {token}", stdout, stderr):
                 self._start()
-                self._asked(f"keep {token}", stdout, stderr)
+                if not self._asked(f"keep {token}", stdout, stderr):
+                    raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+        except OSError:
+            os.close(to_stdout)
+            os.close(to_stderr)
+            raise
         finally:
             os.close(stdout)
             os.close(stderr)
         return to_stdout, to_stderr
 
     def _start(self) -> None:
-        self._socket, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._socket.settimeout(_PATIENCE_S)
+        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.settimeout(_PATIENCE_S)
         with its:
-            self._keeper = subprocess.Popen(
-                _PROGRAM,
-                stdin=its.fileno(),
-                env={name: value for name, value in os.environ.items() if name != MARKER},
-                start_new_session=True,  # the keyboard's signals are for the jobs
-            )
+            try:
+                self._keeper = subprocess.Popen(
+                    _PROGRAM,
+                    stdin=its.fileno(),
+                    env={name: value for name, value in os.environ.items() if name != MARKER},
+                    start_new_session=True,  # the keyboard's signals are for the jobs
+                )
+            except OSError:
+                ours.close()
+                raise
+        self._socket = ours
 
     def _asked(self, words: str, *fds: int) -> bool:
         """Whether the keeper is there and was asked."""

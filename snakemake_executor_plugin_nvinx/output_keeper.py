@@ -84,7 +84,9 @@ class _Keeper:
                 self._poll.unregister(stream.source)
 
     def _answer(self) -> None:
-        asked, fds, _, _ = socket.recv_fds(self._asker, _LONGEST, 2)
+        asked, fds = b"", list[int]()
+        with suppress(OSError):  # whoever asked died before it had read an answer
+            asked, fds, _, _ = socket.recv_fds(self._asker, _LONGEST, 2)
         verb, _, token = asked.decode().partition(" ")
         if verb == "keep":
             self._jobs[token] = _Stream(fds[0], _STDOUT), _Stream(fds[1], _STDERR)

@@ -1,6 +1,7 @@
 """What a job writes goes where it would, and its ends are known once it has ended."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -116,6 +117,32 @@ os.kill(os.getpid(), 9)
     assert killed.returncode == -signal.SIGKILL
     (tmp_path / "go").write_text("go\n")
     assert eventually(lambda: (tmp_path / "shown").read_text().endswith("\n100000\n"))
+
+
+def test_jobs_outlive_a_run_that_died_before_it_had_read_an_answer(output, tmp_path, capfd):
+    os.mkfifo(tmp_path / "go")
+    job = start(output, "a", f"echo early; read < '{tmp_path}/go'; echo late")
+    assert eventually(lambda: output.ends("a") == ["", "early\n"])
+    output._asked("tell a")
+    select.select([output._socket], [], [], GIVE_UP_S)  # answered
+    output._leave()
+    (tmp_path / "go").write_text("go\n")
+    assert job.wait(GIVE_UP_S) == 0
+    output.drop("a")
+    assert output._keeper.wait(GIVE_UP_S) == 0
+    assert capfd.readouterr().out == "early\nlate\n"
+
+
+def test_where_no_process_can_be_started_nothing_stays_open(output, monkeypatch):
+    def fail(*_, **__):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    before = os.listdir("/proc/self/fd")
+    monkeypatch.setattr(subprocess, "Popen", fail)
+    with pytest.raises(OSError, match="temporarily"):
+        output.pipes("a")
+    output.close()
+    assert os.listdir("/proc/self/fd") == before
 
 
 def test_where_nobody_reads_it_any_more_jobs_go_on():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,6 @@ NAME = "nvinx.yaml"
 VARIABLE = "NVINX_BENCH"
 _WORKFLOW = "workflow"
 _LARGEST = 10_000_000  # bytes
-_BOM = b"\xef\xbb\xbf"  # a sign of UTF-8 that some editors write
 
 
 def find(
@@ -68,7 +68,7 @@ def load(path: Path) -> BenchFile:
     try:
         with path.open("rb") as file:
             raw = file.read(_LARGEST + 1)
-        text = raw.removeprefix(_BOM).decode()
+        text = raw.removeprefix(codecs.BOM_UTF8).decode()
     except IsADirectoryError as error:
         fix = f"name the file in it, such as {path / NAME}"
         raise BenchError(str(path), None, "this is a folder, not a file", fix) from error
