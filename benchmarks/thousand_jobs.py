@@ -6,8 +6,8 @@
 Wall time, CPU time of Snakemake's own process, in which both sides run their executor, and CPU time
 of all, with solvers and shells. With `--vram-mb` every job asks for so much of a simulated card of
 4 GB, which stock Snakemake has no limit for. With `--against-jobs` a workflow of that size runs as
-well; what a job costs in each is compared. Snakemake's default rate limit for executor plugins (100
-jobs a second) stays in force.
+well; what a job costs in each is compared. Stock Snakemake keeps its default limit of 100 jobs a
+second, which nvinx leaves out.
 """
 
 import json

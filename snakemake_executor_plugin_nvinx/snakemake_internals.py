@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _RAM = "mem_mb"
 _VRAM = "vram_mb"
 _COMMAND_LINE = "args_to_api"
+_DEFAULT_RATE = 100, 1  # jobs, seconds
 
 
 class InlinePool:
@@ -247,8 +248,10 @@ def ram_limit_mb(workflow: Any) -> int | None:
 def fill_in_limits(cores: Callable[[Path | None, Path | None], int]) -> None:
     """Give the command line what it leaves out: all jobs at once, on so many cores.
 
-    Snakemake wants both before it reads the Snakefile, and asks no executor. cores: told of the
-    Snakefile and the working folder, where they are named.
+    Snakemake wants both before it reads the Snakefile, and asks no executor. Its default of 100
+    jobs a second spares the queue of a cluster; here it would make Snakemake choose among all that
+    are ready again and again. cores: told of the Snakefile and the working folder, where they are
+    named.
     """
     frame = sys._getframe()
     while frame is not None and frame.f_code.co_name != _COMMAND_LINE:
@@ -258,8 +261,14 @@ def fill_in_limits(cores: Callable[[Path | None, Path | None], int]) -> None:
     args = frame.f_locals["args"]
     if args.jobs is None:
         args.jobs = sys.maxsize
+    if args.max_jobs_per_timespan is not None and _is_default(args.max_jobs_per_timespan):
+        args.max_jobs_per_timespan = None
     if args.cores is None and not args.touch:
         args.cores = cores(args.snakefile, args.directory)
+
+
+def _is_default(rate: Any) -> bool:
+    return bool((rate.max_jobs, rate.timespan) == _DEFAULT_RATE)
 
 
 def limited_names(job: Any) -> set[str]:

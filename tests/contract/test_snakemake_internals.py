@@ -140,9 +140,17 @@ def test_local_rules_and_limits_stand_where_we_change_them():
 def test_the_command_line_is_filled_in_between_reading_the_settings_and_using_them():
     text = source(snakemake.cli.args_to_api)
     steps = ("executor_plugin.get_settings(args)", "args.cores is None", "cores=args.cores")
-    places = [text.find(step) for step in (*steps, "nodes=args.jobs")]
+    used = ("nodes=args.jobs", "max_jobs_per_timespan=args.max_jobs_per_timespan")
+    places = [text.find(step) for step in (*steps, *used)]
     assert -1 not in places, HERE + "args_to_api"
     assert places == sorted(places), HERE + "args_to_api"
+
+
+def test_the_default_limit_of_jobs_a_second_is_the_one_that_we_leave_out():
+    _, args = snakemake.cli.parse_args([])
+    assert snakemake_internals._is_default(args.max_jobs_per_timespan), HERE + "max_jobs"
+    _, args = snakemake.cli.parse_args(["--max-jobs-per-timespan", "100/1m"])
+    assert not snakemake_internals._is_default(args.max_jobs_per_timespan), HERE + "max_jobs"
 
 
 def test_groups_ask_in_one_place_whether_a_resource_is_a_text():

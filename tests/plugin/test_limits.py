@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,6 +41,25 @@ def test_no_more_run_at_once_than_the_user_allows(
 
     assert outcome.status == 0, outcome.text
     assert _most_at_once(workspace) <= most
+
+
+@pytest.mark.usefixtures("executor")
+@pytest.mark.parametrize(
+    ("stated", "at_once"),
+    [
+        ((), 120),
+        (("--max-jobs-per-timespan", "50/1s"), 50),
+        (("--max-jobs-per-timespan", "100/2s"), 100),
+    ],
+)
+def test_jobs_a_second_are_limited_only_where_the_user_does(
+    stated: tuple[str, ...], at_once: int, make_workspace: MakeWorkspace
+) -> None:
+    outcome = make_workspace("limited").run("manys", "--jobs", "unlimited", *stated)
+
+    assert outcome.status == 0, outcome.text
+    sizes = [int(size) for size in re.findall(r"Execute (\d+) jobs", outcome.text)]
+    assert max(sizes) == at_once, sizes
 
 
 @pytest.mark.usefixtures("executor")
