@@ -27,9 +27,9 @@ _TOLD_SD = 0.4  # of ln slowdown, up to which a figure is told
 class Pair(Struct, frozen=True):
     """One profile beside one other; in natural logarithms of the excess slowdown.
 
-    drawn: one draw from the posterior, milder where little was seen. together_s: seconds for which
-    runs show them so. measured: the slowdown that a calibration found. contradicted: runs speak
-    against that.
+    drawn: one draw from the posterior; milder where little was seen, and nothing where hardly
+    anything was. together_s: seconds for which runs show them so. measured: the slowdown that a
+    calibration found. contradicted: runs speak against that.
     """
 
     mean: float
@@ -108,10 +108,15 @@ class Belief(Struct, frozen=True):
         return pair is not None and pair.can_be_told
 
     def excess(self, profile: str, partner: str, *, drawn: bool = False) -> float:
-        """How much longer a run takes beside this partner, as a share; strangers are average."""
+        """How much longer a run takes beside this partner, as a share.
+
+        Strangers are average; drawn, they cost nothing, as where nothing is known at all.
+        """
         pair = self.pair(profile, partner)
         if pair is not None:
             return math.exp(pair.drawn if drawn else pair.mean)
+        if drawn:
+            return 0.0
         known = self.suffers.get(profile, 0.0) + self.hurts.get(partner, 0.0)
         return math.exp(self.level + known)
 

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from nvinx.interference.observed import Observed
     from nvinx.interference.slowdown import Measured
 
-# What was seldom seen is drawn as milder, so that it is tried: by so many standard deviations, and
-# half as many after each so many runs.
-NOVELTY, FAMILIAR = 1.0, 3.0
+# Until both of a pair were seen so often, what one costs the other is drawn as nothing, as where
+# nothing is known at all. Then it is drawn as milder, so that it is tried: by so many standard
+# deviations at first, and half as many after each so many runs.
+FAMILIAR, NOVELTY = 3, 0.5
+_NOTHING = -20.0  # ln excess
 DARING = 0.5  # times the posterior's standard deviation: how far draws go
 # How far off a calibration is that runs contradict: standard deviations, and ln slowdown at least.
 _CONTRADICTED, _FELT = 4.0, math.log(1.25)
@@ -65,7 +67,7 @@ def belief(problem: Problem, x: Any, covariance: Any, seed: int) -> Belief:
     draw = chance.multivariate_normal(x, DARING**2 * covariance, method="cholesky")
     pairs_of_odd = [problem.paces.pairs[at] for at in problem.odd]
     own = {pair: problem.first_odd + k for k, pair in enumerate(pairs_of_odd)}
-    seen = Counter(run.profile for run in problem.runs)
+    seen = _seen(problem)
     pairs: dict[str, dict[str, Pair]] = {}
     for of in problem.names:
         for beside in problem.names:
@@ -77,7 +79,7 @@ def belief(problem: Problem, x: Any, covariance: Any, seed: int) -> Belief:
             if misfit is None:
                 variance += MISFIT_SD**2
                 drawn += DARING * MISFIT_SD * float(chance.standard_normal())
-            drawn -= _novelty(min(seen[of], seen[beside])) * math.sqrt(variance)
+            drawn = _milder(drawn, math.sqrt(variance), min(seen[of], seen[beside]))
             pairs.setdefault(of, {})[beside] = _pair(
                 problem, (of, beside), mean, math.sqrt(variance), drawn
             )
@@ -94,9 +96,19 @@ def belief(problem: Problem, x: Any, covariance: Any, seed: int) -> Belief:
     )
 
 
-def _novelty(runs: int) -> float:
-    """By how many standard deviations a pair is drawn as milder, after so many runs of the two."""
-    return float(NOVELTY * 0.5 ** (runs / FAMILIAR))
+def _seen(problem: Problem) -> Counter[str]:
+    """How often each profile ran; a calibrated one is familiar from the start."""
+    calibrated = {name for pair in problem.measured for name in pair}
+    return Counter(run.profile for run in problem.runs) + Counter(
+        dict.fromkeys(calibrated, FAMILIAR)
+    )
+
+
+def _milder(drawn: float, sd: float, runs: int) -> float:
+    """The ln excess of a pair as it is drawn, after so many runs of the two."""
+    if runs < FAMILIAR:
+        return _NOTHING
+    return drawn - float(NOVELTY * 0.5 ** (runs / FAMILIAR - 1)) * sd
 
 
 def _pair(problem: Problem, pair: tuple[str, str], mean: float, sd: float, drawn: float) -> Pair:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.simulation.baselines import POLICIES
-from nvinx.simulation.simulate import simulate
+from nvinx.simulation.simulate import planner_for, simulate
 from nvinx.simulation.workload import Workload
 
 if TYPE_CHECKING:
@@ -72,8 +72,9 @@ def play(
     """Each workload in turn, as a run of its own. remember: opens the history for a new run."""
     for workload in workloads:
         memory = remember()
-        policy = LongestChainFirst(Estimates(scene.told, scene.utilisation, memory.statistics))
-        played = simulate(workload, scene.capacity, policy, scene.truth, memory.statistics)
+        estimates = Estimates(scene.told, scene.utilisation, memory.statistics)
+        policy, planner = LongestChainFirst(estimates), planner_for(workload, estimates)
+        played = simulate(workload, scene.capacity, policy, scene.truth, memory.statistics, planner)
         memory.keep(played.past, _SOURCE)
         remember().learn()  # of what is kept, as whoever comes next finds it
         yield LearningRun(
@@ -83,8 +84,10 @@ def play(
 
 def _makespan_s(workload: Workload, scene: Scene, policy: str) -> float:
     """Without anything learned; the policies stand in the order of `LearningRun`."""
-    chosen = POLICIES[policy](Estimates(scene.calibrated))
-    return simulate(workload, scene.capacity, chosen, scene.truth).makespan_s
+    estimates = Estimates(scene.calibrated)
+    chosen = POLICIES[policy](estimates)
+    planner = planner_for(workload, estimates) if policy == "nvinx" else None
+    return simulate(workload, scene.capacity, chosen, scene.truth, planner=planner).makespan_s
 
 
 def noisy(workload: Workload, noise: float, draw: random.Random) -> Workload:

@@ -221,6 +221,26 @@ def test_what_was_seldom_seen_is_drawn_as_milder_so_that_it_is_tried():
     assert abs(draws(120)) < 0.3
 
 
+@pytest.mark.parametrize(("times", "is_free"), [(1, True), (2, True), (3, False), (20, False)])
+def test_what_was_seen_less_than_three_times_is_drawn_as_free(times, is_free):
+    belief = fit([run("a", {("b",): 1.0}), run("b", {("a",): 1.0})] * times)
+    assert (belief.excess("a", "b", drawn=True) < 1e-6) == is_free
+    assert belief.excess("a", "b") > 0.1
+
+
+def test_a_stranger_is_drawn_as_free_and_told_as_average():
+    belief = fit(lab(120))
+    for pair in (("a", "new"), ("new", "a"), ("new", "newer")):
+        assert belief.excess(*pair, drawn=True) == 0.0
+        assert belief.excess(*pair) > 0.0
+
+
+def test_what_was_calibrated_is_no_stranger_before_its_first_run():
+    belief = fit([Observed("a", "a", 10.0)], CALIBRATED.measured)
+    for pair, seen in CALIBRATED.measured.items():
+        assert 1 + belief.excess(*pair, drawn=True) == pytest.approx(seen.slowdown, rel=0.1)
+
+
 def test_what_is_surer_is_drawn_closer_to_what_is_believed():
     def spread(belief):
         pairs = [pair for row in belief.pairs.values() for pair in row.values()]
