@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from nvinx.interference.observed import Observed
 
 _ALONE = -1  # the number of no company
-_HARDLY = 1e-6  # of the time: so little alone is a rounding error
+# Of the time: who was there for less at the end was there by chance. A batch of equal jobs ends
+# within moments, in some order, and that says nothing of how they slow each other down.
+_MOMENT = 0.02
 
 
 class Paces:
@@ -39,7 +41,7 @@ class Paces:
         self._alone = np.clip(1.0 - _summed(self._row, self._share, self._runs), 0.0, 1.0)
         members = [(at, *one) for key, at in self._companies.items() for one in key]
         self._of, self._pair, self._times = _columns(members, 3)
-        self._end_is_known = (self._last != _ALONE) | (self._alone > _HARDLY)
+        self._end_is_known = self._was_there_for_a_while(runs)
         self._visits = self._members_of_shares()
         self.pairs = tuple(self._at)
 
@@ -54,6 +56,14 @@ class Paces:
         last = next((each for each in run.company if each.at_end), None)
         return _ALONE if last is None else self._number(run.profile, last)
 
+    def _was_there_for_a_while(self, runs: Sequence[Observed]) -> Any:
+        """Of each run, whether who was there at its end was there for longer than a moment."""
+        import numpy as np
+
+        at_end = [sum(each.seconds for each in run.company if each.at_end) for run in runs]
+        share = np.array([s / run.ran_s for s, run in zip(at_end, runs, strict=True)])
+        return np.where(self._last == _ALONE, self._alone, share) > _MOMENT
+
     def _members_of_shares(self) -> tuple[Any, Any]:
         """Each share with each member of its company: the two numbers."""
         import numpy as np
@@ -67,8 +77,8 @@ class Paces:
     def logs(self, excess: Any, exponent: float) -> tuple[Any, Any]:
         """Of each run ln pace, and how much more ln pace was at its end; from the pairs' excess.
 
-        Pace is time alone over time. The second is 0 where nobody knows how a run ended. exponent:
-        of `p_norm`.
+        Pace is time alone over time. The second is 0 where nobody was there for a while at the end
+        of a run. exponent: of `p_norm`.
         """
         import numpy as np
 

@@ -129,6 +129,19 @@ def test_who_is_slow_by_chance_and_so_alone_at_the_end_makes_sharing_look_no_che
     assert abs(sum(off) / len(off)) < 0.7
 
 
+def test_a_batch_of_equal_jobs_that_ends_within_moments_says_nothing_of_what_sharing_costs():
+    def batch(*tail):
+        together = [company(21.1, *["a"] * 3, at_end=not tail)]
+        together += [company(s, *["a"] * n, at_end=n == tail[-1][1]) for s, n in tail]
+        return Observed("a", "a", 21.1 + sum(s for s, _ in tail), tuple(together))
+
+    alone_at_the_end = Observed("a", "a", 21.126, (company(21.1, "a", "a", "a", at_end=False),))
+    ragged = fit([batch(), batch((0.014, 2)), batch((0.014, 2), (0.013, 1)), alone_at_the_end])
+    even = fit([batch()] * 4)
+    assert ragged.excess("a", "a") == pytest.approx(even.excess("a", "a"), rel=0.1)
+    assert ragged.solo["a"].seconds() == pytest.approx(even.solo["a"].seconds(), rel=0.1)
+
+
 def test_a_slower_card_is_no_slowdown():
     fast = [Observed("a", "a", 10.0, card="fast")] * 10
     slow = [Observed("a", "a", 40.0, (company(40, "b", at_end=True),), card="slow")] * 10
