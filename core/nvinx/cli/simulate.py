@@ -93,9 +93,8 @@ def command(  # noqa: PLR0913  (one argument per option)
     estimates = Estimates(bench.slowdowns, bench.utilisation)
     real = estimates if truth is None else Estimates(_truth(truth), caution=NONE)
     capacity = bench.capacity
-    policy = baselines.POLICIES[name](estimates)
     work = _misjudged(work, seed)
-    planner = simulate.planner_for(work, estimates) if name == "nvinx" else None
+    policy, planner = baselines.as_in_a_run(name, work, estimates)
     played = simulate.simulate(work, capacity, policy, real, planner=planner)
     least_s = shown.lower_bound_s(work, capacity, real)
     if as_json:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from nvinx.interference.slowdown import Measured
 
 # Until both of a pair were seen so often, what one costs the other is drawn as nothing, as where
-# nothing is known at all. Then it is drawn as milder, so that it is tried: by so many standard
-# deviations at first, and half as many after each so many runs.
+# nothing is known at all; what was calibrated is as familiar from the start. Then it is drawn as
+# milder, so that it is tried: by so many standard deviations at first, and half as many after each
+# so many runs.
 FAMILIAR, NOVELTY = 3, 0.5
 _NOTHING = -20.0  # ln excess
 DARING = 0.5  # times the posterior's standard deviation: how far draws go
@@ -67,7 +68,8 @@ def belief(problem: Problem, x: Any, covariance: Any, seed: int) -> Belief:
     draw = chance.multivariate_normal(x, DARING**2 * covariance, method="cholesky")
     pairs_of_odd = [problem.paces.pairs[at] for at in problem.odd]
     own = {pair: problem.first_odd + k for k, pair in enumerate(pairs_of_odd)}
-    seen = _seen(problem)
+    seen = Counter(run.profile for run in problem.runs)
+    seen.update({name: FAMILIAR for pair in problem.measured for name in pair})
     pairs: dict[str, dict[str, Pair]] = {}
     for of in problem.names:
         for beside in problem.names:
@@ -79,10 +81,9 @@ def belief(problem: Problem, x: Any, covariance: Any, seed: int) -> Belief:
             if misfit is None:
                 variance += MISFIT_SD**2
                 drawn += DARING * MISFIT_SD * float(chance.standard_normal())
-            drawn = _milder(drawn, math.sqrt(variance), min(seen[of], seen[beside]))
-            pairs.setdefault(of, {})[beside] = _pair(
-                problem, (of, beside), mean, math.sqrt(variance), drawn
-            )
+            sd = math.sqrt(variance)
+            drawn = _milder(drawn, sd, min(seen[of], seen[beside]))
+            pairs.setdefault(of, {})[beside] = _pair(problem, (of, beside), mean, sd, drawn)
     n, solo, last = len(problem.names), problem.first_solo, problem.at_exponent
     return Belief(
         level=float(x[0]),
@@ -93,14 +94,6 @@ def belief(problem: Problem, x: Any, covariance: Any, seed: int) -> Belief:
         noise=problem.noise,
         runs=len(problem.runs),
         exponent=problem.exponent(x),
-    )
-
-
-def _seen(problem: Problem) -> Counter[str]:
-    """How often each profile ran; a calibrated one is familiar from the start."""
-    calibrated = {name for pair in problem.measured for name in pair}
-    return Counter(run.profile for run in problem.runs) + Counter(
-        dict.fromkeys(calibrated, FAMILIAR)
     )
 
 

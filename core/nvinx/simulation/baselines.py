@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.first_fit import VramFifo
 from nvinx.admission.policy import LongestChainFirst
+from nvinx.simulation.simulate import planner_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
     from nvinx.admission.availability import Availability
     from nvinx.admission.events import Policy
     from nvinx.admission.job import Waiting
+    from nvinx.admission.planner.planner import Planner
     from nvinx.admission.state import State
     from nvinx.jobs.claim import Claim
+    from nvinx.simulation.workload import Workload
 
 
 class Serial(VramFifo):
@@ -37,6 +40,14 @@ class Serial(VramFifo):
 class _NoGain(Estimates):
     def gain(self, claim: Claim, residents: Sequence[Claim]) -> tuple[float, float]:  # noqa: ARG002
         return 1.0, 1.0
+
+
+def as_in_a_run(
+    name: str, workload: Workload, estimates: Estimates
+) -> tuple[Policy, Planner | None]:
+    """The policy of this name, with what looks ahead for it in a run of this workload."""
+    planner = planner_for(workload, estimates) if name == "nvinx" else None
+    return POLICIES[name](estimates), planner
 
 
 POLICIES: Mapping[str, Callable[[Estimates], Policy]] = {

@@ -9,9 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from nvinx.admission.estimates import Estimates
-from nvinx.admission.policy import LongestChainFirst
-from nvinx.simulation.baselines import POLICIES
-from nvinx.simulation.simulate import planner_for, simulate
+from nvinx.simulation.baselines import POLICIES, as_in_a_run
+from nvinx.simulation.simulate import simulate
 from nvinx.simulation.workload import Workload
 
 if TYPE_CHECKING:
@@ -39,6 +38,7 @@ class Memory(Protocol):
 class LearningRun(Struct, frozen=True):
     """One run, in seconds: as it was played, and as other policies would have played it.
 
+    The first two look ahead, as Snakemake runs do.
     learned_s: with what the runs before it taught. calibrated_s: with a calibration of all its
     models. serial_s: one GPU job at a time. packed_s: whatever VRAM holds.
     """
@@ -73,7 +73,7 @@ def play(
     for workload in workloads:
         memory = remember()
         estimates = Estimates(scene.told, scene.utilisation, memory.statistics)
-        policy, planner = LongestChainFirst(estimates), planner_for(workload, estimates)
+        policy, planner = as_in_a_run("nvinx", workload, estimates)
         played = simulate(workload, scene.capacity, policy, scene.truth, memory.statistics, planner)
         memory.keep(played.past, _SOURCE)
         remember().learn()  # of what is kept, as whoever comes next finds it
@@ -84,9 +84,7 @@ def play(
 
 def _makespan_s(workload: Workload, scene: Scene, policy: str) -> float:
     """Without anything learned; the policies stand in the order of `LearningRun`."""
-    estimates = Estimates(scene.calibrated)
-    chosen = POLICIES[policy](estimates)
-    planner = planner_for(workload, estimates) if policy == "nvinx" else None
+    chosen, planner = as_in_a_run(policy, workload, Estimates(scene.calibrated))
     return simulate(workload, scene.capacity, chosen, scene.truth, planner=planner).makespan_s
 
 
