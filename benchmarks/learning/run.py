@@ -5,9 +5,9 @@ python benchmarks/learning/run.py [FOLDER] [--seeds 16] [--runs 8] [--only TEXT]
 
 Six models of a co-run table, one 4 GB card, 8 cores. Each seed draws models, times and VRAM, and
 plays the same workload run after run, through a history on disk as real runs do. The calibrated
-policy knows 2N co-runs; one GPU job at a time and packing by VRAM stand beside it. FOLDER holds
-measured tables; a made-up one is always there. `--against` an earlier `--json` shows what became
-worse.
+policy knows 2N co-runs and looks ahead, as the learning one does; one GPU job at a time and packing
+by VRAM stand beside it. FOLDER holds measured tables; a made-up one is always there. `--against` an
+earlier `--json` shows what became worse.
 """
 
 import argparse
