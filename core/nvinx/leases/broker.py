@@ -279,6 +279,7 @@ class Broker:
         if not self._touches_card(event):
             self._learn(event)
             self._state, decisions = step(self._state, event, self._policy)
+            self._observe(event.at)
             self._lessons.note_sleep(self._state.running)
             return decisions
         own, refused = apply(self._state, event, self._policy)
@@ -290,6 +291,7 @@ class Broker:
         self._tell(merged, decided)
         self._tell_judging()
         self._state = after
+        self._observe(event.at)
         self._lessons.note_sleep(self._state.running)
         starts = (start for start in decided.starts if start.job_id in own.waiting)
         return (*refused, *starts, *_asked_of(own, decided))
@@ -302,6 +304,11 @@ class Broker:
             self._handed_over.update(job.id for job in event.jobs)
         ahead = [one for one in self.upcoming if one.job.id not in self._handed_over]
         self._planned = self._policy.following(self.planner.plan(own, event.at, ahead))
+
+    def _observe(self, at: float) -> None:
+        """What runs from now on counts for the next plan."""
+        if self.planner is not None:
+            self.planner.observe(self._state, at)
 
     def _write_turn(self, own: State, event: Event, gone: str | None) -> tuple[State, State, Round]:
         """A turn in one transaction; what starts in it shows life only if it is written down."""

@@ -270,6 +270,8 @@ class _Play:
             raise WorkloadError(refusal.job_id, *explain.impossible(refusal.reason))
         self._state, decided = admit(state, self._at, self._planned(state))
         check(self._state)
+        if self.planner is not None:
+            self.planner.observe(self._state, self._at)
         self._co_residency.observe(self._state.running.values(), self._at)
         for start in decided.starts:
             self._start(start)

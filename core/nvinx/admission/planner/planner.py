@@ -57,6 +57,10 @@ class Planner:
         self._before = self._look_ahead(state, at, upcoming) if has_use else None
         return self._before
 
+    def observe(self, state: State, at: float) -> None:
+        """These run from time `at` (seconds) on: to be told after each round."""
+        self._progress.observe(state, at)
+
     def _look_ahead(self, state: State, at: float, upcoming: Sequence[Upcoming]) -> Plan | None:
         horizon = Horizon(state, at, Companies(self._estimates))
         work = horizon.work(self._progress, upcoming, self._patience_s)

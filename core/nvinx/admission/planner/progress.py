@@ -9,11 +9,15 @@ if TYPE_CHECKING:
     from nvinx.admission.state import State
 
 _LEAST_S = 1e-3
+_ROUNDING = 1e-6  # of its work: one that is this late is about to end
 _LATE = 0.1  # of its age is given to one that runs longer than expected
 
 
 class Progress:
-    """Adds up work from one look to the next; between two, everybody stays who was seen."""
+    """Adds up work from one look to the next; between two, everybody stays who was seen last.
+
+    So it has to look when somebody has started as well as when somebody has ended.
+    """
 
     def __init__(self, estimates: Estimates) -> None:
         self._estimates = estimates
@@ -35,7 +39,9 @@ class Progress:
     def left_s(self, job_id: str, work_s: float) -> float:
         """Of so much work, in seconds alone."""
         done_s = self._done_s.get(job_id, 0.0)
-        return max(work_s - done_s, _LATE * done_s, _LEAST_S)
+        left_s = work_s - done_s
+        is_late = left_s < -_ROUNDING * work_s
+        return max(_LATE * done_s if is_late else left_s, _LEAST_S)
 
     def _paces_of(self, state: State) -> dict[str, float]:
         paces = {}
