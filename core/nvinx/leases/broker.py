@@ -23,7 +23,7 @@ from nvinx.admission.events import (
 from nvinx.admission.job import Running, Waiting
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import State
-from nvinx.admission.step import admit, apply, step
+from nvinx.admission.step import admit, apply
 from nvinx.errors import LookOnlyError
 from nvinx.jobs.outcome import Outcome
 from nvinx.leases import suspended_leases
@@ -278,10 +278,12 @@ class Broker:
     def _take(self, event: Event) -> tuple[Decision, ...]:
         if not self._touches_card(event):
             self._learn(event)
-            self._state, decisions = step(self._state, event, self._policy)
+            own, refused = apply(self._state, event, self._policy)
+            self._look_ahead(own, event)
+            self._state, decided = admit(own, event.at, self._planned)
             self._observe(event.at)
             self._lessons.note_sleep(self._state.running)
-            return decisions
+            return (*refused, *decided.starts, *decided.reclaims)
         own, refused = apply(self._state, event, self._policy)
         self._ports.liveness.announce(self._engine)
         self._ports.liveness.listen(self._engine)

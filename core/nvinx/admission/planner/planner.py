@@ -83,13 +83,19 @@ class Planner:
 
 
 def pays(state: State, upcoming: Sequence[Upcoming] = ()) -> bool:
-    """Whether there is a choice, and enough known of those who wait to choose by: cheap to ask."""
+    """Whether there is a choice, and enough known to choose by of those who wait for a card, or of
+    those who come where nobody does: cheap to ask.
+    """
     queue = state.waiting
-    if queue.on_gpu == 0 or any(r.placement.more for r in state.running.values()):
+    if not state.capacity.cards or any(r.placement.more for r in state.running.values()):
         return False
     lines = (islice(queue.in_line(on_cpu=on_cpu), _LOOKED_AT) for on_cpu in (False, True))
     claims = [waiting.job.claim for waiting in chain(*lines)]
-    return _can_be_planned(claims) and len(claims) + len(upcoming) > 1
+    if not claims or len(claims) + len(upcoming) < 2:  # noqa: PLR2004
+        return False
+    if queue.on_gpu == 0:
+        claims += [one.job.claim for one in upcoming[:_LOOKED_AT]]
+    return _can_be_planned(claims)
 
 
 def _can_be_planned(claims: Iterable[Claim]) -> bool:
