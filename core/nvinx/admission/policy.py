@@ -81,6 +81,7 @@ class LongestChainFirst:
         starts, waits = [], {}
         free = Availability.of(state, at, self._estimates, plan.gain)
         refused = _Refused(state)
+        self._keep_places(state, free, refused)
         queue = takewhile(refused.are_few, self._queue(state, at, free))
         for part in _with_first(free.to_measure_first(state.capacity.cards), queue):
             for waiting in refused.worth_asking(part, free):
@@ -114,6 +115,15 @@ class LongestChainFirst:
             return Reason(job.name, Why.NOT_ENOUGH_RAM, job.claim.ram_mib, capacity.ram_mib)
         option = options(job.claim, capacity)
         return None if option else _does_not_fit(job, capacity)
+
+    def _keep_places(self, state: State, free: Availability, refused: _Refused) -> None:
+        """For those who are about to be queued, by the plan."""
+        for job in self._plan.awaited_at(free.at):
+            if job.id in state.waiting or job.id in state.running:
+                continue
+            placement = _decide(job, state.capacity, free, refused, self._plan)
+            if isinstance(placement, Placement):
+                free.allocate(job, placement)
 
     def _queue(self, state: State, at: float, free: Availability) -> Iterable[Iterable[Waiting]]:
         """The waiting jobs in the order in which they are asked, in parts of one kind each."""

@@ -78,6 +78,7 @@ class Broker:
         self._policy = policy or LongestChainFirst()
         self.planner: Planner | None = None
         self._planned = self._policy
+        self._kept_until_s: float | None = None
         self._handed_over: set[str] = set()
         self.upcoming: Sequence[Upcoming] = ()
         self._state = State(capacity)
@@ -158,7 +159,7 @@ class Broker:
         Nobody is kept from the ledger unless there is something to write.
         """
         event = CardsChanged(self._state.capacity.cards, self._ports.clock())
-        if not self._touches_card(event):
+        if not self._touches_card(event) or self._kept_in_vain(event.at):
             return self._take(event)
         own, _ = apply(self._state, event, self._policy)
         try:
@@ -170,6 +171,10 @@ class Broker:
         self._tell(merged, decided)
         self._state = after
         return ()
+
+    def _kept_in_vain(self, at: float) -> bool:
+        """Whether places were kept for jobs of ours that did not come."""
+        return self._kept_until_s is not None and at > self._kept_until_s
 
     def _look(self, own: State, event: Event) -> tuple[State, State, Round]:
         """A turn that writes nothing. Raises LookOnlyError."""
@@ -225,8 +230,10 @@ class Broker:
 
     @property
     def is_watching(self) -> bool:
-        """True when others may start something of ours, or ask for what it holds."""
-        return self.awaits_card or self._may_be_asked
+        """True when others may start something of ours, or ask for what it holds, and when a place
+        is kept for a job of ours that may not come.
+        """
+        return self.awaits_card or self._may_be_asked or self._kept_until_s is not None
 
     @property
     def _may_be_asked(self) -> bool:
@@ -305,7 +312,9 @@ class Broker:
         if isinstance(event, Submitted):
             self._handed_over.update(job.id for job in event.jobs)
         ahead = [one for one in self.upcoming if one.job.id not in self._handed_over]
-        self._planned = self._policy.following(self.planner.plan(own, event.at, ahead))
+        plan = self.planner.plan(own, event.at, ahead)
+        self._planned = self._policy.following(plan)
+        self._kept_until_s = plan.until_s if plan is not None and plan.awaited else None
 
     def _observe(self, at: float) -> None:
         """What runs from now on counts for the next plan."""

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from nvinx.admission import policy
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Refuse, Start
+from nvinx.admission.planner.awaited import AWAITED_S
 from nvinx.admission.planner.planner import Planner
 from nvinx.admission.planner.work import Upcoming
 from nvinx.admission.policy import LongestChainFirst
@@ -667,6 +668,9 @@ class Noting:
     def plan(self, state, at, upcoming):
         self.told = [one.job.id for one in upcoming]
 
+    def observe(self, state, at):
+        self.seen = set(state.running), at
+
 
 def test_a_planner_is_told_of_jobs_that_are_not_ready_until_they_are_handed_over(machine):
     one = machine.engine("one")
@@ -678,3 +682,51 @@ def test_a_planner_is_told_of_jobs_that_are_not_ready_until_they_are_handed_over
     assert one.planner.told == ["b", "c"]
     one.submit(THREE[1:2])
     assert one.planner.told == ["c"]
+
+
+def test_a_planner_sees_who_runs_after_each_round_on_whatever_it_runs(machine):
+    one = machine.engine("one")
+    one.planner = Noting()
+    one.submit([THREE[0]])
+    assert one.planner.seen == ({"a"}, machine.clock())
+    one.submit([cpu_job("c")])
+    assert one.planner.seen == ({"a", "c"}, machine.clock())
+
+
+def with_one_behind(machine):
+    """A job holds the card, a short one waits for it, and a long one comes once the first ended."""
+    one = looking_ahead(machine)
+    coming = exclusive_job("coming", runtime_s=90)
+    last = cpu_job("last", runtime_s=40)
+    one.upcoming = [Upcoming(coming, ("first",)), Upcoming(last, ("coming",))]
+    first, short = exclusive_job("first", runtime_s=10), exclusive_job("short", runtime_s=10)
+    assert places(one.submit([first, short])) == {"first": Residency.GPU_EXCLUSIVE}
+    assert places(one.finish("first")) == {}
+    return one, coming
+
+
+def test_a_place_is_kept_for_a_job_until_it_is_handed_over(machine):
+    one, coming = with_one_behind(machine)
+    assert places(one.submit([coming])) == {"coming": Residency.GPU_EXCLUSIVE}
+
+
+def test_a_place_that_was_kept_in_vain_goes_to_who_waits(machine):
+    one, _ = with_one_behind(machine)
+    machine.clock.now += AWAITED_S / 2
+    assert places(one.poll()) == {}
+    machine.clock.now += AWAITED_S
+    assert places(one.poll()) == {"short": Residency.GPU_EXCLUSIVE}
+
+
+def test_it_looks_again_where_cores_are_kept_though_nobody_waits_for_a_card(machine):
+    one = looking_ahead(machine)
+    coming = shared_job("coming", 900, runtime_s=90, cores=4)
+    last = cpu_job("last", runtime_s=40)
+    one.upcoming = [Upcoming(coming, ("first",)), Upcoming(last, ("coming",))]
+    first, short = cpu_job("first", runtime_s=10, cores=4), cpu_job("short", runtime_s=10, cores=4)
+    assert places(one.submit([first, short])) == {"first": Residency.CPU_ONLY}
+    assert places(one.finish("first")) == {}
+    assert one.is_watching
+    machine.clock.now += AWAITED_S + 0.1
+    assert places(one.poll()) == {"short": Residency.CPU_ONLY}
+    assert not one.is_watching

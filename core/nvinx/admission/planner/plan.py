@@ -24,18 +24,24 @@ class Plan(Struct, frozen=True):
 
     rank: by job id, the smaller is asked first. gain: how much more must get done for a job to join
     a card. binding: nobody overtakes a reservation unless there is room for both. on_cpu: who goes
-    to the CPU. end_s, without_s: when all that is known will end, with the plan and without.
+    to the CPU. awaited: who is about to be queued, and for whom a place is kept until then, up to
+    `until_s`. end_s, without_s: when all that is known will end, with the plan and without.
     """
 
     rank: Mapping[str, int]
     gain: float = WORTHWHILE
     binding: bool = False
     on_cpu: frozenset[str] = frozenset()
+    awaited: tuple[Job, ...] = ()
+    until_s: float = 0.0
     end_s: float = 0.0
     without_s: float = 0.0
 
     def names(self, job: Job) -> bool:
         return job.id in self.rank
+
+    def awaited_at(self, at: float) -> tuple[Job, ...]:
+        return self.awaited if at <= self.until_s else ()
 
     def sends_to_cpu(self, job: Job) -> bool:
         return job.id in self.on_cpu and self.names(job)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from nvinx.admission.planner.awaited import Awaited
 from nvinx.admission.planner.companies import Companies
 from nvinx.admission.planner.horizon import Horizon
 from nvinx.admission.planner.plan import Plan
@@ -45,6 +48,7 @@ class Planner:
         self._patience_s = patience_s
         self._most_asked = most_asked
         self._progress = Progress(estimates)
+        self._awaited = Awaited()
         self._before: Plan | None = None
 
     def plan(self, state: State, at: float, upcoming: Sequence[Upcoming] = ()) -> Plan | None:
@@ -64,11 +68,35 @@ class Planner:
     def _look_ahead(self, state: State, at: float, upcoming: Sequence[Upcoming]) -> Plan | None:
         horizon = Horizon(state, at, Companies(self._estimates))
         work = horizon.work(self._progress, upcoming, self._patience_s)
-        before = None if self._before is None else _as_rule(self._before, work)
+        before = _as_rule(self._before, work) if self._before and self._before.rank else None
         found = search(work, before, self._most_asked)
-        return None if found.rule is TODAY else self._plan(work, found, at)
+        awaited = self._worth_awaiting(work, found)
+        if found.rule is TODAY and not awaited:
+            return None
+        coming = {one.job.id: one.job for one in upcoming}
+        plan = self._plan(work, found)
+        return replace(
+            plan,
+            awaited=tuple(coming[job_id] for job_id in awaited),
+            until_s=self._awaited.until_s(awaited) if awaited else at,
+        )
 
-    def _plan(self, work: Work, found: Found, at: float) -> Plan:
+    def _worth_awaiting(self, work: Work, found: Found) -> list[str]:
+        """Of those who could come, in the order in which they start at once."""
+        jobs = work.jobs
+        could_come = {
+            job.id
+            for job in jobs
+            if job.is_upcoming and not job.waits_for and job.release_s <= work.at
+        }
+        self._awaited.observe(could_come, work.at)
+        in_order = [jobs[n].id for n in found.awaited if jobs[n].id in could_come]
+        worth_it = self._awaited.worth_it(in_order, work.at)
+        return [job_id for job_id in in_order if job_id in worth_it]
+
+    def _plan(self, work: Work, found: Found) -> Plan:
+        if found.rule is TODAY:
+            return Plan({}, end_s=found.end_s, without_s=found.today_s)
         rule, jobs = found.rule, work.jobs
         order = rule.order or by_chain(work)
         line = sorted(range(len(jobs)), key=order.__getitem__)
@@ -76,15 +104,17 @@ class Planner:
         rank = {
             jobs[n].id: place
             for place, n in enumerate(line)
-            if jobs[n].is_upcoming or not jobs[n].was_passed(at, long_s)
+            if jobs[n].is_upcoming or not jobs[n].was_passed(work.at, long_s)
         }
         on_cpu = frozenset(jobs[n].id for n in found.on_cpu)
-        return Plan(rank, rule.gain, rule.binding, on_cpu, found.end_s, found.today_s)
+        return Plan(
+            rank, rule.gain, rule.binding, on_cpu, end_s=found.end_s, without_s=found.today_s
+        )
 
 
 def pays(state: State, upcoming: Sequence[Upcoming] = ()) -> bool:
     """Whether there is a choice, and enough known to choose by of those who wait for a card, or of
-    those who come where nobody does: cheap to ask.
+    those who run and come where nobody does: cheap to ask.
     """
     queue = state.waiting
     if not state.capacity.cards or any(r.placement.more for r in state.running.values()):
@@ -94,6 +124,7 @@ def pays(state: State, upcoming: Sequence[Upcoming] = ()) -> bool:
     if not claims or len(claims) + len(upcoming) < 2:  # noqa: PLR2004
         return False
     if queue.on_gpu == 0:
+        claims += [running.job.claim for running in state.running.values()]
         claims += [one.job.claim for one in upcoming[:_LOOKED_AT]]
     return _can_be_planned(claims)
 

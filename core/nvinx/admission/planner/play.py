@@ -25,12 +25,13 @@ class Played(Struct):
     """How a rule went. end_s: the last end, with what comes after; infinite where it was given up.
 
     on_cpu: who went there though a card would do. asked: how often jobs were asked, which is what
-    a play costs.
+    a play costs. awaited: who starts at once though it is not queued yet.
     """
 
     end_s: float
     on_cpu: frozenset[int]
     asked: int
+    awaited: tuple[int, ...] = ()
 
 
 def play(work: Work, rule: Rule, limit_s: float = math.inf) -> Played:
@@ -56,13 +57,17 @@ class _Play:
                 self._open(n)
 
     def run(self, limit_s: float) -> Played:
+        begun = len(self._held.running)
+        awaited: tuple[int, ...] = ()
         while self._held.running or self._ready or self._coming:
             self._round()
+            if self._at == self._work.at:
+                awaited = tuple(n for n in self._held.running[begun:] if self._jobs[n].is_upcoming)
             pause = self._next_s()
             if pause == math.inf or self._at + pause > limit_s:
                 return Played(math.inf, frozenset(), self._asked)
             self._pass(pause)
-        return Played(self._end_s, frozenset(self._on_cpu), self._asked)
+        return Played(self._end_s, frozenset(self._on_cpu), self._asked, awaited)
 
     def _next_s(self) -> float:
         """Until the next end, or until somebody comes."""

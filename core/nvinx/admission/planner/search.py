@@ -33,11 +33,13 @@ _TO_CPU = 0.3  # of the changes to single jobs, where there are CPU versions
 class Found(Struct, frozen=True):
     """The best rule, when the work ends by it, and when it would end by today's.
 
-    on_cpu: who goes to the CPU by it though a card would do.
+    on_cpu: who goes to the CPU by it though a card would do. awaited: who starts at once though it
+    is not queued yet.
     """
 
     rule: Rule
     on_cpu: frozenset[int]
+    awaited: tuple[int, ...]
     end_s: float
     today_s: float
     asked: int
@@ -56,6 +58,7 @@ class _Search:
     def __init__(self, work: Work, most_asked: int) -> None:
         self._work, self._most = work, most_asked
         self._asked = 0
+        self._stays = False
         self._today = self._play(TODAY)
         self._best, self._rule = self._today, TODAY
         jobs = enumerate(work.jobs)
@@ -64,20 +67,27 @@ class _Search:
 
     def found(self) -> Found:
         worth_s = WORTH * (self._today.end_s - self._work.at)
-        pays = self._best.end_s < self._today.end_s - worth_s
+        pays = self._stays or self._best.end_s < self._today.end_s - worth_s
         best, rule = (self._best, self._rule) if pays else (self._today, TODAY)
         on_cpu = best.on_cpu if rule.on_cpu is None else rule.on_cpu
-        return Found(rule, on_cpu, best.end_s, self._today.end_s, self._asked)
+        return Found(rule, on_cpu, best.awaited, best.end_s, self._today.end_s, self._asked)
 
     def try_rules(self, before: Rule | None) -> None:
         """That of before, then orders, then what sharing must gain, then who may overtake."""
         if before is not None:
-            self._attempt(before)
+            self._stay_with(before)
         for order in (by_chain(self._work), by_chain_and_area(self._work)):
             self._attempt(Rule(order))
         for gain in GAINS:
             self._attempt(replace(self._rule, gain=gain))
         self._attempt(replace(self._rule, binding=True))
+
+    def _stay_with(self, before: Rule) -> None:
+        """As long as today's rules are not better: what is foreseen of them holds less closely."""
+        limit_s = self._today.end_s + _LEAST
+        played = self._play(before, limit_s)
+        if played.end_s <= limit_s:
+            self._best, self._rule, self._stays = played, before, True
 
     def move_to_cpu(self) -> None:
         """Single jobs, those first that lose least there."""
