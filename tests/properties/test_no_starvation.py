@@ -20,7 +20,9 @@ from msgspec.structs import replace
 from nvinx.admission.card_sets import fewest
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import CardsChanged, Finished, Start, Submitted
+from nvinx.admission.job import Job
 from nvinx.admission.planner.planner import LONG, Planner
+from nvinx.admission.planner.work import Upcoming
 from nvinx.admission.policy import LongestChainFirst, options
 from nvinx.admission.state import State
 from nvinx.admission.step import apply, check, step
@@ -238,9 +240,10 @@ def _fit(cards, claim, capacity):
 
 @dataclass
 class Planned(Played):
-    """The same with a plan before each round."""
+    """The same with a plan before each round, and with jobs that could come and never do."""
 
     plans: int = 0
+    kept_until_s: float = 0.0
 
     def __post_init__(self):
         super().__post_init__()
@@ -249,10 +252,18 @@ class Planned(Played):
 
     def take(self, event):
         state, _ = apply(self.state, event, self.policy)
-        plan = self.planner.plan(state, event.at)
+        claim = self.story.newcomers[0].claim
+        never = Upcoming(Job(f"never-{event.at // 5}", "never", claim, "one"))
+        plan = self.planner.plan(state, event.at, [never])
         self.plans += plan is not None
+        self.kept_until_s = plan.until_s if plan is not None and plan.awaited else 0.0
         self.policy = self.plain.following(plan)
         super().take(event)
+
+    def _no_card_idles(self, at):
+        """But where a place is kept."""
+        if at > self.kept_until_s:
+            super()._no_card_idles(at)
 
     def deadline_s(self, name):
         """A plan lets others go before a job until it has waited for ten times the patience."""
