@@ -21,8 +21,8 @@ from nvinx.admission.card_sets import fewest
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import CardsChanged, Finished, Start, Submitted
 from nvinx.admission.job import Job
-from nvinx.admission.planner.planner import LONG, Planner
-from nvinx.admission.planner.work import Upcoming
+from nvinx.admission.planner.planner import Planner
+from nvinx.admission.planner.work import LONG, Upcoming
 from nvinx.admission.policy import LongestChainFirst, options
 from nvinx.admission.state import State
 from nvinx.admission.step import apply, check, step
@@ -266,8 +266,9 @@ class Planned(Played):
             super()._no_card_idles(at)
 
     def deadline_s(self, name):
-        """A plan lets others go before a job until it has waited for ten times the patience."""
-        later = CHAIN_COUNTS * LONGEST_CHAIN_S + LONG * PATIENCE_S
+        """A plan lets others go before a job until it has waited for ten times its run time."""
+        length_s = max(self.claims[name].runtime_s, self.claims[name].cpu_runtime_s, PATIENCE_S)
+        later = CHAIN_COUNTS * LONGEST_CHAIN_S + LONG * length_s
         return super().deadline_s(name, later)
 
 

@@ -14,12 +14,12 @@ from nvinx.admission.planner.awaited import AWAITED_S, Awaited
 from nvinx.admission.planner.companies import Companies
 from nvinx.admission.planner.horizon import ON_CARD, Horizon
 from nvinx.admission.planner.plan import Plan
-from nvinx.admission.planner.planner import LONG, PATIENCE_S, Planner
+from nvinx.admission.planner.planner import PATIENCE_S, Planner
 from nvinx.admission.planner.play import play
 from nvinx.admission.planner.progress import Progress
 from nvinx.admission.planner.rule import TODAY
 from nvinx.admission.planner.search import search
-from nvinx.admission.planner.work import Upcoming
+from nvinx.admission.planner.work import LONG, Upcoming
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import State
 from nvinx.admission.step import admit, apply, step
@@ -292,10 +292,18 @@ def test_a_job_that_was_not_planned_keeps_its_place():
     assert [one.job.id for one in line] == ["c", "b", "a"]
 
 
-@pytest.mark.parametrize(("at", "named"), [(0.0, {"a", "b", "c"}), (LONG * PATIENCE_S + 1, set())])
-def test_whoever_has_waited_for_long_is_asked_as_without_a_plan(at, named):
-    jobs = [versions("a", 50, 100), versions("b", 49, 400), versions("c", 48, 390)]
-    plan = Planner(ESTIMATES).plan(waiting(*jobs), at)
+@pytest.mark.parametrize(
+    ("at", "named"),
+    [
+        (0.0, {"a", "b", "c"}),
+        (LONG * PATIENCE_S + 1, {"b", "c"}),
+        (LONG * 390 + 1, {"b"}),
+        (LONG * 400 + 1, set()),
+    ],
+)
+def test_whoever_has_waited_for_many_times_its_run_time_is_asked_as_without_a_plan(at, named):
+    jobs = [versions("a", 50, 59), versions("b", 49, 400), versions("c", 48, 390)]
+    plan = Planner(ESTIMATES).plan(waiting(*jobs), at) or Plan({})
     assert {job.id for job in jobs if plan.names(job)} == named
 
 

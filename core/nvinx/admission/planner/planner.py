@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from nvinx.jobs.claim import Claim
 
 PATIENCE_S = 60.0
-LONG = 10.0  # times the patience: who waits for longer is asked as without a plan
 KNOWN = 0.75  # of the run times on cards must be known for a plan to be worth its time
 SHORT_S = 2.0  # jobs that are done so soon would wait for their plan
 _LOOKED_AT = 40
@@ -100,11 +99,10 @@ class Planner:
         rule, jobs = found.rule, work.jobs
         order = rule.order or by_chain(work)
         line = sorted(range(len(jobs)), key=order.__getitem__)
-        long_s = LONG * self._patience_s
         rank = {
             jobs[n].id: place
             for place, n in enumerate(line)
-            if jobs[n].is_upcoming or not jobs[n].was_passed(work.at, long_s)
+            if jobs[n].is_upcoming or not jobs[n].was_passed(work.at, work.patience_s)
         }
         on_cpu = frozenset(jobs[n].id for n in found.on_cpu)
         return Plan(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 NOWHERE = -2
 ON_CPU = -1
+LONG = 10.0  # times the patience, or the run time if that is more: how long plans may pass one by
 
 
 class Upcoming(Struct, frozen=True):
@@ -60,10 +61,14 @@ class KnownJob(Struct):
         """Whether it could run on a card and on the CPU."""
         return self.card_s is not None and self.cpu_s is not None
 
-    def was_passed(self, at: float, long_s: float) -> bool:
-        """Whether it waits for so long, or needs a card alone and waits for half its run time."""
+    def was_passed(self, at: float, patience_s: float) -> bool:
+        """Whether it has waited for many times its patience and its own run time, or for half its
+        run time where it needs a card alone.
+        """
+        length_s = max(self.card_s or 0.0, self.cpu_s or 0.0)
         waited_s = at - self.since_s
-        return waited_s > long_s or (self.alone and waited_s > (self.card_s or 0.0) / 2)
+        is_long = waited_s > LONG * max(patience_s, length_s)
+        return is_long or (self.alone and waited_s > (self.card_s or 0.0) / 2)
 
 
 class Work(Struct):
