@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     from nvinx.admission.planner.work import Work
 
 _DONE_S = 1e-9
+_ENDS = 4  # to look at as many costs as much as to ask a job
 _Entry: TypeAlias = tuple[tuple[bool, bool, int], float, int]
 
 
 class Played(Struct):
     """How a rule went. end_s: the last end, with what comes after; infinite where it was given up.
 
-    on_cpu: who went there though a card would do. asked: how often jobs were asked, which is what
-    a play costs. awaited: who starts at once though it is not queued yet.
+    on_cpu: who went there though a card would do. asked: how often jobs were asked, and four ends
+    that a reservation looked at count as much: what a play costs. awaited: who starts at once
+    though it is not queued yet.
     """
 
     end_s: float
@@ -34,9 +36,11 @@ class Played(Struct):
     awaited: tuple[int, ...] = ()
 
 
-def play(work: Work, rule: Rule, limit_s: float = math.inf) -> Played:
-    """Play it; given up once it cannot end by `limit_s`."""
-    return _Play(work, rule).run(limit_s)
+def play(
+    work: Work, rule: Rule, limit_s: float = math.inf, most_asked: float = math.inf
+) -> Played:
+    """Play it; given up once it cannot end by `limit_s`, or has cost so much."""
+    return _Play(work, rule).run(limit_s, most_asked)
 
 
 class _Play:
@@ -56,7 +60,7 @@ class _Play:
             if job.card == NOWHERE and not job.waits_for:
                 self._open(n)
 
-    def run(self, limit_s: float) -> Played:
+    def run(self, limit_s: float, most_asked: float) -> Played:
         begun = len(self._held.running)
         awaited: tuple[int, ...] = ()
         while self._held.running or self._ready or self._coming:
@@ -64,7 +68,7 @@ class _Play:
             if self._at == self._work.at:
                 awaited = tuple(n for n in self._held.running[begun:] if self._jobs[n].is_upcoming)
             pause = self._next_s()
-            if pause == math.inf or self._at + pause > limit_s:
+            if pause == math.inf or self._at + pause > limit_s or self._asked > most_asked:
                 return Played(math.inf, frozenset(), self._asked)
             self._pass(pause)
         return Played(self._end_s, frozenset(self._on_cpu), self._asked, awaited)
@@ -145,7 +149,6 @@ class _Play:
         reserved = Reservations(self._work, self._held, self._rule.gain)
         refused_s, kept = 0.0, []
         turn = self._in_turn()
-        self._asked += len(turn)
         for entry in turn:
             n = entry[2]
             if not self._starts(n, reserved, refused_s):
@@ -153,6 +156,7 @@ class _Play:
                 refused_s += self._jobs[n].card_s or 0.0
                 self._reserve(n, reserved)
         self._ready = kept
+        self._asked += len(turn) + reserved.looked_at // _ENDS
 
     def _starts(self, n: int, reserved: Reservations, refused_s: float) -> bool:
         """Where the job fits and delays nobody, it starts. refused_s: the work in front of it."""
@@ -190,7 +194,7 @@ class _Play:
     def _reserve(self, n: int, reserved: Reservations) -> None:
         job = self._jobs[n]
         on_card = job.card_s is not None
-        if self._is_moved(n) or reserved.has(on_card=on_card):
+        if reserved.has(on_card=on_card) or self._is_moved(n):
             return
         length_s = (job.card_s if on_card else job.cpu_s) or 0.0
         patience_s = min(self._work.patience_s, length_s / 2)

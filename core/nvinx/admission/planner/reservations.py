@@ -31,25 +31,34 @@ class _Reserved(Struct):
 
 
 class Reservations:
-    """Of one round. gain: how much more must get done for a job to join a card."""
+    """Of one round. gain: how much more must get done for a job to join a card.
+
+    looked_at: how many ends of running jobs were looked at for them, all cards together.
+    """
 
     def __init__(self, work: Work, holdings: Holdings, gain: float) -> None:
         self._jobs, self._companies = work.jobs, work.companies
         self._holdings, self._gain = holdings, gain
         self._reserved: list[_Reserved] = []
+        self._kinds: set[bool] = set()
+        self.looked_at = 0
 
     def has(self, *, on_card: bool) -> bool:
-        return any((r.card != ON_CPU) == on_card for r in self._reserved)
+        return on_card in self._kinds
 
     def add(self, n: int, *, binding: bool) -> None:
         """The job's earliest start, as those who run end one by one."""
         job = self._jobs[n]
         cards = [card for card, need in enumerate(job.needs) if need is not None] or [ON_CPU]
-        found = [r for r in (self._earliest(n, card) for card in cards) if r is not None]
+        left_s, pace = self._holdings.left_s, self._holdings.pace
+        ends = sorted((left_s[other] / pace[other], other) for other in self._holdings.running)
+        self.looked_at += len(ends) * len(cards)
+        found = [r for r in (self._earliest(n, card, ends) for card in cards) if r is not None]
         if found:
             best = min(found, key=lambda r: r.after_s)
             best.binding = binding
             self._reserved.append(best)
+            self._kinds.add(best.card != ON_CPU)
 
     def allow(self, n: int, card: int, ends_after_s: float) -> bool:
         """Whether the job delays nobody; it is counted in what they leave, if so."""
@@ -84,12 +93,11 @@ class Reservations:
             r.company = self._companies.joined(r.company, job.species)
             r.used_mib += job.needs[card] or 0
 
-    def _earliest(self, n: int, card: int) -> _Reserved | None:
+    def _earliest(self, n: int, card: int, ends: list[tuple[float, int]]) -> _Reserved | None:
         job, held = self._jobs[n], self._holdings
         there: Company = () if card == ON_CPU else held.company[card]
         used = 0 if card == ON_CPU else held.used[card]
         r = _Reserved(n, 0.0, card, there, used, held.cores - job.cores, held.ram - job.ram_mib)
-        ends = sorted((held.left_s[other] / held.pace[other], other) for other in held.running)
         for after_s, other in ends:
             if self._fits(r):
                 return r

@@ -20,12 +20,12 @@ from nvinx.admission.planner.work import NOWHERE
 if TYPE_CHECKING:
     from nvinx.admission.planner.work import Work
 
-MOST_ASKED = 6000
+MOST_ASKED = 14_000
 WORTH = 2e-3  # of what is left: a smaller gain is no reason to leave today's rules
 GAINS = (1.1, 1.2, 0.97)
 MOST_MOVED = 24  # jobs that are tried on the CPU one by one
-MOST_CHANGES = 30  # to single jobs, in one search
-_A_PLAY = 30  # it costs as much as asking so many jobs, to begin and end
+MOST_CHANGES = 100  # to single jobs, in one search
+_A_PLAY = 30  # it costs as much as asking all of its jobs and so many more, to begin and end
 _LEAST = 1e-9
 _TO_CPU = 0.3  # of the changes to single jobs, where there are CPU versions
 
@@ -129,8 +129,9 @@ class _Search:
                 self._best, self._rule = played, rule
 
     def _play(self, rule: Rule, limit_s: float = math.inf) -> Played:
-        played = play(self._work, rule, limit_s)
-        self._asked += played.asked + _A_PLAY
+        left = self._most - self._asked if self._asked else math.inf
+        played = play(self._work, rule, limit_s, left)
+        self._asked += played.asked + len(self._work.jobs) + _A_PLAY
         return played
 
 
