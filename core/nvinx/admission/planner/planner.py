@@ -49,6 +49,7 @@ class Planner:
         self._progress = Progress(estimates)
         self._awaited = Awaited()
         self._before: Plan | None = None
+        self._searches = 0
 
     def plan(self, state: State, at: float, upcoming: Sequence[Upcoming] = ()) -> Plan | None:
         """For this state at time `at` (seconds); None where it goes as well without a plan.
@@ -64,11 +65,15 @@ class Planner:
         """These run from time `at` (seconds) on: to be told after each round."""
         self._progress.observe(state, at)
 
-    def _look_ahead(self, state: State, at: float, upcoming: Sequence[Upcoming]) -> Plan | None:
+    def _search(self, state: State, at: float, upcoming: Sequence[Upcoming]) -> tuple[Work, Found]:
         horizon = Horizon(state, at, Companies(self._estimates))
         work = horizon.work(self._progress, upcoming, self._patience_s)
         before = _as_rule(self._before, work) if self._before and self._before.rank else None
-        found = search(work, before, self._most_asked)
+        self._searches += 1
+        return work, search(work, before, self._most_asked, self._searches)
+
+    def _look_ahead(self, state: State, at: float, upcoming: Sequence[Upcoming]) -> Plan | None:
+        work, found = self._search(state, at, upcoming)
         awaited = self._worth_awaiting(work, found)
         if found.rule is TODAY and not awaited:
             return None

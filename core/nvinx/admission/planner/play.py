@@ -36,9 +36,7 @@ class Played(Struct):
     awaited: tuple[int, ...] = ()
 
 
-def play(
-    work: Work, rule: Rule, limit_s: float = math.inf, most_asked: float = math.inf
-) -> Played:
+def play(work: Work, rule: Rule, limit_s: float = math.inf, most_asked: float = math.inf) -> Played:
     """Play it; given up once it cannot end by `limit_s`, or has cost so much."""
     return _Play(work, rule).run(limit_s, most_asked)
 

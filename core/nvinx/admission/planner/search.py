@@ -1,4 +1,4 @@
-"""Which rule ends the known work soonest: a few are played, then single jobs change places. Pure.
+"""Which rule ends the known work soonest: a few are played, then one is changed bit by bit. Pure.
 
 Bounded by how often jobs are asked in all plays together, so that the same work gives the same plan
 on any machine.
@@ -13,21 +13,26 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from nvinx.admission.estimates import WORTHWHILE
 from nvinx.admission.planner.play import Played, play
 from nvinx.admission.planner.rule import TODAY, Rule
 from nvinx.admission.planner.work import NOWHERE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nvinx.admission.planner.work import Work
 
 MOST_ASKED = 14_000
 WORTH = 2e-3  # of what is left: a smaller gain is no reason to leave today's rules
-GAINS = (1.1, 1.2, 0.97)
+GAINS = (WORTHWHILE, 1.1, 1.2, 0.97)
 MOST_MOVED = 24  # jobs that are tried on the CPU one by one
-MOST_CHANGES = 100  # to single jobs, in one search
+MOST_CHANGES = 150  # of the rule, in one search
 _A_PLAY = 30  # it costs as much as asking all of its jobs and so many more, to begin and end
 _LEAST = 1e-9
-_TO_CPU = 0.3  # of the changes to single jobs, where there are CPU versions
+_TO_CPU = 0.3  # of the changes send a job to the CPU or back, where there are CPU versions
+_OTHER_GAIN = 0.05  # of the changes are to what sharing must gain
+_HOT, _COLD = 3e-3, 8e-4  # of what is left: how much longer it may get, at first and at last
 
 
 class Found(Struct, frozen=True):
@@ -45,18 +50,20 @@ class Found(Struct, frozen=True):
     asked: int
 
 
-def search(work: Work, before: Rule | None = None, most_asked: int = MOST_ASKED) -> Found:
-    """before: the rule that was found for what was known before."""
-    looking = _Search(work, most_asked)
+def search(
+    work: Work, before: Rule | None = None, most_asked: int = MOST_ASKED, seed: int = 0
+) -> Found:
+    """before: the rule that was found for what was known before. seed: of the changes."""
+    looking = _Search(work, most_asked, seed)
     looking.try_rules(before)
     looking.move_to_cpu()
-    looking.change_single_jobs()
+    looking.anneal()
     return looking.found()
 
 
 class _Search:
-    def __init__(self, work: Work, most_asked: int) -> None:
-        self._work, self._most = work, most_asked
+    def __init__(self, work: Work, most_asked: int, seed: int) -> None:
+        self._work, self._most, self._draw = work, most_asked, random.Random(seed)
         self._asked = 0
         self._stays = False
         self._today = self._play(TODAY)
@@ -98,41 +105,85 @@ class _Search:
         for n in by_loss[:MOST_MOVED]:
             self._move(n)
 
-    def change_single_jobs(self) -> None:
-        """As long as there is work left: one gets another place, or goes to the CPU."""
-        draw = random.Random(len(self._work.jobs))
-        for _ in range(MOST_CHANGES if len(self._waiting) > 1 else 0):
-            if self._both and draw.random() < _TO_CPU:
-                self._move(draw.choice(self._both))
-            else:
-                self._put_elsewhere(draw)
+    def anneal(self) -> None:
+        """Change the rule as long as there is work left; one that ends later is kept too, the less
+        often the later it ends and the less work is left (simulated annealing).
+        """
+        if len(self._waiting) > 1:
+            begun, left_s = self._asked, self._best.end_s - self._work.at
+            end_s, rule = self._best.end_s, self._as_places()
+            for k in range(MOST_CHANGES):
+                if self._asked >= self._most:
+                    return
+                done = max(k / MOST_CHANGES, (self._asked - begun) / (self._most - begun))
+                warmth_s = left_s * _HOT * (_COLD / _HOT) ** done
+                limit_s = end_s - warmth_s * math.log(1.0 - self._draw.random())
+                changed = self._changed(rule)
+                played = self._play(changed, limit_s)
+                if played.end_s <= limit_s:
+                    end_s, rule = played.end_s, changed
+                    self._keep_if_better(played, changed)
+
+    def _as_places(self) -> Rule:
+        """The best so far, with a place for each job, and with those named who go to the CPU."""
+        line = _line(self._rule.order or by_chain(self._work))
+        return replace(self._rule, order=_places(line), on_cpu=self._there())
+
+    def _changed(self, rule: Rule) -> Rule:
+        """One job goes to the CPU or back, or takes another place, or sharing must gain so much."""
+        draw = self._draw
+        what = draw.random()
+        if self._both and what < _TO_CPU:
+            return replace(rule, on_cpu=(rule.on_cpu or frozenset()) ^ {draw.choice(self._both)})
+        if what > 1.0 - _OTHER_GAIN:
+            return replace(rule, gain=draw.choice(GAINS), binding=draw.choice((True, False)))
+        return replace(rule, order=_places(self._moved(_line(rule.order or ()))))
+
+    def _moved(self, line: list[int]) -> list[int]:
+        """Two jobs change places, or one takes another."""
+        one, other = self._draw.choice(self._waiting), self._draw.choice(self._waiting)
+        if self._draw.choice((True, False)):
+            k, m = line.index(one), line.index(other)
+            line[k], line[m] = other, one
+        else:
+            line.remove(one)
+            line.insert(self._draw.randrange(len(line) + 1), one)
+        return line
 
     def _move(self, n: int) -> None:
-        there = self._best.on_cpu if self._rule.on_cpu is None else self._rule.on_cpu
-        self._attempt(replace(self._rule, on_cpu=there ^ {n}))
+        self._attempt(replace(self._rule, on_cpu=self._there() ^ {n}))
 
-    def _put_elsewhere(self, draw: random.Random) -> None:
-        order = self._rule.order or by_chain(self._work)
-        line = sorted(range(len(order)), key=order.__getitem__)
-        line.remove(one := draw.choice(self._waiting))
-        line.insert(draw.randrange(len(line) + 1), one)
-        places = [0.0] * len(line)
-        for place, n in enumerate(line):
-            places[n] = float(place)
-        self._attempt(replace(self._rule, order=places))
+    def _there(self) -> frozenset[int]:
+        """Who goes to the CPU by the best so far."""
+        return self._best.on_cpu if self._rule.on_cpu is None else self._rule.on_cpu
 
     def _attempt(self, rule: Rule) -> None:
         """The rule takes the place of the best so far, if it is better."""
         if self._asked < self._most:
-            played = self._play(rule, self._best.end_s - _LEAST)
-            if played.end_s < self._best.end_s:
-                self._best, self._rule = played, rule
+            self._keep_if_better(self._play(rule, self._best.end_s - _LEAST), rule)
+
+    def _keep_if_better(self, played: Played, rule: Rule) -> None:
+        if played.end_s < self._best.end_s - _LEAST:
+            self._best, self._rule = played, rule
 
     def _play(self, rule: Rule, limit_s: float = math.inf) -> Played:
         left = self._most - self._asked if self._asked else math.inf
         played = play(self._work, rule, limit_s, left)
         self._asked += played.asked + len(self._work.jobs) + _A_PLAY
         return played
+
+
+def _line(order: Sequence[float]) -> list[int]:
+    """The jobs by their places."""
+    return sorted(range(len(order)), key=order.__getitem__)
+
+
+def _places(line: list[int]) -> list[float]:
+    """Of each job, its place in the line."""
+    places = [0.0] * len(line)
+    for place, n in enumerate(line):
+        places[n] = float(place)
+    return places
 
 
 def by_chain(work: Work) -> list[float]:
