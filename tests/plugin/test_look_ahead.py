@@ -23,3 +23,17 @@ def test_the_job_goes_to_the_cpu_by_which_the_whole_ends_soonest(
     outcome = workspace.run("--nvinx-look-ahead", look_ahead)
     assert outcome.status == 0, outcome.text
     assert re.findall(r"(heavy\S+)[^\n]*CPU", outcome.text) == on_cpu, outcome.text
+
+
+@pytest.mark.alone  # a place is kept for two seconds only
+@pytest.mark.parametrize(
+    ("look_ahead", "order"),
+    [("on", ["first", "long", "short"]), ("off", ["first", "short", "long"])],
+)
+def test_the_card_is_kept_for_the_job_behind_the_one_that_ends(
+    make_workspace: Callable[..., Workspace], look_ahead: str, order: list[str]
+) -> None:
+    workspace = make_workspace("behind")
+    outcome = workspace.run("--nvinx-look-ahead", look_ahead)
+    assert outcome.status == 0, outcome.text
+    assert workspace.read("order.txt").split() == order, outcome.text
