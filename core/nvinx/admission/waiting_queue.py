@@ -37,7 +37,7 @@ def position(waiting: Waiting) -> Position:
     """
     claim = waiting.job.claim
     on_cpu = not claim.uses_gpu
-    takes = on_cpu and (claim.cores > 0 or claim.ram_mib > 0)
+    takes = on_cpu and claim.takes_cores_or_ram
     return (on_cpu, takes, -claim.priority, waiting.since - CHAINS * claim.chain_s)
 
 

@@ -95,6 +95,7 @@ class Horizon:
         on_card = any(need is not None for need in needs)
         card_s = self._run_times.on_card_s(claim) if on_card else None
         alone = on_card and claim.residency is not Residency.GPU_SHARED
+        on_cpu = not claim.uses_gpu
         made = KnownJob(
             id=job.id,
             card_s=card_s,
@@ -103,7 +104,7 @@ class Horizon:
             ram_mib=claim.ram_mib,
             species=self._companies.species(claim),
             alone=alone,
-            group=(not claim.uses_gpu, not claim.uses_gpu and claim.cores > 0, -claim.priority),
+            group=(on_cpu, on_cpu and claim.takes_cores_or_ram, -claim.priority),
             needs=needs,
             chain_s=claim.chain_s,
             size=_SIZELESS if alone else max((need or 0 for need in needs), default=0),
