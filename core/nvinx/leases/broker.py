@@ -80,6 +80,7 @@ class Broker:
         self._planned = self._policy
         self._kept_until_s: float | None = None
         self._handed_over: set[str] = set()
+        self._undone: set[str] = set()
         self.upcoming: Sequence[Upcoming] = ()
         self._state = State(capacity)
         self._front = Front(engine)
@@ -309,12 +310,29 @@ class Broker:
         """Make a plan for the turn that follows, before anybody is kept from the ledger."""
         if self.planner is None:
             return
-        if isinstance(event, Submitted):
-            self._handed_over.update(job.id for job in event.jobs)
-        ahead = [one for one in self.upcoming if one.job.id not in self._handed_over]
-        plan = self.planner.plan(own, event.at, ahead)
+        plan = self.planner.plan(own, event.at, self._to_come(event))
         self._planned = self._policy.following(plan)
         self._kept_until_s = plan.until_s if plan is not None and plan.awaited else None
+
+    def _to_come(self, event: Event) -> list[Upcoming]:
+        """The jobs that are not handed over yet, but for those behind one that came to nothing."""
+        match event:
+            case Submitted(jobs=jobs):
+                self._handed_over.update(job.id for job in jobs)
+                self._undone.difference_update(job.id for job in jobs)
+            case Finished(job_id=job_id, outcome=outcome) if outcome is not Outcome.OK:
+                self._undone.add(job_id)
+            case Withdrawn(job_ids=job_ids):
+                self._undone.update(job_ids)
+            case _:
+                pass
+        never, ahead = set(self._undone), []
+        for one in self.upcoming:
+            if not never.isdisjoint(one.after):
+                never.add(one.job.id)
+            elif one.job.id not in self._handed_over:
+                ahead.append(one)
+        return ahead
 
     def _observe(self, at: float) -> None:
         """What runs from now on counts for the next plan."""

@@ -28,6 +28,7 @@ from nvinx.catalog import Residency
 from nvinx.errors import IllegalEventError
 from nvinx.gpu.ports import GpuInventory, GpuProcess
 from nvinx.history.statistics import RunStatistics
+from nvinx.jobs.outcome import Outcome
 from nvinx.leases.broker import Broker
 from nvinx.leases.everyone import UNHEARD_AFTER_S, _as_asked
 from nvinx.leases.external_use import with_external_use
@@ -682,6 +683,20 @@ def test_a_planner_is_told_of_jobs_that_are_not_ready_until_they_are_handed_over
     assert one.planner.told == ["b", "c"]
     one.submit(THREE[1:2])
     assert one.planner.told == ["c"]
+
+
+def test_a_planner_is_not_told_of_jobs_behind_one_that_failed_until_it_is_tried_again(machine):
+    one = machine.engine("one")
+    one.planner = Noting()
+    one.upcoming = [Upcoming(THREE[0]), Upcoming(THREE[1], ("a",)), Upcoming(THREE[2], ("b",))]
+    other = shared_job("other", 900)
+    one.submit([THREE[0], other])
+    one.finish("a", Outcome.FAILED)
+    assert one.planner.told == []
+    one.finish("other")
+    assert one.planner.told == []
+    one.submit([THREE[0]])
+    assert one.planner.told == ["b", "c"]
 
 
 def test_a_planner_sees_who_runs_after_each_round_on_whatever_it_runs(machine):
