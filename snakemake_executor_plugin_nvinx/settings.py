@@ -93,8 +93,9 @@ class ExecutorSettings(ExecutorSettingsBase):
         metadata=said(
             str,
             "Simulate the known work to its end before each decision, to choose the order "
-            "and which jobs go to the CPU, once run times are declared or learned (on), or "
-            "decide job by job (off). Default: on.",
+            "and which jobs go to the CPU, and keep a place for up to two seconds for a job "
+            "that Snakemake is about to hand over, once run times are declared or learned (on), "
+            "or decide job by job (off). Default: on.",
             choices=["on", "off"],
         ),
     )

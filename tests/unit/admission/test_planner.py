@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nvinx.admission.estimates import NONE, Estimates
 from nvinx.admission.events import Start, Submitted
-from nvinx.admission.planner.awaited import AWAITED_S, Awaited
+from nvinx.admission.planner.awaited import AWAITED_S, SHARE, Awaited
 from nvinx.admission.planner.companies import Companies
 from nvinx.admission.planner.horizon import ON_CARD, Horizon
 from nvinx.admission.planner.plan import Plan
@@ -256,23 +256,31 @@ def test_no_place_is_kept_for_who_has_come():
     assert len(POLICY.following(plan).decide(state, 0.5).starts) == 2  # and one on the card
 
 
+def test_a_place_for_a_short_job_is_kept_for_a_part_of_its_run_time_only():
+    awaited = Awaited()
+    awaited.observe({"short": 5.0, "long": 500.0}, 0.0)
+    assert awaited.worth_it(["short", "long"], SHARE * 5.0) == {"short", "long"}
+    assert awaited.until_s(["short", "long"]) == SHARE * 5.0
+    assert awaited.worth_it(["short", "long"], SHARE * 5.0 + 0.1) == {"long"}
+
+
 def test_nobody_is_awaited_any_more_where_many_were_late():
     awaited = Awaited()
     for k in range(2):
-        awaited.observe({f"late{k}"}, 10.0 * k)
+        awaited.observe({f"late{k}": 60.0}, 10.0 * k)
         assert awaited.worth_it([f"late{k}"], 10.0 * k)
-        awaited.observe({f"late{k}"}, 10.0 * k + AWAITED_S + 0.1)
-    awaited.observe({"another"}, 100.0)
+        awaited.observe({f"late{k}": 60.0}, 10.0 * k + AWAITED_S + 0.1)
+    awaited.observe({"another": 60.0}, 100.0)
     assert not awaited.worth_it(["another"], 100.0)
 
 
 def test_one_who_was_late_is_forgiven_where_others_come_in_time():
     awaited = Awaited()
     for k in range(20):
-        awaited.observe({f"job{k}"}, 10.0 * k)
+        awaited.observe({f"job{k}": 60.0}, 10.0 * k)
         assert awaited.worth_it([f"job{k}"], 10.0 * k), "in time so far"
         late = k in {5, 15}
-        awaited.observe({f"job{k}"} if late else (), 10.0 * k + AWAITED_S + 0.1)
+        awaited.observe({f"job{k}": 60.0} if late else {}, 10.0 * k + AWAITED_S + 0.1)
 
 
 # what it may not do

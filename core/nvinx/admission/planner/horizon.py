@@ -86,8 +86,7 @@ class Horizon:
         """Of those behind whom nobody is known job by job, the chain counts."""
         for one in self._jobs:
             if not one.behind:
-                length_s = one.cpu_s if one.card_s is None else one.card_s
-                one.tail_s = max(one.chain_s - (length_s or 0.0), 0.0)
+                one.tail_s = max(one.chain_s - one.length_s, 0.0)
 
     def _add(self, job: Job) -> KnownJob:
         claim = job.claim

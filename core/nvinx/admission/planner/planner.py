@@ -89,7 +89,7 @@ class Planner:
         """Of those who could come, in the order in which they start at once."""
         jobs = work.jobs
         could_come = {
-            job.id
+            job.id: job.length_s
             for job in jobs
             if job.is_upcoming and not job.waits_for and job.release_s <= work.at
         }

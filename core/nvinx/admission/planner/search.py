@@ -192,7 +192,7 @@ def by_chain(work: Work) -> list[float]:
     for n in reversed(range(len(work.jobs))):
         job = work.jobs[n]
         behind = max((chains[other] for other in job.behind), default=job.tail_s)
-        chains[n] = behind + (job.card_s if job.card_s is not None else job.cpu_s or 0.0)
+        chains[n] = behind + job.length_s
     return [-chain for chain in chains]
 
 

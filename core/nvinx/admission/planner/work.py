@@ -61,6 +61,11 @@ class KnownJob(Struct):
         """Whether it could run on a card and on the CPU."""
         return self.card_s is not None and self.cpu_s is not None
 
+    @property
+    def length_s(self) -> float:
+        """On a card, or where it cannot use one on the CPU."""
+        return (self.cpu_s if self.card_s is None else self.card_s) or 0.0
+
     def was_passed(self, at: float, patience_s: float) -> bool:
         """Whether it has waited for many times its patience and its own run time, or for half its
         run time where it needs a card alone.
