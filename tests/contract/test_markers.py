@@ -149,6 +149,44 @@ def test_a_program_whose_environment_is_still_being_laid_out_is_looked_at_again(
     assert Markers().pids({TOKEN}) == {popen.pid: TOKEN}
 
 
+def inside_execve(popen, monkeypatch, seconds):
+    """The process is inside `execve`, without a command line, while others wait so long in all."""
+    program, environment, command_line = proc.program, proc.environment, proc.command_line
+    waited_s = [0.0]
+
+    def pause(pause_s):
+        waited_s[0] += pause_s
+
+    def shown(read, nothing):
+        def reads(pid):
+            is_inside = pid == popen.pid and waited_s[0] < seconds
+            return nothing(read(pid)) if is_inside else read(pid)
+
+        return reads
+
+    def without_addresses(found):
+        return replace(found, arguments=b"0", environment=b"0", environment_end=b"0")
+
+    monkeypatch.setattr(proc, "program", shown(program, without_addresses))
+    monkeypatch.setattr(proc, "environment", shown(environment, lambda _: b""))
+    monkeypatch.setattr(proc, "command_line", shown(command_line, lambda _: b""))
+    monkeypatch.setattr("nvinx.leases.markers.time.sleep", pause)
+    return waited_s
+
+
+@pytest.mark.parametrize(("seconds", "is_found"), [(0.02, True), (0.5, True), (999.0, False)])
+def test_a_process_that_lost_its_core_inside_execve_is_waited_for_but_not_for_ever(
+    start, monkeypatch, seconds, is_found
+):
+    popen = start(
+        [sys.executable, "-c", "print('up', flush=True); input()"],
+        env={**os.environ, "NVINX_JOB": TOKEN},
+    )
+    waited_s = inside_execve(popen, monkeypatch, seconds)
+    assert Markers().pids({TOKEN}) == ({popen.pid: TOKEN} if is_found else {})
+    assert waited_s[0] < 1.0
+
+
 @pytest.mark.parametrize("variables", [{}, {"A": "1"}, {f"A{n}": "x" for n in range(9000)}])
 def test_a_running_program_has_its_whole_environment(start, variables):
     popen = start([sys.executable, "-c", "print('up', flush=True); input()"], env=variables)

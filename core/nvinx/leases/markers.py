@@ -9,6 +9,7 @@ gets the pid of another, is taken for what it was.
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 MARKER = "NVINX_JOB"  # "A+B" for a job B of an engine that shares out the lease A
 _LONGEST = 200
 _LOOKS = 50  # enough for any but a machine that does nothing but start processes
+_QUICK_LOOKS = 10  # a process that is longer inside `execve` waits for a core
+_PAUSE_S = 0.001  # longer each time, 0.8 s in all
 _BEFORE = b"\0%b=" % MARKER.encode()
 
 
@@ -86,7 +89,8 @@ class Markers:
 
         Where one was not found, all are looked at a second time: if none is new and none became
         another program, then at the moment between the two nobody carried it, and only who carries
-        a token hands it on. Those that are, are looked at until they are as before. The kernel's
+        a token hands it on. Those that are, are looked at until they are as before, with pauses
+        where one is inside `execve`: it may have lost its core there. The kernel's
         own processes, and those that ended, never carry one again. This very process counts as
         none of them: what it holds it shows by locks, and a marker left over from another job would
         make it wait for itself.
@@ -95,8 +99,8 @@ class Markers:
         found: dict[int, str] = {}
         settled: dict[int, proc.Program] = {}
         done = {os.getpid()}
-        for _ in range(_LOOKS):
-            news = 0
+        for look in range(_LOOKS):
+            news, is_one_inside = 0, False
             there = proc.entries()
             self._kernels &= there.items()
             done |= {pid for pid, _ in self._kernels}
@@ -112,8 +116,10 @@ class Markers:
                 if signs.program is not None and signs.program.is_kernels:
                     self._kernels.add((pid, there[pid]))
                 news += not is_as_before
+                is_one_inside |= not signs.is_settled
             if len(set(found.values())) == len(wanted) or not news:
                 break
+            _give_way(look, is_one_inside=is_one_inside)
         self._known = {pid: signs for pid, signs in self._known.items() if pid in settled}
         return found
 
@@ -135,3 +141,9 @@ class Markers:
         if signs.is_settled and (is_told or not program.has_memory):
             self._known[pid] = signs
         return signs
+
+
+def _give_way(look: int, *, is_one_inside: bool) -> None:
+    """Let those go on who are inside `execve`, after so many looks."""
+    if is_one_inside and look >= _QUICK_LOOKS:
+        time.sleep(_PAUSE_S * (look - _QUICK_LOOKS + 1))
