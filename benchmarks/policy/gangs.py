@@ -22,7 +22,7 @@ from tables import Table, read
 
 from nvinx.admission.estimates import NONE, Estimates
 from nvinx.bench.capacity import Capacity, Card
-from nvinx.simulation.baselines import POLICIES
+from nvinx.simulation.baselines import POLICIES, as_in_a_run
 from nvinx.simulation.generate import gangs
 from nvinx.simulation.lower_bound import lower_bound_s
 from nvinx.simulation.simulate import simulate
@@ -58,10 +58,10 @@ def cell(
     workload = told_wrongly(workload, draw) if wrong else workload
     true, capacity = Estimates(truth, caution=NONE), bench(cards)
     least_s = lower_bound_s(workload, capacity, true)
-    played = {
-        name: simulate(workload, capacity, policy(Estimates(believed)), true)
-        for name, policy in POLICIES.items()
-    }
+    played = {}
+    for name in POLICIES:
+        policy, planner = as_in_a_run(name, workload, Estimates(believed))
+        played[name] = simulate(workload, capacity, policy, true, planner=planner)
     waits = [
         (task.start_s - task.ready_s) / (task.end_s - task.start_s)
         for task in played["nvinx"].tasks
