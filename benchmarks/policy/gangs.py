@@ -4,7 +4,8 @@ python benchmarks/policy/gangs.py FOLDER [--seeds 16] [--first-seed 0] [--wrong]
 
 Two to four cards of 4 GB, 8 cores for each. Two jobs that need two to all of the cards at once, one
 whole and one a part of each, among small ones that keep coming. Truth and belief are those of
-`run.py`. wrong: the policy is told run times of 0.3 to 3 times the true ones.
+`run.py`; nvinx looks ahead, as Snakemake runs do, while no gang waits or runs. wrong: the policy is
+told run times of 0.3 to 3 times the true ones.
 """
 
 import argparse

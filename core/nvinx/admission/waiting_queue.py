@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from nvinx.admission.job import Waiting
+    from nvinx.jobs.claim import Claim
 
 CHAINS = 4.0  # seconds of age that each second of the chain behind a job counts for
 _MANY_PASSED = 2000  # of which the first are soon found by age
 _MANY = 32  # newcomers that are cheaper to sort in together than one by one
 
+Group: TypeAlias = tuple[bool, bool, int]
 Position: TypeAlias = tuple[bool, bool, int, float]
 Aged: TypeAlias = tuple[float, int, "Waiting"]
 Entry: TypeAlias = tuple[Position, int, "Waiting"]  # the number tells equal positions apart
@@ -36,9 +38,14 @@ def position(waiting: Waiting) -> Position:
     that take neither core nor RAM come first.
     """
     claim = waiting.job.claim
+    return (*group(claim), waiting.since - CHAINS * claim.chain_s)
+
+
+def group(claim: Claim) -> Group:
+    """Its kind and priority: the part of its position that no age makes up for."""
     on_cpu = not claim.uses_gpu
-    takes = on_cpu and claim.takes_cores_or_ram
-    return (on_cpu, takes, -claim.priority, waiting.since - CHAINS * claim.chain_s)
+    takes = on_cpu and (claim.cores > 0 or claim.ram_mib > 0)
+    return (on_cpu, takes, -claim.priority)
 
 
 class Line(Struct, frozen=True):

@@ -106,10 +106,6 @@ class Claim(Struct, frozen=True, kw_only=True):
         return self.residency is not Residency.CPU_ONLY
 
     @property
-    def takes_cores_or_ram(self) -> bool:
-        return self.cores > 0 or self.ram_mib > 0
-
-    @property
     def profile(self) -> str:
         """The name under which it is known who slows this job: its model, else its kind."""
         return self.model or self.kind

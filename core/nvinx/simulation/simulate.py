@@ -291,14 +291,12 @@ class _Play:
     def _planned(self, state: State) -> Policy:
         if self.planner is None:
             return self._policy
-        return self._policy.following(self.planner.plan(state, self._at, self._upcoming()))
-
-    def _upcoming(self) -> list[Upcoming]:
-        return [
+        upcoming = [
             Upcoming(self._workload.job(name), task.after, task.release_s)
             for name, task in self._workload.tasks.items()
             if self._needs[name] or name in self._free
         ]
+        return self._policy.following(self.planner.plan(state, self._at, upcoming))
 
     def _start(self, start: Start) -> None:
         name, task = start.job_id, self._workload.tasks[start.job_id]

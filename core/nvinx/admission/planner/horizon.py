@@ -9,6 +9,7 @@ from nvinx.admission import queue_order
 from nvinx.admission.planner.work import NOWHERE, ON_CPU, KnownJob, Work
 from nvinx.admission.policy import could_hold
 from nvinx.admission.run_times import RunTimes
+from nvinx.admission.waiting_queue import group
 from nvinx.residency import Residency
 
 if TYPE_CHECKING:
@@ -94,7 +95,6 @@ class Horizon:
         on_card = any(need is not None for need in needs)
         card_s = self._run_times.on_card_s(claim) if on_card else None
         alone = on_card and claim.residency is not Residency.GPU_SHARED
-        on_cpu = not claim.uses_gpu
         made = KnownJob(
             id=job.id,
             card_s=card_s,
@@ -103,7 +103,7 @@ class Horizon:
             ram_mib=claim.ram_mib,
             species=self._companies.species(claim),
             alone=alone,
-            group=(on_cpu, on_cpu and claim.takes_cores_or_ram, -claim.priority),
+            group=group(claim),
             needs=needs,
             chain_s=claim.chain_s,
             size=_SIZELESS if alone else max((need or 0 for need in needs), default=0),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from nvinx.admission.estimates import WORTHWHILE
-from nvinx.admission.waiting_queue import position
+from nvinx.admission.waiting_queue import group
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from nvinx.admission.job import Job, Waiting
 
 _FRONT = 100  # jobs of a kind: a round asks no more in vain
-_ALIKE = 3  # parts of a position: the kind and the priority
 
 
 class Plan(Struct, frozen=True):
@@ -57,7 +56,7 @@ class Plan(Struct, frozen=True):
         return chain(self._by_rank(list(islice(queue, _FRONT))), queue)
 
     def _by_rank(self, front: list[Waiting]) -> Iterator[Waiting]:
-        for _, alike in groupby(front, key=lambda waiting: position(waiting)[:_ALIKE]):
+        for _, alike in groupby(front, key=lambda waiting: group(waiting.job.claim)):
             listed = list(alike)
             known = [waiting for waiting in listed if self.names(waiting.job)]
             by_rank = iter(sorted(known, key=lambda waiting: self.rank[waiting.job.id]))

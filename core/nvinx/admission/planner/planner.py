@@ -13,7 +13,7 @@ from nvinx.admission.planner.horizon import Horizon
 from nvinx.admission.planner.plan import Plan
 from nvinx.admission.planner.progress import Progress
 from nvinx.admission.planner.rule import TODAY, Rule
-from nvinx.admission.planner.search import MOST_ASKED, by_chain, search
+from nvinx.admission.planner.search import MOST_ASKED, by_chain, line_of, search
 from nvinx.admission.run_times import known_on_card_s
 from nvinx.residency import Residency
 
@@ -65,25 +65,18 @@ class Planner:
         """These run from time `at` (seconds) on: to be told after each round."""
         self._progress.observe(state, at)
 
-    def _search(self, state: State, at: float, upcoming: Sequence[Upcoming]) -> tuple[Work, Found]:
+    def _look_ahead(self, state: State, at: float, upcoming: Sequence[Upcoming]) -> Plan | None:
         horizon = Horizon(state, at, Companies(self._estimates))
         work = horizon.work(self._progress, upcoming, self._patience_s)
         before = _as_rule(self._before, work) if self._before and self._before.rank else None
         self._searches += 1
-        return work, search(work, before, self._most_asked, self._searches)
-
-    def _look_ahead(self, state: State, at: float, upcoming: Sequence[Upcoming]) -> Plan | None:
-        work, found = self._search(state, at, upcoming)
-        awaited = self._worth_awaiting(work, found)
-        if found.rule is TODAY and not awaited:
-            return None
+        found = search(work, before, self._most_asked, self._searches)
+        plan, awaited = self._plan(work, found), self._worth_awaiting(work, found)
+        if not awaited:
+            return None if found.rule is TODAY else plan
         coming = {one.job.id: one.job for one in upcoming}
-        plan = self._plan(work, found)
-        return replace(
-            plan,
-            awaited=tuple(coming[job_id] for job_id in awaited),
-            until_s=self._awaited.until_s(awaited) if awaited else at,
-        )
+        jobs = tuple(coming[job_id] for job_id in awaited)
+        return replace(plan, awaited=jobs, until_s=self._awaited.until_s(awaited))
 
     def _worth_awaiting(self, work: Work, found: Found) -> list[str]:
         """Of those who could come, in the order in which they start at once."""
@@ -103,10 +96,9 @@ class Planner:
             return Plan({}, end_s=found.end_s, without_s=found.today_s)
         rule, jobs = found.rule, work.jobs
         order = rule.order or by_chain(work)
-        line = sorted(range(len(jobs)), key=order.__getitem__)
         rank = {
             jobs[n].id: place
-            for place, n in enumerate(line)
+            for place, n in enumerate(line_of(order))
             if jobs[n].is_upcoming or not jobs[n].was_passed(work.at, work.patience_s)
         }
         on_cpu = frozenset(jobs[n].id for n in found.on_cpu)

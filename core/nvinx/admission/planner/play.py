@@ -194,7 +194,6 @@ class _Play:
         on_card = job.card_s is not None
         if reserved.has(on_card=on_card) or self._is_moved(n):
             return
-        length_s = (job.card_s if on_card else job.cpu_s) or 0.0
-        patience_s = min(self._work.patience_s, length_s / 2)
+        patience_s = min(self._work.patience_s, job.length_s / 2)
         waited_s = self._at - self._since[n]
         reserved.add(n, binding=self._rule.binding or waited_s >= patience_s)

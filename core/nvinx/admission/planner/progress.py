@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,11 +45,13 @@ class Progress:
         return max(_LATE * done_s if is_late else left_s, _LEAST_S)
 
     def _paces_of(self, state: State) -> dict[str, float]:
-        paces = {}
-        for card in {r.placement.card for r in state.running.values()}:
-            there = [r.job for r in state.running.values() if r.placement.card == card]
+        paces = dict.fromkeys(state.running, 1.0)
+        on_card = defaultdict(list)
+        for running in state.running.values():
+            if running.placement.card is not None:
+                on_card[running.placement.card].append(running.job)
+        for there in on_card.values():
             for job in there:
                 others = [other.claim for other in there if other is not job]
-                slowdown = 1.0 if card is None else self._estimates.slowdown(job.claim, others)
-                paces[job.id] = 1.0 / slowdown
+                paces[job.id] = 1.0 / self._estimates.slowdown(job.claim, others)
         return paces

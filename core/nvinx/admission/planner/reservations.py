@@ -39,12 +39,11 @@ class Reservations:
     def __init__(self, work: Work, holdings: Holdings, gain: float) -> None:
         self._jobs, self._companies = work.jobs, work.companies
         self._holdings, self._gain = holdings, gain
-        self._reserved: list[_Reserved] = []
-        self._kinds: set[bool] = set()
+        self._reserved: dict[bool, _Reserved] = {}  # on a card, or on the CPU
         self.looked_at = 0
 
     def has(self, *, on_card: bool) -> bool:
-        return on_card in self._kinds
+        return on_card in self._reserved
 
     def add(self, n: int, *, binding: bool) -> None:
         """The job's earliest start, as those who run end one by one."""
@@ -57,16 +56,15 @@ class Reservations:
         if found:
             best = min(found, key=lambda r: r.after_s)
             best.binding = binding
-            self._reserved.append(best)
-            self._kinds.add(best.card != ON_CPU)
+            self._reserved[best.card != ON_CPU] = best
 
     def allow(self, n: int, card: int, ends_after_s: float) -> bool:
         """Whether the job delays nobody; it is counted in what they leave, if so."""
         if not self._reserved:
             return True
-        if not all(self._leaves(r, n, card, ends_after_s) for r in self._reserved):
+        if not all(self._leaves(r, n, card, ends_after_s) for r in self._reserved.values()):
             return False
-        for r in self._reserved:
+        for r in self._reserved.values():
             if ends_after_s > r.after_s:
                 self._take(r, n, card)
         return True

@@ -109,24 +109,25 @@ class _Search:
         """Change the rule as long as there is work left; one that ends later is kept too, the less
         often the later it ends and the less work is left (simulated annealing).
         """
-        if len(self._waiting) > 1:
-            begun, left_s = self._asked, self._best.end_s - self._work.at
-            end_s, rule = self._best.end_s, self._as_places()
-            for k in range(MOST_CHANGES):
-                if self._asked >= self._most:
-                    return
-                done = max(k / MOST_CHANGES, (self._asked - begun) / (self._most - begun))
-                warmth_s = left_s * _HOT * (_COLD / _HOT) ** done
-                limit_s = end_s - warmth_s * math.log(1.0 - self._draw.random())
-                changed = self._changed(rule)
-                played = self._play(changed, limit_s)
-                if played.end_s <= limit_s:
-                    end_s, rule = played.end_s, changed
-                    self._keep_if_better(played, changed)
+        if len(self._waiting) <= 1:
+            return
+        begun, left_s = self._asked, self._best.end_s - self._work.at
+        end_s, rule = self._best.end_s, self._as_places()
+        for k in range(MOST_CHANGES):
+            if self._asked >= self._most:
+                return
+            done = max(k / MOST_CHANGES, (self._asked - begun) / (self._most - begun))
+            warmth_s = left_s * _HOT * (_COLD / _HOT) ** done
+            limit_s = end_s - warmth_s * math.log(1.0 - self._draw.random())
+            changed = self._changed(rule)
+            played = self._play(changed, limit_s)
+            if played.end_s <= limit_s:
+                end_s, rule = played.end_s, changed
+                self._keep_if_better(played, changed)
 
     def _as_places(self) -> Rule:
         """The best so far, with a place for each job, and with those named who go to the CPU."""
-        line = _line(self._rule.order or by_chain(self._work))
+        line = line_of(self._rule.order or by_chain(self._work))
         return replace(self._rule, order=_places(line), on_cpu=self._there())
 
     def _changed(self, rule: Rule) -> Rule:
@@ -137,7 +138,7 @@ class _Search:
             return replace(rule, on_cpu=(rule.on_cpu or frozenset()) ^ {draw.choice(self._both)})
         if what > 1.0 - _OTHER_GAIN:
             return replace(rule, gain=draw.choice(GAINS), binding=draw.choice((True, False)))
-        return replace(rule, order=_places(self._moved(_line(rule.order or ()))))
+        return replace(rule, order=_places(self._moved(line_of(rule.order or ()))))
 
     def _moved(self, line: list[int]) -> list[int]:
         """Two jobs change places, or one takes another."""
@@ -173,7 +174,7 @@ class _Search:
         return played
 
 
-def _line(order: Sequence[float]) -> list[int]:
+def line_of(order: Sequence[float]) -> list[int]:
     """The jobs by their places."""
     return sorted(range(len(order)), key=order.__getitem__)
 

@@ -70,9 +70,8 @@ class KnownJob(Struct):
         """Whether it has waited for many times its patience and its own run time, or for half its
         run time where it needs a card alone.
         """
-        length_s = max(self.card_s or 0.0, self.cpu_s or 0.0)
         waited_s = at - self.since_s
-        is_long = waited_s > LONG * max(patience_s, length_s)
+        is_long = waited_s > LONG * max(patience_s, self.card_s or 0.0, self.cpu_s or 0.0)
         return is_long or (self.alone and waited_s > (self.card_s or 0.0) / 2)
 
 
