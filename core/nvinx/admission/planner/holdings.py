@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from nvinx.admission.planner.work import NOWHERE
-
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nvinx.admission.planner.companies import Company
-    from nvinx.admission.planner.work import Work
+    from nvinx.admission.planner.work import Cards, Work
 
 _ANY_SIZE = 1 << 60
 
 
 class Holdings:
-    """Jobs and cards by their numbers; a negative card is the CPU.
+    """Jobs and cards by their numbers; who holds no card is on the CPU.
 
     left_s: of each job's work, in seconds alone. pace: work per second.
     """
@@ -29,24 +29,24 @@ class Holdings:
         self.used = [0] * len(work.budgets)
         self.left_s = [job.left_s for job in work.jobs]
         self.pace = [1.0] * len(work.jobs)
-        self.where = [job.card for job in work.jobs]
+        self.where: list[Cards] = [job.cards or () for job in work.jobs]
         self.running: list[int] = []
         self._taken_alone = [False] * len(work.budgets)
         self._too_large: dict[int, int] = {}
         for n, job in enumerate(work.jobs):
-            if job.card != NOWHERE:
-                self._hold(n, job.card)
+            if job.cards is not None:
+                self._hold(n, job.cards)
 
-    def start(self, n: int, card: int, work_s: float) -> None:
+    def start(self, n: int, cards: Cards, work_s: float) -> None:
         self.left_s[n] = work_s
-        self._hold(n, card)
+        self._hold(n, cards)
 
     def end(self, n: int) -> None:
-        job, card = self._jobs[n], self.where[n]
+        job = self._jobs[n]
         self.running.remove(n)
         self.cores += job.cores
         self.ram += job.ram_mib
-        if card >= 0:
+        for card in self.where[n]:
             self.on[card].remove(n)
             self.used[card] -= job.needs[card] or 0
             self._taken_alone[card] = False
@@ -62,7 +62,23 @@ class Holdings:
         """Nobody was refused yet: within a round cards only become fuller."""
         self._too_large.clear()
 
-    def options(self, n: int, gain: float) -> list[tuple[float, int, int]]:
+    def options(self, n: int, gain: float, reserved: Cards = ()) -> Iterator[tuple[float, Cards]]:
+        """What it may have, best first: seconds to its end there, and which cards.
+
+        reserved: what a job of several cards leaves to others, if it can.
+        """
+        job = self._jobs[n]
+        ranked = self._cards(n, gain)
+        if job.most == 1:
+            for after_s, _, card in ranked:
+                yield after_s, (card,)
+            return
+        unreserved = [one for one in ranked if one[2] not in reserved]
+        for some in (unreserved, ranked):
+            for number in range(min(job.most, len(some)), job.least - 1, -1):
+                yield some[number - 1][0], tuple(card for *_, card in some[:number])
+
+    def _cards(self, n: int, gain: float) -> list[tuple[float, int, int]]:
         """The cards that it may join: seconds to its end there, how many are there, which."""
         job = self._jobs[n]
         if job.size >= self._too_large.get(job.species, _ANY_SIZE):
@@ -74,7 +90,7 @@ class Holdings:
                 joined = self._companies.joined(there, job.species)
                 pace = self._companies.paces(joined)[job.species]
                 found.append(((job.card_s or 0.0) / pace, len(there), card))
-        if not found:
+        if not found and None not in job.needs:
             self._too_large[job.species] = job.size
         return sorted(found)
 
@@ -97,13 +113,13 @@ class Holdings:
         paces = (sum(self.pace[n] for n in there) for there in self.on if there)
         return work_s / max(sum(max(pace, 1.0) for pace in paces), 1.0)
 
-    def _hold(self, n: int, card: int) -> None:
+    def _hold(self, n: int, cards: Cards) -> None:
         job = self._jobs[n]
         self.cores -= job.cores
         self.ram -= job.ram_mib
-        self.where[n] = card
+        self.where[n] = cards
         self.running.append(n)
-        if card >= 0:
+        for card in cards:
             self.on[card].append(n)
             self.used[card] += job.needs[card] or 0
             self._taken_alone[card] = job.alone
@@ -113,4 +129,11 @@ class Holdings:
     def _pace_anew(self, card: int) -> None:
         paces = self._companies.paces(self.company[card])
         for n in self.on[card]:
-            self.pace[n] = paces[self._jobs[n].species]
+            is_one = len(self.where[n]) == 1
+            self.pace[n] = paces[self._jobs[n].species] if is_one else self._slowest(n)
+
+    def _slowest(self, n: int) -> float:
+        """The pace of a job on several cards, whose parts wait for each other."""
+        there = (self.company[card] for card in self.where[n])
+        species = self._jobs[n].species
+        return min(self._companies.paces(one).get(species, 1.0) for one in there)

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from nvinx.admission import queue_order
-from nvinx.admission.planner.work import NOWHERE, ON_CPU, KnownJob, Work
+from nvinx.admission.planner.work import KnownJob, Work
 from nvinx.admission.policy import could_hold
 from nvinx.admission.run_times import RunTimes
 from nvinx.admission.waiting_queue import group
@@ -43,10 +43,10 @@ class Horizon:
         place = {card.id: k for k, card in enumerate(capacity.cards)}
         for running in self._state.running.values():
             one = self._add(running.job)
-            card = running.placement.card
-            one.card = ON_CPU if card is None else place[card]
-            work_s = (one.cpu_s if card is None else one.card_s) or 0.0
+            one.cards = tuple(place[card] for card in running.placement.cards)
+            work_s = (one.card_s if one.cards else one.cpu_s) or 0.0
             one.left_s = progress.left_s(one.id, work_s)
+            one.is_late = progress.is_late(one.id, work_s)
         queue = self._state.waiting
         front = islice(queue_order.front(queue, self._at), ON_CARD)
         for waiting in (*front, *islice(queue.in_line(on_cpu=True), ON_CPU_TOO)):
@@ -92,7 +92,9 @@ class Horizon:
     def _add(self, job: Job) -> KnownJob:
         claim = job.claim
         needs = self._needs(claim)
-        on_card = any(need is not None for need in needs)
+        count = claim.cards
+        able = sum(need is not None for need in needs)
+        on_card = able >= count.least
         card_s = self._run_times.on_card_s(claim) if on_card else None
         alone = on_card and claim.residency is not Residency.GPU_SHARED
         made = KnownJob(
@@ -107,7 +109,8 @@ class Horizon:
             needs=needs,
             chain_s=claim.chain_s,
             size=_SIZELESS if alone else max((need or 0 for need in needs), default=0),
-            card=NOWHERE,
+            least=count.least,
+            most=min(count.most, max(able, 1)),
         )
         self._number[job.id] = len(self._jobs)
         self._jobs.append(made)

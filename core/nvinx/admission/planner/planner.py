@@ -112,7 +112,7 @@ def pays(state: State, upcoming: Sequence[Upcoming] = ()) -> bool:
     those who run and come where nobody does: cheap to ask.
     """
     queue = state.waiting
-    if not state.capacity.cards or any(r.placement.more for r in state.running.values()):
+    if not state.capacity.cards:
         return False
     lines = (islice(queue.in_line(on_cpu=on_cpu), _LOOKED_AT) for on_cpu in (False, True))
     claims = [waiting.job.claim for waiting in chain(*lines)]
@@ -134,9 +134,8 @@ def _can_be_planned(claims: Iterable[Claim]) -> bool:
 
 
 def _is_beyond(claim: Claim) -> bool:
-    """Whether a plan knows nothing of such a job: one that spills, a gang, or an urgent one."""
-    spills = claim.residency is Residency.GPU_RAM_OVERFLOW
-    return spills or claim.is_gang or claim.preempts is not None
+    """Whether a plan knows nothing of such a job: one that spills, or an urgent one."""
+    return claim.residency is Residency.GPU_RAM_OVERFLOW or claim.preempts is not None
 
 
 def _as_rule(plan: Plan, work: Work) -> Rule:

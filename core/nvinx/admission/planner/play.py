@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from nvinx.admission.planner.holdings import Holdings
 from nvinx.admission.planner.reservations import Reservations
-from nvinx.admission.planner.work import NOWHERE, ON_CPU
+from nvinx.admission.planner.work import ON_CPU
 from nvinx.admission.waiting_queue import CHAINS
 
 if TYPE_CHECKING:
@@ -48,14 +48,14 @@ class _Play:
         self._held = Holdings(work)
         self._needs = [job.waits_for for job in work.jobs]
         self._since = [job.since_s for job in work.jobs]
-        self._some_alone = any(job.alone for job in work.jobs)
+        self._some_wide = any(job.is_wide for job in work.jobs)
         self._longest_s = max((job.chain_s for job in work.jobs), default=0.0)
         self._ready: list[_Entry] = []
         self._coming: list[tuple[float, int]] = []
         self._on_cpu: set[int] = set()
         self._asked = 0
         for n, job in enumerate(work.jobs):
-            if job.card == NOWHERE and not job.waits_for:
+            if job.cards is None and not job.waits_for:
                 self._open(n)
 
     def run(self, limit_s: float, most_asked: float) -> Played:
@@ -120,8 +120,8 @@ class _Play:
         return self._since[n] - CHAINS * self._jobs[n].chain_s
 
     def _in_turn(self) -> list[_Entry]:
-        """The ready jobs; those who need a card alone and were passed by are let forward."""
-        if not self._some_alone:
+        """The ready jobs; those who are wide and were passed by are let forward."""
+        if not self._some_wide:
             return self._ready
         passed = [entry for entry in self._ready if self._was_passed(entry[2])]
         if not passed:
@@ -132,7 +132,7 @@ class _Play:
 
     def _was_passed(self, n: int) -> bool:
         job = self._jobs[n]
-        return job.alone and self._at - self._since[n] > (job.card_s or 0.0) / 2
+        return job.is_wide and self._at - self._since[n] > (job.card_s or 0.0) / 2
 
     def _forward(self, n: int) -> float:
         if self._rule.order is not None:
@@ -151,7 +151,7 @@ class _Play:
             n = entry[2]
             if not self._starts(n, reserved, refused_s):
                 kept.append(entry)
-                refused_s += self._jobs[n].card_s or 0.0
+                refused_s += (self._jobs[n].card_s or 0.0) * self._jobs[n].least
                 self._reserve(n, reserved)
         self._ready = kept
         self._asked += len(turn) + reserved.looked_at // _ENDS
@@ -163,9 +163,9 @@ class _Play:
         job = self._jobs[n]
         if job.card_s is None or self._is_moved(n):
             return self._starts_on_cpu(n, reserved)
-        for after_s, _, card in self._held.options(n, self._rule.gain):
-            if reserved.allow(n, card, after_s):
-                self._held.start(n, card, job.card_s)
+        for after_s, cards in self._held.options(n, self._rule.gain, reserved.cards):
+            if reserved.allow(n, cards, after_s):
+                self._held.start(n, cards, job.card_s)
                 return True
         return self._is_sooner_on_cpu(n, refused_s) and self._starts_on_cpu(n, reserved)
 

@@ -40,18 +40,23 @@ class Progress:
     def left_s(self, job_id: str, work_s: float) -> float:
         """Of so much work, in seconds alone."""
         done_s = self._done_s.get(job_id, 0.0)
-        left_s = work_s - done_s
-        is_late = left_s < -_ROUNDING * work_s
-        return max(_LATE * done_s if is_late else left_s, _LEAST_S)
+        is_late = self.is_late(job_id, work_s)
+        return max(_LATE * done_s if is_late else work_s - done_s, _LEAST_S)
+
+    def is_late(self, job_id: str, work_s: float) -> bool:
+        """Whether it has done more than so much work."""
+        return self._done_s.get(job_id, 0.0) > (1.0 + _ROUNDING) * work_s
 
     def _paces_of(self, state: State) -> dict[str, float]:
+        """Of each job; where it has several cards, as on the slowest."""
         paces = dict.fromkeys(state.running, 1.0)
         on_card = defaultdict(list)
         for running in state.running.values():
-            if running.placement.card is not None:
-                on_card[running.placement.card].append(running.job)
+            for card in running.placement.cards:
+                on_card[card].append(running.job)
         for there in on_card.values():
             for job in there:
                 others = [other.claim for other in there if other is not job]
-                paces[job.id] = 1.0 / self._estimates.slowdown(job.claim, others)
+                pace = 1.0 / self._estimates.slowdown(job.claim, others)
+                paces[job.id] = min(paces[job.id], pace)
         return paces

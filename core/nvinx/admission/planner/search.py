@@ -16,7 +16,6 @@ from msgspec.structs import replace
 from nvinx.admission.estimates import WORTHWHILE
 from nvinx.admission.planner.play import Played, play
 from nvinx.admission.planner.rule import TODAY, Rule
-from nvinx.admission.planner.work import NOWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +68,7 @@ class _Search:
         self._today = self._play(TODAY)
         self._best, self._rule = self._today, TODAY
         jobs = enumerate(work.jobs)
-        self._waiting = [n for n, job in jobs if job.card == NOWHERE]
+        self._waiting = [n for n, job in jobs if job.cards is None]
         self._both = [n for n in self._waiting if work.jobs[n].has_choice]
 
     def found(self) -> Found:
@@ -200,7 +199,7 @@ def by_chain(work: Work) -> list[float]:
 def by_chain_and_area(work: Work) -> list[float]:
     """The same, with those earlier that hold much of a card for long."""
     return [
-        order - _AREA * max((need or 0 for need in job.needs), default=0) * (job.card_s or 0.0)
+        order - _AREA * job.least * max((mib or 0 for mib in job.needs), default=0) * job.length_s
         for order, job in zip(by_chain(work), work.jobs, strict=True)
     ]
 

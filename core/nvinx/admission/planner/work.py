@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from nvinx.admission.planner.companies import Companies
 
-NOWHERE = -2
-ON_CPU = -1
+Cards: TypeAlias = tuple[int, ...]  # by their numbers
+ON_CPU: Cards = ()
 LONG = 10.0  # times the patience, or the run time if that is more: how long plans may pass one by
 
 
@@ -33,7 +33,8 @@ class KnownJob(Struct):
     kind and priority, the smaller is asked first. needs: on each card, None where it cannot be.
     size: the most of them, larger for those alone. is_upcoming: it is not ready yet. tail_s: what
     comes after it that is not known job by job. behind: who waits for it, by number. since_s: when
-    it became ready. card: where it runs, `NOWHERE` while it waits. left_s: of its work, alone.
+    it became ready. least, most: how many cards it has at once. cards: where it runs, None while
+    it waits. left_s: of its work, alone. is_late: it runs on for longer than was expected.
     """
 
     id: str
@@ -53,8 +54,16 @@ class KnownJob(Struct):
     waits_for: int = 0
     since_s: float = 0.0
     release_s: float = 0.0
-    card: int = NOWHERE
+    least: int = 1
+    most: int = 1
+    cards: Cards | None = None
     left_s: float = 0.0
+    is_late: bool = False
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it needs all of a card, or several cards at once."""
+        return self.alone or self.most > 1
 
     @property
     def has_choice(self) -> bool:
@@ -68,11 +77,11 @@ class KnownJob(Struct):
 
     def was_passed(self, at: float, patience_s: float) -> bool:
         """Whether it has waited for many times its patience and its own run time, or for half its
-        run time where it needs a card alone.
+        run time where it is wide.
         """
         waited_s = at - self.since_s
         is_long = waited_s > LONG * max(patience_s, self.card_s or 0.0, self.cpu_s or 0.0)
-        return is_long or (self.alone and waited_s > (self.card_s or 0.0) / 2)
+        return is_long or (self.is_wide and waited_s > (self.card_s or 0.0) / 2)
 
 
 class Work(Struct):
