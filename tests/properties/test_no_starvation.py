@@ -30,7 +30,7 @@ from nvinx.bench.capacity import Capacity
 from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import Residency
 from nvinx.interference import CoRun
-from nvinx.jobs.card_count import ONE, CardCount
+from nvinx.jobs.card_count import CardCount
 from nvinx.jobs.claim import Claim
 from nvinx.reasons import Reason, Why
 
@@ -113,7 +113,7 @@ def stories_of(works):
 
 stories = stories_of(works(list(Residency), st.none() | seconds, COUNTS))
 plannable = [r for r in Residency if r is not Residency.GPU_RAM_OVERFLOW]
-told = stories_of(works(plannable, seconds, [ONE]))
+told = stories_of(works(plannable, seconds, COUNTS))
 
 
 @dataclass

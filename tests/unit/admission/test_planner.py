@@ -12,13 +12,14 @@ from nvinx.admission.estimates import NONE, Estimates
 from nvinx.admission.events import Start, Submitted
 from nvinx.admission.planner.awaited import AWAITED_S, SHARE, Awaited
 from nvinx.admission.planner.companies import Companies
+from nvinx.admission.planner.holdings import Holdings
 from nvinx.admission.planner.horizon import ON_CARD, Horizon
 from nvinx.admission.planner.plan import Plan
 from nvinx.admission.planner.planner import PATIENCE_S, Planner
 from nvinx.admission.planner.play import play
 from nvinx.admission.planner.progress import Progress
-from nvinx.admission.planner.rule import TODAY
-from nvinx.admission.planner.search import search
+from nvinx.admission.planner.rule import TODAY, Rule
+from nvinx.admission.planner.search import MOST_WAIT, search
 from nvinx.admission.planner.work import LONG, Upcoming
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import State
@@ -27,7 +28,8 @@ from nvinx.bench.capacity import Capacity
 from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import Residency
 from nvinx.interference import CoRun
-from nvinx.simulation.generate import KINDS, bag
+from nvinx.jobs.card_count import CardCount
+from nvinx.simulation.generate import KINDS, bag, gangs
 from nvinx.simulation.simulate import simulate
 
 MODELS = [("hot", 900), ("cool", 1200), ("warm", 2000)]
@@ -121,9 +123,9 @@ def test_jobs_that_open_soon_are_counted_and_those_behind_unknown_ones_are_not()
     assert len(work_of(many, [Upcoming(last, (beyond,))]).jobs) == ON_CARD
 
 
-def running(*jobs, at=0.0):
+def running(*jobs, at=0.0, capacity=CAPACITY):
     """The state in which all of these started at once."""
-    state = waiting(*jobs, at=at)
+    state = waiting(*jobs, at=at, capacity=capacity)
     state, decided = admit(state, at, POLICY)
     assert len(decided.starts) == len(jobs)
     return state
@@ -176,6 +178,111 @@ def test_work_ends_as_the_first_plan_foresaw_or_sooner():
     both = [ends_s(KINDS[kind](MODELS, random.Random(n))) for kind in sorted(KINDS) for n in (0, 1)]
     late = [came for foreseen, came in both if came > 1.005 * foreseen]
     assert len(late) <= 0.1 * len(both)
+
+
+# several cards at once
+
+PAIR = Capacity((card(0), card(1)), 8, 64_000)
+BOTH, UP_TO_BOTH = CardCount(2, 2), CardCount(1, 2)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seeds, st.integers(2, 4))
+def test_what_is_foreseen_of_gangs_by_today_s_rules_is_what_they_do(seed, cards):
+    capacity = Capacity(tuple(card(n) for n in range(cards)), 8 * cards, 64_000)
+    workload = gangs(MODELS, random.Random(seed), cards, size=20)
+    foreseen = play(work_of(*beginning(workload, capacity)), TODAY)
+    played = simulate(workload, capacity, POLICY, ESTIMATES)
+    assert foreseen.end_s == pytest.approx(played.makespan_s, rel=0.1)
+    waits_s = {t.name: t.start_s - t.ready_s for t in played.tasks if t.name.startswith("gang")}
+    assert len(foreseen.waited_s) == len(waits_s)
+
+
+@pytest.mark.parametrize(
+    ("count", "end_s"), [(BOTH, 40 + 30), (UP_TO_BOTH, 40)], ids=["two cards", "one will do"]
+)
+def test_a_job_of_several_cards_starts_once_it_can_have_all_that_it_needs(count, end_s):
+    # Of the two that run, one is there for 10 and one for 40 seconds.
+    state = running(*(exclusive_job(f"there{s}", runtime_s=s) for s in (10, 40)), capacity=PAIR)
+    gang = exclusive_job("gang", runtime_s=30, cards=count)
+    state, _ = apply(state, Submitted((gang,), 0.0), POLICY)
+    assert play(work_of(state), TODAY).end_s == pytest.approx(end_s)
+
+
+def test_a_job_of_several_cards_works_at_the_pace_of_the_slowest():
+    gang = shared_job("gang", 900, model="hot", runtime_s=100, cards=BOTH)
+    beside = shared_job("beside", 900, model="warm", runtime_s=1000)
+    state = running(gang, beside, capacity=PAIR)
+    assert len(state.on_card("gpu-0")) + len(state.on_card("gpu-1")) == 3
+    slowdown = ESTIMATES.slowdown(gang.claim, [beside.claim])
+    progress = Progress(ESTIMATES)
+    progress.observe(state, 0.0)
+    progress.observe(state, 50.0)
+    assert progress.left_s("gang", 100.0) == pytest.approx(100.0 - 50.0 / slowdown)
+    work = Horizon(state, 50.0, Companies(ESTIMATES)).work(progress, (), PATIENCE_S)
+    held = Holdings(work)
+    assert [job.id for job in work.jobs if len(job.cards) == 2] == ["gang"]
+    assert held.pace[[job.id for job in work.jobs].index("gang")] == pytest.approx(1 / slowdown)
+
+
+def test_the_cards_of_a_gang_are_filled_until_it_starts_and_not_beyond():
+    # The gang waits for the second card; the short one ends before, the long one would not.
+    there = [exclusive_job("first", runtime_s=10), exclusive_job("second", runtime_s=60)]
+    state = running(*there, capacity=PAIR)
+    gang = exclusive_job("gang", runtime_s=20, cards=BOTH)
+    short, long = exclusive_job("short", runtime_s=45), exclusive_job("long", runtime_s=55)
+    state, _ = apply(state, Submitted((gang, short), 0.0), POLICY)
+    assert play(work_of(state), TODAY).end_s == pytest.approx(60 + 20)
+    state, _ = apply(state, Submitted((long,), 0.0), POLICY)
+    assert play(work_of(state), Rule([0, 0, 0, 2, 1])).end_s == pytest.approx(60 + 20 + 55)
+
+
+def test_no_plan_has_a_gang_wait_for_longer_than_today_s_rules_and_than_its_run_time_and_a_half():
+    draw = random.Random(3)
+    for _ in range(4):
+        capacity = Capacity(tuple(card(n) for n in range(3)), 24, 64_000)
+        work = work_of(*beginning(gangs(MODELS, draw, 3, size=30), capacity))
+        today_s = play(work, TODAY).waited_s
+        found_s = play(work, search(work, most_asked=4000).rule).waited_s
+        for n, waited_s in found_s.items():
+            most_s = max(today_s[n], MOST_WAIT * work.jobs[n].card_s)
+            assert waited_s <= most_s + 1e-6
+
+
+def test_a_play_is_given_up_where_a_gang_waits_for_too_long():
+    both = [exclusive_job(name, runtime_s=10, cards=BOTH) for name in "ab"]
+    work = work_of(waiting(*both, capacity=PAIR))
+    assert play(work, TODAY).waited_s == {0: 0.0, 1: pytest.approx(10)}
+    assert play(work, TODAY, most_wait_s={1: 10.1}).end_s == pytest.approx(20)
+    assert play(work, TODAY, most_wait_s={1: 9.9}).end_s == float("inf")
+
+
+def test_plans_are_made_while_a_job_of_several_cards_runs():
+    state = running(exclusive_job("gang", runtime_s=100, cards=BOTH), capacity=PAIR)
+    jobs = [cpu_job(f"c{k}", runtime_s=10, cores=6) for k in range(2)]
+    state, _ = apply(state, Submitted(tuple(jobs), 0.0), POLICY)
+    upcoming = [
+        Upcoming(cpu_job("then", runtime_s=10), ("c0",)),
+        Upcoming(cpu_job("long", runtime_s=200), ("c1",)),
+    ]
+    plan = Planner(ESTIMATES).plan(state, 0.0, upcoming)
+    assert plan.rank["c1"] < plan.rank["c0"]
+
+
+def test_a_refused_job_that_names_its_card_keeps_others_like_it_from_no_other_card():
+    state = running(exclusive_job("there", runtime_s=50, on_card="gpu-0"), capacity=PAIR)
+    alike = [shared_job("named", 900, runtime_s=30, on_card="gpu-0")]
+    alike += [shared_job(f"free{k}", 900, runtime_s=30) for k in range(2)]
+    state, _ = apply(state, Submitted(tuple(alike), 0.0), POLICY)
+    assert play(work_of(state), TODAY).end_s == pytest.approx(50 + 30)
+    work = work_of(state)
+    held = Holdings(work)
+    named, free = (
+        next(n for n, j in enumerate(work.jobs) if j.id == i) for i in ("named", "free0")
+    )
+    held.begin_round()
+    assert list(held.options(named, 1.03)) == []
+    assert [cards for _, cards in held.options(free, 1.03)] == [(1,)]
 
 
 # what a plan is good for

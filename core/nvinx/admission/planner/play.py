@@ -14,6 +14,8 @@ from nvinx.admission.planner.work import ON_CPU
 from nvinx.admission.waiting_queue import CHAINS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nvinx.admission.planner.rule import Rule
     from nvinx.admission.planner.work import Work
 
@@ -27,23 +29,35 @@ class Played(Struct):
 
     on_cpu: who went there though a card would do. asked: how often jobs were asked, and four ends
     that a reservation looked at count as much: what a play costs. awaited: who starts at once
-    though it is not queued yet.
+    though it is not queued yet. waited_s: how long each job of several cards waited.
     """
 
     end_s: float
     on_cpu: frozenset[int]
     asked: int
     awaited: tuple[int, ...] = ()
+    waited_s: Mapping[int, float] = {}
 
 
-def play(work: Work, rule: Rule, limit_s: float = math.inf, most_asked: float = math.inf) -> Played:
-    """Play it; given up once it cannot end by `limit_s`, or has cost so much."""
-    return _Play(work, rule).run(limit_s, most_asked)
+def play(
+    work: Work,
+    rule: Rule,
+    limit_s: float = math.inf,
+    most_asked: float = math.inf,
+    most_wait_s: Mapping[int, float] | None = None,
+) -> Played:
+    """Play it; given up once it cannot end by `limit_s`, has cost so much, or has a job of
+    several cards wait for longer than `most_wait_s`.
+    """
+    return _Play(work, rule, most_wait_s or {}).run(limit_s, most_asked)
 
 
 class _Play:
-    def __init__(self, work: Work, rule: Rule) -> None:
+    def __init__(self, work: Work, rule: Rule, most_wait_s: Mapping[int, float]) -> None:
         self._work, self._jobs, self._rule = work, work.jobs, rule
+        self._most_wait_s = most_wait_s
+        self._waited_s: dict[int, float] = {}
+        self._is_too_long = False
         self._at, self._end_s = work.at, work.at
         self._held = Holdings(work)
         self._needs = [job.waits_for for job in work.jobs]
@@ -66,10 +80,11 @@ class _Play:
             if self._at == self._work.at:
                 awaited = tuple(n for n in self._held.running[begun:] if self._jobs[n].is_upcoming)
             pause = self._next_s()
-            if pause == math.inf or self._at + pause > limit_s or self._asked > most_asked:
+            is_over = self._is_too_long or self._asked > most_asked
+            if is_over or pause == math.inf or self._at + pause > limit_s:
                 return Played(math.inf, frozenset(), self._asked)
             self._pass(pause)
-        return Played(self._end_s, frozenset(self._on_cpu), self._asked, awaited)
+        return Played(self._end_s, frozenset(self._on_cpu), self._asked, awaited, self._waited_s)
 
     def _next_s(self) -> float:
         """Until the next end, or until somebody comes."""
@@ -166,8 +181,15 @@ class _Play:
         for after_s, cards in self._held.options(n, self._rule.gain, reserved.cards):
             if reserved.allow(n, cards, after_s):
                 self._held.start(n, cards, job.card_s)
+                if job.is_gang:
+                    self._count_wait(n)
                 return True
         return self._is_sooner_on_cpu(n, refused_s) and self._starts_on_cpu(n, reserved)
+
+    def _count_wait(self, n: int) -> None:
+        waited_s = self._at - self._since[n]
+        self._waited_s[n] = waited_s
+        self._is_too_long |= waited_s > self._most_wait_s.get(n, math.inf)
 
     def _is_moved(self, n: int) -> bool:
         return self._rule.on_cpu is not None and n in self._rule.on_cpu

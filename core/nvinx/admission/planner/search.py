@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from nvinx.admission.planner.work import Work
 
 MOST_ASKED = 14_000
+MOST_WAIT = (
+    1.5  # times its run time: a plan has no wide job wait for longer, if today's rules do not
+)
 WORTH = 2e-3  # of what is left: a smaller gain is no reason to leave today's rules
 GAINS = (WORTHWHILE, 1.1, 1.2, 0.97)
 MOST_MOVED = 24  # jobs that are tried on the CPU one by one
@@ -65,7 +68,12 @@ class _Search:
         self._work, self._most, self._draw = work, most_asked, random.Random(seed)
         self._asked = 0
         self._stays = False
+        self._most_wait_s: dict[int, float] = {}
         self._today = self._play(TODAY)
+        self._most_wait_s = {
+            n: max(waited_s + _LEAST, MOST_WAIT * (work.jobs[n].card_s or 0.0))
+            for n, waited_s in self._today.waited_s.items()
+        }
         self._best, self._rule = self._today, TODAY
         jobs = enumerate(work.jobs)
         self._waiting = [n for n, job in jobs if job.cards is None]
@@ -168,7 +176,7 @@ class _Search:
 
     def _play(self, rule: Rule, limit_s: float = math.inf) -> Played:
         left = self._most - self._asked if self._asked else math.inf
-        played = play(self._work, rule, limit_s, left)
+        played = play(self._work, rule, limit_s, left, self._most_wait_s)
         self._asked += played.asked + len(self._work.jobs) + _A_PLAY
         return played
 

@@ -63,7 +63,12 @@ class KnownJob(Struct):
     @property
     def is_wide(self) -> bool:
         """Whether it needs all of a card, or several cards at once."""
-        return self.alone or self.most > 1
+        return self.alone or self.is_gang
+
+    @property
+    def is_gang(self) -> bool:
+        """Whether it asks for several cards at once."""
+        return self.most > 1
 
     @property
     def has_choice(self) -> bool:
