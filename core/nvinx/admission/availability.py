@@ -273,7 +273,8 @@ class Availability:
         in_time = end_s <= reservation.start_s
         if not reservation.binding and (in_time or not foreseen):
             return True
-        if reservation.is_gang and not self._delays_nobody(reservation, job, placement):
+        new = Allocation(job, placement, end_s, self.at)
+        if reservation.is_gang and not self._delays_nobody(reservation, new):
             return False
         if reservation.fillable and in_time:
             return True
@@ -281,7 +282,6 @@ class Availability:
             return False
         if reservation.spare_ram_mib is not None and placement.ram_mib > reservation.spare_ram_mib:
             return False
-        new = Allocation(job, placement, end_s, self.at)
         wants, how = reservation.job, reservation.residency
         return all(
             self.refuses_beside(card, wants, how, [*reservation.beside[card.id], new]) is None
@@ -289,22 +289,24 @@ class Availability:
             if card.id in placement.cards
         )
 
-    def _delays_nobody(self, reservation: Reservation, job: Job, placement: Placement) -> bool:
-        """Whether all that is in the way of a reservation still ends before it beside the job."""
+    def _delays_nobody(self, reservation: Reservation, new: Allocation) -> bool:
+        """Whether all that is in the way of a reservation still ends before it beside the new."""
         return all(
-            self._ends_s(allocation, self.at, job.claim) <= reservation.start_s
-            for card_id in reservation.beside.keys() & placement.cards
+            self._ends_s(allocation, self.at, new) <= reservation.start_s
+            for card_id in reservation.beside.keys() & new.placement.cards
             for allocation in self._on.get(card_id, ())
             if allocation.end_s <= reservation.start_s
         )
 
-    def _ends_s(self, allocation: Allocation, at: float, *more: Claim) -> float:
-        """When the allocation ends beside all that are there, and these."""
+    def _ends_s(self, allocation: Allocation, at: float, new: Allocation | None = None) -> float:
+        """When the allocation ends beside all that are there, and a newcomer."""
         claim = allocation.job.claim
-        beside = [
-            [*_others([other.job.claim for other in self._on[card_id]], claim), *more]
-            for card_id in allocation.placement.cards
-        ]
+        beside = []
+        for card_id in allocation.placement.cards:
+            there = _others([other.job.claim for other in self._on[card_id]], claim)
+            if new is not None and card_id in new.placement.cards:
+                there.append(new.job.claim)
+            beside.append(there)
         return self._latest_s(claim, beside, allocation.since, at)
 
     def _latest_s(

@@ -194,6 +194,25 @@ def test_nobody_joins_who_would_slow_what_it_waits_for_even_if_it_could_stay_bes
     assert started == {}
 
 
+@pytest.mark.parametrize(
+    ("partner", "starts"), [("a", True), ("b", False)], ids=["no slower", "slower"]
+)
+def test_a_gang_that_is_in_its_way_is_slowed_by_a_newcomer_on_that_card_alone(partner, starts):
+    # On its other card it is as slow already as it would be beside the first newcomer.
+    slowing = fit_slowdown_model([CoRun("w", "a", 1.4, 1.2), CoRun("w", "b", 1.8, 1.2)])
+    policy = LongestChainFirst(Estimates(slowing))
+    wide = shared_job("wide", 2000, model="w", runtime_s=200.0, cards=TWO)
+    beside = shared_job("beside", 900, model="a", runtime_s=150.0)
+    state, started = submit(bench(), wide, beside, policy=policy)
+    other = next(iter({"gpu-0", "gpu-1"} - {started["beside"].card}))
+    state, _ = submit(state, gang("train", runtime_s=20.0), policy=policy)
+    new = shared_job("new", 900, model=partner, runtime_s=20.0)
+    _, started = submit(state, new, at=50.0, policy=policy)
+    assert {job_id: placed.card for job_id, placed in started.items()} == (
+        {"new": other} if starts else {}
+    )
+
+
 def test_a_card_that_it_does_not_need_is_kept_for_nobody():
     state, _ = submit(
         bench(card(0), card(1), card(2)),
