@@ -146,10 +146,10 @@ def test_those_who_have_just_started_count_from_then_on():
 
 @pytest.mark.parametrize(
     ("work_s", "left_s"),
-    [(100.0, 5.0), (95.0 + 1e-9, 1e-3), (95.0 - 1e-9, 1e-3), (90.0, 9.5)],
+    [(100.0, 5.0), (95.0 + 1e-9, 1e-3), (95.0 - 1e-9, 1e-3), (90.0, 47.5)],
     ids=["soon done", "done to rounding", "done by rounding", "late"],
 )
-def test_a_tenth_of_its_age_is_given_to_one_that_is_late_and_to_nobody_else(work_s, left_s):
+def test_half_of_its_age_is_given_to_one_that_is_late_and_to_nobody_else(work_s, left_s):
     progress = Progress(ESTIMATES)
     state = running(shared_job("a", 900, model="cool"))
     progress.observe(state, 0.0)

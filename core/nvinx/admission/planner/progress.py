@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _LEAST_S = 1e-3
 _ROUNDING = 1e-6  # of its work: one that is this late is about to end
-_LATE = 0.1  # of its age is given to one that runs longer than expected
+_LATE = 0.5  # of its age is given to one that runs longer than expected
 
 
 class Progress:
