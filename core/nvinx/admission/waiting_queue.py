@@ -129,6 +129,10 @@ class Queue(Mapping[str, "Waiting"]):
     def __iter__(self) -> Iterator[str]:
         return (entry[2].job.id for entry in merge(*(x.ranked for x in self._lines.values())))
 
+    def number(self, job_id: str) -> int:
+        """A waiting job's number, in the order in which they came."""
+        return self._by_id[job_id][1]
+
     @property
     def on_gpu(self) -> int:
         """How many of the jobs could use a card."""

@@ -4,7 +4,7 @@ import random
 import statistics
 
 import pytest
-from builders import card, cpu_job, exclusive_job, shared_job, spilling_claim
+from builders import card, cpu_job, exclusive_job, part_job, shared_job, spilling_claim
 from builders import job as job_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,11 +16,11 @@ from nvinx.admission.planner.companies import Companies
 from nvinx.admission.planner.holdings import Holdings
 from nvinx.admission.planner.horizon import ON_CARD, Horizon
 from nvinx.admission.planner.plan import Plan
-from nvinx.admission.planner.planner import PATIENCE_S, Planner
+from nvinx.admission.planner.planner import PATIENCE_S, Planner, pays
 from nvinx.admission.planner.play import play
 from nvinx.admission.planner.progress import Progress
 from nvinx.admission.planner.rule import TODAY, Rule
-from nvinx.admission.planner.search import MOST_WAIT, search
+from nvinx.admission.planner.search import MOST_WAIT, _Search, search
 from nvinx.admission.planner.work import LONG, Upcoming
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import State
@@ -251,6 +251,69 @@ def test_no_plan_has_a_gang_wait_for_longer_than_today_s_rules_and_than_its_run_
         for n, waited_s in found_s.items():
             most_s = max(today_s[n], MOST_WAIT * work.jobs[n].card_s)
             assert waited_s <= most_s + 1e-6
+
+
+def test_a_gang_that_today_s_rules_send_to_the_cpu_waits_for_a_card_no_longer_than_others():
+    gang = versions("gang", 20, 25, cards=BOTH, cores=2)
+    there = exclusive_job("there", runtime_s=200)
+    state, _ = apply(running(there, capacity=PAIR), Submitted((gang,), 0.0), POLICY)
+    work = work_of(state)
+    assert play(work, TODAY).on_cpu == {1}
+    assert _Search(work, 1000, 0)._most_wait_s == {1: MOST_WAIT * 20}
+
+
+def test_wide_jobs_that_were_passed_by_are_asked_in_the_order_in_which_they_came():
+    four = Capacity(tuple(card(n) for n in range(4)), 8, 64_000)
+    jobs = [
+        exclusive_job("there", runtime_s=20, cards=CardCount(4, 4), priority=1),
+        exclusive_job("short", runtime_s=10, cards=BOTH),
+        exclusive_job("long", runtime_s=30, cards=CardCount(3, 3), chain_s=5),
+    ]
+    work = work_of(waiting(*jobs, capacity=four))
+    names = [job.id for job in work.jobs]
+    for rule in (TODAY, Rule([float(names[n] == "short") for n in range(3)])):
+        waited_s = play(work, rule).waited_s
+        assert waited_s[names.index("short")] == pytest.approx(20)
+        assert waited_s[names.index("long")] == pytest.approx(30)
+
+
+def test_a_running_job_that_spills_over_several_cards_is_planned_as_what_it_is():
+    big = shared_job("big", 6000, ram_overflow=True, ram_mib=4000, runtime_s=500)
+    state = running(big, capacity=PAIR)
+    assert len(state.running["big"].placement.cards) == 2
+    after = tuple(exclusive_job(name, runtime_s=20) for name in "xy")
+    state, _ = apply(state, Submitted(after, 0.0), POLICY)
+    assert play(work_of(state), TODAY).end_s == pytest.approx(520)
+
+
+def test_no_plan_is_made_for_a_job_that_spills_as_no_card_holds_it():
+    big = shared_job("big", 6000, ram_overflow=True, ram_mib=4000, runtime_s=500)
+    others = [shared_job(f"j{k}", 900, runtime_s=30) for k in range(3)]
+    assert pays(waiting(*others))
+    assert not pays(waiting(big, *others))
+
+
+def test_a_refused_part_of_a_card_keeps_nobody_from_a_smaller_card():
+    cards = Capacity((card(0), card(1, total_mib=8000)), 8, 64_000)
+    there = shared_job("there", 1500, model="cool", runtime_s=50, on_card="gpu-0")
+    other = shared_job("other", 6000, model="cool", runtime_s=80, on_card="gpu-1")
+    flat = shared_job("flat", 3000, model="cool", runtime_s=10)
+    part = part_job("part", "1/2", model="cool", runtime_s=10)
+    state, _ = apply(running(there, other, capacity=cards), Submitted((flat, part), 0.0), POLICY)
+    work = work_of(state)
+    held = Holdings(work)
+    held.begin_round()
+    by_name = {job.id: n for n, job in enumerate(work.jobs)}
+    assert list(held.options(by_name["flat"], 1.03)) == []
+    assert [cards for _, cards in held.options(by_name["part"], 1.03)] == [(0,)]
+
+
+@pytest.mark.parametrize(("at", "is_named"), [(150.0, True), (301.0, False)])
+def test_a_gang_that_can_have_no_cards_is_let_forward_by_its_time_on_the_cpu(at, is_named):
+    three = versions("three", 10, 600, cards=CardCount(3, 3))
+    (job,) = work_of(waiting(three, capacity=PAIR), at=at).jobs
+    assert (job.is_gang, job.card_s) == (False, None)
+    assert job.was_passed(at, PATIENCE_S) is not is_named
 
 
 def test_a_play_is_given_up_where_a_gang_waits_for_too_long():

@@ -81,7 +81,8 @@ class Holdings:
     def _cards(self, n: int, gain: float) -> list[tuple[float, int, int]]:
         """The cards that it may join: seconds to its end there, how many are there, which."""
         job = self._jobs[n]
-        if job.size >= self._too_large.get(job.species, _ANY_SIZE):
+        largest, smallest = job.size
+        if smallest >= self._too_large.get(job.species, _ANY_SIZE):
             return []
         found = []
         for card, need in enumerate(job.needs):
@@ -91,7 +92,7 @@ class Holdings:
                 pace = self._companies.paces(joined)[job.species]
                 found.append(((job.card_s or 0.0) / pace, len(there), card))
         if not found and None not in job.needs:
-            self._too_large[job.species] = job.size
+            self._too_large[job.species] = largest
         return sorted(found)
 
     def may_join(self, n: int, card: int, company: Company, used: int, gain: float) -> bool:

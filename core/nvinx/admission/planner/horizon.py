@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ON_CARD = 64  # jobs at the front of the queue that may use a card
 ON_CPU_TOO = 32  # jobs behind them that may not
 OPENED = 64  # jobs that these open
-_SIZELESS = 1 << 40  # of one that holds a card alone: larger than all others
+_SIZELESS = 1 << 40, 1 << 40  # of one that holds a card alone: larger than all others
 
 
 class Horizon:
@@ -44,13 +44,17 @@ class Horizon:
         for running in self._state.running.values():
             one = self._add(running.job)
             one.cards = tuple(place[card] for card in running.placement.cards)
+            if one.cards:
+                one.card_s = self._run_times.on_card_s(running.job.claim)
+                one.alone = running.placement.alone
             work_s = (one.card_s if one.cards else one.cpu_s) or 0.0
             one.left_s = progress.left_s(one.id, work_s)
             one.is_late = progress.is_late(one.id, work_s)
         queue = self._state.waiting
         front = islice(queue_order.front(queue, self._at), ON_CARD)
         for waiting in (*front, *islice(queue.in_line(on_cpu=True), ON_CPU_TOO)):
-            self._add(waiting.job).since_s = waiting.since
+            one = self._add(waiting.job)
+            one.since_s, one.number = waiting.since, queue.number(one.id)
         self._open(upcoming)
         self._count_tails()
         budgets = tuple(card.budget_mib for card in capacity.cards)
@@ -108,7 +112,8 @@ class Horizon:
             group=group(claim),
             needs=needs,
             chain_s=claim.chain_s,
-            size=_SIZELESS if alone else max((need or 0 for need in needs), default=0),
+            size=_SIZELESS if alone else _size(needs),
+            is_wide=claim.is_wide,
             least=count.least,
             most=min(count.most, max(able, 1)),
         )
@@ -134,3 +139,9 @@ class Horizon:
             else None
             for card in self._state.capacity.cards
         )
+
+
+def _size(needs: tuple[int | None, ...]) -> tuple[int, int]:
+    """The most that is needed of a card, and the least."""
+    known = [need for need in needs if need is not None]
+    return max(known, default=0), min(known, default=0)

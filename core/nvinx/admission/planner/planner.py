@@ -14,16 +14,18 @@ from nvinx.admission.planner.plan import Plan
 from nvinx.admission.planner.progress import Progress
 from nvinx.admission.planner.rule import TODAY, Rule
 from nvinx.admission.planner.search import MOST_ASKED, by_chain, line_of, search
+from nvinx.admission.policy import options
 from nvinx.admission.run_times import known_on_card_s
 from nvinx.residency import Residency
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from nvinx.admission.estimates import Estimates
     from nvinx.admission.planner.search import Found
     from nvinx.admission.planner.work import Upcoming, Work
     from nvinx.admission.state import State
+    from nvinx.bench.capacity import Capacity
     from nvinx.jobs.claim import Claim
 
 PATIENCE_S = 60.0
@@ -112,7 +114,8 @@ def pays(state: State, upcoming: Sequence[Upcoming] = ()) -> bool:
     those who run and come where nobody does: cheap to ask.
     """
     queue = state.waiting
-    if not state.capacity.cards:
+    capacity = state.capacity
+    if not capacity.cards:
         return False
     lines = (islice(queue.in_line(on_cpu=on_cpu), _LOOKED_AT) for on_cpu in (False, True))
     claims = [waiting.job.claim for waiting in chain(*lines)]
@@ -121,21 +124,18 @@ def pays(state: State, upcoming: Sequence[Upcoming] = ()) -> bool:
     if queue.on_gpu == 0:
         claims += [running.job.claim for running in state.running.values()]
         claims += [one.job.claim for one in upcoming[:_LOOKED_AT]]
-    return _can_be_planned(claims)
-
-
-def _can_be_planned(claims: Iterable[Claim]) -> bool:
-    listed = list(claims)
-    if any(_is_beyond(claim) for claim in listed):
+    if any(_is_beyond(claim, capacity) for claim in claims):
         return False
-    of_cards = [known_on_card_s(claim) for claim in listed if claim.uses_gpu]
+    of_cards = [known_on_card_s(claim) for claim in claims if claim.uses_gpu]
     known = [seconds for seconds in of_cards if seconds is not None]
     return len(known) >= KNOWN * len(of_cards) and sum(known) > SHORT_S * len(known)
 
 
-def _is_beyond(claim: Claim) -> bool:
+def _is_beyond(claim: Claim, capacity: Capacity) -> bool:
     """Whether a plan knows nothing of such a job: one that spills, or an urgent one."""
-    return claim.residency is Residency.GPU_RAM_OVERFLOW or claim.preempts is not None
+    if claim.residency is Residency.GPU_RAM_OVERFLOW or claim.preempts is not None:
+        return True
+    return claim.may_overflow and Residency.GPU_RAM_OVERFLOW in options(claim, capacity)
 
 
 def _as_rule(plan: Plan, work: Work) -> Rule:

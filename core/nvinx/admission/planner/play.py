@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import insort
+from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _DONE_S = 1e-9
 _ENDS = 4  # to look at as many costs as much as to ask a job
 _Entry: TypeAlias = tuple[tuple[bool, bool, int], float, int]
+_GROUP_AND_PLACE = itemgetter(0, 1)  # those let forward come first in a place, by their age
 
 
 class Played(Struct):
@@ -62,6 +64,8 @@ class _Play:
         self._held = Holdings(work)
         self._needs = [job.waits_for for job in work.jobs]
         self._since = [job.since_s for job in work.jobs]
+        self._number = [job.number for job in work.jobs]
+        self._next_number = max(self._number, default=0) + 1
         self._some_wide = any(job.is_wide for job in work.jobs)
         self._longest_s = max((job.chain_s for job in work.jobs), default=0.0)
         self._ready: list[_Entry] = []
@@ -126,7 +130,8 @@ class _Play:
     def _enter(self, n: int) -> None:
         job = self._jobs[n]
         if job.is_upcoming:
-            self._since[n] = self._at
+            self._since[n], self._number[n] = self._at, self._next_number
+            self._next_number += 1
         insort(self._ready, (job.group, self._place(n), n))
 
     def _place(self, n: int) -> float:
@@ -142,12 +147,14 @@ class _Play:
         if not passed:
             return self._ready
         group = min(entry[0] for entry in self._ready)
-        forward = [(group, self._forward(n), n) for *_, n in passed]
-        return sorted([*forward, *(e for e in self._ready if not self._was_passed(e[2]))])
+        by_age = sorted((self._since[n], self._number[n], n) for *_, n in passed)
+        forward = [(group, self._forward(n), n) for *_, n in by_age]
+        others = (entry for entry in self._ready if not self._was_passed(entry[2]))
+        return sorted([*forward, *others], key=_GROUP_AND_PLACE)
 
     def _was_passed(self, n: int) -> bool:
         job = self._jobs[n]
-        return job.is_wide and self._at - self._since[n] > (job.card_s or 0.0) / 2
+        return job.is_wide and self._at - self._since[n] > job.length_s / 2
 
     def _forward(self, n: int) -> float:
         if self._rule.order is not None:
@@ -181,12 +188,14 @@ class _Play:
         for after_s, cards in self._held.options(n, self._rule.gain, reserved.cards):
             if reserved.allow(n, cards, after_s):
                 self._held.start(n, cards, job.card_s)
-                if job.is_gang:
-                    self._count_wait(n)
+                self._count_wait(n)
                 return True
         return self._is_sooner_on_cpu(n, refused_s) and self._starts_on_cpu(n, reserved)
 
     def _count_wait(self, n: int) -> None:
+        """Of a job that starts, if it may have several cards."""
+        if not self._jobs[n].is_gang:
+            return
         waited_s = self._at - self._since[n]
         self._waited_s[n] = waited_s
         self._is_too_long |= waited_s > self._most_wait_s.get(n, math.inf)
@@ -207,6 +216,7 @@ class _Play:
         if not reserved.allow(n, ON_CPU, work_s):
             return False
         self._held.start(n, ON_CPU, work_s)
+        self._count_wait(n)
         if job.card_s is not None:
             self._on_cpu.add(n)
         return True

@@ -70,9 +70,11 @@ class _Search:
         self._stays = False
         self._most_wait_s: dict[int, float] = {}
         self._today = self._play(TODAY)
+        today_s = self._today.waited_s
         self._most_wait_s = {
-            n: max(waited_s + _LEAST, MOST_WAIT * (work.jobs[n].card_s or 0.0))
-            for n, waited_s in self._today.waited_s.items()
+            n: max(today_s.get(n, 0.0) + _LEAST, MOST_WAIT * job.length_s)
+            for n, job in enumerate(work.jobs)
+            if job.is_gang
         }
         self._best, self._rule = self._today, TODAY
         jobs = enumerate(work.jobs)

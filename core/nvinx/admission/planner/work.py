@@ -31,10 +31,12 @@ class KnownJob(Struct):
 
     card_s: alone on a card; None: on the CPU only. cpu_s: on the CPU; None: not there. group: by
     kind and priority, the smaller is asked first. needs: on each card, None where it cannot be.
-    size: the most of them, larger for those alone. is_upcoming: it is not ready yet. tail_s: what
-    comes after it that is not known job by job. behind: who waits for it, by number. since_s: when
-    it became ready. least, most: how many cards it has at once. cards: where it runs, None while
-    it waits. left_s: of its work, alone. is_late: it runs on for longer than was expected.
+    size: the most of them and the least, larger for those alone. is_wide: others that pass it by
+    have it let forward. is_upcoming: it is not ready yet. tail_s: what comes after it that is not
+    known job by job. behind: who waits for it, by number. since_s: when it became ready. number: in
+    the order in which they came. least, most: how many cards it has at once. cards: where it runs,
+    None while it waits. left_s: of its work, alone. is_late: it runs on for longer than was
+    expected.
     """
 
     id: str
@@ -47,12 +49,14 @@ class KnownJob(Struct):
     group: tuple[bool, bool, int]
     needs: tuple[int | None, ...]
     chain_s: float
-    size: int
+    size: tuple[int, int]
+    is_wide: bool = False
     is_upcoming: bool = False
     tail_s: float = 0.0
     behind: tuple[int, ...] = ()
     waits_for: int = 0
     since_s: float = 0.0
+    number: int = 0
     release_s: float = 0.0
     least: int = 1
     most: int = 1
@@ -61,14 +65,9 @@ class KnownJob(Struct):
     is_late: bool = False
 
     @property
-    def is_wide(self) -> bool:
-        """Whether it needs all of a card, or several cards at once."""
-        return self.alone or self.is_gang
-
-    @property
     def is_gang(self) -> bool:
-        """Whether it asks for several cards at once."""
-        return self.most > 1
+        """Whether it may have several cards at once."""
+        return self.most > 1 and self.card_s is not None
 
     @property
     def has_choice(self) -> bool:
@@ -86,7 +85,7 @@ class KnownJob(Struct):
         """
         waited_s = at - self.since_s
         is_long = waited_s > LONG * max(patience_s, self.card_s or 0.0, self.cpu_s or 0.0)
-        return is_long or (self.is_wide and waited_s > (self.card_s or 0.0) / 2)
+        return is_long or (self.is_wide and waited_s > self.length_s / 2)
 
 
 class Work(Struct):
