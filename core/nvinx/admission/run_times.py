@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from nvinx.admission.state import State
     from nvinx.jobs.claim import Claim
 
-CPU_SLOWER = 3.0  # how many times as long a job takes on the CPU, where one of the two is known
+CPU_SLOWER = 4.0  # how many times as long a job takes on the CPU, where one of the two is known
 _MINUTE_S = 60.0
 _LOOKED_AT = 100  # jobs at the front of the queue: those behind tell little more
 
