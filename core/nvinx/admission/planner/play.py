@@ -185,7 +185,8 @@ class _Play:
         job = self._jobs[n]
         if job.card_s is None or self._is_moved(n):
             return self._starts_on_cpu(n, reserved)
-        for after_s, cards in self._held.options(n, self._rule.gain, reserved.cards):
+        of_others = reserved.cards if job.most > 1 else ()
+        for after_s, cards in self._held.options(n, self._rule.gain, of_others):
             if reserved.allow(n, cards, after_s):
                 self._held.start(n, cards, job.card_s)
                 self._count_wait(n)

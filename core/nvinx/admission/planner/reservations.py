@@ -87,7 +87,10 @@ class Reservations:
         job = self._jobs[n]
         if job.cores > r.spare_cores or job.ram_mib > r.spare_ram:
             return False
-        return all(self._fits_beside(r, n, card) for card in cards if card in r.companies)
+        for card in cards:
+            if card in r.companies and not self._fits_beside(r, n, card):
+                return False
+        return True
 
     def _fits_beside(self, r: _Reserved, n: int, card: int) -> bool:
         job = self._jobs[n]
@@ -159,10 +162,10 @@ class Reservations:
     def _fits(self, r: _Reserved) -> bool:
         if r.spare_cores < 0 or r.spare_ram < 0:
             return False
-        return all(
-            self._holdings.may_join(r.job, card, company, r.used_mib[card], self._gain)
-            for card, company in r.companies.items()
-        )
+        for card, company in r.companies.items():
+            if not self._holdings.may_join(r.job, card, company, r.used_mib[card], self._gain):
+                return False
+        return True
 
     def _end(self, r: _Reserved, other: int) -> None:
         job = self._jobs[other]
