@@ -153,8 +153,7 @@ class _Play:
         return sorted([*forward, *others], key=_GROUP_AND_PLACE)
 
     def _was_passed(self, n: int) -> bool:
-        job = self._jobs[n]
-        return job.is_wide and self._at - self._since[n] > job.length_s / 2
+        return self._jobs[n].goes_forward(self._at - self._since[n])
 
     def _forward(self, n: int) -> float:
         if self._rule.order is not None:

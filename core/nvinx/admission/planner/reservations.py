@@ -34,6 +34,10 @@ class _Reserved(Struct):
     def cards(self) -> Cards:
         return tuple(self.companies)
 
+    @property
+    def is_gang(self) -> bool:
+        return len(self.companies) > 1
+
 
 class Reservations:
     """Of one round. gain: how much more must get done for a job to join a card.
@@ -62,7 +66,7 @@ class Reservations:
         found = self._on_some(n, ends)
         if found is not None:
             found.binding = binding
-            found.fillable = len(found.companies) > 1 and not self._is_late(found)
+            found.fillable = found.is_gang and not self._is_late(found)
             self._reserved[bool(found.companies)] = found
 
     def allow(self, n: int, cards: Cards, ends_after_s: float) -> bool:
@@ -80,7 +84,7 @@ class Reservations:
         in_time = ends_after_s <= r.after_s
         if in_time and not r.binding:
             return True
-        if len(r.companies) > 1 and not self._delays_nobody(r, n, cards):
+        if r.is_gang and not self._delays_nobody(r, n, cards):
             return False
         if in_time and r.fillable:
             return True

@@ -85,7 +85,11 @@ class KnownJob(Struct):
         """
         waited_s = at - self.since_s
         is_long = waited_s > LONG * max(patience_s, self.card_s or 0.0, self.cpu_s or 0.0)
-        return is_long or (self.is_wide and waited_s > self.length_s / 2)
+        return is_long or self.goes_forward(waited_s)
+
+    def goes_forward(self, waited_s: float) -> bool:
+        """Whether it is let forward after such a wait: half its run time, where it is wide."""
+        return self.is_wide and waited_s > self.length_s / 2
 
 
 class Work(Struct):
