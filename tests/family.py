@@ -63,9 +63,15 @@ class Family:
             time.sleep(0.05)
 
     def close(self) -> None:
-        """End all that live, and take note of the ends."""
+        """End all that live, take note of the ends, and print what nobody has read.
+
+        Printed so that pytest shows it where a test fails.
+        """
         self.kill()
         for born in self._born:
+            with contextlib.suppress(ValueError, OSError):  # closed by now
+                if born.stdout is not None and (left := born.stdout.read()):
+                    print(f"{born.args} said:\n{left}")
             for stream in (born.stdin, born.stdout, born.stderr):
                 with contextlib.suppress(BrokenPipeError):
                     if stream is not None:

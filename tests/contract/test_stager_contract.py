@@ -94,10 +94,13 @@ def test_what_was_read_is_in_the_page_cache(real, tmp_path):
     path = make(tmp_path / "a", SIZE)
     if resident_share(path) > 0:
         pytest.skip("this file system keeps all files in memory")
-    real.begin([File(str(path), SIZE)], 0)
+    shares = []
+    while len(shares) < 3 and shares[-1:] != [1]:  # the kernel may drop pages at any time
+        real.begin([File(str(path), SIZE)], 0)
+        assert eventually(real.result).size_bytes == SIZE
+        shares.append(resident_share(path))
 
-    assert eventually(real.result).size_bytes == SIZE
-    assert resident_share(path) == 1
+    assert shares[-1] == 1, shares
 
 
 def test_no_more_than_was_meant_of_a_file_is_read(real, tmp_path):

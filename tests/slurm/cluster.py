@@ -7,6 +7,7 @@ say so, and Slurm counts them. `make slurm` starts one, or a test writes `with C
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 from cluster_folder import make_folder, user
 from programs import ClusterError, find
 from slurm_conf import TWO_NODES, Node
@@ -151,7 +153,8 @@ class Cluster:
         """End the controller. Jobs go on, and nobody answers Slurm's tools."""
         found = writers(self.folder, "slurmctld.log")
         for process in found:
-            process.terminate()
+            with contextlib.suppress(psutil.NoSuchProcess):  # a child that ended with another
+                process.terminate()
         self._wait(lambda: not any(lives(p) for p in found), "the controller ends")
 
     def controller_start(self) -> None:
