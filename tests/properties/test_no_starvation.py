@@ -255,8 +255,8 @@ class Planned(Played):
         claim = self.story.newcomers[0].claim
         never = Upcoming(Job(f"never-{event.at // 5}", "never", claim, "one"))
         plan = self.planner.plan(state, event.at, [never])
-        self.plans += plan is not None
-        self.kept_until_s = plan.until_s if plan is not None and plan.awaited else 0.0
+        self.plans += bool(plan.rank)
+        self.kept_until_s = plan.until_s if plan.awaited else 0.0
         self.policy = self.plain.following(plan)
         super().take(event)
 

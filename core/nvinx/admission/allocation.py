@@ -22,12 +22,16 @@ _LONG_S = 600.0  # where nobody knows its run time
 
 
 class Allocation(Struct):
-    """A job that holds part of the bench, until about `end_s` (infinite: nobody knows)."""
+    """A job that holds part of the bench, until about `end_s` (infinite: nobody knows).
+
+    done_s: of its work, in seconds alone; None where nobody knows.
+    """
 
     job: Job
     placement: Placement
     end_s: float
     since: float
+    done_s: float | None = None
 
 
 def are_open_ended(there: Sequence[Allocation], at: float, estimates: Estimates) -> bool:

@@ -10,13 +10,14 @@ from msgspec import Struct
 
 from nvinx.admission import card_sets
 from nvinx.admission.allocation import Allocation, are_open_ended
-from nvinx.admission.estimates import WORTHWHILE
+from nvinx.admission.done import Done, is_late
+from nvinx.admission.estimates import WORTHWHILE, work_s
 from nvinx.admission.measuring import Measuring
 from nvinx.reasons import Reason, Why
 from nvinx.residency import Residency
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from nvinx.admission.estimates import Estimates
     from nvinx.admission.job import Job, Placement, Waiting
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from nvinx.bench.capacity import Card
     from nvinx.jobs.claim import Claim
 
+_NOTHING_KNOWN = Done()
 _SHOWN = 5  # a list of everybody would grow with the square of the queue
 
 
@@ -75,9 +77,17 @@ class Availability:
 
     @classmethod
     def of(
-        cls, state: State, at: float, estimates: Estimates, worthwhile: float = WORTHWHILE
+        cls,
+        state: State,
+        at: float,
+        estimates: Estimates,
+        worthwhile: float = WORTHWHILE,
+        done: Done = _NOTHING_KNOWN,
     ) -> Availability:
-        """What the running jobs leave free. worthwhile: how much more must get done by sharing."""
+        """What the running jobs leave free.
+
+        worthwhile: how much more must get done by sharing. done: by those who run, where known.
+        """
         free = cls(state.capacity.cores, state.capacity.ram_mib, at, estimates, worthwhile)
         free._ram_left_mib = state.capacity.ram_left_mib
         free._measuring = Measuring(estimates, state.waiting, at)
@@ -88,8 +98,9 @@ class Availability:
         for running in state.running.values():
             claim, placement = running.job.claim, running.placement
             beside = [_others(claims[card_id], claim) for card_id in placement.cards]
-            end_s = free._latest_s(claim, beside, running.since, at)
-            free._allocate(Allocation(running.job, placement, end_s, running.since))
+            done_s = done.by(running.job.id, at)
+            end_s = free._latest_s(claim, beside, running.since, at, done_s)
+            free._allocate(Allocation(running.job, placement, end_s, running.since, done_s))
         if free.free_ram_mib is not None:
             free.free_ram_mib -= sum(held.ram_mib for held in state.suspended.values())
         return free
@@ -292,29 +303,39 @@ class Availability:
     def _delays_nobody(self, reservation: Reservation, new: Allocation) -> bool:
         """Whether all that is in the way of a reservation still ends before it beside the new."""
         return all(
-            self._ends_s(allocation, self.at, new) <= reservation.start_s
+            self._ends_s(allocation, new) <= reservation.start_s
             for card_id in reservation.beside.keys() & new.placement.cards
             for allocation in self._on.get(card_id, ())
             if allocation.end_s <= reservation.start_s
         )
 
-    def _ends_s(self, allocation: Allocation, at: float, new: Allocation | None = None) -> float:
+    def _ends_s(self, allocation: Allocation, new: Allocation) -> float:
         """When the allocation ends beside all that are there, and a newcomer."""
+        beside = self._beside(allocation)
+        for card_id in beside.keys() & new.placement.cards:
+            beside[card_id].append(new.job.claim)
+        claim, since = allocation.job.claim, allocation.since
+        return self._latest_s(claim, beside.values(), since, self.at, allocation.done_s)
+
+    def _beside(self, allocation: Allocation) -> dict[str, list[Claim]]:
+        """Who is on each of its cards with it."""
         claim = allocation.job.claim
-        beside = []
-        for card_id in allocation.placement.cards:
-            there = _others([other.job.claim for other in self._on[card_id]], claim)
-            if new is not None and card_id in new.placement.cards:
-                there.append(new.job.claim)
-            beside.append(there)
-        return self._latest_s(claim, beside, allocation.since, at)
+        return {
+            card_id: _others([other.job.claim for other in self._on[card_id]], claim)
+            for card_id in allocation.placement.cards
+        }
 
     def _latest_s(
-        self, claim: Claim, beside: Sequence[Sequence[Claim]], since: float, at: float
+        self,
+        claim: Claim,
+        beside: Collection[Sequence[Claim]],
+        since: float,
+        at: float,
+        done_s: float | None = None,
     ) -> float:
         """When a job ends beside those on each of its cards; on the CPU it has none."""
         each = beside or (None,)
-        return max(self._estimates.end_s(claim, partners, since, at) for partners in each)
+        return max(self._estimates.end_s(claim, partners, since, at, done_s) for partners in each)
 
     def reserve(
         self, job: Job, residency: Residency, cards: Sequence[Card], *, binding: bool, settled: bool
@@ -390,7 +411,12 @@ class Availability:
         return any(a.end_s <= reservation.start_s and self._runs_on(a) for a in there)
 
     def _runs_on(self, allocation: Allocation) -> bool:
-        return self._ends_s(allocation, allocation.since) <= self.at
+        """Whether it should have ended by now."""
+        claim, since, done_s = allocation.job.claim, allocation.since, allocation.done_s
+        if done_s is None:
+            return self._latest_s(claim, self._beside(allocation).values(), since, since) <= self.at
+        known_s = work_s(claim, on_cpu=not allocation.placement.cards)
+        return known_s is not None and is_late(known_s, done_s)
 
     def _used_mib(self, card: Card) -> int:
         return sum(t.placement.mib_on(card.id) for t in self._on.get(card.id, ()))

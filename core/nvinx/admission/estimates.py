@@ -6,6 +6,8 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from nvinx.admission.done import left_s
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -192,19 +194,32 @@ class Estimates:
         return after < WORTHWHILE * before or self.too_slow([one, other]) is not None
 
     def end_s(
-        self, claim: Claim, partners: Sequence[Claim] | None, since: float, at: float
+        self,
+        claim: Claim,
+        partners: Sequence[Claim] | None,
+        since: float,
+        at: float,
+        done_s: float | None = None,
     ) -> float:
         """When a job that began at `since` will end; infinite when nobody knows its run time.
 
-        partners: on its card; None for a job on the CPU. One that runs longer than expected is
-        given a tenth of its age more.
+        partners: on its card; None for a job on the CPU. done_s: of its work, in seconds alone; by
+        default these were beside it all the time, and one that runs longer than expected is given a
+        tenth of its age more.
         """
-        on_cpu_instead = partners is None and claim.uses_gpu
-        runtime_s = claim.cpu_runtime_s if on_cpu_instead else claim.runtime_s
+        runtime_s = work_s(claim, on_cpu=partners is None)
         if runtime_s is None:
             return math.inf
-        expected = since + runtime_s * self.slowdown(claim, partners or ())
+        slowdown = self.slowdown(claim, partners or ())
+        if done_s is not None:
+            return at + left_s(runtime_s, done_s) * slowdown
+        expected = since + runtime_s * slowdown
         return expected if expected > at else at + 0.1 * (at - since)
+
+
+def work_s(claim: Claim, *, on_cpu: bool) -> float | None:
+    """Its run time alone, in seconds; None where nobody knows it."""
+    return claim.cpu_runtime_s if on_cpu and claim.uses_gpu else claim.runtime_s
 
 
 def _without_one(there: Mapping[str, int], profile: str) -> Mapping[str, int]:

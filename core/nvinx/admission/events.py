@@ -143,7 +143,7 @@ class Policy(Protocol):
         """Who of the waiting jobs starts at time `at` (seconds), and why the others wait."""
         ...
 
-    def following(self, plan: Plan | None) -> Policy:
+    def following(self, plan: Plan) -> Policy:
         """The same policy with a plan, which chooses among the starts that it allows."""
         ...
 

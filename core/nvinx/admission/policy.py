@@ -64,10 +64,10 @@ class LongestChainFirst:
         self._long_s = patience_s * _LONG
         self._plan = NO_PLAN
 
-    def following(self, plan: Plan | None) -> Self:
+    def following(self, plan: Plan) -> Self:
         """The same policy with a plan, which chooses among the starts that it allows."""
         policy = object.__new__(type(self))
-        vars(policy).update(vars(self), _plan=plan or NO_PLAN)
+        vars(policy).update(vars(self), _plan=plan)
         return policy
 
     def decide(self, state: State, at: float) -> Round:
@@ -79,7 +79,7 @@ class LongestChainFirst:
         if not state.waiting and not _have_budgets(state):
             return Round()
         starts, waits = [], {}
-        free = Availability.of(state, at, self._estimates, plan.gain)
+        free = Availability.of(state, at, self._estimates, plan.gain, plan.done)
         refused = _Refused(state)
         self._keep_places(state, free, refused)
         queue = takewhile(refused.are_few, self._queue(state, at, free))

@@ -312,7 +312,7 @@ class Broker:
             return
         plan = self.planner.plan(own, event.at, self._to_come(event))
         self._planned = self._policy.following(plan)
-        self._kept_until_s = plan.until_s if plan is not None and plan.awaited else None
+        self._kept_until_s = plan.until_s if plan.awaited else None
 
     def _to_come(self, event: Event) -> list[Upcoming]:
         """The jobs that are not handed over yet, but for those behind one that came to nothing."""

@@ -19,9 +19,11 @@ from msgspec.structs import replace
 from nvinx.admission import explain
 from nvinx.admission.availability import Availability
 from nvinx.admission.co_residency import CoResidency
-from nvinx.admission.estimates import Estimates
+from nvinx.admission.estimates import NONE, Estimates
 from nvinx.admission.events import Finished, Refuse, Start, Submitted
+from nvinx.admission.planner.plan import Plan
 from nvinx.admission.policy import LongestChainFirst
+from nvinx.admission.progress import Progress
 from nvinx.admission.state import State
 from nvinx.admission.step import check, step
 from nvinx.bench.capacity import Capacity
@@ -161,6 +163,34 @@ def test_what_would_not_end_before_its_start_does_not_fill_it(runtime_s):
 def test_once_somebody_in_its_way_runs_on_nobody_fills_its_cards():
     state = waiting_gang(runtime_s=100.0)
     _, started = submit(state, exclusive_job("short", runtime_s=0.5), at=101.0)
+    assert started == {}
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_whoever_was_slowed_by_one_who_left_is_not_late_if_its_work_is_known(is_known):
+    estimates = Estimates(fit_slowdown_model([CoRun("a", "b", 1.5, 1.5)]), caution=NONE)
+    policy, progress = LongestChainFirst(estimates), Progress(estimates)
+    slowdown = estimates.slowdown(
+        shared_job("", model="a").claim, [shared_job("", model="b").claim]
+    )
+    assert slowdown > 1.1
+    there, partner = shared_job("there", model="a", runtime_s=100.0), shared_job("p", model="b")
+    state, _ = submit(bench(), there, exclusive_job("other", runtime_s=50.0), policy=policy)
+    state, started = submit(state, partner, policy=policy)
+    assert started["p"].card == "gpu-0"
+    state, _ = submit(state, gang("train", runtime_s=200.0), policy=policy)
+    progress.observe(state, 0.0)
+    for job_id in ("other", "p"):
+        state, _ = step(state, Finished(job_id, 90.0), policy)
+        progress.observe(state, 90.0)
+    assert progress.done.by("there", 101.0) == pytest.approx(90.0 / slowdown + 11.0)
+
+    policy = policy.following(Plan({}, done=progress.done)) if is_known else policy
+    left_s = 100.0 - 90.0 / slowdown - 11.0
+    short, long = (exclusive_job(f"{s}", runtime_s=s) for s in (left_s - 1.0, left_s + 1.0))
+    _, started = submit(state, short, at=101.0, policy=policy)
+    assert bool(started) == is_known
+    _, started = submit(state, long, at=101.0, policy=policy)
     assert started == {}
 
 

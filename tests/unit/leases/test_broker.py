@@ -20,6 +20,7 @@ from nvinx.admission import policy
 from nvinx.admission.estimates import Estimates
 from nvinx.admission.events import Refuse, Start
 from nvinx.admission.planner.awaited import AWAITED_S
+from nvinx.admission.planner.plan import NO_PLAN
 from nvinx.admission.planner.planner import Planner
 from nvinx.admission.planner.work import Upcoming
 from nvinx.admission.policy import LongestChainFirst
@@ -668,6 +669,7 @@ class Noting:
 
     def plan(self, state, at, upcoming):
         self.told = [one.job.id for one in upcoming]
+        return NO_PLAN
 
     def observe(self, state, at):
         self.seen = set(state.running), at

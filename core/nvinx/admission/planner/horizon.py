@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from nvinx.admission import queue_order
+from nvinx.admission.done import is_late, left_s
 from nvinx.admission.planner.work import KnownJob, Work
 from nvinx.admission.policy import could_hold
 from nvinx.admission.run_times import RunTimes
@@ -15,9 +16,9 @@ from nvinx.residency import Residency
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from nvinx.admission.done import Done
     from nvinx.admission.job import Job
     from nvinx.admission.planner.companies import Companies
-    from nvinx.admission.planner.progress import Progress
     from nvinx.admission.planner.work import Upcoming
     from nvinx.admission.state import State
     from nvinx.jobs.claim import Claim
@@ -37,8 +38,8 @@ class Horizon:
         self._jobs: list[KnownJob] = []
         self._number: dict[str, int] = {}
 
-    def work(self, progress: Progress, upcoming: Sequence[Upcoming], patience_s: float) -> Work:
-        """progress: how far those are who run."""
+    def work(self, done: Done, upcoming: Sequence[Upcoming], patience_s: float) -> Work:
+        """done: by those who run."""
         capacity = self._state.capacity
         place = {card.id: k for k, card in enumerate(capacity.cards)}
         for running in self._state.running.values():
@@ -48,8 +49,8 @@ class Horizon:
                 one.card_s = self._run_times.on_card_s(running.job.claim)
                 one.alone = running.placement.alone
             work_s = (one.card_s if one.cards else one.cpu_s) or 0.0
-            one.left_s = progress.left_s(one.id, work_s)
-            one.is_late = progress.is_late(one.id, work_s)
+            done_s = done.by(one.id, self._at) or 0.0
+            one.left_s, one.is_late = left_s(work_s, done_s), is_late(work_s, done_s)
         queue = self._state.waiting
         front = islice(queue_order.front(queue, self._at), ON_CARD)
         for waiting in (*front, *islice(queue.in_line(on_cpu=True), ON_CPU_TOO)):

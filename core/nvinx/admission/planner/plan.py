@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from nvinx.admission.done import Done
 from nvinx.admission.estimates import WORTHWHILE
 from nvinx.admission.waiting_queue import group
 
@@ -25,6 +26,7 @@ class Plan(Struct, frozen=True):
     a card. binding: nobody overtakes a reservation unless there is room for both. on_cpu: who goes
     to the CPU. awaited: who is about to be queued, and for whom a place is kept until then, up to
     `until_s`. end_s, without_s: when all that is known will end, with the plan and without.
+    done: by those who run.
     """
 
     rank: Mapping[str, int]
@@ -35,6 +37,7 @@ class Plan(Struct, frozen=True):
     until_s: float = 0.0
     end_s: float = 0.0
     without_s: float = 0.0
+    done: Done = Done()
 
     def names(self, job: Job) -> bool:
         return job.id in self.rank

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from nvinx.admission.planner.awaited import Awaited
 from nvinx.admission.planner.companies import Companies
 from nvinx.admission.planner.horizon import Horizon
-from nvinx.admission.planner.plan import Plan
-from nvinx.admission.planner.progress import Progress
+from nvinx.admission.planner.plan import NO_PLAN, Plan
 from nvinx.admission.planner.rule import TODAY, Rule
 from nvinx.admission.planner.search import MOST_ASKED, by_chain, line_of, search
 from nvinx.admission.policy import options
+from nvinx.admission.progress import Progress
 from nvinx.admission.run_times import known_on_card_s
 from nvinx.residency import Residency
 
@@ -50,32 +50,32 @@ class Planner:
         self._most_asked = most_asked
         self._progress = Progress(estimates)
         self._awaited = Awaited()
-        self._before: Plan | None = None
+        self._before = NO_PLAN
         self._searches = 0
 
-    def plan(self, state: State, at: float, upcoming: Sequence[Upcoming] = ()) -> Plan | None:
-        """For this state at time `at` (seconds); None where it goes as well without a plan.
+    def plan(self, state: State, at: float, upcoming: Sequence[Upcoming] = ()) -> Plan:
+        """For this state at time `at` (seconds); it says nothing where it goes as well without.
 
         upcoming: jobs that are not ready yet, each after those it needs.
         """
         self._progress.observe(state, at)
         has_use = pays(state, upcoming)
-        self._before = self._look_ahead(state, at, upcoming) if has_use else None
-        return self._before
+        self._before = self._look_ahead(state, at, upcoming) if has_use else NO_PLAN
+        return replace(self._before, done=self._progress.done)
 
     def observe(self, state: State, at: float) -> None:
         """These run from time `at` (seconds) on: to be told after each round."""
         self._progress.observe(state, at)
 
-    def _look_ahead(self, state: State, at: float, upcoming: Sequence[Upcoming]) -> Plan | None:
+    def _look_ahead(self, state: State, at: float, upcoming: Sequence[Upcoming]) -> Plan:
         horizon = Horizon(state, at, Companies(self._estimates))
-        work = horizon.work(self._progress, upcoming, self._patience_s)
-        before = _as_rule(self._before, work) if self._before and self._before.rank else None
+        work = horizon.work(self._progress.done, upcoming, self._patience_s)
+        before = _as_rule(self._before, work) if self._before.rank else None
         self._searches += 1
         found = search(work, before, self._most_asked, self._searches)
         plan, awaited = self._plan(work, found), self._worth_awaiting(work, found)
         if not awaited:
-            return None if found.rule is TODAY else plan
+            return NO_PLAN if found.rule is TODAY else plan
         coming = {one.job.id: one.job for one in upcoming}
         jobs = tuple(coming[job_id] for job_id in awaited)
         return replace(plan, awaited=jobs, until_s=self._awaited.until_s(awaited))
