@@ -6,8 +6,6 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from nvinx.admission.planner.companies import Company
     from nvinx.admission.planner.work import Cards, Work
 
@@ -62,38 +60,37 @@ class Holdings:
         """Nobody was refused yet: within a round cards only become fuller."""
         self._too_large.clear()
 
-    def options(self, n: int, gain: float, reserved: Cards = ()) -> Iterator[tuple[float, Cards]]:
+    def options(self, n: int, gain: float, reserved: Cards = ()) -> list[tuple[float, Cards]]:
         """What it may have, best first: seconds to its end there, and which cards.
 
         reserved: what a job of several cards leaves to others, if it can.
         """
         job = self._jobs[n]
-        ranked = self._cards(n, gain)
-        if job.most == 1:
-            for after_s, _, card in ranked:
-                yield after_s, (card,)
-            return
-        unreserved = [one for one in ranked if one[2] not in reserved]
-        for some in (unreserved, ranked):
-            for number in range(min(job.most, len(some)), job.least - 1, -1):
-                yield some[number - 1][0], tuple(card for *_, card in some[:number])
-
-    def _cards(self, n: int, gain: float) -> list[tuple[float, int, int]]:
-        """The cards that it may join: seconds to its end there, how many are there, which."""
-        job = self._jobs[n]
         largest, smallest = job.size
         if smallest >= self._too_large.get(job.species, _ANY_SIZE):
             return []
-        found = []
+        ranked = self._cards(n, gain)
+        if not ranked and None not in job.needs:
+            self._too_large[job.species] = largest
+        if job.most == 1:
+            return [(after_s, (card,)) for after_s, _, card in ranked]
+        unreserved = [one for one in ranked if one[2] not in reserved]
+        return [
+            (some[number - 1][0], tuple(card for *_, card in some[:number]))
+            for some in (unreserved, ranked)
+            for number in range(min(job.most, len(some)), job.least - 1, -1)
+        ]
+
+    def _cards(self, n: int, gain: float) -> list[tuple[float, int, int]]:
+        """The cards that it may join: seconds to its end there, how many are there, which."""
+        job, found = self._jobs[n], []
         for card, need in enumerate(job.needs):
             there = self.company[card]
             if need is not None and self.may_join(n, card, there, self.used[card], gain):
                 joined = self._companies.joined(there, job.species)
                 pace = self._companies.paces(joined)[job.species]
                 found.append(((job.card_s or 0.0) / pace, len(there), card))
-        if not found and None not in job.needs:
-            self._too_large[job.species] = largest
-        return sorted(found)
+        return sorted(found) if len(found) > 1 else found
 
     def may_join(self, n: int, card: int, company: Company, used: int, gain: float) -> bool:
         """Whether it may join those of the card's own who are still there."""

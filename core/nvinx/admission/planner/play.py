@@ -70,6 +70,7 @@ class _Play:
         self._longest_s = max((job.chain_s for job in work.jobs), default=0.0)
         self._ready: list[_Entry] = []
         self._coming: list[tuple[float, int]] = []
+        self._moved = rule.on_cpu or frozenset[int]()
         self._on_cpu: set[int] = set()
         self._asked = 0
         for n, job in enumerate(work.jobs):
@@ -170,9 +171,12 @@ class _Play:
         turn = self._in_turn()
         for entry in turn:
             n = entry[2]
-            if not self._starts(n, reserved, refused_s):
-                kept.append(entry)
-                refused_s += (self._jobs[n].card_s or 0.0) * self._jobs[n].least
+            if self._starts(n, reserved, refused_s):
+                continue
+            kept.append(entry)
+            job = self._jobs[n]
+            refused_s += (job.card_s or 0.0) * job.least
+            if not reserved.has(on_card=job.card_s is not None):
                 self._reserve(n, reserved)
         self._ready = kept
         self._asked += len(turn) + reserved.looked_at // _ENDS
@@ -182,7 +186,7 @@ class _Play:
         if not self._held.has_room(n):
             return False
         job = self._jobs[n]
-        if job.card_s is None or self._is_moved(n):
+        if job.card_s is None or n in self._moved:
             return self._starts_on_cpu(n, reserved)
         of_others = reserved.cards if job.most > 1 else ()
         for after_s, cards in self._held.options(n, self._rule.gain, of_others):
@@ -190,7 +194,9 @@ class _Play:
                 self._held.start(n, cards, job.card_s)
                 self._count_wait(n)
                 return True
-        return self._is_sooner_on_cpu(n, refused_s) and self._starts_on_cpu(n, reserved)
+        if job.cpu_s is None or not self._is_sooner_on_cpu(job.cpu_s, job.card_s, refused_s):
+            return False
+        return self._starts_on_cpu(n, reserved)
 
     def _count_wait(self, n: int) -> None:
         """Of a job that starts, if it may have several cards."""
@@ -200,15 +206,9 @@ class _Play:
         self._waited_s[n] = waited_s
         self._is_too_long |= waited_s > self._most_wait_s.get(n, math.inf)
 
-    def _is_moved(self, n: int) -> bool:
-        return self._rule.on_cpu is not None and n in self._rule.on_cpu
-
-    def _is_sooner_on_cpu(self, n: int, refused_s: float) -> bool:
+    def _is_sooner_on_cpu(self, cpu_s: float, card_s: float, refused_s: float) -> bool:
         """As without a plan: by what is in front of it."""
-        job = self._jobs[n]
-        if self._rule.on_cpu is not None or job.cpu_s is None:
-            return False
-        return job.cpu_s < self._held.wait_s(refused_s) + (job.card_s or 0.0)
+        return self._rule.on_cpu is None and cpu_s < self._held.wait_s(refused_s) + card_s
 
     def _starts_on_cpu(self, n: int, reserved: Reservations) -> bool:
         job = self._jobs[n]
@@ -223,8 +223,7 @@ class _Play:
 
     def _reserve(self, n: int, reserved: Reservations) -> None:
         job = self._jobs[n]
-        on_card = job.card_s is not None
-        if reserved.has(on_card=on_card) or self._is_moved(n):
+        if n in self._moved:
             return
         patience_s = min(self._work.patience_s, job.length_s / 2)
         waited_s = self._at - self._since[n]
