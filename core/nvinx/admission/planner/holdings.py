@@ -51,11 +51,6 @@ class Holdings:
             self.company[card] = self._companies.without(self.company[card], job.species)
             self._pace_anew(card)
 
-    def has_room(self, n: int) -> bool:
-        """Whether the machine itself has: cores and RAM."""
-        job = self._jobs[n]
-        return job.cores <= self.cores and job.ram_mib <= self.ram
-
     def begin_round(self) -> None:
         """Nobody was refused yet: within a round cards only become fuller."""
         self._too_large.clear()
@@ -86,16 +81,16 @@ class Holdings:
         job, found = self._jobs[n], []
         for card, need in enumerate(job.needs):
             there = self.company[card]
-            if need is not None and self.may_join(n, card, there, self.used[card], gain):
+            if need is None:
+                continue
+            if not there or self.may_join(n, card, there, self.used[card], gain):
                 joined = self._companies.joined(there, job.species)
                 pace = self._companies.paces(joined)[job.species]
                 found.append(((job.card_s or 0.0) / pace, len(there), card))
         return sorted(found) if len(found) > 1 else found
 
     def may_join(self, n: int, card: int, company: Company, used: int, gain: float) -> bool:
-        """Whether it may join those of the card's own who are still there."""
-        if not company:
-            return True
+        """Whether it may join those, one or more, of the card's own who are still there."""
         return not self._taken_alone[card] and self.may_share(n, card, company, used, gain)
 
     def may_share(self, n: int, card: int, company: Company, used: int, gain: float) -> bool:

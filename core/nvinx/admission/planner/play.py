@@ -94,7 +94,7 @@ class _Play:
     def _next_s(self) -> float:
         """Until the next end, or until somebody comes."""
         left_s, pace = self._held.left_s, self._held.pace
-        pause = min((left_s[n] / pace[n] for n in self._held.running), default=math.inf)
+        pause = min([left_s[n] / pace[n] for n in self._held.running], default=math.inf)
         if self._coming:
             pause = min(pause, self._coming[0][0] - self._at)
         return max(pause, 0.0)
@@ -168,13 +168,13 @@ class _Play:
         self._held.begin_round()
         reserved = Reservations(self._work, self._held, self._rule.gain)
         refused_s, kept = 0.0, []
-        turn = self._in_turn()
+        jobs, turn = self._jobs, self._in_turn()
         for entry in turn:
             n = entry[2]
             if self._starts(n, reserved, refused_s):
                 continue
             kept.append(entry)
-            job = self._jobs[n]
+            job = jobs[n]
             refused_s += (job.card_s or 0.0) * job.least
             if not reserved.has(on_card=job.card_s is not None):
                 self._reserve(n, reserved)
@@ -183,15 +183,15 @@ class _Play:
 
     def _starts(self, n: int, reserved: Reservations, refused_s: float) -> bool:
         """Where the job fits and delays nobody, it starts. refused_s: the work in front of it."""
-        if not self._held.has_room(n):
+        job, held = self._jobs[n], self._held
+        if job.cores > held.cores or job.ram_mib > held.ram:
             return False
-        job = self._jobs[n]
         if job.card_s is None or n in self._moved:
             return self._starts_on_cpu(n, reserved)
         of_others = reserved.cards if job.most > 1 else ()
-        for after_s, cards in self._held.options(n, self._rule.gain, of_others):
+        for after_s, cards in held.options(n, self._rule.gain, of_others):
             if reserved.allow(n, cards, after_s):
-                self._held.start(n, cards, job.card_s)
+                held.start(n, cards, job.card_s)
                 self._count_wait(n)
                 return True
         if job.cpu_s is None or not self._is_sooner_on_cpu(job.cpu_s, job.card_s, refused_s):

@@ -62,7 +62,7 @@ class Reservations:
     def add(self, n: int, *, binding: bool) -> None:
         """The job's earliest start, as those who run end one by one."""
         left_s, pace = self._holdings.left_s, self._holdings.pace
-        ends = sorted((left_s[other] / pace[other], other) for other in self._holdings.running)
+        ends = sorted([(left_s[other] / pace[other], other) for other in self._holdings.running])
         found = self._on_some(n, ends)
         if found is not None:
             found.binding = binding
@@ -166,8 +166,10 @@ class Reservations:
     def _fits(self, r: _Reserved) -> bool:
         if r.spare_cores < 0 or r.spare_ram < 0:
             return False
+        held = self._holdings
         for card, company in r.companies.items():
-            if not self._holdings.may_join(r.job, card, company, r.used_mib[card], self._gain):
+            used_mib = r.used_mib[card]
+            if company and not held.may_join(r.job, card, company, used_mib, self._gain):
                 return False
         return True
 
