@@ -259,6 +259,7 @@ class Planned(Played):
         self.kept_until_s = plan.until_s if plan.awaited else 0.0
         self.policy = self.plain.following(plan)
         super().take(event)
+        self.planner.observe(self.state, event.at)
 
     def _no_card_idles(self, at):
         """But where a place is kept."""

@@ -11,7 +11,7 @@ from msgspec import Struct
 from nvinx.admission import card_sets
 from nvinx.admission.allocation import Allocation, are_open_ended
 from nvinx.admission.done import Done, is_late
-from nvinx.admission.estimates import WORTHWHILE, work_s
+from nvinx.admission.estimates import WORTHWHILE, known_s
 from nvinx.admission.measuring import Measuring
 from nvinx.reasons import Reason, Why
 from nvinx.residency import Residency
@@ -415,8 +415,8 @@ class Availability:
         claim, since, done_s = allocation.job.claim, allocation.since, allocation.done_s
         if done_s is None:
             return self._latest_s(claim, self._beside(allocation).values(), since, since) <= self.at
-        known_s = work_s(claim, on_cpu=not allocation.placement.cards)
-        return known_s is not None and is_late(known_s, done_s)
+        runtime_s = known_s(claim, on_cpu=not allocation.placement.cards)
+        return runtime_s is not None and is_late(runtime_s, done_s)
 
     def _used_mib(self, card: Card) -> int:
         return sum(t.placement.mib_on(card.id) for t in self._on.get(card.id, ()))

@@ -18,14 +18,14 @@ class Done(Struct, frozen=True):
     """By job id: seconds of work, alone, that were done at time `at`, and the pace from then on."""
 
     at: float = 0.0
-    work_s: Mapping[str, float] = {}
+    seconds: Mapping[str, float] = {}
     paces: Mapping[str, float] = {}
 
     def by(self, job_id: str, at: float) -> float | None:
-        """None where it had not begun."""
-        if job_id not in self.work_s:
+        """Until time `at`; None where nobody knows."""
+        if job_id not in self.seconds:
             return None
-        return self.work_s[job_id] + (at - self.at) * self.paces[job_id]
+        return self.seconds[job_id] + (at - self.at) * self.paces[job_id]
 
 
 def left_s(work_s: float, done_s: float) -> float:

@@ -207,7 +207,7 @@ class Estimates:
         default these were beside it all the time, and one that runs longer than expected is given a
         tenth of its age more.
         """
-        runtime_s = work_s(claim, on_cpu=partners is None)
+        runtime_s = known_s(claim, on_cpu=partners is None)
         if runtime_s is None:
             return math.inf
         slowdown = self.slowdown(claim, partners or ())
@@ -217,7 +217,7 @@ class Estimates:
         return expected if expected > at else at + 0.1 * (at - since)
 
 
-def work_s(claim: Claim, *, on_cpu: bool) -> float | None:
+def known_s(claim: Claim, *, on_cpu: bool) -> float | None:
     """Its run time alone, in seconds; None where nobody knows it."""
     return claim.cpu_runtime_s if on_cpu and claim.uses_gpu else claim.runtime_s
 

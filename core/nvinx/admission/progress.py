@@ -23,13 +23,17 @@ class Progress:
         self.done = Done()
 
     def observe(self, state: State, at: float) -> None:
-        """These run at time `at` (seconds)."""
+        """These run at time `at` (seconds), and those who are suspended stand still."""
         paces = self._paces_of(state)
-        work_s = {}
+        seconds = {}
+        for job_id in state.suspended:
+            stood_s = self.done.by(job_id, at)
+            if stood_s is not None:
+                seconds[job_id], paces[job_id] = stood_s, 0.0
         for job_id, running in state.running.items():
             known_s = self.done.by(job_id, at)
-            work_s[job_id] = (at - running.since) * paces[job_id] if known_s is None else known_s
-        self.done = Done(at, work_s, paces)
+            seconds[job_id] = (at - running.since) * paces[job_id] if known_s is None else known_s
+        self.done = Done(at, seconds, paces)
 
     def _paces_of(self, state: State) -> dict[str, float]:
         """Of each job; where it has several cards, as on the slowest."""

@@ -21,6 +21,7 @@ from nvinx.admission.events import (
     Withdrawn,
 )
 from nvinx.admission.job import Running, Waiting
+from nvinx.admission.planner.plan import NO_PLAN
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.admission.state import State
 from nvinx.admission.step import admit, apply
@@ -77,7 +78,7 @@ class Broker:
         self._everyone = Everyone(engine, ports)
         self._policy = policy or LongestChainFirst()
         self.planner: Planner | None = None
-        self._planned = self._policy
+        self._plan, self._planned = NO_PLAN, self._policy
         self._kept_until_s: float | None = None
         self._handed_over: set[str] = set()
         self._undone: set[str] = set()
@@ -289,7 +290,7 @@ class Broker:
             own, refused = apply(self._state, event, self._policy)
             self._look_ahead(own, event)
             self._state, decided = admit(own, event.at, self._planned)
-            self._observe(event.at)
+            self._observe(self._state, event.at)
             self._lessons.note_sleep(self._state.running)
             return (*refused, *decided.starts, *decided.reclaims)
         own, refused = apply(self._state, event, self._policy)
@@ -301,7 +302,6 @@ class Broker:
         self._tell(merged, decided)
         self._tell_judging()
         self._state = after
-        self._observe(event.at)
         self._lessons.note_sleep(self._state.running)
         starts = (start for start in decided.starts if start.job_id in own.waiting)
         return (*refused, *starts, *_asked_of(own, decided))
@@ -310,9 +310,9 @@ class Broker:
         """Make a plan for the turn that follows, before anybody is kept from the ledger."""
         if self.planner is None:
             return
-        plan = self.planner.plan(own, event.at, self._to_come(event))
-        self._planned = self._policy.following(plan)
-        self._kept_until_s = plan.until_s if plan.awaited else None
+        self._plan = self.planner.plan(own, event.at, self._to_come(event))
+        self._planned = self._policy.following(self._plan)
+        self._kept_until_s = self._plan.until_s if self._plan.awaited else None
 
     def _to_come(self, event: Event) -> list[Upcoming]:
         """The jobs that are not handed over yet, but for those behind one that came to nothing."""
@@ -334,10 +334,11 @@ class Broker:
                 ahead.append(one)
         return ahead
 
-    def _observe(self, at: float) -> None:
-        """What runs from now on counts for the next plan."""
+    def _observe(self, state: State, at: float) -> None:
+        """Who runs from now on counts for how far the others are, also for a mere look."""
         if self.planner is not None:
-            self.planner.observe(self._state, at)
+            self._plan = replace(self._plan, done=self.planner.observe(state, at))
+            self._planned = self._policy.following(self._plan)
 
     def _write_turn(self, own: State, event: Event, gone: str | None) -> tuple[State, State, Round]:
         """A turn in one transaction; what starts in it shows life only if it is written down."""
@@ -393,6 +394,7 @@ class Broker:
         policy = self._planned if _is_alone(own, merged) else self._policy
         merged, decided = admit(merged, event.at, policy)
         self._lessons.observe(merged.running.values(), event.at)
+        self._observe(merged, event.at)
         return merged, decided
 
     def _tell(self, merged: State, decided: Round) -> None:

@@ -8,6 +8,7 @@ from builders import card, cpu_job, exclusive_job, part_job, shared_job, spillin
 from builders import job as job_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from nvinx.admission import done
 from nvinx.admission.estimates import NONE, Estimates
@@ -147,6 +148,17 @@ def test_those_who_have_just_started_count_from_then_on():
     assert progress.done.by("a", 40.0) == pytest.approx(10.0 + beside_s)
 
 
+def test_who_is_suspended_stands_still():
+    progress = Progress(ESTIMATES)
+    runs = running(shared_job("a", 900, model="cool"))
+    progress.observe(runs, 0.0)
+    progress.observe(replace(runs, running={}, suspended=runs.running), 10.0)
+    beside = running(*(shared_job(name, 900, model=name) for name in ("cool", "hot")))
+    back = replace(beside, running={**runs.running, **beside.running})
+    progress.observe(back, 50.0)
+    assert progress.done.by("a", 50.0) == pytest.approx(10.0)
+
+
 @pytest.mark.parametrize(
     ("work_s", "left_s"),
     [(100.0, 5.0), (95.0 + 1e-9, 1e-3), (95.0 - 1e-9, 1e-3), (90.0, 47.5)],
@@ -171,6 +183,14 @@ def ends_s(workload):
     planner.plan = telling
     played = simulate(workload, CAPACITY, LongestChainFirst(true), true, planner=planner)
     return next((end_s for end_s in foreseen_s if end_s), played.makespan_s), played.makespan_s
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_all_but_today_s_rules_have_an_order_which_the_plan_gives(kind):
+    for seed in range(3):
+        work = work_of(*beginning(KINDS[kind](MODELS, random.Random(seed)), CAPACITY))
+        rule = search(work, None, 3000, 1).rule
+        assert (rule.order is None) == (rule is TODAY)
 
 
 def test_work_ends_as_the_first_plan_foresaw_or_sooner():

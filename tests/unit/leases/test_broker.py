@@ -17,7 +17,8 @@ from builders import (
 from msgspec.structs import replace
 
 from nvinx.admission import policy
-from nvinx.admission.estimates import Estimates
+from nvinx.admission.done import Done
+from nvinx.admission.estimates import NONE, Estimates
 from nvinx.admission.events import Refuse, Start
 from nvinx.admission.planner.awaited import AWAITED_S
 from nvinx.admission.planner.plan import NO_PLAN
@@ -25,10 +26,12 @@ from nvinx.admission.planner.planner import Planner
 from nvinx.admission.planner.work import Upcoming
 from nvinx.admission.policy import LongestChainFirst
 from nvinx.bench.capacity import Capacity
+from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import Residency
 from nvinx.errors import IllegalEventError
 from nvinx.gpu.ports import GpuInventory, GpuProcess
 from nvinx.history.statistics import RunStatistics
+from nvinx.interference import CoRun
 from nvinx.jobs.outcome import Outcome
 from nvinx.leases.broker import Broker
 from nvinx.leases.everyone import UNHEARD_AFTER_S, _as_asked
@@ -673,6 +676,7 @@ class Noting:
 
     def observe(self, state, at):
         self.seen = set(state.running), at
+        return Done()
 
 
 def test_a_planner_is_told_of_jobs_that_are_not_ready_until_they_are_handed_over(machine):
@@ -708,6 +712,55 @@ def test_a_planner_sees_who_runs_after_each_round_on_whatever_it_runs(machine):
     assert one.planner.seen == ({"a"}, machine.clock())
     one.submit([cpu_job("c")])
     assert one.planner.seen == ({"a", "c"}, machine.clock())
+
+
+class Knowing(LongestChainFirst):
+    """Notes in its last round how much of its work each job had done."""
+
+    def __init__(self, estimates):
+        super().__init__(estimates)
+        self.known = {}
+
+    def decide(self, state, at):
+        self.known.update({job_id: self._plan.done.by(job_id, at) for job_id in state.running})
+        return super().decide(state, at)
+
+
+SLOWING = Estimates(fit_slowdown_model([CoRun("a", "b", 1.5, 1.5)]), caution=NONE)
+SLOWED, SLOWS = (shared_job(name, 900, model=name, runtime_s=300.0) for name in "ab")
+SLOWDOWN = SLOWING.slowdown(SLOWED.claim, [SLOWS.claim])
+
+
+def knowing(machine, name):
+    ports = Ports(machine.ledger, machine.liveness, machine.clock, None)
+    broker = Broker(name, CAPACITY, ports, policy := Knowing(SLOWING))
+    broker.planner = Planner(SLOWING)
+    return broker, policy.known
+
+
+def test_a_look_knows_who_started_in_the_round_before(machine):
+    one, known = knowing(machine, "one")
+    begun = machine.clock()
+    one.submit([SLOWED])
+    machine.clock.now = begun + 10.0
+    assert set(places(one.submit([SLOWS, exclusive_job("waits")]))) == {"b"}
+    machine.clock.now = begun + 105.0
+    assert places(one.poll()) == {}
+    assert known["a"] == pytest.approx(10.0 + 95.0 / SLOWDOWN)
+
+
+def test_jobs_of_others_that_shared_a_card_count_once_they_have_left(machine):
+    one, known = knowing(machine, "one")
+    two, _ = knowing(machine, "two")
+    begun = machine.clock()
+    one.submit([SLOWED])
+    assert places(two.submit([replace(SLOWS, id="guest", engine="two")]))
+    one.submit([exclusive_job("waits")])
+    machine.clock.now = begun + 90.0
+    two.finish("guest")
+    one.withdraw(["waits"])
+    assert places(one.submit([SLOWS]))
+    assert known["a"] == pytest.approx(90.0 / SLOWDOWN)
 
 
 def with_one_behind(machine):

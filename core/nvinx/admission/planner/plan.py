@@ -20,7 +20,7 @@ _FRONT = 100  # jobs of a kind: a round asks no more in vain
 
 
 class Plan(Struct, frozen=True):
-    """For the jobs of `rank`; all others are asked as without a plan.
+    """For the jobs of `rank`; all others keep their place in the queue.
 
     rank: by job id, the smaller is asked first. gain: how much more must get done for a job to join
     a card. binding: nobody overtakes a reservation unless there is room for both. on_cpu: who goes

@@ -12,7 +12,7 @@ from nvinx.admission.planner.companies import Companies
 from nvinx.admission.planner.horizon import Horizon
 from nvinx.admission.planner.plan import NO_PLAN, Plan
 from nvinx.admission.planner.rule import TODAY, Rule
-from nvinx.admission.planner.search import MOST_ASKED, by_chain, line_of, search
+from nvinx.admission.planner.search import MOST_ASKED, line_of, search
 from nvinx.admission.policy import options
 from nvinx.admission.progress import Progress
 from nvinx.admission.run_times import known_on_card_s
@@ -21,6 +21,7 @@ from nvinx.residency import Residency
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nvinx.admission.done import Done
     from nvinx.admission.estimates import Estimates
     from nvinx.admission.planner.search import Found
     from nvinx.admission.planner.work import Upcoming, Work
@@ -54,7 +55,8 @@ class Planner:
         self._searches = 0
 
     def plan(self, state: State, at: float, upcoming: Sequence[Upcoming] = ()) -> Plan:
-        """For this state at time `at` (seconds); it says nothing where it goes as well without.
+        """For this state at time `at` (seconds); it says no more than what was done by those who
+        run where it goes as well without.
 
         upcoming: jobs that are not ready yet, each after those it needs.
         """
@@ -63,9 +65,12 @@ class Planner:
         self._before = self._look_ahead(state, at, upcoming) if has_use else NO_PLAN
         return replace(self._before, done=self._progress.done)
 
-    def observe(self, state: State, at: float) -> None:
-        """These run from time `at` (seconds) on: to be told after each round."""
+    def observe(self, state: State, at: float) -> Done:
+        """These run from time `at` (seconds) on: to be told after each round, with the jobs of
+        others among them. What was done until then.
+        """
         self._progress.observe(state, at)
+        return self._progress.done
 
     def _look_ahead(self, state: State, at: float, upcoming: Sequence[Upcoming]) -> Plan:
         horizon = Horizon(state, at, Companies(self._estimates))
@@ -97,10 +102,9 @@ class Planner:
         if found.rule is TODAY:
             return Plan({}, end_s=found.end_s, without_s=found.today_s)
         rule, jobs = found.rule, work.jobs
-        order = rule.order or by_chain(work)
         rank = {
             jobs[n].id: place
-            for place, n in enumerate(line_of(order))
+            for place, n in enumerate(line_of(rule.order or ()))
             if jobs[n].is_upcoming or not jobs[n].was_passed(work.at, work.patience_s)
         }
         on_cpu = frozenset(jobs[n].id for n in found.on_cpu)

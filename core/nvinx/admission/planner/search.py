@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from nvinx.admission.estimates import WORTHWHILE
 from nvinx.admission.planner.play import Played, play
 from nvinx.admission.planner.rule import TODAY, Rule
+from nvinx.admission.waiting_queue import CHAINS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,8 +96,8 @@ class _Search:
         for order in (by_chain(self._work), by_chain_and_area(self._work)):
             self._attempt(Rule(order))
         for gain in GAINS:
-            self._attempt(replace(self._rule, gain=gain))
-        self._attempt(replace(self._rule, binding=True))
+            self._attempt(replace(self._in_order(), gain=gain))
+        self._attempt(replace(self._in_order(), binding=True))
 
     def _stay_with(self, before: Rule) -> None:
         """As long as today's rules are not better: what is foreseen of them holds less closely."""
@@ -136,8 +137,13 @@ class _Search:
 
     def _as_places(self) -> Rule:
         """The best so far, with a place for each job, and with those named who go to the CPU."""
-        line = line_of(self._rule.order or by_chain(self._work))
-        return replace(self._rule, order=_places(line), on_cpu=self._there())
+        rule = self._in_order()
+        return replace(rule, order=_places(line_of(rule.order or ())), on_cpu=self._there())
+
+    def _in_order(self) -> Rule:
+        """The best so far with an order of its own, as only such a rule can be told as a plan."""
+        rule = self._rule
+        return rule if rule.order is not None else replace(rule, order=by_turn(self._work))
 
     def _changed(self, rule: Rule) -> Rule:
         """One job goes to the CPU or back, or takes another place, or sharing must gain so much."""
@@ -161,7 +167,7 @@ class _Search:
         return line
 
     def _move(self, n: int) -> None:
-        self._attempt(replace(self._rule, on_cpu=self._there() ^ {n}))
+        self._attempt(replace(self._in_order(), on_cpu=self._there() ^ {n}))
 
     def _there(self) -> frozenset[int]:
         """Who goes to the CPU by the best so far."""
@@ -194,6 +200,13 @@ def _places(line: list[int]) -> list[float]:
     for place, n in enumerate(line):
         places[n] = float(place)
     return places
+
+
+def by_turn(work: Work) -> list[float]:
+    """As without a plan, as far as it is known when those come who are not ready yet."""
+    return [
+        (work.at if job.is_upcoming else job.since_s) - CHAINS * job.chain_s for job in work.jobs
+    ]
 
 
 def by_chain(work: Work) -> list[float]:
