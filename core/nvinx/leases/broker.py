@@ -172,6 +172,7 @@ class Broker:
             return self._take(event)  # on the CPU, where nothing is to be written down
         self._tell(merged, decided)
         self._state = after
+        self._observe(merged, event.at)
         return ()
 
     def _kept_in_vain(self, at: float) -> bool:
@@ -302,6 +303,7 @@ class Broker:
         self._tell(merged, decided)
         self._tell_judging()
         self._state = after
+        self._observe(merged, event.at)
         self._lessons.note_sleep(self._state.running)
         starts = (start for start in decided.starts if start.job_id in own.waiting)
         return (*refused, *starts, *_asked_of(own, decided))
@@ -394,7 +396,6 @@ class Broker:
         policy = self._planned if _is_alone(own, merged) else self._policy
         merged, decided = admit(merged, event.at, policy)
         self._lessons.observe(merged.running.values(), event.at)
-        self._observe(merged, event.at)
         return merged, decided
 
     def _tell(self, merged: State, decided: Round) -> None:

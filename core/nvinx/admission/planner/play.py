@@ -138,7 +138,7 @@ class _Play:
     def _place(self, n: int) -> float:
         if self._rule.order is not None:
             return self._rule.order[n]
-        return self._since[n] - CHAINS * self._jobs[n].chain_s
+        return self._jobs[n].turn_s(self._since[n])
 
     def _in_turn(self) -> list[_Entry]:
         """The ready jobs; those who are wide and were passed by are let forward."""

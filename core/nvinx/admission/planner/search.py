@@ -16,7 +16,6 @@ from msgspec.structs import replace
 from nvinx.admission.estimates import WORTHWHILE
 from nvinx.admission.planner.play import Played, play
 from nvinx.admission.planner.rule import TODAY, Rule
-from nvinx.admission.waiting_queue import CHAINS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -204,9 +203,7 @@ def _places(line: list[int]) -> list[float]:
 
 def by_turn(work: Work) -> list[float]:
     """As without a plan, as far as it is known when those come who are not ready yet."""
-    return [
-        (work.at if job.is_upcoming else job.since_s) - CHAINS * job.chain_s for job in work.jobs
-    ]
+    return [job.turn_s(work.at if job.is_upcoming else job.since_s) for job in work.jobs]
 
 
 def by_chain(work: Work) -> list[float]:

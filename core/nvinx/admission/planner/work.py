@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec import Struct
 
 from nvinx.admission.job import Job  # noqa: TC001  (msgspec looks it up)
+from nvinx.admission.waiting_queue import CHAINS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,6 +79,10 @@ class KnownJob(Struct):
     def length_s(self) -> float:
         """On a card, or where it cannot use one on the CPU."""
         return (self.cpu_s if self.card_s is None else self.card_s) or 0.0
+
+    def turn_s(self, since_s: float) -> float:
+        """Its place without a plan, where it has waited since then; the smaller is asked first."""
+        return since_s - CHAINS * self.chain_s
 
     def was_passed(self, at: float, patience_s: float) -> bool:
         """Whether it has waited for many times its patience and its own run time, or for half its
