@@ -20,7 +20,7 @@ import psutil
 from cluster_folder import make_folder, user
 from programs import ClusterError, find
 from slurm_conf import TWO_NODES, Node
-from writers import abandoned, kill, lives, writers
+from writers import abandoned, kill, lives, with_children, writers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,6 +133,15 @@ class Cluster:
     def job(self, number: str) -> Queued:
         return next(job for job in self.squeue() if job.id == number)
 
+    def runs(self, number: str) -> bool:
+        """Whether a job's own process is there: Slurm says RUNNING before it is.
+
+        A job whose node goes down in between was never launched, and Slurm queues it again even
+        where it was told not to.
+        """
+        steps = (p for p in writers(self.folder, "slurmd.*.log") if f"[{number}." in _words(p))
+        return any(len(with_children([step])) > 1 for step in steps)
+
     def states(self) -> dict[str, str]:
         """The state of each node: idle, mixed, allocated, down..., with `*` if it is silent."""
         lines = self.run("sinfo", "--noheader", "--Node", "--format=%N %T").splitlines()
@@ -163,8 +172,11 @@ class Cluster:
         self._wait(lambda: "unknown" not in self.states().values(), "the nodes answer")
 
     def clear(self) -> None:
-        """Cancel all jobs, and wait until the nodes are idle."""
+        """Cancel all jobs, switch on what is down, and wait until the nodes are idle."""
         self.run("scancel", f"--user={user()}")
+        for node, state in self.states().items():
+            if state.startswith("down"):
+                self.up(node)
         self._wait(lambda: set(self.states().values()) == {"idle"}, "all nodes are idle")
 
     def logs(self, lines: int = 30) -> str:
@@ -211,6 +223,13 @@ class Cluster:
 def _clean() -> dict[str, str]:
     """The environment without what another Slurm, or a job of it, left in it."""
     return {k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "SBATCH", "SRUN"))}
+
+
+def _words(process: psutil.Process) -> str:
+    """Its command line; empty if it has ended."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline())
+    return ""
 
 
 def _queued(line: str) -> Queued:

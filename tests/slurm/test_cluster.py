@@ -72,9 +72,21 @@ def test_constraints_choose_the_node(cluster):
     assert (cluster.job(job).node, cluster.job(job).features) == ("node2", "second")
 
 
+def test_slurm_says_that_a_job_runs_before_it_does(cluster):
+    (daemon,) = writers(cluster.folder, "slurmd.node1.log")
+    daemon.suspend()
+    try:
+        job = cluster.submit("sleep 3600", ON_NODE1)
+        wait(is_in(cluster, job, "RUNNING"))
+        assert not cluster.runs(job)
+    finally:
+        daemon.resume()
+    wait(lambda: cluster.runs(job))
+
+
 def test_when_a_node_dies_its_job_ends_with_it(cluster):
     job = cluster.submit("sleep 3600", ON_NODE1, "--no-requeue")
-    wait(is_in(cluster, job, "RUNNING"))
+    wait(lambda: cluster.runs(job))
     cluster.down("node1")
     assert cluster.states()["node1"] in {"down", "down*"}
     wait(is_in(cluster, job, "NODE_FAIL"))
@@ -84,7 +96,7 @@ def test_when_a_node_dies_its_job_ends_with_it(cluster):
 
 def test_when_a_node_dies_its_job_runs_again_elsewhere(cluster):
     job = cluster.submit("sleep 3600", "--requeue")
-    wait(is_in(cluster, job, "RUNNING"))
+    wait(lambda: cluster.runs(job))
     first = cluster.job(job).node
     cluster.down(first)
     wait(is_in(cluster, job, "RUNNING"))
@@ -94,10 +106,13 @@ def test_when_a_node_dies_its_job_runs_again_elsewhere(cluster):
 
 
 def test_jobs_outlive_the_controller(cluster):
-    job = cluster.submit("sleep 3; echo done")
-    wait(is_in(cluster, job, "RUNNING"))
+    go = cluster.folder / "go"
+    job = cluster.submit(f"until [ -e {go} ]; do sleep 0.1; done")
+    wait(lambda: cluster.runs(job))
     cluster.controller_stop()
     assert not writers(cluster.folder, "slurmctld.log")
+    go.touch()
+    wait(lambda: not cluster.runs(job))
     cluster.controller_start()
     wait(is_in(cluster, job, "COMPLETED"))
 
@@ -106,12 +121,11 @@ def test_two_clusters_do_not_know_of_each_other_and_leave_no_process(running, sh
     nodes = (Node("alone", cpus=2, shards=0), Node("bare", cards=0))
     with Cluster(short_path / "other", nodes) as other:
         job = other.submit("sleep 12345", "--gres=gpu:1")
-        wait(is_in(other, job, "RUNNING"))
+        wait(lambda: other.runs(job))
         assert other.job(job).node == "alone"
         assert set(other.states()) == {"alone", "bare"}
         with pytest.raises(ClusterError, match="Invalid generic resource"):
             other.submit("true", shards(1))
-        # Slurm says RUNNING before the job's own process is there.
         started = {}
 
         def has_a_running_job():

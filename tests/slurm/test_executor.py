@@ -59,8 +59,8 @@ class Workflow:
 
     def running(self):
         """A job of it that runs, of which there is one at most here; None where none does."""
-        jobs = self.cluster.squeue()
-        return next((job for job in jobs if job.state == "RUNNING"), None)
+        jobs = (job for job in self.cluster.squeue() if job.state == "RUNNING")
+        return next((job for job in jobs if self.cluster.runs(job.id)), None)
 
     def run(self, snakefile, *words):
         process = self.start(snakefile, *words)
@@ -512,12 +512,15 @@ def test_what_jobs_took_is_remembered(workflow):
 def test_a_controller_that_is_away_for_a_while_loses_no_job(workflow):
     process = workflow.start(
         "rule all:\n    input: 'b'\n"
-        "rule a:\n    output: 'a'\n    resources: vram_mb=900\n    shell: 'sleep 3; touch a'\n"
+        "rule a:\n    output: 'a'\n    resources: vram_mb=900\n"
+        "    shell: 'until [ -e go ]; do sleep 0.1; done; touch a'\n"
         "rule b:\n    input: 'a'\n    output: 'b'\n    shell: 'touch b'\n"
     )
-    assert eventually(workflow.running)
+    job = eventually(workflow.running)
     workflow.cluster.controller_stop()
     time.sleep(5)
+    (workflow.folder / "go").touch()
+    assert eventually(lambda: not workflow.cluster.runs(job.id))
     workflow.cluster.controller_start()
     text = process.communicate(timeout=GIVE_UP_S)[0]
     assert process.returncode == 0, text
