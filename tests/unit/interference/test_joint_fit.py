@@ -5,6 +5,7 @@ import random
 
 import pytest
 from builders import company
+from msgspec.structs import replace
 
 from nvinx.calibration import fit_slowdown_model
 from nvinx.interference import CoRun
@@ -234,11 +235,42 @@ def test_what_was_seldom_seen_is_drawn_as_milder_so_that_it_is_tried():
     assert abs(draws(120)) < 0.3
 
 
-@pytest.mark.parametrize(("times", "is_free"), [(1, True), (2, True), (3, False), (20, False)])
-def test_what_was_seen_less_than_three_times_is_drawn_as_free(times, is_free):
+@pytest.mark.parametrize(("times", "is_free"), [(1, True), (5, True), (6, False), (20, False)])
+def test_what_was_seen_less_than_six_times_and_only_in_company_is_drawn_as_free(times, is_free):
     belief = fit([run("a", {("b",): 1.0}), run("b", {("a",): 1.0})] * times)
     assert (belief.excess("a", "b", drawn=True) < 1e-6) == is_free
     assert belief.excess("a", "b") > 0.1
+
+
+@pytest.mark.parametrize(("times", "is_free"), [(2, True), (3, False)])
+def test_what_was_measured_alone_too_is_drawn_as_free_until_it_was_seen_three_times(times, is_free):
+    alone = [Observed(name, name, SOLO_S[name]) for name in ("a", "b")]
+    beside = [run("a", {("b",): 1.0}), run("b", {("a",): 1.0})] * (times - 1)
+    belief = fit([*alone, *beside])
+    assert (belief.excess("a", "b", drawn=True) < 1e-6) == is_free
+
+
+def called(runs, names):
+    """The same runs, their kinds called otherwise."""
+    return [
+        replace(
+            one,
+            kind=names[one.kind],
+            profile=names[one.profile],
+            company=tuple(
+                replace(each, partners={names[name]: n for name, n in each.partners.items()})
+                for each in one.company
+            ),
+        )
+        for one in runs
+    ]
+
+
+def test_benches_of_other_jobs_do_not_all_draw_alike_after_as_many_runs():
+    runs = lab(30)
+    one, other = fit(runs), fit(called(runs, {"a": "x", "b": "y", "c": "z"}))
+    assert one.pair("a", "b").mean == other.pair("x", "y").mean
+    assert one.pair("a", "b").drawn != other.pair("x", "y").drawn
 
 
 def test_a_stranger_is_drawn_as_free_and_told_as_average():
