@@ -21,11 +21,10 @@ if TYPE_CHECKING:
     from nvinx.interference.slowdown import Measured
 
 # Until both of a pair were seen so often, what one costs the other is drawn as nothing, as where
-# nothing is known at all: earlier where ln slowdown is known to a standard deviation of SURE_SD.
-# What was calibrated is familiar from the start. Then it is drawn as milder, so that it is tried:
-# by so many standard deviations after the fewest runs, and half as many after each so many more.
-FAMILIAR, FAMILIAR_IF_SURE, SURE_SD = 6, 3, 0.25
-NOVELTY = 0.5
+# nothing is known at all; what was calibrated is as familiar from the start. Then it is drawn as
+# milder, so that it is tried: by so many standard deviations at first, and half as many after each
+# so many runs.
+FAMILIAR, NOVELTY = 3, 0.5
 _NOTHING = -20.0  # ln excess
 DARING = 0.5  # times the posterior's standard deviation: how far draws go
 # How far off a calibration is that runs contradict: standard deviations, and ln slowdown at least.
@@ -73,8 +72,7 @@ def belief(problem: Problem, x: Any, covariance: Any, seed: int) -> Belief:
     pairs_of_odd = [problem.paces.pairs[at] for at in problem.odd]
     own = {pair: problem.first_odd + k for k, pair in enumerate(pairs_of_odd)}
     seen = Counter(run.profile for run in problem.runs)
-    calibrated = {name for pair in problem.measured for name in pair}
-    seen.update(dict.fromkeys(calibrated, FAMILIAR_IF_SURE))
+    seen.update({name: FAMILIAR for pair in problem.measured for name in pair})
     pairs: dict[str, dict[str, Pair]] = {}
     for of in problem.names:
         for beside in problem.names:
@@ -87,11 +85,8 @@ def belief(problem: Problem, x: Any, covariance: Any, seed: int) -> Belief:
                 variance += MISFIT_SD**2
                 drawn += DARING * MISFIT_SD * float(chance.standard_normal())
             sd = math.sqrt(variance)
-            pair = _pair(problem, (of, beside), mean, sd, drawn)
-            runs = min(seen[of], seen[beside])
-            is_known = {of, beside} <= calibrated or _is_familiar(pair, runs)
-            drawn = _milder(drawn, sd, runs) if is_known else _NOTHING
-            pairs.setdefault(of, {})[beside] = replace(pair, drawn=drawn)
+            drawn = _milder(drawn, sd, min(seen[of], seen[beside]))
+            pairs.setdefault(of, {})[beside] = _pair(problem, (of, beside), mean, sd, drawn)
     n, solo, last = len(problem.names), problem.first_solo, problem.at_exponent
     return Belief(
         level=float(x[0]),
@@ -105,14 +100,11 @@ def belief(problem: Problem, x: Any, covariance: Any, seed: int) -> Belief:
     )
 
 
-def _is_familiar(pair: Pair, runs: int) -> bool:
-    """Whether so many runs of the two say enough of them."""
-    return runs >= (FAMILIAR_IF_SURE if pair.sd_of_slowdown < SURE_SD else FAMILIAR)
-
-
 def _milder(drawn: float, sd: float, runs: int) -> float:
     """The ln excess of a pair as it is drawn, after so many runs of the two."""
-    return drawn - float(NOVELTY * 0.5 ** (runs / FAMILIAR_IF_SURE - 1)) * sd
+    if runs < FAMILIAR:
+        return _NOTHING
+    return drawn - float(NOVELTY * 0.5 ** (runs / FAMILIAR - 1)) * sd
 
 
 def _pair(problem: Problem, pair: tuple[str, str], mean: float, sd: float, drawn: float) -> Pair:
