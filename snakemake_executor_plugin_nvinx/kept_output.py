@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -15,8 +16,6 @@ from snakemake_executor_plugin_nvinx import output_keeper
 
 _PATIENCE_S = 5.0  # where the terminal takes nothing more, neither does the keeper
 _PROGRAM = (sys.executable, "-I", "-S", str(Path(__file__).with_name("output_keeper.py")))
-
-_left: list[subprocess.Popen[bytes]] = []  # as long as programs that jobs left behind write
 
 
 class KeptOutput:
@@ -127,10 +126,8 @@ class KeptOutput:
         if self._socket is not None and self._keeper is not None:
             self._socket.close()
             self._socket = None
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._keeper.wait(_PATIENCE_S if ends else 0.0)
-            except subprocess.TimeoutExpired:
-                _left.append(self._keeper)
 
 
 def _file(pipe: int) -> str:

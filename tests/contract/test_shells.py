@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from family import tree
 from waiting import GIVE_UP_S, eventually
 
 from nvinx.errors import StateDirError
@@ -97,7 +98,10 @@ def test_what_keeps_the_last_words_is_no_sign_of_the_jobs_life(shells, tmp_path)
         # A shell that is just starting still has the job in its command line.
         assert eventually(lambda: not Markers().pids({token}))
     finally:
-        os.kill(int(pids.read_text()), signal.SIGKILL)
+        left_behind = int(pids.read_text())
+        os.kill(left_behind, signal.SIGKILL)
+        # Until then it can write, and what keeps the words stays beyond this test.
+        assert eventually(lambda: not tree(left_behind))
 
 
 def test_a_job_whose_files_went_before_it_began_to_write_leaves_no_complaint(
