@@ -58,12 +58,17 @@ def lab(runs, noise=0.0, seed=1, exponent=EXPONENT, most=2):
     return found
 
 
-def errors(belief):
+def offsets(belief):
+    """Of ln slowdown, by pair: above 0 where too much is believed."""
     return [
-        abs(math.log((1 + belief.excess(of, beside)) / (1 + excess(of, beside))))
+        math.log((1 + belief.excess(of, beside)) / (1 + excess(of, beside)))
         for of in SOLO_S
         for beside in SOLO_S
     ]
+
+
+def errors(belief):
+    return [abs(off) for off in offsets(belief)]
 
 
 def test_what_pairs_cost_and_what_kinds_take_alone_are_found_together():
@@ -142,12 +147,7 @@ def test_jobs_that_hardly_run_alone_are_not_told_to_slow_each_other_down_more(mo
             of, partners = draw.choice("abc"), draw.choices("abc", k=draw.choice((1, 1, 2)))
             beside_s = SOLO_S[of] * draw.uniform(0.5, 3.0)
             runs.append(left(of, partners, beside_s, math.exp(draw.gauss(0, 0.3))))
-        belief = fit(runs)
-        off += [
-            math.log((1 + belief.excess(of, beside)) / (1 + excess(of, beside)))
-            for of in SOLO_S
-            for beside in SOLO_S
-        ]
+        off += offsets(fit(runs))
     assert abs(sum(off) / len(off)) < 0.04
 
 
@@ -163,12 +163,7 @@ def test_where_nobody_ran_alone_heavy_sharing_is_not_taken_for_cheap(monkeypatch
             of, partners = draw.choice("abc"), draw.choices("abc", k=draw.choice((2, 3)))
             beside_s = SOLO_S[of] * draw.uniform(2.0, 9.0)
             runs.append(left(of, partners, beside_s, math.exp(draw.gauss(0, 0.7))))
-        belief = fit(runs)
-        off += [
-            math.log((1 + belief.excess(of, beside)) / (1 + excess(of, beside)))
-            for of in SOLO_S
-            for beside in SOLO_S
-        ]
+        off += offsets(fit(runs))
     assert sum(off) / len(off) > -0.2
 
 
