@@ -13,11 +13,12 @@ from waiting import GIVE_UP_S, eventually
 from nvinx import placement
 from nvinx.admission.job import Budget
 from nvinx.host import budget_files
+from nvinx.leases import tokens
 from nvinx.leases.budgets import BudgetFiles
 from nvinx.leases.liveness import ProcessLiveness
 from nvinx.testing import FakeBudgets
 
-TOKEN = f"{os.getpid()}-12345678.1"
+TOKEN = f"{tokens.new()}.1"  # signs of life are seen all over the machine
 FIRST, LESS, SAME_AGAIN = Budget(4000), Budget(2000, 1, "small"), Budget(2000, 3)
 
 

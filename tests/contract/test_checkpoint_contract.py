@@ -12,12 +12,12 @@ from nvinx.errors import StuckError, SuspendError
 from nvinx.gpu.checkpoint import DriverCheckpoint
 from nvinx.gpu.checkpoint_ports import CudaState
 from nvinx.gpu.ports import GpuProcess, GpuState
-from nvinx.leases import processes
+from nvinx.leases import processes, tokens
 from nvinx.leases import suspender as suspender_module
 from nvinx.leases.suspender import Suspender
 from nvinx.testing import FakeCheckpoint, FakeProbe
 
-TOKEN = f"engine-{os.getpid()}.8"  # markers are seen all over the machine
+TOKEN = f"{tokens.new()}.1"  # signs of life are seen all over the machine
 
 
 @pytest.fixture

@@ -11,9 +11,11 @@ import pytest
 from waiting import GIVE_UP_S, eventually
 
 from nvinx.host import proc as processes
+from nvinx.leases import tokens
 from nvinx.leases.liveness import ProcessLiveness
 
-TOKEN = f"engine-{os.getpid()}.7"  # of this worker's tests alone
+ENGINE = tokens.new()  # signs of life are seen all over the machine
+TOKEN, OTHER = f"{ENGINE}.7", f"{ENGINE}.8"
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def child():
 def test_a_token_lives_from_begin_to_end(liveness):
     assert liveness.alive([TOKEN]) == set()
     liveness.announce(TOKEN)
-    assert liveness.alive([TOKEN, "other"]) == {TOKEN}
+    assert liveness.alive([TOKEN, OTHER]) == {TOKEN}
     liveness.retire(TOKEN)
     assert liveness.alive([TOKEN]) == set()
     assert not liveness.file(TOKEN).exists()
@@ -88,7 +90,7 @@ def test_a_child_that_closed_the_lock_is_found_by_its_marker(liveness, child):
     assert proc.stdout.readline() == "up\n"
 
     assert liveness.alive([TOKEN]) == {TOKEN}
-    assert liveness.alive([f"{TOKEN}0", TOKEN.removesuffix(".7")]) == set()
+    assert liveness.alive([f"{TOKEN}0", ENGINE]) == set()
     os.killpg(proc.pid, signal.SIGKILL)
     proc.wait()
     assert eventually(lambda: not liveness.alive([TOKEN]))
@@ -98,6 +100,7 @@ def test_a_starter_that_was_killed_leaves_no_life_behind(liveness, child, tmp_pa
     code = f"""
 from pathlib import Path
 from nvinx.host import proc as processes
+from nvinx.leases import tokens
 from nvinx.leases.liveness import ProcessLiveness
 ProcessLiveness(Path({str(tmp_path / "life")!r})).announce({TOKEN!r})
 print("up", flush=True)
@@ -121,20 +124,20 @@ def test_a_process_is_known_by_its_own_marker_or_an_ancestors(liveness, child):
 
 def test_a_notice_reaches_whoever_listens_for_the_token_and_nobody_else(liveness, tmp_path):
     other = ProcessLiveness(tmp_path / "life")
-    for one, token in ((liveness, TOKEN), (other, "other")):
+    for one, token in ((liveness, TOKEN), (other, OTHER)):
         one.announce(token)
         one.listen(token)
     other.notify(TOKEN)
     other.notify(TOKEN)
     assert liveness.await_notice(TOKEN, 0)
     assert not liveness.await_notice(TOKEN, 0)
-    assert not other.await_notice("other", 0)
+    assert not other.await_notice(OTHER, 0)
     other.notify("nobody")
     assert not liveness.await_notice("nobody", 0)
     liveness.retire(TOKEN)
     left = {path.name for path in (tmp_path / "life").iterdir()}
-    assert left == {"other.lock", "other.notice"}
-    other.retire("other")
+    assert left == {f"{OTHER}.lock", f"{OTHER}.notice"}
+    other.retire(OTHER)
 
 
 def test_waiting_for_a_notice_ends_when_there_is_something_else_to_do(liveness):
@@ -162,15 +165,15 @@ def test_a_killed_listeners_pipe_is_swept_away(liveness, tmp_path, child):
 import time; from pathlib import Path
 from nvinx.leases.liveness import ProcessLiveness
 life = ProcessLiveness(Path({str(tmp_path / "life")!r}))
-life.announce("gone"); life.listen("gone")
+life.announce({TOKEN!r}); life.listen({TOKEN!r})
 print("up", flush=True); time.sleep(3600)
 """
     proc = child([sys.executable, "-c", code])
     assert proc.stdout.readline() == "up\n"
-    assert (tmp_path / "life" / "gone.notice").exists()
+    assert (tmp_path / "life" / f"{TOKEN}.notice").exists()
     proc.kill()
     proc.wait()
-    liveness.notify("gone")
+    liveness.notify(TOKEN)
     liveness.sweep()
     assert list((tmp_path / "life").iterdir()) == []
 
@@ -235,9 +238,9 @@ def test_a_sweep_lists_the_processes_a_few_times_however_many_files_there_are(
     liveness, child, monkeypatch
 ):
     carrier = child(["sleep", "3600"], env={**os.environ, "NVINX_JOB": TOKEN})
-    tokens = [f"dead-{TOKEN}{number}" for number in range(450)]
-    liveness.announce("held.1")
-    for token in (*tokens, TOKEN):
+    dead = [f"{tokens.new()}.1" for _ in range(450)]
+    liveness.announce(OTHER)
+    for token in (*dead, TOKEN):
         liveness.file(token).touch()
     lists = []
     listed = processes.entries
@@ -246,8 +249,8 @@ def test_a_sweep_lists_the_processes_a_few_times_however_many_files_there_are(
     lists.clear()
     liveness.sweep()
     left = {path.name for path in liveness.file("x").parent.iterdir()}
-    assert left == {"held.1.lock", f"{TOKEN}.lock"}
-    assert 0 < len(lists) < len(tokens)  # each look lists them again while they change
+    assert left == {f"{OTHER}.lock", f"{TOKEN}.lock"}
+    assert 0 < len(lists) < len(dead)  # each look lists them again while they change
     assert carrier.poll() is None
 
 

@@ -12,9 +12,10 @@ from msgspec.structs import replace
 from waiting import eventually
 
 from nvinx.host import proc
+from nvinx.leases import tokens
 from nvinx.leases.markers import Markers
 
-TOKEN = f"markers-{os.getpid()}.1"  # of this worker's tests alone
+TOKEN = f"{tokens.new()}.1"  # signs of life are seen all over the machine
 # Waits for a line, then becomes another program that carries the token.
 BECOMES = """
 import os, sys

@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
-from nvinx.leases import processes
+from nvinx.leases import processes, tokens
 
-TOKEN = f"engine-{os.getpid()}.9"  # markers are seen all over the machine
+TOKEN = f"{tokens.new()}.1"  # signs of life are seen all over the machine
 
 
 @pytest.fixture

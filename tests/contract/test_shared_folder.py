@@ -1,6 +1,7 @@
 """What a member of a group can do to another one through the state folder that they share."""
 
 import os
+import re
 import stat
 
 import pytest
@@ -9,10 +10,12 @@ from users import as_root
 
 from nvinx.errors import StateDirError
 from nvinx.host import locks, private, statedir
+from nvinx.leases import tokens
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.liveness import ProcessLiveness
 from snakemake_executor_plugin_nvinx.job_shell import Shells
 
+TOKEN = f"{tokens.new()}.1"  # signs of life are seen all over the machine
 ALICE, MALLORY = 54_331, 54_332
 
 
@@ -104,13 +107,13 @@ def test_a_link_in_place_of_a_sign_of_life_changes_nothing_of_what_it_names(tmp_
     folder.mkdir()
     folder.chmod(0o2770)
     liveness, file = ProcessLiveness(folder / "life"), secret(tmp_path)
-    getattr(liveness.file("engine-1.2"), made_by)(file)
+    getattr(liveness.file(TOKEN), made_by)(file)
     if made_by == "symlink_to":
-        with pytest.raises(StateDirError, match=r"engine-1\.2\.lock cannot be used"):
-            liveness.announce("engine-1.2")
+        with pytest.raises(StateDirError, match=rf"{re.escape(TOKEN)}\.lock cannot be used"):
+            liveness.announce(TOKEN)
     else:
-        liveness.announce("engine-1.2")
-        liveness.retire("engine-1.2")
+        liveness.announce(TOKEN)
+        liveness.retire(TOKEN)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert file.read_text() == "mine alone"
 
@@ -159,8 +162,8 @@ def test_a_sign_of_life_that_one_may_not_look_at_is_taken_for_one(alice, place):
 
 def test_a_pipe_in_place_of_a_sign_of_life_makes_nobody_wait(tmp_path):
     liveness = ProcessLiveness(tmp_path / "life")
-    os.mkfifo(liveness.file("engine-1.2"))
-    assert liveness.alive(["engine-1.2"]) == set()
+    os.mkfifo(liveness.file(TOKEN))
+    assert liveness.alive([TOKEN]) == set()
 
 
 @as_root

@@ -11,10 +11,12 @@ import pytest
 
 from nvinx.errors import StateDirError
 from nvinx.host import statedir
+from nvinx.leases import tokens
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.liveness import ProcessLiveness
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files to other users")
+OURS, THEIRS = tokens.new(), tokens.new()  # signs of life are seen all over the machine
 STRANGER, GROUP = 54_321, 54_322
 
 
@@ -104,14 +106,14 @@ os.setgroups([{GROUP}]); os.setgid({STRANGER}); os.setuid({STRANGER})
 folder = statedir.prepare(Path({str(folder)!r}))
 ledger = SqliteLedger(folder / "ledger.db")
 life = ProcessLiveness(folder / "life")
-life.announce("theirs")
+life.announce({THEIRS!r})
 with ledger.transaction() as page:
     page.drop("nobody")
-print("fine", life.alive({{"ours", "theirs"}}) == {{"ours", "theirs"}}, flush=True)
+print("fine", life.alive([{OURS!r}, {THEIRS!r}]) == {{{OURS!r}, {THEIRS!r}}}, flush=True)
 input()
 """
     ledger, liveness = SqliteLedger(folder / "ledger.db"), ProcessLiveness(folder / "life")
-    liveness.announce("ours")
+    liveness.announce(OURS)
     other = subprocess.Popen(
         [sys.executable, "-c", program],
         stdin=subprocess.PIPE,
@@ -122,12 +124,12 @@ input()
     said = other.stdout.readline()
     try:
         assert said == "fine True\n", other.stderr.read()
-        assert liveness.alive({"theirs"}) == {"theirs"}
+        assert liveness.alive({THEIRS}) == {THEIRS}
         with ledger.transaction() as entries:
             entries.drop("nobody")
     finally:
         other.kill()
         other.communicate()
         ledger.close()
-    assert liveness.alive({"theirs"}) == set()
-    liveness.retire("ours")
+    assert liveness.alive({THEIRS}) == set()
+    liveness.retire(OURS)

@@ -9,12 +9,13 @@ from builders import exclusive_job
 from nvinx.admission.events import Reclaim
 from nvinx.errors import SuspendError
 from nvinx.jobs.preemption import Mode, Preemptible
+from nvinx.leases import tokens
 from nvinx.leases.suspendable import Suspendable
 from nvinx.leases.suspended_job import Moved, SuspendedJob
 from nvinx.leases.suspender import Suspender
 from nvinx.testing import FakeCheckpoint
 
-TOKEN = f"engine-{os.getpid()}.7"  # markers are seen all over the machine
+TOKEN = f"{tokens.new()}.1"  # signs of life are seen all over the machine
 JOB = exclusive_job(TOKEN, preemptible=Preemptible(Mode.SUSPEND), kind="fold@1")
 ASKED = Reclaim(TOKEN, "urgent", 1.0, 0.5, 4000)
 

@@ -13,6 +13,7 @@ from bench_folder import NVINX
 from family import words
 from waiting import GIVE_UP_S, eventually
 
+from nvinx.leases import tokens
 from nvinx.leases.liveness import ProcessLiveness
 
 HERE = Path(__file__).parent
@@ -433,12 +434,13 @@ def test_a_task_is_remembered_and_shown_like_a_job_of_any_run(wrapper, bench):
 
 def test_only_files_of_some_age_are_swept(bench):
     liveness = ProcessLiveness(bench.state / "life")
-    for name in ("young", "old"):
-        liveness.file(name).touch()
-    os.utime(liveness.file("old"), (1, 1))
+    young, old = (liveness.file(f"{tokens.new()}.1") for _ in range(2))
+    young.touch()
+    old.touch()
+    os.utime(old, (1, 1))
     liveness.sweep(older_than_s=60)
-    assert liveness.file("young").exists()
-    assert not liveness.file("old").exists()
+    assert young.exists()
+    assert not old.exists()
 
 
 @pytest.fixture

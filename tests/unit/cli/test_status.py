@@ -1,7 +1,6 @@
 """`nvinx status` and `nvinx jobs`, as people type them."""
 
 import json
-import os
 import re
 import sqlite3
 
@@ -16,13 +15,14 @@ from nvinx.bench.capacity import Capacity
 from nvinx.cli import main
 from nvinx.host.clock import boot_seconds
 from nvinx.jobs.outcome import Outcome
+from nvinx.leases import tokens
 from nvinx.leases.broker import Broker
 from nvinx.leases.ledger import SqliteLedger
 from nvinx.leases.liveness import ProcessLiveness
 from nvinx.leases.ports import Ports
 
 BENCH = "hardware: {gpus: [{name: small card, vram_gb: 4.0, simulated: true}]}\n"
-ENGINE = f"status-{os.getpid()}"  # signs of life are seen all over the machine
+ENGINE = tokens.new()  # signs of life are seen all over the machine
 CARD = simulated_card(name="small card", total_mib=3814)
 
 

@@ -12,12 +12,14 @@ import pytest
 from builders import cpu_job, exclusive_job, shared_job, simulated_card, started
 
 from nvinx.bench.capacity import Capacity
+from nvinx.leases import tokens
 from nvinx.leases.broker import Broker
 from nvinx.leases.everyone import UNHEARD_AFTER_S
 from nvinx.leases.liveness import ProcessLiveness
 from nvinx.leases.ports import Ports
 from nvinx.testing import FakeClock, FakeLiveness, MemoryLedger
 
+TOKEN = f"{tokens.new()}.1"  # signs of life are seen all over the machine
 CAPACITY = Capacity((simulated_card(),), 4)
 NIGHT_S = 8 * 3600.0
 MINUTES_S = 600.0
@@ -120,19 +122,19 @@ def test_a_dead_job_is_free_after_a_sleep_as_before(machine):
 @pytest.mark.parametrize("jump_s", [-NIGHT_S, NIGHT_S])
 def test_a_wall_clock_that_is_set_removes_no_sign_of_life(tmp_path, jump_s):
     liveness = ProcessLiveness(tmp_path / "life")
-    liveness.announce("1-0a0a0a0a.1")
+    liveness.announce(TOKEN)
     then = time.time() - jump_s
-    os.utime(liveness.file("1-0a0a0a0a.1"), (then, then))
+    os.utime(liveness.file(TOKEN), (then, then))
     liveness.sweep(older_than_s=60.0)
-    assert liveness.file("1-0a0a0a0a.1").exists()
-    assert ProcessLiveness(tmp_path / "life").alive({"1-0a0a0a0a.1"})
-    liveness.retire("1-0a0a0a0a.1")
+    assert liveness.file(TOKEN).exists()
+    assert ProcessLiveness(tmp_path / "life").alive({TOKEN})
+    liveness.retire(TOKEN)
 
 
 @pytest.mark.parametrize(("age_s", "is_left"), [(NIGHT_S, False), (-NIGHT_S, False), (1.0, True)])
 def test_what_the_dead_left_is_swept_though_the_clock_was_set_back(tmp_path, age_s, is_left):
     liveness = ProcessLiveness(tmp_path / "life")
-    file = liveness.file("1-0a0a0a0a.1")
+    file = liveness.file(TOKEN)
     file.touch()
     then = time.time() - age_s
     os.utime(file, (then, then))
