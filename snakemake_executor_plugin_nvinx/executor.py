@@ -25,7 +25,7 @@ from snakemake_executor_plugin_nvinx.settings import ExecutorSettings
 from snakemake_executor_plugin_nvinx.workflow_error import WorkflowError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -92,6 +92,7 @@ class Executor(RealExecutor):
         self._halted = self._cancelled = self._told = self._is_ending = False
         self._failure: Exception | None = None
         self._ending = threading.Lock()
+        self._killing = threading.Lock()  # held while what is left of jobs may still write
         self._formatting = threading.local()
         workers = self._run.cores + _SPARE_WORKERS
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="nvinx-job")
@@ -183,14 +184,22 @@ class Executor(RealExecutor):
 
         Who presses Ctrl-C again does not want to wait for those that take their time to end.
         """
+        from nvinx.leases import processes
+
         self._halted = self._cancelled = True
-        grace_s = None
-        while self._running:
+        self._runner.about_to_end()
+        tokens: set[str] = set()
+        grace_s = processes.GRACE_S
+        is_over = not self._running
+        while not is_over:
             try:
-                self._end_all(grace_s)
+                tokens |= set(self._running)  # and those whose shell alone has ended meanwhile
+                processes.end(tokens, grace_s=grace_s)
                 time.sleep(0.1)
+                is_over = not self._running
             except KeyboardInterrupt:
                 grace_s = 0.0
+        self._runner.mark_unfinished()
         self.shutdown()
 
     @property
@@ -321,24 +330,23 @@ class Executor(RealExecutor):
             if not self._is_ending:
                 self._is_ending = True
                 self.logger.info(messages.ends_on_sigterm(len(self._running)))
-            self._end_all()
+            self._kill(list(self._running))
 
-    def _end_all(self, grace_s: float | None = None) -> None:
+    def _kill(self, tokens: Collection[str]) -> None:
         from nvinx.leases import processes
 
-        tokens = list(self._running)
         if tokens:
-            processes.end(tokens, grace_s=processes.GRACE_S if grace_s is None else grace_s)
+            with self._killing:
+                processes.end(tokens)
 
     def _lost(self, card_id: str, problem: str) -> None:
         """A card has gone: what ran on it would hang, or has failed without saying why."""
-        from nvinx.leases import processes
         from snakemake_executor_plugin_nvinx import messages
 
         there = self._run.on_card(card_id)
         card = self._run.broker.state.capacity.card(card_id)
         self.logger.error(messages.card_lost(card.index, problem, list(there.values())))
-        processes.end(list(there))
+        self._kill(there)
 
     def _astray(self, token: str, index: int) -> None:
         """A job uses a card that it was not given: its rule has set CUDA_VISIBLE_DEVICES itself."""
@@ -390,6 +398,8 @@ class Executor(RealExecutor):
         from snakemake_executor_plugin_nvinx.local_runner import PreparationError
 
         error = done.exception()
+        with self._killing:
+            pass  # its shell may be gone while what it started still writes
         self._suspended.forget(job.id)
         self._runner.forget(handle)
         if isinstance(error, PreparationError):

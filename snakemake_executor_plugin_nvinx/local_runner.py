@@ -37,6 +37,8 @@ class Runner:
         self._attempts: dict[Any, int] = {}
         self._retried_here: dict[Any, list[str]] = {}
         self._markers: dict[Any, snakemake_internals.Markers] = {}
+        self._done_before: set[Any] | None = None  # from when all is ended
+        self._cut_short: list[Any] = []
         self._members = ThreadPoolExecutor(
             _MEMBERS_PER_JOB * workers, thread_name_prefix="nvinx-member"
         )
@@ -76,6 +78,23 @@ class Runner:
         if handle in self._attempts:
             snakemake_internals.set_attempt(handle, self._attempts.pop(handle))
 
+    def about_to_end(self) -> None:
+        """All that runs is ended from now on, whatever it is at."""
+        markers = list(self._markers.values())
+        self._done_before = {member for one in markers for member in one.removed()}
+
+    def mark_unfinished(self) -> None:
+        """Have the next run make anew what was ended; to be called once nothing of it is left.
+
+        A process of Snakemake's removes the mark of a failed job first, and then its outputs, and
+        may have been ended between the two. What of a group was done before stays so.
+        """
+        done = self._done_before or ()
+        for job in self._cut_short:
+            for member in snakemake_internals.members(job):
+                if not (job.is_group() and member in done):
+                    member.register()
+
     def run(self, handle: Any) -> None:
         """Run a placed job to its end. Raises what it fails with, or PreparationError."""
         if not handle.is_group():
@@ -87,13 +106,9 @@ class Runner:
 
     def _run_in_own_process(self, group: Any) -> None:
         """A group, whose members' records only its own process could write well."""
-        workflow, began = self._executor.workflow, time.time()
-        try:
-            self._spawn(self._executor, group)
-        finally:
-            markers = self._markers.pop(group, None)
-            known = markers.close() if markers else snakemake_internals.Times({}, {})
-        snakemake_internals.note_group_end(workflow, group, began, known)
+        began = time.time()
+        known = self._spawn(self._executor, group)
+        snakemake_internals.note_group_end(self._executor.workflow, group, began, known)
 
     def shutdown(self) -> None:
         self._members.shutdown(wait=True)
@@ -119,7 +134,7 @@ class Runner:
         self._report_start(job)
         return tuple(arguments)
 
-    def _spawn(self, formatter: Any, job: Any) -> None:
+    def _spawn(self, formatter: Any, job: Any) -> snakemake_internals.Times:
         """Run a job as a process of its own: `run:`, shadow, and grouped jobs."""
         import subprocess
 
@@ -129,17 +144,21 @@ class Runner:
         self._report_start(job)
         once = snakemake_internals.without_retries(self._retried_here.get(job, ()))
         command = f"{formatter.format_job_exec(job)} {once}"
+        self._markers[job] = snakemake_internals.Markers(self._executor.workflow, job)
         try:
             subprocess.check_call(command, shell=True, executable=shell)
         except subprocess.CalledProcessError as error:
+            if self._done_before is not None:
+                self._cut_short.append(job)
             raise SpawnedJobError from error
+        finally:
+            known = self._markers.pop(job).close()
+        return known
 
     def _report_start(self, job: Any) -> None:
         from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
         self._executor.report_job_submission(SubmittedJobInfo(job=job))
-        if job.is_group():
-            self._markers[job] = snakemake_internals.Markers(self._executor.workflow, job)
 
     def _shell_for(self, job: Any, real: str | None = None) -> Any:
         token, placement = self._places[job]

@@ -10,6 +10,7 @@ import copy
 import os
 import shlex
 import sys
+import threading
 from concurrent.futures import Future
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -430,30 +431,37 @@ class Times(NamedTuple):
 
 
 class Markers:
-    """When the members of a group began and ended, as the group's own process knows.
+    """When the members of a group began and ended, or one job, as their own process knows.
 
     That process writes the marker of an unfinished output anew when its job begins, and removes it
     when the job ends; a file that is open tells both.
     """
 
-    def __init__(self, workflow: Any, group: Any) -> None:
-        """To be made once Snakemake has marked the group's outputs, and before the group runs."""
+    def __init__(self, workflow: Any, handle: Any) -> None:
+        """To be made once Snakemake has marked the outputs, and before that process runs."""
         self._open: dict[Any, tuple[int, int]] = {}
+        self._closing = threading.Lock()
         persistence = workflow.persistence
-        for job in group.jobs:
+        for job in members(handle):
             for file in list(job.output)[:1]:
                 with contextlib.suppress(OSError, AttributeError):  # records in a data base
                     folder, key = persistence._incomplete_path, persistence._get_key(file)
                     marker = os.open(persistence._record_path(folder, key), os.O_RDONLY)
                     self._open[job] = marker, os.fstat(marker).st_mtime_ns
 
+    def removed(self) -> set[Any]:
+        """Those whose marker is gone by now."""
+        with self._closing:
+            return {job for job, (marker, _) in self._open.items() if not os.fstat(marker).st_nlink}
+
     def close(self) -> Times:
-        now = {job: os.fstat(marker) for job, (marker, _) in self._open.items()}
-        rewritten = {j: s.st_mtime_ns for j, s in now.items() if s.st_mtime_ns != self._open[j][1]}
+        with self._closing:
+            now = {job: os.fstat(marker) for job, (marker, _) in self._open.items()}
+            before, self._open = self._open, {}
+        rewritten = {j: s.st_mtime_ns for j, s in now.items() if s.st_mtime_ns != before[j][1]}
         removed = {job: seen.st_ctime_ns for job, seen in now.items() if not seen.st_nlink}
-        for marker, _ in self._open.values():
+        for marker, _ in before.values():
             os.close(marker)
-        self._open.clear()
         return Times(*({job: at / 1e9 for job, at in of.items()} for of in (rewritten, removed)))
 
 

@@ -42,6 +42,15 @@ def test_a_job_that_ignores_the_signal_is_killed_after_its_grace(start):
     assert proc.wait() == -9
 
 
+def test_nobody_has_time_to_act_on_the_end_of_another_of_the_job(start, tmp_path):
+    child = "(trap '' TERM; exec sleep 600) &"
+    proc = start(f"trap '' TERM; {child * 20} echo up; wait -n; touch '{tmp_path}/seen'; wait")
+
+    processes.end([TOKEN], grace_s=0.3)
+    proc.wait()
+    assert not (tmp_path / "seen").exists()
+
+
 def test_children_that_went_elsewhere_end_too(start):
     proc = start("env -i sleep 600 & (setsid sleep 600 &) ; echo up; wait")
 

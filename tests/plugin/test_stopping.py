@@ -33,6 +33,37 @@ rule late:
     output: "late.txt"
     shell: "touch {output}"
 """
+AMID_ITS_CLEANING_UP = """
+HALF = "trap 'rm -f .snakemake/incomplete/*' TERM; echo half > {output}; until [ -e go ]; do sleep 0.1 || :; done"
+WHOLE = "date +%N > {output}"
+
+
+rule all:
+    input: "own.txt", "last.txt"
+
+
+rule own:
+    output: "own.txt"
+    run: shell(f"{HALF}; {WHOLE}")
+
+
+rule first:
+    output: "first.txt"
+    group: "both"
+    shell: WHOLE
+
+
+rule last:
+    input: "first.txt"
+    output: "last.txt"
+    group: "both"
+    shell: f"{HALF}; {WHOLE}"
+"""
+WRITES_ON = """
+rule slow:
+    output: "slow.txt"
+    shell: "(trap '' TERM; touch begun; while sleep 0.2; do echo half > {output}; done) | cat"
+"""
 OTHERS_TRACEBACK = r'Traceback [^\n]*\n\s+File "(?!\./\.snakemake/scripts/)'  # but a job's own
 STARTED = ("shell", "script", "stubborn", "block")
 QUEUED = [f"out/queued{n}.txt" for n in (1, 2, 3)]
@@ -104,6 +135,43 @@ def test_a_stopped_run_leaves_no_job_alive_and_can_be_taken_up_again(
     assert again.status == 0, again.text
     assert {again.files[f"out/{kind}.txt"] for kind in STARTED} == {"whole\n"}
     assert all(name in again.files for name in QUEUED)
+
+
+def test_what_is_killed_amid_its_own_cleaning_up_is_made_anew_and_what_was_done_before_is_kept(
+    make_workspace: MakeWorkspace,
+) -> None:
+    """Snakemake removes the mark of a failed job first, and then what the job wrote."""
+    workspace = make_workspace("plain")
+    workspace.write("Snakefile", AMID_ITS_CLEANING_UP)
+    process = workspace.start()
+    assert eventually(lambda: all(workspace.path(f"{n}.txt").exists() for n in ("own", "last")))
+    done = workspace.path("first.txt").read_text()
+
+    _interrupt(process)
+    workspace.wait(process)
+    assert [workspace.path(f"{n}.txt").read_text() for n in ("own", "last")] == ["half\n"] * 2
+
+    workspace.write("go", "")
+    again = workspace.run("--rerun-incomplete")
+    assert again.status == 0, again.text
+    assert "half\n" not in (again.files["own.txt"], again.files["last.txt"])
+    assert again.files["first.txt"] == done
+
+
+def test_after_sigterm_nothing_of_a_job_writes_once_its_outputs_are_removed(
+    make_workspace: MakeWorkspace,
+) -> None:
+    """Its shell obeys at once; what that started takes the time that it is given."""
+    workspace = make_workspace("plain")
+    workspace.write("Snakefile", WRITES_ON)
+    process = workspace.start()
+    assert eventually(workspace.path("begun").exists)
+
+    process.terminate()
+    text = workspace.wait(process)
+    assert process.returncode == 1, text
+    assert eventually(lambda: not workspace.family.living())
+    assert not workspace.path("slow.txt").exists()
 
 
 def test_ctrl_c_pressed_again_waits_for_nobody_and_shows_no_traceback(
