@@ -27,8 +27,6 @@ MOST_LOST = 0.4
 CAUTION: Mapping[Source, float] = {"measured": 0.0, "predicted": 0.0, "unknown": 1.0}
 # Of ln slowdown of all pairs: runs in company say hardly anything then.
 VAGUE_SD = 0.25
-# Of ln time alone: it need not be measured then.
-KNOWN_SD = 0.3
 NONE: Mapping[Source, float] = dict.fromkeys(CAUTION, 0.0)
 
 
@@ -120,7 +118,7 @@ class Estimates:
         if self._statistics is None or claim.profile in calibrated:
             return False
         solo = None if self._belief is None else self._belief.solo.get(claim.kind)
-        if solo is not None and solo.sd < KNOWN_SD:
+        if solo is not None and solo.is_known:
             return False
         return self._statistics.wants_alone(claim.profile)
 

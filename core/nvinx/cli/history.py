@@ -43,7 +43,7 @@ def command(  # noqa: PLR0913  (one argument per option)
     """Show each kind of job that ran here (or RULE): run times, declared and measured VRAM.
 
     A kind is a rule with its command, or the name given to `nvinx run`. Times are medians of the
-    last runs: alone on a card, sharing a card, and on the CPU.
+    last runs: alone on a card, sharing a card, and on the CPU. One with ~ is worked out.
     """
     from nvinx.bench import machine
     from nvinx.cli import history_model
@@ -92,13 +92,20 @@ def _print(found: list[KindSummary]) -> None:
     for summary in found:
         declared = "" if summary.declared_mib is None else gb(summary.declared_mib)
         seen = "" if summary.peak_mib is None else gb(summary.peak_mib)
-        times = (_time(each) for each in (summary.alone_s, summary.beside_s, summary.cpu_s))
+        times = (_alone(summary), _time(summary.beside_s), _time(summary.cpu_s))
         table.add_row(summary.rule, str(summary.runs), *times, declared, seen)
     console = Console(markup=False, highlight=False, emoji=False)
     console.print(table)
+    if any(summary.worked_out_s is not None for summary in found):
+        console.print("~ worked out from runs beside others, as none ran alone.")
     for summary in found:
         for line in advice(summary):
             console.print(line, soft_wrap=True)
+
+
+def _alone(summary: KindSummary) -> str:
+    worked_out = _time(summary.worked_out_s)
+    return f"~{worked_out}" if worked_out else _time(summary.alone_s)
 
 
 def _time(seconds: float | None) -> str:

@@ -29,8 +29,10 @@ _PREALLOCATES = 0.7  # of the card: JAX takes 75 % at once, TensorFlow nearly al
 class KindSummary:
     """One kind of job; times in seconds, memory in MiB, None where nobody knows.
 
-    alone_s, beside_s, cpu_s: medians alone on a card, beside others there, and on the CPU. slower:
-    by how much each partner lengthens it, as a share, where that is known well enough.
+    alone_s, beside_s, cpu_s: medians alone on a card, beside others there, and on the CPU.
+    worked_out_s: its time alone by the runs beside others, where none ran alone and that is known
+    well enough. slower: by how much each partner lengthens it, as a share, where that is known well
+    enough.
     preallocates: the peak is a large part of the card, so it tells what the framework takes, not
     what the job needs. smaller_half_mib: what jobs of the smaller half of the inputs would hold if
     that were learned, where that is much less than what is declared.
@@ -41,6 +43,7 @@ class KindSummary:
     failed: int
     out_of_memory: int
     alone_s: float | None
+    worked_out_s: float | None
     beside_s: float | None
     cpu_s: float | None
     declared_mib: int | None
@@ -86,12 +89,15 @@ def _summary(
     peak = max((run.peak_mib for run in runs if run.peak_mib is not None), default=None)
     largest = max((cards_mib.get(run.card or "", 0) for run in runs), default=0)
     preallocates = peak is not None and largest > 0 and peak >= _PREALLOCATES * largest
+    alone_s = _median(run.ran_s for run in on_card if run.was_alone)
+    solo = belief.solo.get(kind) if belief is not None and alone_s is None else None
     return KindSummary(
         kind=kind,
         runs=len(runs),
         failed=sum(run.outcome is Outcome.FAILED for run in runs),
         out_of_memory=sum(run.outcome is Outcome.OUT_OF_MEMORY for run in runs),
-        alone_s=_median(run.ran_s for run in on_card if run.was_alone),
+        alone_s=alone_s,
+        worked_out_s=solo.seconds() if solo is not None and solo.is_known else None,
         beside_s=_median(run.ran_s for run in on_card if not run.was_alone),
         cpu_s=_median(run.ran_s for run in good if run.card is None),
         declared_mib=declared,

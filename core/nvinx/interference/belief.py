@@ -60,6 +60,10 @@ class Pair(Struct, frozen=True):
         return self.sd_of_slowdown <= _TOLD_SD
 
 
+# Of ln time alone: it is known well enough then, and need not be measured.
+KNOWN_SD = 0.3
+
+
 class Solo(Struct, frozen=True):
     """How long a kind of job takes alone: ln seconds at the size `exp(at)`, and its growth."""
 
@@ -67,6 +71,10 @@ class Solo(Struct, frozen=True):
     sd: float
     growth: float = 0.0
     at: float = 0.0
+
+    @property
+    def is_known(self) -> bool:
+        return self.sd < KNOWN_SD
 
     def seconds(self, size: float | None = None) -> float:
         grown = 0.0 if size is None else self.growth * (math.log(size) - self.at)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from nvinx.interference.belief import KNOWN_SD
 from nvinx.interference.groups import EXPONENT_SD, LEAST, MOST
 from nvinx.interference.paces import Paces
 from nvinx.interference.slowdown import (
@@ -44,7 +45,7 @@ MOST_ODD = 120  # pairs with a misfit of their own: the calibrated, and those lo
 _LEAST, _MOST = -12.0, 5.0  # of ln excess
 # Of the way from the most probable to the mean, and up to which standard deviation of all ln times
 # alone: less is known where all ran in company, and medians would make heavy sharing look cheap.
-_MEDIAN, _KNOWN_SD = 2 / 3, 0.3
+_MEDIAN = 2 / 3
 _STEP = 1e-4  # of the exponent, for what follows from it
 _ROUNDS, _TRIES, _SETTLED = 30, 7, 1e-3
 _RESCALED, _SCALED = (3, 7, 11), 8  # rounds before which the noise is estimated anew, in steps
@@ -163,7 +164,7 @@ class Problem:
         import numpy as np
 
         sd = np.sqrt(np.diag(covariance))
-        if sd[self.first_solo :][: len(self.solo.kinds)].max(initial=0.0) > _KNOWN_SD:
+        if sd[self.first_solo :][: len(self.solo.kinds)].max(initial=0.0) > KNOWN_SD:
             return np.zeros_like(x)
         excess, exponent = self._excess(x), self.exponent(x)
         log_pace, _ = self.paces.logs(excess, exponent)

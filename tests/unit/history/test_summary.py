@@ -1,6 +1,7 @@
 """What the history of a kind of job says, and what it advises to declare."""
 
 import json
+import re
 
 import pytest
 from builders import company
@@ -42,6 +43,23 @@ def test_times_are_told_apart_by_partners_and_place():
     assert (summary.alone_s, summary.beside_s, summary.cpu_s) == (4, 9, 40)
     assert (summary.runs, summary.rule) == (4, "embed")
     assert summary.slower["fold@2"] > 0.5
+
+
+def beside(kind, partner, ran_s, share):
+    return run(ran_s, kind=kind, company=(company(share * ran_s, partner),))
+
+
+def test_a_time_alone_that_no_run_shows_is_worked_out_once_enough_is_known():
+    fold = [run(seconds, kind="fold@2") for seconds in (60, 61, 62)]
+    shares = (0.2, 0.3, 0.6, 0.9)
+    embed = [beside("embed@1", "fold@2", 10 / (1 - share / 2), share) for share in shares]
+    known = {each.rule: each for each in summaries([*fold, *embed * 3], {"card": 4000})}
+    assert known["embed"].alone_s is None
+    assert known["embed"].worked_out_s == pytest.approx(10, rel=0.15)
+    assert known["fold"].worked_out_s is None
+
+    (one,) = (each for each in summaries([*fold, embed[-1]], {"card": 4000}) if each.runs == 1)
+    assert (one.alone_s, one.worked_out_s) == (None, None)
 
 
 def test_a_slowdown_of_which_hardly_anything_is_known_is_not_told():
@@ -96,6 +114,16 @@ def test_the_command_shows_declared_against_seen_and_what_to_change(nvinx):
     assert "declared      seen" in shown
     assert "embed: declare vram_mb=580, it used 0.52 GB of the 0.90 GB declared." in shown
     assert "embed: takes 2.89 times as long beside fold." in shown
+    assert "~" not in shown
+
+
+def test_a_time_that_is_worked_out_is_shown_as_such(nvinx, tmp_path):
+    history = SqliteHistory(tmp_path / "state" / "history.db")
+    runs = [beside("embed@1", "fold@2", 10, share / 100) for share in range(20, 30)]
+    history.add([*runs, run(60, kind="fold@2")], "/w/Snakefile")
+    shown = nvinx().output
+    assert re.search(r"embed +10 +~[\d.]+ s +10.0 s ", shown), shown
+    assert "~ worked out from runs beside others, as none ran alone." in shown
 
 
 @pytest.mark.usefixtures("remembered")
