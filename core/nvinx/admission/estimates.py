@@ -122,6 +122,10 @@ class Estimates:
             return False
         return self._statistics.wants_alone(claim.profile)
 
+    def is_stranger(self, claim: Claim) -> bool:
+        """Whether it is a guess what sharing with it costs, while more is known of others."""
+        return self._belief is not None and self._belief.is_stranger(claim.profile)
+
     def awaits_lesson(self, claims: Iterable[Claim]) -> bool:
         """Whether one of these was just measured alone, and what that tells is being worked out."""
         statistics = self._statistics

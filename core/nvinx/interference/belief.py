@@ -94,7 +94,8 @@ class Belief(Struct, frozen=True):
 
     pairs: by who suffers and beside whom, for all profiles that were seen. solo: by kind. noise:
     the relative error of one run's time. runs: that it rests on. exponent: of `p_norm`. groups:
-    measured by a calibration, and not contradicted.
+    measured by a calibration, and not contradicted. strangers: profiles of which too few runs were
+    seen.
     """
 
     level: float
@@ -106,6 +107,11 @@ class Belief(Struct, frozen=True):
     runs: int = 0
     exponent: float = EXPONENT
     groups: tuple[Group, ...] = ()
+    strangers: tuple[str, ...] = ()
+
+    def is_stranger(self, profile: str) -> bool:
+        """Whether hardly anything was seen of it."""
+        return profile not in self.pairs or profile in self.strangers
 
     def pair(self, profile: str, partner: str) -> Pair | None:
         """None where one of the two was never seen."""

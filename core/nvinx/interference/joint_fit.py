@@ -97,6 +97,7 @@ def belief(problem: Problem, x: Any, covariance: Any, seed: int) -> Belief:
         noise=problem.noise,
         runs=len(problem.runs),
         exponent=problem.exponent(x),
+        strangers=tuple(name for name in problem.names if seen[name] < FAMILIAR),
     )
 
 

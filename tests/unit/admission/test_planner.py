@@ -4,7 +4,7 @@ import random
 import statistics
 
 import pytest
-from builders import card, cpu_job, exclusive_job, part_job, shared_job, spilling_claim
+from builders import card, cpu_job, exclusive_job, part_job, past_run, shared_job, spilling_claim
 from builders import job as job_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,7 +30,9 @@ from nvinx.admission.step import admit, apply, step
 from nvinx.bench.capacity import Capacity
 from nvinx.calibration import fit_slowdown_model
 from nvinx.catalog import Residency
+from nvinx.history.statistics import RunStatistics
 from nvinx.interference import CoRun
+from nvinx.interference.company import Company
 from nvinx.jobs.card_count import CardCount
 from nvinx.simulation.generate import KINDS, bag, gangs
 from nvinx.simulation.simulate import simulate
@@ -314,8 +316,32 @@ def test_a_running_job_that_spills_over_several_cards_is_planned_as_what_it_is()
 def test_no_plan_is_made_for_a_job_that_spills_as_no_card_holds_it():
     big = shared_job("big", 6000, ram_overflow=True, ram_mib=4000, runtime_s=500)
     others = [shared_job(f"j{k}", 900, runtime_s=30) for k in range(3)]
-    assert pays(waiting(*others))
-    assert not pays(waiting(big, *others))
+    assert pays(waiting(*others), ESTIMATES)
+    assert not pays(waiting(big, *others), ESTIMATES)
+
+
+def after_runs(*names):
+    """What is believed once jobs of these have run so often."""
+    seen = RunStatistics(past_run(name, 30.0, Company(20.0, {"fold": 1})) for name in names)
+    seen.learn()
+    return Estimates(statistics=seen)
+
+
+def kinds(*names, of=shared_job):
+    return waiting(*(of(f"{k}", kind=name, runtime_s=30) for k, name in enumerate(names)))
+
+
+def test_no_plan_is_made_of_guesses_what_sharing_costs():
+    familiar = after_runs(*["fold"] * 3, *["embed"] * 2)
+    assert pays(kinds("fold", "fold", "fold", "embed"), familiar)
+    assert not pays(kinds("fold", "fold", "embed"), familiar)
+    assert not pays(kinds("new", "new", "new"), familiar)
+    assert pays(kinds("fold", "embed"), after_runs(*["fold", "embed"] * 3))
+
+
+def test_a_plan_is_made_where_nothing_at_all_is_known_of_sharing_or_nobody_shares():
+    assert pays(kinds("new", "embed"), Estimates())
+    assert pays(kinds("new", "new", of=exclusive_job), after_runs(*["fold"] * 3))
 
 
 def test_a_refused_part_of_a_card_keeps_nobody_from_a_smaller_card():

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from nvinx.jobs.claim import Claim
 
 PATIENCE_S = 60.0
-KNOWN = 0.75  # of the run times on cards must be known for a plan to be worth its time
+# Of the run times on cards, and of those who may share one, so many must be known for a plan to be
+# worth its time: by guesses, it is worse than none.
+KNOWN = 0.75
 SHORT_S = 2.0  # jobs that are done so soon would wait for their plan
 _LOOKED_AT = 40
 
@@ -61,7 +63,7 @@ class Planner:
         upcoming: jobs that are not ready yet, each after those it needs.
         """
         self._progress.observe(state, at)
-        has_use = pays(state, upcoming)
+        has_use = pays(state, self._estimates, upcoming)
         self._before = self._look_ahead(state, at, upcoming) if has_use else NO_PLAN
         return replace(self._before, done=self._progress.done)
 
@@ -113,7 +115,7 @@ class Planner:
         )
 
 
-def pays(state: State, upcoming: Sequence[Upcoming] = ()) -> bool:
+def pays(state: State, estimates: Estimates, upcoming: Sequence[Upcoming] = ()) -> bool:
     """Whether there is a choice, and enough known to choose by of those who wait for a card, or of
     those who run and come where nobody does: cheap to ask.
     """
@@ -129,6 +131,9 @@ def pays(state: State, upcoming: Sequence[Upcoming] = ()) -> bool:
         claims += [running.job.claim for running in state.running.values()]
         claims += [one.job.claim for one in upcoming[:_LOOKED_AT]]
     if any(_is_beyond(claim, capacity) for claim in claims):
+        return False
+    sharing = [claim for claim in claims if claim.residency.shares_card]
+    if sum(map(estimates.is_stranger, sharing)) > (1.0 - KNOWN) * len(sharing):
         return False
     of_cards = [known_on_card_s(claim) for claim in claims if claim.uses_gpu]
     known = [seconds for seconds in of_cards if seconds is not None]
