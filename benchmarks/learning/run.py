@@ -1,7 +1,7 @@
 """How soon runs teach what a calibration tells: makespan over the calibrated one, run after run.
 
-python benchmarks/learning/run.py [FOLDER] [--seeds 16] [--runs 8] [--only TEXT] [--json FILE]
-    [--against FILE]
+python benchmarks/learning/run.py [FOLDER] [--seeds 16] [--first 0] [--runs 8] [--only TEXT]
+    [--json FILE] [--against FILE]
 
 Six models of a co-run table, one 4 GB card, 8 cores. Each seed draws models, times and VRAM, and
 plays the same workload run after run, through a history on disk as real runs do. The calibrated
@@ -34,8 +34,8 @@ def tables(folder: Path | None) -> list[Table]:
     return [*map(read, paths), made_up()]
 
 
-def found_of(table: Table, cell: Cell, seeds: int, runs: int, workers: ProcessPoolExecutor):
-    jobs = [workers.submit(played, table, cell, seed, runs) for seed in range(seeds)]
+def found_of(table: Table, cell: Cell, seeds: range, runs: int, workers: ProcessPoolExecutor):
+    jobs = [workers.submit(played, table, cell, seed, runs) for seed in seeds]
     return summary([job.result() for job in jobs])
 
 
@@ -53,7 +53,8 @@ def row(label: str, cell: dict[str, list[float]], before: dict[str, list[float]]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", help="a folder of measured co-run tables")
-    parser.add_argument("--seeds", type=int, default=16)
+    parser.add_argument("--seeds", type=int, default=16, help="how many")
+    parser.add_argument("--first", type=int, default=0, help="the first of the seeds")
     parser.add_argument("--runs", type=int, default=8)
     parser.add_argument("--only", default="", help="cells with this text in their label")
     parser.add_argument("--workers", type=int, default=1, help="processes")
@@ -62,15 +63,16 @@ def main() -> None:
     options = parser.parse_args()
     before: Found = json.loads(options.against.read_text()) if options.against else {}
     found: Found = {}
+    seeds = range(options.first, options.first + options.seeds)
     head = " ".join(f"{number:5}" for number in range(1, options.runs + 1))
-    print(f"Makespan over the calibrated one, mean of {options.seeds} seeds, by run.\n")
+    print(f"Makespan over the calibrated one, mean of {len(seeds)} seeds, by run.\n")
     print(f"{'':44} {head}   serial packed{'   worst beside before' * bool(before)}")
     with ProcessPoolExecutor(options.workers) as workers:
         for table in tables(options.folder):
             for cell in CELLS:
                 label = f"{table.name} {cell.label}"
                 if options.only in label:
-                    found[label] = found_of(table, cell, options.seeds, options.runs, workers)
+                    found[label] = found_of(table, cell, seeds, options.runs, workers)
                     print(row(label, found[label], before.get(label)), flush=True)
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n")
