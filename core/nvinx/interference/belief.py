@@ -45,8 +45,10 @@ class Pair(Struct, frozen=True):
 
     @property
     def sd_of_slowdown(self) -> float:
-        """Of ln slowdown."""
-        return self.sd * self.excess / (1.0 + self.excess)
+        """Of ln slowdown, upwards: where the excess looks small, it may be ever so much smaller
+        and hardly change the slowdown, and be larger and change it much.
+        """
+        return math.log1p(math.exp(self.mean + self.sd)) - math.log1p(self.excess)
 
     @property
     def interval(self) -> tuple[float, float]:

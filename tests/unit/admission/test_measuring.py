@@ -57,6 +57,13 @@ def test_of_rules_that_hurt_each_other_one_is_measured():
     assert starts(taught(5.0), shared("embed"), shared("fold")) == [("embed0", ALONE)]
 
 
+def test_what_looks_cheap_and_may_well_be_dear_is_measured():
+    """A small excess may be several times as large, which hardly shows in its effect so far."""
+    assert starts(taught(0.2, sd=1.3), shared("embed"), shared("fold")) == [("embed0", ALONE)]
+    (_, why), _ = starts(taught(0.2, sd=0.3), shared("embed"), shared("fold"))
+    assert why is not ALONE
+
+
 def test_what_is_known_alone_lets_the_unmeasured_go_first():
     seen = taught(5.0, runs=[past("embed")])
     jobs = [shared("embed"), shared("embed", 1), shared("fold"), shared("call")]
