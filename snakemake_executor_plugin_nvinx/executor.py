@@ -269,7 +269,8 @@ class Executor(RealExecutor):
         self._suspended.come_back(job_id)
 
     def end_suspended(self) -> None:
-        self._suspended.end_all()
+        with self._killing:
+            self._suspended.end_all()
 
     def _note_moved(self, job_id: str, moved: Moved, used_mib: int | None) -> None:
         """On the thread that moved a job."""
