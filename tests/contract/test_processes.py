@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 
 import pytest
 
@@ -49,6 +50,16 @@ def test_nobody_has_time_to_act_on_the_end_of_another_of_the_job(start, tmp_path
     processes.end([TOKEN], grace_s=0.3)
     proc.wait()
     assert not (tmp_path / "seen").exists()
+
+
+def test_what_a_job_starts_while_it_is_ended_ends_too(start):
+    child = "(for n in {1..100}; do sleep 0.1; done) &"
+    proc = start(f"trap '' TERM; echo up; while :; do {child} sleep 0.02; done")
+
+    processes.end([TOKEN], grace_s=0.5)
+    proc.wait()
+    time.sleep(0.2)
+    assert not processes.are_there([TOKEN])
 
 
 def test_children_that_went_elsewhere_end_too(start):

@@ -34,10 +34,12 @@ def end(tokens: Collection[str], *, grace_s: float = GRACE_S) -> int:
     deadline = time.monotonic() + grace_s
     while (stubborn := _family(tokens)) and time.monotonic() < deadline:
         time.sleep(_POLL_S)
-    for act in ("suspend", "kill"):  # so that none of them acts on the end of another
-        for process in stubborn:
-            with contextlib.suppress(*_gone()):
-                getattr(process, act)()
+    if stubborn:
+        stop(tokens)  # so that none of them acts on the end of another, or starts one more
+        stubborn = _family(tokens)
+    for process in stubborn:
+        with contextlib.suppress(*_gone()):
+            process.kill()
     return len(stubborn)
 
 
