@@ -93,6 +93,8 @@ class Executor(RealExecutor):
         self._failure: Exception | None = None
         self._ending = threading.Lock()
         self._killing = threading.Lock()  # held while what is left of jobs may still write
+        self._killed: set[str] = set()
+        self._cut_short: set[Any] = set()
         self._formatting = threading.local()
         workers = self._run.cores + _SPARE_WORKERS
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="nvinx-job")
@@ -199,7 +201,8 @@ class Executor(RealExecutor):
                 is_over = not self._running
             except KeyboardInterrupt:
                 grace_s = 0.0
-        self._runner.mark_unfinished()
+        for handle in self._cut_short:
+            self._runner.mark_unfinished(handle)
         self.shutdown()
 
     @property
@@ -269,8 +272,7 @@ class Executor(RealExecutor):
         self._suspended.come_back(job_id)
 
     def end_suspended(self) -> None:
-        with self._killing:
-            self._suspended.end_all()
+        self._kill(self._suspended.stranded())
 
     def _note_moved(self, job_id: str, moved: Moved, used_mib: int | None) -> None:
         """On the thread that moved a job."""
@@ -331,6 +333,7 @@ class Executor(RealExecutor):
             if not self._is_ending:
                 self._is_ending = True
                 self.logger.info(messages.ends_on_sigterm(len(self._running)))
+                self._runner.about_to_end()
             self._kill(list(self._running))
 
     def _kill(self, tokens: Collection[str]) -> None:
@@ -338,6 +341,7 @@ class Executor(RealExecutor):
 
         if tokens:
             with self._killing:
+                self._killed.update(tokens)
                 processes.end(tokens)
 
     def _lost(self, card_id: str, problem: str) -> None:
@@ -420,6 +424,8 @@ class Executor(RealExecutor):
         if error is not None:
             keeps_going = self.workflow.execution_settings.keep_going
             self._halted |= snakemake_internals.is_last_attempt(handle) and not keeps_going
+            if self._cancelled or job.id in self._killed:
+                self._cut_short.add(handle)
             self._report_failure(handle, error)
         self._pass_on(end)
         if error is None:
@@ -466,6 +472,7 @@ class Executor(RealExecutor):
         from snakemake_executor_plugin_nvinx.dispatcher import Ready
 
         snakemake_internals.clean_up(self.workflow, handle)
+        self._mark_what_is_kept(handle)
         self._run.note_ended(end)
         self._run.trace.submitted(again, self._job_ids.makers(handle))
         self._send(end)
@@ -499,4 +506,12 @@ class Executor(RealExecutor):
         """Nothing to do: the end was noted when it happened."""
 
     def handle_job_error(self, job: Any) -> None:
-        """Nothing to do: the end was noted when it happened."""
+        """Its end was noted when it happened. Snakemake has cleaned up after it by now."""
+        if job in self._cut_short:
+            self._cut_short.discard(job)
+            self._mark_what_is_kept(job)
+
+    def _mark_what_is_kept(self, handle: Any) -> None:
+        """Of a job that was ended, or runs again: it must not count as whole meanwhile."""
+        if self.workflow.execution_settings.keep_incomplete:
+            self._runner.mark_unfinished(handle)

@@ -37,8 +37,7 @@ class Runner:
         self._attempts: dict[Any, int] = {}
         self._retried_here: dict[Any, list[str]] = {}
         self._markers: dict[Any, snakemake_internals.Markers] = {}
-        self._done_before: set[Any] | None = None  # from when all is ended
-        self._cut_short: list[Any] = []
+        self._done_before: set[Any] = set()  # of groups, when all was ended
         self._members = ThreadPoolExecutor(
             _MEMBERS_PER_JOB * workers, thread_name_prefix="nvinx-member"
         )
@@ -81,19 +80,17 @@ class Runner:
     def about_to_end(self) -> None:
         """All that runs is ended from now on, whatever it is at."""
         markers = list(self._markers.values())
-        self._done_before = {member for one in markers for member in one.removed()}
+        self._done_before |= {member for one in markers for member in one.removed()}
 
-    def mark_unfinished(self) -> None:
+    def mark_unfinished(self, handle: Any) -> None:
         """Have the next run make anew what was ended; to be called once nothing of it is left.
 
         A process of Snakemake's removes the mark of a failed job first, and then its outputs, and
         may have been ended between the two. What of a group was done before stays so.
         """
-        done = self._done_before or ()
-        for job in self._cut_short:
-            for member in snakemake_internals.members(job):
-                if not (job.is_group() and member in done):
-                    member.register()
+        for member in snakemake_internals.members(handle):
+            if not (handle.is_group() and member in self._done_before):
+                member.register()
 
     def run(self, handle: Any) -> None:
         """Run a placed job to its end. Raises what it fails with, or PreparationError."""
@@ -148,8 +145,6 @@ class Runner:
         try:
             subprocess.check_call(command, shell=True, executable=shell)
         except subprocess.CalledProcessError as error:
-            if self._done_before is not None:
-                self._cut_short.append(job)
             raise SpawnedJobError from error
         finally:
             known = self._markers.pop(job).close()

@@ -439,28 +439,29 @@ class Markers:
 
     def __init__(self, workflow: Any, handle: Any) -> None:
         """To be made once Snakemake has marked the outputs, and before that process runs."""
-        self._open: dict[Any, tuple[int, int]] = {}
+        self._open: dict[Any, tuple[int, int, str]] = {}
         self._closing = threading.Lock()
         persistence = workflow.persistence
         for job in members(handle):
             for file in list(job.output)[:1]:
                 with contextlib.suppress(OSError, AttributeError):  # records in a data base
                     folder, key = persistence._incomplete_path, persistence._get_key(file)
-                    marker = os.open(persistence._record_path(folder, key), os.O_RDONLY)
-                    self._open[job] = marker, os.fstat(marker).st_mtime_ns
+                    path = persistence._record_path(folder, key)
+                    marker = os.open(path, os.O_RDONLY)
+                    self._open[job] = marker, os.fstat(marker).st_mtime_ns, path
 
     def removed(self) -> set[Any]:
-        """Those whose marker is gone by now."""
+        """Those whose marker is gone by now, and not there anew for another try."""
         with self._closing:
-            return {job for job, (marker, _) in self._open.items() if not os.fstat(marker).st_nlink}
+            return {job for job, (_, _, path) in self._open.items() if not os.path.exists(path)}
 
     def close(self) -> Times:
         with self._closing:
-            now = {job: os.fstat(marker) for job, (marker, _) in self._open.items()}
+            now = {job: os.fstat(marker) for job, (marker, _, _) in self._open.items()}
             before, self._open = self._open, {}
         rewritten = {j: s.st_mtime_ns for j, s in now.items() if s.st_mtime_ns != before[j][1]}
         removed = {job: seen.st_ctime_ns for job, seen in now.items() if not seen.st_nlink}
-        for marker, _ in before.values():
+        for marker, _, _ in before.values():
             os.close(marker)
         return Times(*({job: at / 1e9 for job, at in of.items()} for of in (rewritten, removed)))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from nvinx.leases import processes
 from nvinx.leases.suspended_job import Moved
 
 if TYPE_CHECKING:
@@ -40,10 +39,9 @@ class SuspendedJobs:
         if (job := self._jobs.pop(job_id, None)) is not None:
             job.is_over.set()
 
-    def end_all(self) -> None:
-        """End those that nobody would bring back any more."""
-        if tokens := list(self._jobs.keys() - self._on_card):
-            processes.end(tokens)
+    def stranded(self) -> list[str]:
+        """The ids of those that go on only if somebody brings them back."""
+        return list(self._jobs.keys() - self._on_card)
 
     def _begin(self, job_id: str, job: SuspendedJob, move: Callable[[], Moved]) -> None:
         def run() -> None:

@@ -59,10 +59,31 @@ rule last:
     group: "both"
     shell: f"{HALF}; {WHOLE}"
 """
+TRIED_AGAIN = """
+rule first:
+    output: "first.txt"
+    group: "both"
+    shell: "date +%N > {output}"
+
+
+rule last:
+    input: "first.txt"
+    output: "last.txt"
+    group: "both"
+    retries: 1
+    shell:
+        "[ -e once ] || {{ touch once; exit 1; }}; [ ! -e go ] || {{ echo whole > {output}; exit; }};"
+        "trap 'rm -f .snakemake/incomplete/*' TERM; echo half > {output}; while :; do sleep 0.1 || :; done"
+"""
 WRITES_ON = """
 rule slow:
     output: "slow.txt"
     shell: "(trap '' TERM; touch begun; while sleep 0.2; do echo half > {output}; done) | cat"
+"""
+WRITES_ON_IN_ITS_OWN_PROCESS = """
+rule slow:
+    output: "slow.txt"
+    run: shell("(trap '' TERM; while sleep 0.2; do echo half > {output}; done) | cat")
 """
 OTHERS_TRACEBACK = r'Traceback [^\n]*\n\s+File "(?!\./\.snakemake/scripts/)'  # but a job's own
 STARTED = ("shell", "script", "stubborn", "block")
@@ -156,6 +177,57 @@ def test_what_is_killed_amid_its_own_cleaning_up_is_made_anew_and_what_was_done_
     assert again.status == 0, again.text
     assert "half\n" not in (again.files["own.txt"], again.files["last.txt"])
     assert again.files["first.txt"] == done
+
+
+def test_the_second_try_of_a_groups_job_is_made_anew_as_well(
+    make_workspace: MakeWorkspace,
+) -> None:
+    workspace = make_workspace("plain")
+    workspace.write("Snakefile", TRIED_AGAIN)
+    process = workspace.start("last.txt")
+    assert eventually(workspace.path("last.txt").exists)
+    done = workspace.path("first.txt").read_text()
+
+    _interrupt(process)
+    workspace.wait(process)
+    workspace.write("go", "")
+    again = workspace.run("--rerun-incomplete", "last.txt")
+    assert again.status == 0, again.text
+    assert again.files["last.txt"] == "whole\n"
+    assert again.files["first.txt"] == done
+
+
+def test_what_is_kept_of_a_job_that_sigterm_ended_does_not_count_as_whole(
+    make_workspace: MakeWorkspace,
+) -> None:
+    workspace = make_workspace("plain")
+    workspace.write("Snakefile", WAITS)
+    process = workspace.start("--keep-incomplete", "first.txt")
+    assert eventually(workspace.path("first.txt").exists)
+
+    process.terminate()
+    workspace.wait(process)
+    assert workspace.path("first.txt").read_text() == "half\n"
+    workspace.write("go", "")
+    again = workspace.run("--rerun-incomplete", "first.txt")
+    assert again.files["first.txt"] == "whole\n", again.text
+
+
+def test_ctrl_c_while_sigterm_still_ends_jobs_leaves_nothing_that_counts_as_whole(
+    make_workspace: MakeWorkspace,
+) -> None:
+    workspace = make_workspace("plain")
+    workspace.write("Snakefile", WRITES_ON_IN_ITS_OWN_PROCESS)
+    process = workspace.start()
+    slow = workspace.path("slow.txt")
+    assert eventually(slow.exists)
+
+    process.terminate()
+    assert eventually(lambda: not any(workspace.path(".snakemake/incomplete").iterdir()))
+    assert eventually(slow.exists)
+    _interrupt(process)
+    workspace.wait(process)
+    assert "slow.txt" in workspace.run("-n", "--rerun-incomplete").text
 
 
 def test_after_sigterm_nothing_of_a_job_writes_once_its_outputs_are_removed(
