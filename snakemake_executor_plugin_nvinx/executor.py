@@ -164,6 +164,7 @@ class Executor(RealExecutor):
         for job, handle in ready:
             self._run.trace.submitted(job, self._job_ids.makers(handle))
         if self._dispatcher is None:
+            snakemake_internals.hear_sigterm(self.workflow.scheduler)
             self._dispatcher = Dispatcher(self._run.broker, self)
         self._dispatcher.send(Ready(tuple(ready)))
 

@@ -5,10 +5,12 @@ The contract test for this file names the Snakemake version when one of these ch
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import copy
 import os
 import shlex
+import signal
 import sys
 import threading
 from concurrent.futures import Future
@@ -545,6 +547,20 @@ def has_executor_error(scheduler: Any) -> bool:
 def is_killed(scheduler: Any) -> bool:
     """True once the user asked by SIGTERM to stop."""
     return bool(scheduler._user_kill)
+
+
+def hear_sigterm(scheduler: Any) -> None:
+    """Have Snakemake take note of SIGTERM beside its main thread.
+
+    Its handler interrupts that thread, and would wait for ever for a lock that the thread holds
+    while it works on the ends of jobs.
+    """
+    if signal.getsignal(signal.SIGTERM) == scheduler.exit_gracefully:
+        with contextlib.suppress(ValueError):  # not asked on the main thread
+            signal.signal(
+                signal.SIGTERM,
+                lambda *_: _thread.start_new_thread(scheduler.exit_gracefully, ()),
+            )
 
 
 def hand_back(workflow: Any, jobs: Iterable[Any]) -> None:

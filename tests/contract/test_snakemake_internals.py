@@ -1,6 +1,8 @@
 """What we use of Snakemake beyond its plugin interface is there; a failure names the version."""
 
 import inspect
+import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,26 @@ def source(thing):
 )
 def test_the_scheduler_has_what_handing_back_needs(name):
     assert name in source(JobScheduler), HERE + f"JobScheduler.{name}"
+
+
+def test_the_scheduler_takes_note_of_sigterm_under_its_lock():
+    text = source(JobScheduler)
+    assert "signal.signal(signal.SIGTERM, self.exit_gracefully)" in text, HERE + "SIGTERM"
+    assert "with self._lock:" in source(JobScheduler.exit_gracefully), HERE + "exit_gracefully"
+
+
+def test_sigterm_is_heard_while_the_main_thread_holds_the_schedulers_lock():
+    scheduler = JobScheduler.__new__(JobScheduler)
+    scheduler._lock, scheduler._open_jobs = threading.Lock(), threading.Semaphore(0)
+    before = signal.signal(signal.SIGTERM, scheduler.exit_gracefully)
+    try:
+        snakemake_internals.hear_sigterm(scheduler)
+        with scheduler._lock:
+            signal.raise_signal(signal.SIGTERM)
+        assert scheduler._open_jobs.acquire(timeout=10)
+        assert snakemake_internals.is_killed(scheduler)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_executor_errors_can_be_reported_to_the_scheduler():
