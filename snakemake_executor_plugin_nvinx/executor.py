@@ -187,24 +187,30 @@ class Executor(RealExecutor):
 
         Who presses Ctrl-C again does not want to wait for those that take their time to end.
         """
+        from nvinx.host import keyboard
         from nvinx.leases import processes
 
         self._halted = self._cancelled = True
-        self._runner.about_to_end()
         tokens: set[str] = set()
-        grace_s = processes.GRACE_S
-        is_over = not self._running
-        while not is_over:
-            try:
-                tokens |= set(self._running)  # and those whose shell alone has ended meanwhile
-                processes.end(tokens, grace_s=grace_s)
-                time.sleep(0.1)
-                is_over = not self._running
-            except KeyboardInterrupt:
-                grace_s = 0.0
-        for handle in self._cut_short:
-            self._runner.mark_unfinished(handle)
-        self.shutdown()
+        with contextlib.suppress(KeyboardInterrupt):
+            self._runner.about_to_end()
+            self._end_all(tokens, processes.GRACE_S)
+        with keyboard.ignored():
+            self._end_all(tokens, 0.0)
+            for handle in self._cut_short:
+                self._runner.mark_unfinished(handle)
+            self.shutdown()
+
+    def _end_all(self, tokens: set[str], grace_s: float) -> None:
+        """Until no job runs. tokens: of those that did, since their shells alone may have ended."""
+        from nvinx.leases import processes
+
+        while tokens or self._running:
+            tokens |= set(self._running)
+            processes.end(tokens, grace_s=grace_s)
+            if not self._running:
+                break
+            time.sleep(0.1)
 
     @property
     def cores(self) -> int:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from nvinx.errors import NvinxError
-from snakemake_executor_plugin_nvinx import snakemake_internals
+from snakemake_executor_plugin_nvinx import messages, snakemake_internals
 
 if TYPE_CHECKING:
     from nvinx.admission.job import Placement
@@ -90,7 +90,10 @@ class Runner:
         """
         for member in snakemake_internals.members(handle):
             if not (handle.is_group() and member in self._done_before):
-                member.register()
+                try:
+                    member.register()
+                except OSError as error:
+                    self._executor.logger.warning(messages.not_marked(member, error))
 
     def run(self, handle: Any) -> None:
         """Run a placed job to its end. Raises what it fails with, or PreparationError."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nvinx.admission import explain
 from nvinx.errors import HintError
@@ -37,6 +37,15 @@ def not_countable(rule: str, hint: str, limit_mb: int) -> str:
 
 def no_file(path: str) -> str:
     return f"{path} is neither a file nor a folder of files"
+
+
+def not_marked(job: Any, error: OSError) -> str:
+    """Its outputs would count as whole."""
+    files = ", ".join(map(str, job.output))
+    return (
+        f"nvinx: what is left of {job} cannot be marked as incomplete ({error.strerror}). Fix: "
+        f"before the next run, remove {files}"
+    )
 
 
 def greeting(bench: Bench, cores: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -258,6 +259,38 @@ def test_ctrl_c_pressed_again_waits_for_nobody_and_shows_no_traceback(
     assert process.returncode != 0
     assert not re.search(OTHERS_TRACEBACK, text), text
     assert eventually(lambda: not _asleep(nap)), _asleep(nap)
+
+
+def test_ctrl_c_pressed_many_times_still_leaves_all_marked_and_shows_no_traceback_of_ours(
+    make_workspace: MakeWorkspace,
+) -> None:
+    workspace = make_workspace("plain")
+    workspace.write("Snakefile", AMID_ITS_CLEANING_UP)
+    process = workspace.start()
+    assert eventually(lambda: all(workspace.path(f"{n}.txt").exists() for n in ("own", "last")))
+    while process.poll() is None:
+        _interrupt(process)
+        time.sleep(0.01)
+    assert "snakemake_executor_plugin_nvinx" not in workspace.wait(process)
+
+    workspace.write("go", "")
+    again = workspace.run("--rerun-incomplete")
+    assert "half\n" not in (again.files["own.txt"], again.files["last.txt"]), again.text
+
+
+def test_what_cannot_be_marked_is_told(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace("plain")
+    workspace.write("Snakefile", WAITS)
+    process = workspace.start("first.txt")
+    assert eventually(workspace.path("first.txt").exists)
+    shutil.rmtree(workspace.path(".snakemake/incomplete"))
+    workspace.write(".snakemake/incomplete", "")
+
+    _interrupt(process)
+    text = workspace.wait(process)
+    assert process.returncode == 1
+    assert "Traceback" not in text
+    assert "Fix: before the next run, remove first.txt" in text
 
 
 def test_after_sigterm_stock_waits_for_its_jobs_and_nvinx_ends_them_and_neither_starts_more(
