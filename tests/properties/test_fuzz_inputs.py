@@ -57,8 +57,8 @@ ODD = (
         "? !!seq x\n: 1",
         "? !!set x\n: 1",
         "{? {a: 1} : 2}",
-        "[" * 1500,  # deeper than Python recurses
-        "{a: " * 1500,
+        "[" * 500,  # deeper than Python recurses
+        "{a: " * 500,
     ),
     *(
         "%YAML 9.9\n---\n1",
