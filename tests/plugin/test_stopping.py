@@ -15,7 +15,7 @@ from waiting import eventually
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
 
     from conftest import Workspace
 
@@ -128,6 +128,24 @@ def _start(workspace: Workspace) -> tuple[str, subprocess.Popen[str]]:
     return nap, process
 
 
+def _begun(
+    workspace: Workspace, snakefile: str, *words: str, until: Collection[str]
+) -> subprocess.Popen[str]:
+    """A run of a workflow, as soon as these files are there."""
+    workspace.write("Snakefile", snakefile)
+    process = workspace.start(*words)
+    assert eventually(lambda: all(workspace.path(name).exists() for name in until))
+    return process
+
+
+def _taken_up_again(workspace: Workspace, *targets: str) -> Mapping[str, str]:
+    """All files, once the jobs that waited for the word were let go on."""
+    workspace.write("go", "")
+    again = workspace.run("--rerun-incomplete", *targets)
+    assert again.status == 0, again.text
+    return again.files
+
+
 @pytest.mark.parametrize(
     "stop",
     [
@@ -164,68 +182,54 @@ def test_what_is_killed_amid_its_own_cleaning_up_is_made_anew_and_what_was_done_
 ) -> None:
     """Snakemake removes the mark of a failed job first, and then what the job wrote."""
     workspace = make_workspace("plain")
-    workspace.write("Snakefile", AMID_ITS_CLEANING_UP)
-    process = workspace.start()
-    assert eventually(lambda: all(workspace.path(f"{n}.txt").exists() for n in ("own", "last")))
+    process = _begun(workspace, AMID_ITS_CLEANING_UP, until=["own.txt", "last.txt"])
     done = workspace.path("first.txt").read_text()
 
     _interrupt(process)
     workspace.wait(process)
     assert [workspace.path(f"{n}.txt").read_text() for n in ("own", "last")] == ["half\n"] * 2
 
-    workspace.write("go", "")
-    again = workspace.run("--rerun-incomplete")
-    assert again.status == 0, again.text
-    assert "half\n" not in (again.files["own.txt"], again.files["last.txt"])
-    assert again.files["first.txt"] == done
+    files = _taken_up_again(workspace)
+    assert "half\n" not in (files["own.txt"], files["last.txt"])
+    assert files["first.txt"] == done
 
 
 def test_the_second_try_of_a_groups_job_is_made_anew_as_well(
     make_workspace: MakeWorkspace,
 ) -> None:
     workspace = make_workspace("plain")
-    workspace.write("Snakefile", TRIED_AGAIN)
-    process = workspace.start("last.txt")
-    assert eventually(workspace.path("last.txt").exists)
+    process = _begun(workspace, TRIED_AGAIN, "last.txt", until=["last.txt"])
     done = workspace.path("first.txt").read_text()
 
     _interrupt(process)
     workspace.wait(process)
-    workspace.write("go", "")
-    again = workspace.run("--rerun-incomplete", "last.txt")
-    assert again.status == 0, again.text
-    assert again.files["last.txt"] == "whole\n"
-    assert again.files["first.txt"] == done
+    files = _taken_up_again(workspace, "last.txt")
+    assert files["last.txt"] == "whole\n"
+    assert files["first.txt"] == done
 
 
 def test_what_is_kept_of_a_job_that_sigterm_ended_does_not_count_as_whole(
     make_workspace: MakeWorkspace,
 ) -> None:
     workspace = make_workspace("plain")
-    workspace.write("Snakefile", WAITS)
-    process = workspace.start("--keep-incomplete", "first.txt")
-    assert eventually(workspace.path("first.txt").exists)
+    words = ("--keep-incomplete", "first.txt")
+    process = _begun(workspace, WAITS, *words, until=["first.txt"])
 
     process.terminate()
     workspace.wait(process)
     assert workspace.path("first.txt").read_text() == "half\n"
-    workspace.write("go", "")
-    again = workspace.run("--rerun-incomplete", "first.txt")
-    assert again.files["first.txt"] == "whole\n", again.text
+    assert _taken_up_again(workspace, "first.txt")["first.txt"] == "whole\n"
 
 
 def test_ctrl_c_while_sigterm_still_ends_jobs_leaves_nothing_that_counts_as_whole(
     make_workspace: MakeWorkspace,
 ) -> None:
     workspace = make_workspace("plain")
-    workspace.write("Snakefile", WRITES_ON_IN_ITS_OWN_PROCESS)
-    process = workspace.start()
-    slow = workspace.path("slow.txt")
-    assert eventually(slow.exists)
+    process = _begun(workspace, WRITES_ON_IN_ITS_OWN_PROCESS, until=["slow.txt"])
 
     process.terminate()
     assert eventually(lambda: not any(workspace.path(".snakemake/incomplete").iterdir()))
-    assert eventually(slow.exists)
+    assert eventually(workspace.path("slow.txt").exists)
     _interrupt(process)
     workspace.wait(process)
     assert "slow.txt" in workspace.run("-n", "--rerun-incomplete").text
@@ -236,9 +240,7 @@ def test_after_sigterm_nothing_of_a_job_writes_once_its_outputs_are_removed(
 ) -> None:
     """Its shell obeys at once; what that started takes the time that it is given."""
     workspace = make_workspace("plain")
-    workspace.write("Snakefile", WRITES_ON)
-    process = workspace.start()
-    assert eventually(workspace.path("begun").exists)
+    process = _begun(workspace, WRITES_ON, until=["begun"])
 
     process.terminate()
     text = workspace.wait(process)
@@ -265,24 +267,22 @@ def test_ctrl_c_pressed_many_times_still_leaves_all_marked_and_shows_no_tracebac
     make_workspace: MakeWorkspace,
 ) -> None:
     workspace = make_workspace("plain")
-    workspace.write("Snakefile", AMID_ITS_CLEANING_UP)
-    process = workspace.start()
-    assert eventually(lambda: all(workspace.path(f"{n}.txt").exists() for n in ("own", "last")))
-    while process.poll() is None:
+    process = _begun(workspace, AMID_ITS_CLEANING_UP, until=["own.txt", "last.txt"])
+
+    def is_over() -> bool:
         _interrupt(process)
-        time.sleep(0.01)
+        return process.poll() is not None
+
+    assert eventually(is_over, pause_s=0.01)
     assert "snakemake_executor_plugin_nvinx" not in workspace.wait(process)
 
-    workspace.write("go", "")
-    again = workspace.run("--rerun-incomplete")
-    assert "half\n" not in (again.files["own.txt"], again.files["last.txt"]), again.text
+    files = _taken_up_again(workspace)
+    assert "half\n" not in (files["own.txt"], files["last.txt"])
 
 
 def test_what_cannot_be_marked_is_told(make_workspace: MakeWorkspace) -> None:
     workspace = make_workspace("plain")
-    workspace.write("Snakefile", WAITS)
-    process = workspace.start("first.txt")
-    assert eventually(workspace.path("first.txt").exists)
+    process = _begun(workspace, WAITS, "first.txt", until=["first.txt"])
     shutil.rmtree(workspace.path(".snakemake/incomplete"))
     workspace.write(".snakemake/incomplete", "")
 
@@ -297,9 +297,7 @@ def test_after_sigterm_stock_waits_for_its_jobs_and_nvinx_ends_them_and_neither_
     engine: str, make_workspace: MakeWorkspace
 ) -> None:
     workspace = make_workspace("plain", engine)
-    workspace.write("Snakefile", WAITS)
-    process = workspace.start("late.txt")
-    assert eventually(workspace.path("first.txt").exists)
+    process = _begun(workspace, WAITS, "late.txt", until=["first.txt"])
 
     process.terminate()
     if engine == "stock":
