@@ -3,9 +3,8 @@
 ln time of a run = ln time alone of its kind + ln slowdown by its company, where what adds up over
 the time is the pace: time = time alone / sum over company of (share of the time / slowdown). The
 excess slowdown of a pair is exp(level + a_i + b_j + d_ij): how much one suffers, how much the other
-hurts, and what the two factors miss. How far a and b spread differs from bench to bench, so it is
-estimated, too. All noise is Student's t, so that an odd run decides little, and many runs overrule
-a calibration.
+hurts, with the calibration's own prior, and what the two factors miss. All noise is Student's t, so
+that an odd run decides little, and many runs overrule a calibration.
 
 Who is slow by chance stays when others have left, and so is alone for longer: company is no
 accident, and taken as one it makes sharing look cheap. It is the work that chance draws, and the
@@ -22,6 +21,7 @@ from nvinx.interference.belief import KNOWN_SD
 from nvinx.interference.groups import EXPONENT_SD, LEAST, MOST
 from nvinx.interference.paces import Paces
 from nvinx.interference.slowdown import (
+    CORRELATION,
     HURTS_SD,
     LEVEL,
     LEVEL_SD,
@@ -31,16 +31,13 @@ from nvinx.interference.slowdown import (
 from nvinx.interference.solo_times import SoloTimes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from nvinx.interference.observed import Observed
     from nvinx.interference.slowdown import Measured
 
 TAIL = 4.0  # degrees of freedom
 _INFORMATION = (TAIL + 1) / (TAIL + 3)  # of rows with such tails, by what their weights say
-# How a and b spread: the calibration's standard deviations, and how they correlate, before any run.
-# That counts as much as what is found of so many profiles.
-CORRELATION, SPREAD_WEIGHT = -0.25, 4.0
 MISFIT_SD = 0.35  # of the ln excess of a pair around what its two factors say
 MISFIT_OF_SLOWDOWN, _FLAT = 0.1, 0.03  # the same of ln slowdown, and the least excess that counts
 NOISE_SD, NOISE_WEIGHT, NOISE_FLOOR = 0.2, 4.0, 0.03  # of the ln time of a run
@@ -51,8 +48,7 @@ _LEAST, _MOST = -12.0, 5.0  # of ln excess
 _MEDIAN = 2 / 3
 _STEP = 1e-4  # of the exponent, for what follows from it
 _ROUNDS, _TRIES, _SETTLED = 30, 7, 1e-3
-_RESCALED = (3, 5, 7, 9, 11)  # rounds before which noise and spread are estimated anew
-_SCALED = 8  # steps of the noise
+_RESCALED, _SCALED = (3, 7, 11), 8  # rounds before which the noise is estimated anew, in steps
 
 
 class Problem:
@@ -88,7 +84,6 @@ class Problem:
         self._told_sd = MEASURED_SD / np.sqrt([seen.repeats for seen in measured.values()])
         self._misfit_sd = self._misfits()
         self._centre, self._precision = self._prior(exponent)
-        self._spread_over(_spread())
 
     def _odd(self) -> list[int]:
         """Which pairs may differ from what their two factors say."""
@@ -125,32 +120,22 @@ class Problem:
         return effect
 
     def _prior(self, exponent: float) -> tuple[Any, Any]:
-        """Centre and precision of what is believed before, but for a, b and the misfits."""
+        """Centre and precision of what is believed before, but for the misfits."""
         import numpy as np
 
-        size = self.at_exponent + 1
+        n, size = len(self.names), self.at_exponent + 1
+        cross = CORRELATION * SUFFERS_SD * HURTS_SD
+        each = np.linalg.inv(np.array([[SUFFERS_SD**2, cross], [cross, HURTS_SD**2]]))
         centre, precision = np.zeros(size), np.zeros((size, size))
         centre[0], precision[0, 0] = LEVEL, LEVEL_SD**-2
+        for k in range(n):
+            both = [1 + k, 1 + n + k]
+            precision[np.ix_(both, both)] = each
         centre[self.first_solo :] = [*self.solo.centre, exponent]
         solo = np.arange(self.first_solo, self.at_exponent)
         precision[solo, solo] = self.solo.precision
         precision[-1, -1] = EXPONENT_SD**-2
         return centre, precision
-
-    def _factors(self) -> Iterator[Any]:
-        """Where a and b of each profile are among the unknowns, as rows and columns of a block."""
-        import numpy as np
-
-        n = len(self.names)
-        return (np.ix_([1 + k, 1 + n + k], [1 + k, 1 + n + k]) for k in range(n))
-
-    def _spread_over(self, covariance: Any) -> None:
-        """Take this for the covariance of a and b."""
-        import numpy as np
-
-        each = np.linalg.inv(covariance)
-        for block in self._factors():
-            self._precision[block] = each
 
     def solve(self) -> tuple[Any, Any]:
         """The unknowns, as medians where they are known well, and their covariance."""
@@ -286,38 +271,24 @@ class Problem:
         return np.hstack(effects) / self.noise
 
     def _rescale(self, x: Any) -> None:
-        """The noise of the runs and the spread of a and b, from what is known of them at x."""
-        import numpy as np
-
-        doubt = np.linalg.inv(self._normal(x)[0])
+        """The noise of the runs, from their residuals, but for what the unknowns follow of it."""
         off = self.noise * self._of_runs(x)
-        count = NOISE_WEIGHT + len(off) - self._followed(x, doubt)
+        count = NOISE_WEIGHT + len(off) - self._followed(x)
         for _ in range(_SCALED):
             squares = float(_weight(off / self.noise) @ off**2)
-            variance = (NOISE_WEIGHT * NOISE_SD**2 + squares) / count
-            self.noise = max(math.sqrt(variance), NOISE_FLOOR)
-        second_moments = np.outer(x, x) + doubt  # a step of the EM algorithm
-        found = sum(second_moments[block] for block in self._factors())
-        weight = SPREAD_WEIGHT + len(self.names)
-        self._spread_over((SPREAD_WEIGHT * _spread() + found) / weight)
+            spread = (NOISE_WEIGHT * NOISE_SD**2 + squares) / count
+            self.noise = max(math.sqrt(spread), NOISE_FLOOR)
 
-    def _followed(self, x: Any, doubt: Any) -> float:
-        """How many of the runs' residuals the unknowns take up, so that these say nothing of the
-        noise: half of the runs at most. doubt: the covariance of the unknowns.
-        """
+    def _followed(self, x: Any) -> float:
+        """How many of the runs' residuals the unknowns take up: half of the runs at most."""
+        import numpy as np
+
         excess = self._excess(x)
         lost, _ = self.paces.lost(excess, self.exponent(x))
         effect = self._effect_on_runs(lost, self._by_exponent(x, excess)[0])
         by_runs = _squared(effect, _weight(self._of_runs(x)))
-        return min(float((doubt * by_runs).sum()), len(self.runs) / 2)
-
-
-def _spread() -> Any:
-    """The covariance of a and b, before any run."""
-    import numpy as np
-
-    cross = CORRELATION * SUFFERS_SD * HURTS_SD
-    return np.array([[SUFFERS_SD**2, cross], [cross, HURTS_SD**2]])
+        taken_up = np.trace(np.linalg.solve(self._normal(x)[0], by_runs))
+        return min(float(taken_up), len(self.runs) / 2)
 
 
 def _squared(effect: Any, weight: Any) -> Any:

@@ -167,23 +167,6 @@ def test_where_nobody_ran_alone_heavy_sharing_is_not_taken_for_cheap(monkeypatch
     assert sum(off) / len(off) > -0.2
 
 
-def test_who_hurts_nobody_is_found_on_a_bench_of_jobs_that_hurt_much(monkeypatch):
-    """With the spread of a calibration's prior, harmless jobs would seem to slow others by a quarter."""
-    names = "abcdef"
-    for table, values in (
-        (SOLO_S, (10.0, 15.0, 20.0, 25.0, 30.0, 35.0)),
-        (SUFFERS, [0.8] * 6),
-        (HURTS, (0.01, 0.02, 0.03, 2.0, 3.0, 4.0)),
-    ):
-        for name, value in zip(names, values, strict=True):
-            monkeypatch.setitem(table, name, value)
-    told = []
-    for seed in range(12):
-        belief = fit(lab(90, noise=0.3, seed=seed, most=1))
-        told += [math.log1p(belief.excess(of, beside)) for of in names for beside in "abc"]
-    assert sum(told) / len(told) < math.log(1.17)
-
-
 def test_a_batch_of_equal_jobs_that_ends_within_moments_says_nothing_of_what_sharing_costs():
     def batch(*tail):
         together = [company(21.1, *["a"] * 3, at_end=not tail)]
