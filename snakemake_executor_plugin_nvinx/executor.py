@@ -339,7 +339,9 @@ class Executor(RealExecutor):
         if snakemake_internals.is_killed(self.workflow.scheduler):
             if not self._is_ending:
                 self._is_ending = True
-                self.logger.info(messages.ends_on_sigterm(len(self._running)))
+                if jobs := len(self._running):
+                    keeps = self.workflow.execution_settings.keep_incomplete
+                    self.logger.info(messages.ends_on_sigterm(jobs, keep_incomplete=keeps))
                 self._runner.about_to_end()
             self._kill(list(self._running))
 

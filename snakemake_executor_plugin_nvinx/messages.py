@@ -78,11 +78,12 @@ def keeps_trace() -> str:
     )
 
 
-def ends_on_sigterm(jobs: int) -> str:
+def ends_on_sigterm(jobs: int, *, keep_incomplete: bool) -> str:
     """Snakemake's own words, that it will wait for them, are not true of ours."""
+    outputs = "kept and marked as incomplete" if keep_incomplete else "removed, as after a failure"
     return (
-        f"nvinx: SIGTERM ends the {jobs} running jobs now, so that the card is free; their "
-        "outputs are removed, as after a failure. (Stock Snakemake would wait for them.)"
+        f"nvinx: SIGTERM ends {counted(jobs, 'running job')} now, so that the card is free; what "
+        f"they wrote is {outputs}. (Stock Snakemake would wait for them.)"
     )
 
 

@@ -165,7 +165,7 @@ def test_a_stopped_run_leaves_no_job_alive_and_can_be_taken_up_again(
     text = workspace.wait(process)
     assert process.returncode != 0
     assert "snakemake_executor_plugin_nvinx" not in text
-    assert ("SIGTERM ends the 4 running jobs now" in text) is (stop is _terminate)
+    assert ("SIGTERM ends 4 running jobs now" in text) is (stop is _terminate)
     assert eventually(lambda: not _asleep(nap)), _asleep(nap)
     assert eventually(lambda: not workspace.family.living()), workspace.family.living()
     assert not [name for name in QUEUED if workspace.path(name).exists()]
@@ -216,7 +216,9 @@ def test_what_is_kept_of_a_job_that_sigterm_ended_does_not_count_as_whole(
     process = _begun(workspace, WAITS, *words, until=["first.txt"])
 
     process.terminate()
-    workspace.wait(process)
+    text = workspace.wait(process)
+    assert "SIGTERM ends 1 running job now" in text
+    assert "what they wrote is kept and marked as incomplete" in text
     assert workspace.path("first.txt").read_text() == "half\n"
     assert _taken_up_again(workspace, "first.txt")["first.txt"] == "whole\n"
 
@@ -245,6 +247,7 @@ def test_after_sigterm_nothing_of_a_job_writes_once_its_outputs_are_removed(
     process.terminate()
     text = workspace.wait(process)
     assert process.returncode == 1, text
+    assert "what they wrote is removed" in text
     assert eventually(lambda: not workspace.family.living())
     assert not workspace.path("slow.txt").exists()
 
