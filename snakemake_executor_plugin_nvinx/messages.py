@@ -80,10 +80,10 @@ def keeps_trace() -> str:
 
 def ends_on_sigterm(jobs: int, *, keep_incomplete: bool) -> str:
     """Snakemake's own words, that it will wait for them, are not true of ours."""
-    outputs = "kept and marked as incomplete" if keep_incomplete else "removed, as after a failure"
+    what = "kept and marked as incomplete" if keep_incomplete else "removed, as after a failure"
     return (
-        f"nvinx: SIGTERM ends {counted(jobs, 'running job')} now, so that the card is free; what "
-        f"they wrote is {outputs}. (Stock Snakemake would wait for them.)"
+        f"nvinx: SIGTERM ends {counted(jobs, 'running job')} now, so that the card is free; "
+        f"unfinished outputs are {what}. (Stock Snakemake would wait.)"
     )
 
 

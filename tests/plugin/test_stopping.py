@@ -218,7 +218,7 @@ def test_what_is_kept_of_a_job_that_sigterm_ended_does_not_count_as_whole(
     process.terminate()
     text = workspace.wait(process)
     assert "SIGTERM ends 1 running job now" in text
-    assert "what they wrote is kept and marked as incomplete" in text
+    assert "unfinished outputs are kept and marked as incomplete" in text
     assert workspace.path("first.txt").read_text() == "half\n"
     assert _taken_up_again(workspace, "first.txt")["first.txt"] == "whole\n"
 
@@ -247,7 +247,7 @@ def test_after_sigterm_nothing_of_a_job_writes_once_its_outputs_are_removed(
     process.terminate()
     text = workspace.wait(process)
     assert process.returncode == 1, text
-    assert "what they wrote is removed" in text
+    assert "unfinished outputs are removed" in text
     assert eventually(lambda: not workspace.family.living())
     assert not workspace.path("slow.txt").exists()
 
