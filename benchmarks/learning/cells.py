@@ -22,19 +22,22 @@ UNKNOWN = 3  # pairs of theirs that may be missing from a table
 
 @dataclass(frozen=True)
 class Cell:
-    """A kind of work on a table whose excess slowdown is scaled."""
+    """Work on a table whose excess slowdown is scaled. sized: sizes of inputs explain the noise."""
 
     shape: str
     scale: float
     noise: float
+    sized: bool = False
 
     @property
     def label(self) -> str:
-        return f"{self.shape} x{self.scale:g} noise {self.noise:g}"
+        sized = ", sizes known" * self.sized
+        return f"{self.shape} x{self.scale:g} noise {self.noise:g}{sized}"
 
 
 CELLS = (
     *(Cell("bag", 2.5, noise) for noise in (0.0, 0.3, 0.7)),
+    Cell("bag", 2.5, 0.7, sized=True),
     *(Cell("bag", 1.75, noise) for noise in (0.0, 0.3)),
     *(Cell("bag", 1.0, noise) for noise in (0.0, 0.3)),
     *(Cell(shape, 2.5, 0.3) for shape in ("pipelines", "deep", "stream")),
@@ -46,7 +49,7 @@ def played(table: Table, cell: Cell, seed: int, runs: int) -> list[LearningRun]:
     draw = random.Random(f"{table.name} {seed}")
     names = _models(table, draw)
     truth, calibrated = lesson(table, names, cell.scale)
-    lab = Lab(names, draw, cell.shape, cell.noise)
+    lab = Lab(names, draw, cell.shape, cell.noise, cell.sized)
     scene = Scene(CAPACITY, Estimates(truth, caution=NONE), calibrated)
     with tempfile.TemporaryDirectory() as folder:
         workloads = (lab.run() for _ in range(runs))

@@ -1,5 +1,6 @@
 """The workloads of one lab, drawn from a seed: the same rules, run after run, on other inputs."""
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from nvinx.simulation.workload import Task, Workload
 
 SIZES_MB = (500, 700, 900, 1200, 1600)
 JOBS = 5  # of each rule, in a bag
+UNEXPLAINED = 0.3  # of the noise, where the sizes of inputs explain the rest
+GROWTHS = (0.5, 1.5)  # of the power by which times grow with the size
 
 
 def seconds(draw: random.Random) -> float:
@@ -26,15 +29,22 @@ class Lab:
     draw: random.Random
     shape: str
     noise: float
+    sized: bool = False
 
     def __post_init__(self) -> None:
         self._alone_s = {name: seconds(self.draw) for name in self.models}
         self._vram_mb = {name: self.draw.choice(SIZES_MB) for name in self.models}
         self._plain = SHAPES[self.shape](self)
+        if self.sized:
+            self._growth = {name: self.draw.uniform(*GROWTHS) for name in self.models}
 
     def run(self) -> Workload:
         """Jobs of a bag come in another order each time."""
-        tasks = list(noisy(self._plain, self.noise, self.draw).tasks.values())
+        plain = self._plain
+        if self.sized:
+            plain = Workload.of(self._with_size(task) for task in plain.tasks.values())
+        noise = UNEXPLAINED if self.sized else self.noise
+        tasks = list(noisy(plain, noise, self.draw).tasks.values())
         if self.shape == "bag":
             self.draw.shuffle(tasks)
         return Workload.of(tasks)
@@ -51,6 +61,13 @@ class Lab:
         sizes = [(name, self._vram_mb[name]) for name in self.models]
         drawn = generate.KINDS[self.shape](sizes, self.draw)
         return Workload.of(self._ruled(task) for task in drawn.tasks.values())
+
+    def _with_size(self, task: Task) -> Task:
+        """A job with an input, by which most of the noise is explained."""
+        growth = self._growth[task.model]
+        spread = math.sqrt(self.noise**2 - UNEXPLAINED**2)
+        size = math.exp(self.draw.gauss(0.0, spread) / growth)
+        return replace(task, size=size, duration_s=task.duration_s * size**growth)
 
     def _ruled(self, task: Task) -> Task:
         """A job that may share a card is one of its model's rule; all others stay as drawn."""

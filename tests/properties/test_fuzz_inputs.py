@@ -153,7 +153,7 @@ def _listed(tables):
 
 
 almost_pairs = _listed(_with(PAIR, tuple(PAIR)))
-almost_workloads = _listed(_with(JOB, (*JOB_KEYS, "cpu_duration_s", "priority", "kind")))
+almost_workloads = _listed(_with(JOB, (*JOB_KEYS, "cpu_duration_s", "priority", "kind", "size")))
 almost_benches = st.builds(
     lambda hardware, gpus, models, rest: _block(
         {"hardware": _block(hardware, True), "gpus": gpus, "models": models, **rest}.items(), False

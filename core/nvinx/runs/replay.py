@@ -87,6 +87,7 @@ def _task(job: Ran, name: str, names: dict[str, str], first_s: float) -> Task:
         runtime_s=claim.get("runtime_s"),
         priority=claim.get("priority", 0),
         kind=claim.get("kind") or None,
+        size=claim.get("size"),
     )
 
 

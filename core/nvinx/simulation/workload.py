@@ -32,7 +32,7 @@ class Task(Struct, frozen=True, kw_only=True):
     that end before it begins. release_s: when it becomes known. kind: under which runs of such jobs
     are remembered; by default the name up to a bracket. card_name, cards: as in `Claim`. gpu_share:
     the part of its card that it gets, instead of a size. is_guessed: what it needs is not known
-    before an earlier task has run. preemptible, preempts: as in `Claim`.
+    before an earlier task has run. preemptible, preempts, size: as in `Claim`.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Task(Struct, frozen=True, kw_only=True):
     is_guessed: bool = False
     preemptible: Preemptible | None = None
     preempts: int | None = None
+    size: float | None = None
 
     @property
     def wish(self) -> Residency:
@@ -142,6 +143,7 @@ class Workload:
             cards=task.cards if task.uses_gpu else ONE,
             preemptible=task.preemptible,
             preempts=task.preempts,
+            size=task.size,
         )
         return Job(name, name, claim, "workload")
 

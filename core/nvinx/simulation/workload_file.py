@@ -38,6 +38,7 @@ _KEYS = (
     "is_guessed",
     "preemptible",
     "preempts",
+    "size",
 )
 
 
@@ -113,6 +114,7 @@ def _task(at: At, position: int) -> Task:
         is_guessed=entry.flag("is_guessed"),
         preemptible=_preemptible(entry),
         preempts=entry.count("preempts"),
+        size=entry.number("size"),
     )
 
 

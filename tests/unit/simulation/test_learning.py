@@ -80,6 +80,27 @@ def test_noise_changes_how_long_tasks_take_and_not_what_was_declared():
     assert learning.noisy(plain, 0.0, draw) == plain
 
 
+def test_what_the_size_of_the_input_explains_is_learned(tmp_path):
+    """Times grow with the sizes; untold, the same runs seem to differ by chance."""
+
+    def learned(name, *, told):
+        (tmp_path / name).mkdir()
+        jobs = (
+            Task(name=f"a[{s}]", duration_s=5 * s, vram_mb=900, model="a", size=s if told else None)
+            for s in (1, 2, 4, 8)
+        )
+        again = [Workload.of(jobs)] * 3
+        list(learning.play(again, scene(), lambda: Past.read(tmp_path / name, ["card"], None)))
+        return Past.read(tmp_path / name, ["card"], None).statistics
+
+    told, untold = learned("told", told=True), learned("untold", told=False)
+    assert told.gpu_s("a", 8) == pytest.approx(40, rel=0.1)
+    assert told.gpu_s("a", 1) == pytest.approx(5, rel=0.1)
+    assert told.belief.solo["a"].growth == pytest.approx(1, abs=0.1)
+    assert untold.gpu_s("a", 8) == untold.gpu_s("a", 1)
+    assert untold.belief.noise > 5 * told.belief.noise
+
+
 def test_a_foreseen_calibration_measures_the_pairs_that_calibrate_would():
     names = [f"m{k}" for k in range(7)]
     truth = fit_slowdown_model(CoRun(a, b, 2.0, 1.5) for a in names for b in names if a < b)

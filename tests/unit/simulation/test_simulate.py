@@ -254,6 +254,8 @@ MISTAKES = {
     "an unknown key": ("- {name: a, duration_s: 1, vram: 3}", "'vram'"),
     "no duration": ("- {name: a}", "lacks duration_s"),
     "no time at all": ("- {name: a, duration_s: 0}", "duration_s is 0"),
+    "less than no input": ("- {name: a, duration_s: 1, size: -1}", "size is negative"),
+    "a size in words": ("- {name: a, duration_s: 1, size: 2GB}", "size is '2GB', not a number"),
     "an unknown residency": (
         "- {name: a, duration_s: 1, residency: gpu}",
         "'gpu', which is unknown",
@@ -303,6 +305,12 @@ def test_parts_are_of_each_card_also_where_sets_are_too_many_to_list():
     two = Capacity((card(0), card(1, total_mib=9000)), 64, 64_000)
     assert lower_bound_s(Workload.of(kinds), two, Estimates()) == 10
     assert play(*kinds, truth=Estimates(), capacity=two).makespan_s == 10
+
+
+def test_the_size_of_an_input_is_read_and_written_back():
+    found = parse("- {name: a, duration_s: 1, size: 2.5}", "w")
+    assert found.job("a").claim.size == 2.5
+    assert parse(write(found), "w") == found
 
 
 @pytest.mark.parametrize("written", ["'1/3'", "0.3333333", "33.33333%"])
