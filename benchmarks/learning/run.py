@@ -24,6 +24,7 @@ from made_up import made_up
 from tables import Table, read
 
 WORSE = 1.01
+LABEL = 46  # characters
 Found = dict[str, dict[str, list[float]]]
 
 
@@ -43,7 +44,7 @@ def row(label: str, cell: dict[str, list[float]], before: dict[str, list[float]]
     """Its runs, the other policies, and the worst run beside that of another time."""
     runs = " ".join(f"{ratio:5.2f}" for ratio in cell["learned"])
     others = " ".join(f"{statistics.fmean(cell[name]):6.2f}" for name in ("serial", "packed"))
-    line = f"{label:46} {runs}   {others}"
+    line = f"{label:{LABEL}} {runs}   {others}"
     if before is None:
         return line
     worst = max(now / then for now, then in zip(cell["learned"], before["learned"], strict=False))
@@ -66,7 +67,7 @@ def main() -> None:
     seeds = range(options.first, options.first + options.seeds)
     head = " ".join(f"{number:5}" for number in range(1, options.runs + 1))
     print(f"Makespan over the calibrated one, mean of {len(seeds)} seeds, by run.\n")
-    print(f"{'':46} {head}   serial packed{'   worst beside before' * bool(before)}")
+    print(f"{'':{LABEL}} {head}   serial packed{'   worst beside before' * bool(before)}")
     with ProcessPoolExecutor(options.workers) as workers:
         for table in tables(options.folder):
             for cell in CELLS:

@@ -40,11 +40,7 @@ class Lab:
 
     def run(self) -> Workload:
         """Jobs of a bag come in another order each time."""
-        plain = self._plain
-        if self.sized:
-            plain = Workload.of(self._with_size(task) for task in plain.tasks.values())
-        noise = UNEXPLAINED if self.sized else self.noise
-        tasks = list(noisy(plain, noise, self.draw).tasks.values())
+        tasks = list(self._with_other_inputs().tasks.values())
         if self.shape == "bag":
             self.draw.shuffle(tasks)
         return Workload.of(tasks)
@@ -61,6 +57,12 @@ class Lab:
         sizes = [(name, self._vram_mb[name]) for name in self.models]
         drawn = generate.KINDS[self.shape](sizes, self.draw)
         return Workload.of(self._ruled(task) for task in drawn.tasks.values())
+
+    def _with_other_inputs(self) -> Workload:
+        if not self.sized:
+            return noisy(self._plain, self.noise, self.draw)
+        sized = Workload.of(self._with_size(task) for task in self._plain.tasks.values())
+        return noisy(sized, UNEXPLAINED, self.draw)
 
     def _with_size(self, task: Task) -> Task:
         """A job with an input, by which most of the noise is explained."""

@@ -59,10 +59,8 @@ def test_time_that_partners_cost_is_taken_off(tmp_path):
 
 def test_a_job_keeps_the_size_of_its_input(tmp_path):
     run = Recorder(tmp_path)
-    run.job("a", (0, 0, 4), SHARED)
-    read = recorded.last(tmp_path)
-    read.jobs["a"].claim = {**(read.jobs["a"].claim or {}), "size": 300.0}
-    assert replay.workload_of(read).tasks["a"].size == 300.0
+    run.job("a", (0, 0, 4), SHARED, size=300.0)
+    assert replay.workload_of(recorded.last(tmp_path)).tasks["a"].size == 300.0
 
 
 def test_failed_tries_are_left_out_and_names_that_come_twice_are_numbered(tmp_path):
